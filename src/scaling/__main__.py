@@ -1,0 +1,5 @@
+"""Run the command line as `python -m scaling`."""
+
+from scaling.cli import main
+
+main()

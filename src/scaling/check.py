@@ -1,0 +1,108 @@
+"""Opening a study: everything that can be known to be wrong with it is said at once, before any job starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml.comments import CommentedMap
+
+from scaling.data import DataError, DataSettings, SourceFacts, describe
+from scaling.families import KINDS
+from scaling.layout import Layout
+from scaling.models.family import ImageSpec
+from scaling.models.ladder import Ladders, SizeError
+from scaling.study import Data, Study
+from scaling.study_file import Problem, StudyError, line_of, parse, plain, read_tree
+
+
+def open_study(path: Path, ladders: Ladders | None = None) -> Study:
+    """The study at ``path``, valid in itself and against its data and the families' ranges.
+
+    Raises StudyError with every problem found: also those of data and sizes, where the parts that they need are valid.
+    """
+    tree = read_tree(path)
+    study, problems = parse(tree)
+    raw = plain(tree)
+    facts = _facts(raw, tree, problems)
+    if facts is not None:
+        problems += _images_problems(raw, tree, facts)
+        problems += _size_problems(raw, tree, facts, ladders or Ladders(Layout("").ladders))
+    if problems or study is None:
+        raise StudyError(path, sorted(problems, key=lambda problem: problem.line or 0))
+    return study
+
+
+def _facts(raw: dict[str, Any], tree: CommentedMap, problems: list[Problem]) -> SourceFacts | None:
+    """What is known of the study's data without decoding it; its problems are added to ``problems``."""
+    try:
+        data = Data.model_validate(raw.get("data", {}))
+    except ValidationError:
+        return None  # parse has said so
+    try:
+        return describe(DataSettings(data.source, data.side, data.folder, data.unreadable))
+    except DataError as error:
+        problems.append(Problem(("data",), str(error), line_of(tree, ("data",))))
+        return None
+
+
+def _images_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts) -> list[Problem]:
+    """Data sizes, of the grid and of tuning, that the source does not have beside the validation images."""
+    if facts.train_images is None:
+        return []
+    validation = raw.get("data", {}).get("validation", Data().validation)
+    if not _is_count(validation):
+        return []
+    most = facts.train_images - int(validation)
+    source = f"{facts.train_images} training images less {validation} for validation"
+    if most <= 0:
+        place = ("data", "validation")
+        return [Problem(place, f"received {validation}; the source has {facts.train_images} training images")]
+    places: list[tuple[tuple[str | int, ...], Any]] = []
+    grid = raw.get("grid")
+    if isinstance(grid, dict) and isinstance(grid.get("images"), list):
+        places += [(("grid", "images", i), value) for i, value in enumerate(grid["images"])]
+    families = raw.get("families")
+    blocks = [(("recipe",), raw.get("recipe"))]
+    if isinstance(families, dict):
+        for name, own in families.items():
+            blocks.append((("families", name, "recipe"), own.get("recipe") if isinstance(own, dict) else None))
+    for place, recipe in blocks:
+        anchors = recipe.get("anchors") if isinstance(recipe, dict) else None
+        if isinstance(anchors, dict):
+            places.append(((*place, "anchors", "images"), anchors.get("images")))
+    return [
+        Problem(place, f"received {value}; allowed: at most {most} ({source})", line_of(tree, place))
+        for place, value in places
+        if _is_count(value) and value > most
+    ]
+
+
+def _size_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
+    """Sizes outside a family's ladder."""
+    families, grid = raw.get("families"), raw.get("grid")
+    if not isinstance(families, dict):
+        return []
+    image = ImageSpec(facts.side, facts.channels, facts.classes)
+    shared = grid.get("params") if isinstance(grid, dict) else None
+    problems = []
+    for family, own in families.items():
+        if family not in KINDS:
+            continue
+        sizes, place = shared, ("grid", "params")
+        if isinstance(own, dict) and own.get("params") is not None:
+            sizes, place = own["params"], ("families", family, "params")
+        for index, target in enumerate(sizes if isinstance(sizes, list) else []):
+            if not _is_count(target):
+                continue
+            try:
+                ladders.rung(family, int(target), image)
+            except SizeError as error:
+                where = (*place, index)
+                problems.append(Problem(where, str(error), line_of(tree, where)))
+    return problems
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0 and value == int(value)

@@ -1,0 +1,254 @@
+"""The command line: ``scaling plan | prepare | tune | train | collect | fit | report | complete | calibrate | schema``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scaling.check import open_study
+from scaling.layout import Layout
+from scaling.study import Study
+from scaling.study_file import StudyError, schema_text
+
+app = typer.Typer(
+    help="Scaling-law studies of vision models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="a study file")]
+DEFAULT_STUDY = Path("config.yaml")
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+@app.command()
+def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """What running a study would cost now: sizes, cells new and stored, FLOP, time on this machine."""
+    from scaling.plan import make_plan, read_speed
+    from scaling.report.terminal import print_plan
+
+    study = open_study(study_path)
+    layout = Layout(study.name)
+    if set(study.families) - set(read_speed(layout.speed)):
+        _say("measuring this machine's speed, once")
+        _calibrate(study, layout)
+    found = make_plan(study, layout)
+    if output_json:
+        from dataclasses import asdict
+
+        print(json.dumps(asdict(found) | {"new": found.new, "core_seconds": found.core_seconds}, indent=1))
+    else:
+        print_plan(found, study, os.cpu_count() or 1)
+
+
+@app.command()
+def calibrate(study_path: StudyPath = DEFAULT_STUDY) -> None:
+    """Measure how fast this machine trains the families of a study; `scaling plan` reads it."""
+    study = open_study(study_path)
+    layout = Layout(study.name)
+    _calibrate(study, layout)
+    _say(f"written to {layout.speed}")
+
+
+def _calibrate(study: Study, layout: Layout) -> None:
+    from scaling.models.ladder import Ladders
+    from scaling.resolve import image_spec
+    from scaling.training.calibration import calibrate as measure
+    from scaling.training.device import detect
+
+    measure(study, Ladders(layout.ladders), image_spec(study), layout.speed, detect(study.device).kind)
+
+
+@app.command()
+def prepare(study_path: StudyPath = DEFAULT_STUDY) -> None:
+    """Put the study's images into one file, checked and ready to be mapped into memory."""
+    from scaling.data import prepare as prepare_data
+    from scaling.resolve import data_settings
+
+    study = open_study(study_path)
+    _say(f"images: {prepare_data(data_settings(study), Layout(study.name).data)}")
+
+
+@app.command()
+def tune(
+    study_path: StudyPath, family: str, cores: Annotated[int, typer.Option(help="cells trained at a time")] = 1
+) -> None:
+    """Tune the learning rate of one family of a study."""
+    from scaling.data import load
+    from scaling.models.ladder import Ladders
+    from scaling.resolve import image_spec
+    from scaling.store import Store, write_atomic
+    from scaling.training.device import detect
+    from scaling.training.tuning import tune as tune_family
+
+    study = open_study(study_path)
+    layout = Layout(study.name)
+    device = detect(study.device, study.precision)
+    runner = _runner(study, layout, device, f"tune {family}", cores)
+    found = tune_family(
+        study,
+        family,
+        device=device,
+        checksum=load(_data_path(study, layout), verify=False).checksum,
+        image=image_spec(study),
+        ladders=Ladders(layout.ladders),
+        store=Store(layout.store),
+        train=lambda cells: _exit_if_interrupted(runner.run(cells)),
+    )
+    write_atomic(layout.tuning(family), found.text().encode())
+    if found.rule is None:
+        _say(f"{family}: {found.failure}")
+        return  # its packs say so for each of their cells, and the others' report is made
+    edges = [str(anchor["params"]) for anchor in found.anchors if anchor["edge"]]
+    _say(f"{family}: learning rate {found.rule}" + (f"; at the candidates' edge for N = {', '.join(edges)}" * bool(edges)))
+
+
+def _data_path(study: Study, layout: Layout) -> Path:
+    from scaling.data import prepared_path
+    from scaling.resolve import data_settings
+
+    return prepared_path(data_settings(study), layout.data)
+
+
+def _runner(study: Study, layout: Layout, device, label: str, cores: int):
+    from scaling.store import Store
+    from scaling.training.pack import PackRunner
+
+    return PackRunner(
+        Store(layout.store),
+        _data_path(study, layout),
+        device,
+        label=label,
+        cores=cores,
+        checkpoint_seconds=study.jobs.checkpoint_seconds,
+    )
+
+
+def _exit_if_interrupted(outcome) -> None:
+    from scaling.training.pack import RESUMABLE
+
+    if outcome.interrupted:
+        _say("stopped; checkpoints are written, the next run goes on from them")
+        raise typer.Exit(RESUMABLE)
+
+
+@app.command()
+def train(
+    study_path: StudyPath, pack: str, cores: Annotated[int, typer.Option(help="cells trained at a time")] = 1
+) -> None:
+    """Train the cells of one pack of a study; writes its table whatever became of each cell."""
+    from scaling.grid import packs
+    from scaling.models.ladder import Ladders
+    from scaling.resolve import gather, image_spec, read_tuning, resolve, write_table
+    from scaling.training.device import detect
+
+    study = open_study(study_path)
+    layout = Layout(study.name)
+    members = packs(study)[pack]
+    tuning = read_tuning(layout.tuning(members.family))
+    if tuning is None:
+        _say(f"{layout.tuning(members.family)} is missing: run `scaling tune {study_path} {members.family}` first")
+        raise typer.Exit(2)
+    if tuning.rule is not None:
+        ladders, image = Ladders(layout.ladders), image_spec(study)
+        cells = [resolve(study, cell, tuning, ladders, image) for cell in members.cells]
+        device = detect(tuning.device, tuning.precision)
+        _exit_if_interrupted(_runner(study, layout, device, pack, cores).run(cells))
+    write_table(gather(study, layout, _say, members), layout.pack(pack))
+
+
+@app.command()
+def collect(study_path: StudyPath = DEFAULT_STUDY) -> None:
+    """Put the cells of a study, as the store holds them now, into one runs table."""
+    from scaling.resolve import gather, write_table
+
+    study = open_study(study_path)
+    layout = Layout(study.name)
+    write_table(gather(study, layout, _say), layout.runs)
+
+
+@app.command()
+def fit(study_path: StudyPath = DEFAULT_STUDY) -> None:
+    """Fit the laws of a study to its runs table."""
+    import polars as pl
+
+    from scaling.laws.study_fits import fit_study
+    from scaling.resolve import image_spec
+    from scaling.store import write_atomic
+
+    study = open_study(study_path)
+    layout = Layout(study.name)
+    found = fit_study(
+        pl.read_parquet(layout.runs),
+        classes=image_spec(study).classes,
+        seed=study.laws.seed,
+        bootstrap=study.laws.bootstrap,
+    )
+    write_atomic(layout.fits, (json.dumps(found, indent=1) + "\n").encode())
+
+
+@app.command()
+def report(study_path: StudyPath = DEFAULT_STUDY) -> None:
+    """Write the report of a study from what is there now, marked as partial where cells are missing."""
+    from scaling.report.study_report import write_report
+
+    study = open_study(study_path)
+    _say(f"report: {write_report(study, study_path, Layout(study.name), _say)}")
+
+
+@app.command()
+def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
+    """Say whether every cell of a study has ended; packs with holes are opened for the next run, and named."""
+    import polars as pl
+
+    from scaling.records import FAILED, MISSING
+    from scaling.resolve import read_tuning
+
+    study = open_study(study_path)
+    layout = Layout(study.name)
+    runs = pl.read_parquet(layout.runs)
+    holes = runs.filter(pl.col("status").is_in([FAILED, MISSING]))
+    _say(f"report: {layout.report}")
+    if holes.is_empty():
+        return
+    _say(f"{len(holes)} of {len(runs)} cells have no result:")
+    for row in holes.iter_rows(named=True):
+        _say(f"  {row['family']} N={row['target_params']} D={row['images']} seed={row['seed']}: {row['reason']}")
+    for pack, family in holes.select("pack", "family").unique().iter_rows():
+        layout.pack(pack).unlink(missing_ok=True)
+        tuning = read_tuning(layout.tuning(family))
+        if tuning is not None and tuning.rule is None:
+            layout.tuning(family).unlink()
+    _say(f"run again to train just these: packs {', '.join(sorted(holes['pack'].unique()))}")
+    raise typer.Exit(1)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a study file, for editors (kept in workflow/schemas)."""
+    print(schema_text(), end="")
+
+
+def main() -> None:
+    """Run the command line; what a user did wrong is said in a line, with exit code 2."""
+    from scaling.data import DataError
+    from scaling.models.ladder import SizeError
+
+    try:
+        app(standalone_mode=True)
+    except (StudyError, DataError, SizeError) as error:
+        _say(str(error))
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,11 @@
+"""What goes wrong with data, in one line each."""
+
+from __future__ import annotations
+
+
+class DataError(ValueError):
+    """The data cannot be had as asked for; one line that quotes the value received and what is allowed."""
+
+
+class DamagedData(DataError):
+    """A file is not what was once written; the message names it."""

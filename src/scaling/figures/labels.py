@@ -1,0 +1,85 @@
+"""How quantities are written on axes and in tables: 1k, 2.5M, 10¹², 0.35."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+_SUFFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """``value`` with ``digits`` significant digits in plain notation where that is readable: 0.0123, 45.6, 1.2·10⁹."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    rounded = float(f"{value:.{digits - 1}e}")
+    exponent = math.floor(math.log10(abs(rounded)))
+    if -4 <= exponent < 6:
+        text = f"{rounded:.{max(digits - 1 - exponent, 0)}f}"
+    else:
+        text = f"{rounded / 10.0**exponent:.{digits - 1}f}·10{str(exponent).translate(_SUPERSCRIPTS)}"
+    return text.replace("-", "−")
+
+
+def count(value: float) -> str:
+    """A count (parameters, images) with a suffix and at most three digits: 950, 2.7k, 10k, 1.25M."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    for size, suffix in _SUFFIXES:
+        if abs(value) >= 0.9995 * size:
+            return f"{value / size:.3g}{suffix}"
+    return f"{value:.3g}"
+
+
+def power(value: float) -> str:
+    """A quantity over many decades as a power of ten: 10¹², 3·10¹²."""
+    if value is None or not math.isfinite(value) or value <= 0:
+        return "–"
+    exponent = math.floor(math.log10(value) + 1e-9)
+    mantissa = f"{value / 10.0**exponent:.2g}"
+    tens = f"10{str(exponent).translate(_SUPERSCRIPTS)}"
+    return tens if mantissa == "1" else f"{mantissa}·{tens}"
+
+
+def log_breaks(limits: tuple[float, float], most: int = 5) -> list[float]:
+    """At most ``most`` round numbers inside ``limits`` (data units, both positive) for a log axis.
+
+    Tries 1, 2, 5 then 1, 3 then whole, every second, every third ... decade, and takes the first that is sparse enough.
+    Raises ValueError when a limit is not positive.
+    """
+    low, high = limits
+    if not (0 < low <= high < math.inf):
+        raise ValueError(f"limits of a log axis must be positive and ordered, got {low!r} to {high!r}")
+    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+    margin = 1 + 1e-6
+    for mantissas in ((1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        breaks = [
+            m * 10.0**k for k in decades for m in mantissas if low / margin <= m * 10.0**k <= high * margin
+        ]
+        if len(breaks) <= most:
+            return breaks or [low]
+    step = math.ceil(len(breaks) / most)
+    return breaks[::step]
+
+
+def counts(values: Sequence[float]) -> list[str]:
+    """``count`` of each value: an axis's labels."""
+    return [count(value) for value in values]
+
+
+def powers(values: Sequence[float]) -> list[str]:
+    """``power`` of each value: an axis's labels."""
+    return [power(value) for value in values]
+
+
+def plain(values: Sequence[float]) -> list[str]:
+    """Each value with no trailing zeros: an axis's labels."""
+    return [f"{value:.6g}" for value in values]
+
+
+def percents(values: Sequence[float]) -> list[str]:
+    """Each share as a percentage: an axis's labels."""
+    return [f"{100 * value:.3g} %" for value in values]

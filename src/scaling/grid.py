@@ -1,0 +1,150 @@
+"""From a study to its cells, from cells to packs (jobs), and the keys of both.
+
+A cell is known in two stages: *unresolved*, by what the study says (target N, recipe); and *resolved*, once the ladder has
+met the target, tuning has chosen the rate, and the device is known. Snakemake sees the first, the store is keyed by the
+second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from scaling.recipe import RECIPE_VERSION, Recipe
+from scaling.study import Slice, Study
+
+
+def digest(value: Any) -> str:
+    """24 hex digits that name ``value`` (anything JSON can say), the same on every machine."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training run as the study says it: family, target N, D, seed."""
+
+    family: str
+    target: int
+    images: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Pack:
+    """The cells that one job trains."""
+
+    name: str
+    family: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class ResolvedCell:
+    """A cell with every setting resolved: nothing else decides its result.
+
+    ``learning_rate`` is the peak rate; ``device`` a class (cpu, cuda, mps); ``checksum`` that of the prepared data.
+    """
+
+    family: str
+    width: float
+    depth: int
+    params: int
+    images: int
+    seed: int
+    learning_rate: float
+    recipe: Recipe
+    device: str
+    precision: str
+    checksum: str
+    validation: int
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that the key is a hash of."""
+        return {
+            "family": self.family,
+            "width": self.width,
+            "depth": self.depth,
+            "params": self.params,
+            "images": self.images,
+            "seed": self.seed,
+            "learning_rate": self.learning_rate,
+            "recipe": self.recipe.settings(),
+            "device": self.device,
+            "precision": self.precision,
+            "data": self.checksum,
+            "validation": self.validation,
+            "recipe_version": RECIPE_VERSION,
+        }
+
+    @property
+    def key(self) -> str:
+        """The cell's name in the store."""
+        return digest(self.settings())
+
+
+def cells(study: Study, family: str) -> list[Cell]:
+    """The cells of ``family``, each once, in the order N, D, seed."""
+    found = set()
+    for target in study.sizes(family):
+        for images in study.grid.images:
+            for seed in _seeds(study, target, images):
+                found.add((target, images, seed))
+    return [Cell(family, *place) for place in sorted(found)]
+
+
+def _seeds(study: Study, target: int, images: int) -> Iterable[int]:
+    seeds = set(study.grid.seeds)
+    for repeat in study.grid.repeats:
+        if _holds(repeat, target, images):
+            seeds |= set(repeat.seeds)
+    return seeds
+
+
+def _holds(repeat: Slice, target: int, images: int) -> bool:
+    return (repeat.params is None or target in repeat.params) and (repeat.images is None or images in repeat.images)
+
+
+def packs(study: Study) -> dict[str, Pack]:
+    """The jobs of ``study`` by name; membership depends on the study file alone, never on what is done."""
+    found: dict[str, list[Cell]] = {}
+    for family in study.families:
+        for cell in cells(study, family):
+            found.setdefault(_pack_name(study, cell), []).append(cell)
+    return {name: Pack(name, members[0].family, tuple(members)) for name, members in found.items()}
+
+
+def _pack_name(study: Study, cell: Cell) -> str:
+    parts = [cell.family]
+    if study.jobs.pack in ("size", "cell"):
+        parts.append(f"n{cell.target}")
+    if study.jobs.pack == "cell":
+        parts += [f"d{cell.images}", f"s{cell.seed}"]
+    return "-".join(parts)
+
+
+def _shared_settings(study: Study, family: str) -> dict[str, Any]:
+    """What all cells of ``family`` share, unresolved: a change here touches each of them."""
+    recipe = study.family_recipe(family)
+    return {
+        "recipe": recipe.settings(),
+        "data": study.data.model_dump(mode="json"),
+        "device": study.device,
+        "precision": study.precision,
+        "recipe_version": RECIPE_VERSION,
+    }
+
+
+def pack_hash(study: Study, pack: Pack) -> str:
+    """Hash of a pack's own unresolved settings: as a rule's parameter it reruns just the packs that an edit touches."""
+    places = [(cell.target, cell.images, cell.seed) for cell in pack.cells]
+    return digest([pack.family, places, _shared_settings(study, pack.family)])
+
+
+def tuning_hash(study: Study, family: str) -> str:
+    """Hash of what tuning of ``family`` depends on: its recipe and anchors, not the grid."""
+    recipe = study.family_recipe(family)
+    return digest([family, recipe.learning_rate, recipe.anchors.model_dump(), _shared_settings(study, family)])

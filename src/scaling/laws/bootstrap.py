@@ -1,0 +1,33 @@
+"""Bootstrap: refits of resampled tables, all at once, each started at the fit of the whole table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scaling.laws.newton import minimise
+from scaling.laws.solver import Fit
+from scaling.laws.terms import Floats
+
+
+def refit(found: Fit, log_y: Floats, weights: Floats | None = None) -> Floats:
+    """Coordinates [B, p] of the fit to each of B log responses [B, n] or weightings [B, n]."""
+    count = max(len(np.atleast_2d(log_y)), 1 if weights is None else len(np.atleast_2d(weights)))
+    problem = found.problem()._replace(log_y=np.broadcast_to(log_y, (count, len(found.log_y))))
+    starts = np.broadcast_to(found.theta, (count, len(found.theta)))
+    weight = found.weights if weights is None else weights
+    return minimise(problem, starts, weight, tolerance=1e-10).theta
+
+
+def pair_counts(rows: int, resamples: int, seed: int) -> Floats:
+    """How often each row is drawn, [B, n], by numpy's legacy generator as in the published procedure."""
+    legacy = np.random.RandomState(seed)
+    counts = np.empty((resamples, rows))
+    for row in range(resamples):
+        counts[row] = np.bincount(legacy.choice(rows, rows, replace=True), minlength=rows)
+    return counts
+
+
+def pairs(found: Fit, resamples: int, seed: int = 42) -> Floats:
+    """Public parameters [B, p] of refits to rows drawn with replacement (Besiroglu et al. 2024, section 4)."""
+    counts = pair_counts(found.rows, resamples, seed)
+    return found.law.publish(refit(found, found.log_y[None], counts * found.weights), found.centre)

@@ -1,0 +1,67 @@
+"""Laws by name, as the command line and the result files write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from scaling.laws import forms
+from scaling.laws.terms import Floats
+
+UNBOUNDED: Final[dict[str, Callable[[], forms.Law]]] = {
+    "chinchilla": forms.chinchilla,
+    "interaction": forms.interaction,
+    "kaplan": forms.kaplan,
+    "power": forms.power,
+    "power-floor": forms.power_floor,
+    "power-shifted": forms.power_shifted,
+    "broken-1": lambda: forms.broken(1),
+    "broken-2": lambda: forms.broken(2),
+    "exponential": forms.exponential,
+    "logarithmic": forms.logarithmic,
+}
+BOUNDED: Final[dict[str, Callable[[float], forms.Law]]] = {
+    "bounded": forms.bounded,
+    "power-bounded": forms.power_bounded,
+}
+NAMES: Final[tuple[str, ...]] = (*UNBOUNDED, *BOUNDED)
+
+
+def law_named(name: str, ceiling: float | None = None) -> forms.Law:
+    """The law of that name; bounded laws need the response's ceiling.
+
+    Raises:
+        ValueError: for an unknown name, or a bounded law without a ceiling.
+    """
+    if name in UNBOUNDED:
+        return UNBOUNDED[name]()
+    if name in BOUNDED:
+        if ceiling is None:
+            raise ValueError(f"law {name} needs the ceiling of the response, got none")
+        return BOUNDED[name](ceiling)
+    close = get_close_matches(name, NAMES, 1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise ValueError(f"law {name!r} is not known; allowed: {', '.join(NAMES)}{hint}")
+
+
+def predict(entry: Mapping[str, Any], params: ArrayLike, images: ArrayLike, draw: int | None = None) -> Floats:
+    """Response that an entry of ``fits`` in fits.json predicts at N and D.
+
+    Args:
+        entry: one dict of the list ``fits``.
+        params: N, parameters.
+        images: D, images; broadcast against ``params``.
+        draw: index into the entry's ``draws`` for one bootstrap curve; None for the fit itself.
+
+    Raises:
+        ValueError: if the entry carries no parameters.
+    """
+    chosen = entry["parameters"] if draw is None else entry["draws"][draw]
+    if not chosen:
+        raise ValueError(f"the fit of {entry['family']} ({entry['response']}) is {entry['status']}: no parameters")
+    law = law_named(entry["law"], entry.get("ceiling"))
+    return law.predict(chosen, N=np.asarray(params, float), D=np.asarray(images, float))

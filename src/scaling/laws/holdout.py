@@ -1,0 +1,119 @@
+"""Prediction of larger cells from smaller ones: rolling origins over N, over D and over both.
+
+At each origin the law is fitted to the cells up to a level and predicts the cells of the next one, so every cell of a high
+enough level is predicted once. The score is skill = 1 - RMSE / RMSE of persistence on the log response, where persistence
+repeats the nearest smaller cell: a family that does not scale gets 0, not a good mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from scaling.laws.forms import Law
+from scaling.laws.newton import minimise
+from scaling.laws.solver import make_problem, spread_of, too_few
+from scaling.laws.terms import Floats
+
+Origin = Literal["params", "images", "both"]
+ORIGINS: tuple[Origin, ...] = ("params", "images", "both")
+STARTS = 8
+
+
+@dataclass(frozen=True)
+class Split:
+    """One origin: the rows it learns from, those it predicts, and for each of these its persistence row."""
+
+    train: np.ndarray
+    test: np.ndarray
+    nearest: np.ndarray
+
+
+def rolling_splits(law: Law, params: Floats, images: Floats, seeds: Floats, origin: Origin) -> list[Split]:
+    """Splits of a grid at which the law can be fitted; empty where the grid is too small."""
+    levels_n, levels_d = np.unique(params), np.unique(images)
+    rank_n, rank_d = np.searchsorted(levels_n, params), np.searchsorted(levels_d, images)
+    top = {"params": len(levels_n), "images": len(levels_d), "both": min(len(levels_n), len(levels_d))}[origin]
+    raw = np.log(np.column_stack([params, images]))
+    splits = []
+    for cut in range(1, top):
+        if origin == "params":
+            rank = rank_n
+        elif origin == "images":
+            rank = rank_d
+        else:
+            rank = np.maximum(rank_n - (len(levels_n) - top), rank_d - (len(levels_d) - top))
+        train, test = np.flatnonzero(rank < cut), np.flatnonzero(rank == cut)
+        if not len(test) or not len(train) or too_few(law, raw[train]):
+            continue
+        splits.append(Split(train, test, _nearest_smaller(raw, seeds, train, test)))
+    return splits
+
+
+def _nearest_smaller(raw: Floats, seeds: Floats, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Row of the nearest training cell that is no larger in N nor D; of the same seed where there is one."""
+    nearest = np.empty(len(test), int)
+    for i, row in enumerate(test):
+        gap = raw[row] - raw[train]
+        distance = np.abs(gap).sum(axis=1) + np.where((gap >= -1e-9).all(axis=1), 0.0, 1e6)
+        nearest[i] = train[np.argmin(distance + np.where(seeds[train] == seeds[row], 0.0, 1e-6))]
+    return nearest
+
+
+def predict_splits(
+    law: Law,
+    params: Floats,
+    images: Floats,
+    log_y: Floats,
+    weights: Floats,
+    delta: float,
+    splits: list[Split],
+    *,
+    warm: Floats | None = None,
+    warm_centre: Floats | None = None,
+    seed: int = 0,
+) -> Floats:
+    """Log predictions [B, m] of all test rows of the splits, in their order, for each of B log responses [B, n].
+
+    With ``warm`` each refit starts there, as resamples do; without it at several random points.
+    """
+    raw = np.log(np.column_stack([params, images]))
+    batch = np.atleast_2d(log_y)
+    columns = []
+    for split in splits:
+        centre = raw[split.train].mean(axis=0)
+        logs = raw[split.train] - centre
+        train_y = batch[:, split.train]
+        rng = np.random.default_rng(seed)
+        spread = spread_of(logs, train_y)
+        starts = law.starts(spread, rng, STARTS)
+        if warm is not None:
+            starts = np.concatenate([law.shifted(warm[None], centre - warm_centre), starts[:1]])
+        problem = make_problem(law, logs, train_y, delta)
+        best, theta = np.full(len(batch), np.inf), np.zeros((len(batch), len(law.parameters)))
+        for start in starts:
+            found = minimise(
+                problem, np.broadcast_to(start, theta.shape), weights[split.train], tolerance=1e-9, iterations=100
+            )
+            better = found.objective < best
+            best[better], theta[better] = found.objective[better], found.theta[better]
+        columns.append(law.log_values(theta, raw[split.test] - centre))
+    return np.concatenate(columns, axis=1)
+
+
+def root_mean_square(values: Floats) -> Floats:
+    """Root of the mean square over the last axis."""
+    return np.sqrt(np.mean(values**2, axis=-1))
+
+
+def skill_of(observed: Floats, predicted: Floats, persistence: Floats) -> tuple[Floats, Floats, Floats]:
+    """RMSE of the prediction, of persistence, and the skill, over the last axis of log responses."""
+    error = root_mean_square(predicted - observed)
+    base = root_mean_square(persistence - observed)
+    return error, base, 1.0 - error / np.maximum(base, 1e-12)
+
+
+Forecaster = Callable[[Floats], Floats]

@@ -1,0 +1,67 @@
+"""Where things lie: the paths below ``results/`` and ``reports/`` of one study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+RESULTS: Final = Path("results")
+REPORTS: Final = Path("reports")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of the study ``name``; store, data and caches are shared by all studies."""
+
+    name: str
+    results: Path = RESULTS
+    reports: Path = REPORTS
+
+    @property
+    def study(self) -> Path:
+        """Everything that belongs to this study alone."""
+        return self.results / self.name
+
+    @property
+    def data(self) -> Path:
+        """Prepared images."""
+        return self.results / "data"
+
+    @property
+    def store(self) -> Path:
+        """Records of cells, by key."""
+        return self.results / "store"
+
+    @property
+    def ladders(self) -> Path:
+        """Cache of widths and FLOP counts, by content."""
+        return self.results / "cache" / "ladders.json"
+
+    @property
+    def speed(self) -> Path:
+        """Measured speed of this machine."""
+        return self.results / "cache" / "speed.json"
+
+    def tuning(self, family: str) -> Path:
+        """What tuning found for ``family``."""
+        return self.study / "tuning" / f"{family}.json"
+
+    def pack(self, name: str) -> Path:
+        """Table of the cells of one job."""
+        return self.study / "packs" / f"{name}.parquet"
+
+    @property
+    def runs(self) -> Path:
+        """The runs table."""
+        return self.study / "runs.parquet"
+
+    @property
+    def fits(self) -> Path:
+        """Laws, held-out predictions and verdicts."""
+        return self.study / "fits.json"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.reports / self.name / "index.html"

@@ -1,0 +1,33 @@
+"""The families, one a file; importing this package imports no torch, building a model does."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from scaling.families import KINDS
+from scaling.models.family import Family, ImageSpec, Regularisation
+from scaling.models.ladder import Ladders, Rung, SizeError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Family", "ImageSpec", "Ladders", "Regularisation", "Rung", "SizeError", "build", "get_family"]
+
+
+def get_family(name: str) -> Family:
+    """The family of that name; its file alone is imported.
+
+    Raises:
+        ValueError: there is no such family.
+    """
+    if name not in KINDS:
+        raise ValueError(f"no family is called {name!r}; there are {', '.join(KINDS)}")
+    return import_module(f"scaling.models.{name}").family
+
+
+def build(
+    name: str, width: float, depth: int, image: ImageSpec, regularisation: Regularisation | None = None
+) -> nn.Module:
+    """A model of a family in a size; see `Family.build`."""
+    return get_family(name).build(width, depth, image, regularisation or Regularisation())

@@ -1,0 +1,65 @@
+"""Parameters and FLOP of a model, and models that are made to be counted only."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from scaling.models.family import ImageSpec
+
+_FILLS = frozenset({"normal_", "uniform_", "fill_", "zero_", "copy_", "add_", "mul_", "clamp_", "erfinv_"})
+_SAME_SHAPE = frozenset({F.batch_norm, F.layer_norm, F.gelu, F.relu})
+
+
+class _Sketch(TorchFunctionMode):
+    """Leaves out what changes neither shapes nor counts, which takes most of the time on the `meta` device."""
+
+    def __torch_function__(
+        self, func: Callable, types: object, args: tuple = (), kwargs: dict[str, Any] | None = None
+    ):
+        name, module = getattr(func, "__name__", ""), getattr(func, "__module__", "")
+        if func in _SAME_SHAPE or name in _FILLS or module == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+def sketch(build: Callable[[], nn.Module]) -> nn.Module:
+    """What ``build`` returns, on the `meta` device: shapes without values, to be counted."""
+    with torch.device("meta"), _Sketch():
+        return build()
+
+
+def count_params(model: nn.Module) -> int:
+    """N: trainable parameters, embeddings and biases included.
+
+    Auxiliary classifiers (GoogLeNet's) are left out: they are thrown away after training, and the literature counts
+    GoogLeNet without them.
+    """
+    return sum(
+        parameter.numel()
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and not name.startswith("auxiliary.")
+    )
+
+
+def forward_flop(model: nn.Module, image: ImageSpec) -> int:
+    """FLOP of one image's forward pass in eval mode: 2 for each multiply-add of a matrix product or convolution.
+
+    Norms, activations, pools and softmax are not counted, as is usual, nor are auxiliary classifiers, which eval mode
+    does without. Shapes alone count, so this runs on the `meta` device, where attention is not hidden in a fused
+    kernel. The model is left as it is.
+    """
+    shadow = copy.deepcopy(model).to("meta").eval()
+    images = torch.empty(1, image.channels, image.side, image.side, device="meta")
+    # The order matters: the outermost mode sees torch's functions, the counter what they are made of.
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad(), _Sketch():
+        shadow(images)
+    return counter.get_total_flops()

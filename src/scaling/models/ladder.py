@@ -1,0 +1,194 @@
+"""Ladder: a target N -> the width and depth with which a family meets it.
+
+Answers are kept in one file and served from it without importing torch; the families are built, on the `meta` device,
+for what is not in the file yet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from scaling.models.family import Family, ImageSpec, Regularisation
+
+TOLERANCE = 0.05
+"""Share of the target by which N may miss it."""
+
+
+class SizeError(ValueError):
+    """A family cannot have the wanted number of parameters."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A family in the size nearest to a target."""
+
+    family: str
+    target: int
+    """N asked for."""
+    width: float
+    depth: int
+    params: int
+    """N reached: trainable parameters, without auxiliary classifiers."""
+    flop_forward: int
+    """FLOP of one image's forward pass, 2 a multiply-add."""
+    within: bool
+    """Whether N is within 5 % of the target."""
+    note: str
+    """Empty, or the N reached and why no nearer one exists."""
+
+
+class Ladders:
+    """Sizes of all families, cached in the file ``cache``.
+
+    The file is valid for one version of the families' sources, of timm and of torch, and carries a checksum: an outdated
+    or a damaged one is built anew. Processes may share it; it is replaced as a whole, so none reads half of it.
+    """
+
+    def __init__(self, cache: Path):
+        self.cache = cache
+        self._known: dict[str, Any] | None = None
+        self._sizes: dict[tuple[str, int, float, ImageSpec], int] = {}
+
+    def rung(self, family: str, target: int, image: ImageSpec) -> Rung:
+        """The size of a family nearest to ``target`` parameters for such images.
+
+        Of the depths that the family has, the deepest whose narrowest net is no larger than the target; then the
+        width that comes nearest.
+
+        Raises:
+            SizeError: the target lies outside the family's range by more than 5 %.
+        """
+        key = f"rung {family} {target} {image}"
+        if key not in self._load():
+            self._store(key, asdict(self._solve(family, target, image)))
+        return Rung(**self._load()[key])
+
+    def range(self, family: str, image: ImageSpec) -> tuple[int, int]:
+        """Least and largest N of a family for such images."""
+        key = f"range {family} {image}"
+        if key not in self._load():
+            self._store(key, self._ends(_family(family), image))
+        smallest, largest = self._load()[key]
+        return smallest, largest
+
+    def _ends(self, family: Family, image: ImageSpec) -> tuple[int, int]:
+        narrowest, widest, _ = family.widths
+        return (
+            self._size(family, family.depths[0][1], narrowest, image),
+            self._size(family, family.depths[-1][1], widest, image),
+        )
+
+    def _solve(self, name: str, target: int, image: ImageSpec) -> Rung:
+        from scaling.models.counting import forward_flop
+
+        smallest, largest = self.range(name, image)
+        if not smallest * (1 - TOLERANCE) <= target <= largest * (1 + TOLERANCE):
+            raise SizeError(
+                f"{name} cannot have {target:,} parameters; for {image} allowed are {smallest:,} to {largest:,}"
+            )
+        family = _family(name)
+        start, depth = next(
+            ((start, depth) for start, depth in reversed(family.depths)
+             if self._size(family, depth, start, image) <= target),
+            family.depths[0],
+        )  # fmt: skip
+        width = self._nearest_width(family, depth, start, target, image)
+        params = self._size(family, depth, width, image)
+        within = abs(params - target) <= TOLERANCE * target
+        note = "" if within else f"N = {params:,} is the nearest to {target:,}: whole channels are too coarse here"
+        flop = forward_flop(_sketch(family, depth, width, image), image)
+        return Rung(name, target, width, depth, params, flop, within, note)
+
+    def _nearest_width(self, family: Family, depth: int, start: float, target: int, image: ImageSpec) -> float:
+        """Width, on the family's grid of widths, whose N is nearest to the target."""
+        _, widest, step = family.widths
+        low, high = 0, round((widest - start) / step)
+
+        def size(index: int) -> int:
+            return self._size(family, depth, start + index * step, image)
+
+        if size(low) >= target:
+            return start
+        if size(high) <= target:
+            return start + high * step
+        halve = False
+        while high - low > 1:
+            # N is close to quadratic in the width, so interpolation gets near at once; halving bounds the steps.
+            root_low, root_high, root = size(low) ** 0.5, size(high) ** 0.5, target**0.5
+            share = 0.5 if halve else (root - root_low) / (root_high - root_low)
+            middle = min(max(round(low + share * (high - low)), low + 1), high - 1)
+            before = high - low
+            if size(middle) <= target:
+                low = middle
+            else:
+                high = middle
+            halve = not halve and 2 * (high - low) > before
+        nearest = min(low, high, key=lambda index: abs(size(index) - target))
+        return start + nearest * step
+
+    def _size(self, family: Family, depth: int, width: float, image: ImageSpec) -> int:
+        from scaling.models.counting import count_params
+
+        key = (family.name, depth, width, image)
+        if key not in self._sizes:
+            self._sizes[key] = count_params(_sketch(family, depth, width, image))
+        return self._sizes[key]
+
+    def _load(self) -> dict[str, Any]:
+        if self._known is None:
+            self._known = _read(self.cache)
+        return self._known
+
+    def _store(self, key: str, value: object) -> None:
+        # What another process has added since is kept; of two that write at once, one entry is lost and made again.
+        self._known = {**_read(self.cache), **self._load(), key: json.loads(json.dumps(value))}
+        self.cache.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.cache.with_name(f".{self.cache.name}.{os.getpid()}")
+        body = {"sources": _sources(), "checksum": _checksum(self._known), "entries": self._known}
+        partial.write_text(json.dumps(body, indent=0))
+        partial.replace(self.cache)
+
+
+def _family(name: str) -> Family:
+    from scaling.models import get_family
+
+    return get_family(name)
+
+
+def _sketch(family: Family, depth: int, width: float, image: ImageSpec) -> Any:
+    from scaling.models.counting import sketch
+
+    return sketch(lambda: family.build(width, depth, image, Regularisation()))
+
+
+@cache
+def _sources() -> str:
+    """Hash of what determines N and FLOP: the files beside this one, timm and torch."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    for package in ("timm", "torch"):
+        digest.update(importlib.metadata.version(package).encode())
+    return digest.hexdigest()
+
+
+def _checksum(entries: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
+
+
+def _read(cache: Path) -> dict[str, Any]:
+    """Entries of a cache file; none where it is missing, damaged or made by other sources."""
+    try:
+        body = json.loads(cache.read_bytes())
+        if body["sources"] == _sources() and body["checksum"] == _checksum(body["entries"]):
+            return body["entries"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return {}

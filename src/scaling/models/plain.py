@@ -1,0 +1,48 @@
+"""Plain net: the ResNet without its skip connections (He et al. 2015, arXiv:1512.03385, section 3.3).
+
+Layer by layer the same net, hence the same N but for the projections on the shortcuts, which it does not have (2 to 3 %
+of a ResNet with one block a stage).
+"""
+
+from __future__ import annotations
+
+import torch
+from timm.models.resnet import BasicBlock
+from torch import nn
+
+from scaling.models.family import Family, ImageSpec, Regularisation
+from scaling.models.resnet import DEPTHS, WIDTHS, ResNet, stage_channels
+
+
+class PlainBlock(BasicBlock):
+    """Two 3x3 convolutions, each with batch norm and ReLU, and nothing around them."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features (batch, channels, height, width) -> the same, halved by a stride of 2."""
+        x = self.act1(self.bn1(self.conv1(x)))
+        return self.act2(self.bn2(self.conv2(x)))
+
+
+class PlainNet(ResNet):
+    """A ResNet whose blocks have no shortcut."""
+
+    def block(self, channels_in: int, channels_out: int, stride: int, drop_rate: float) -> nn.Module:
+        """A block without shortcut; its norms start at one, since a zero would cut the net in two."""
+        return PlainBlock(channels_in, channels_out, stride)
+
+
+def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisation) -> nn.Module:
+    """Three stages of ``depth`` plain blocks of width, 2 width, 4 width channels: 6 depth + 2 layers."""
+    return PlainNet(stage_channels(width), depth, image, regularisation)
+
+
+family = Family(
+    name="plain",
+    reference="He, Zhang, Ren and Sun 2015, arXiv:1512.03385, section 3.3",
+    widths=WIDTHS,
+    depths=DEPTHS,
+    depth_unit="blocks a stage",
+    builder=build,
+    residual=False,
+    channels_last_from=8,
+)

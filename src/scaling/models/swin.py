@@ -1,0 +1,53 @@
+"""Swin Transformer: attention within windows that shift from block to block (Liu et al. 2021, arXiv:2103.14030).
+
+Patches of 4 pixels and windows of 4 patches. Images are padded to a multiple of 16 pixels, so that windows are whole:
+a 28-pixel image makes 8 x 8 patches, four windows, and the shift of the second block is a real one. Two stages: a third
+would be 2 x 2 patches. A stage no larger than its window does not shift, as in the paper.
+"""
+
+from __future__ import annotations
+
+from timm.models.swin_transformer import SwinTransformer
+from torch import nn
+
+from scaling.models.family import Family, ImageSpec, Regularisation
+from scaling.models.transformer import PaddedPatchEmbed, block_size, lecun_init_, round_up
+
+PATCH = 4
+WINDOW = 4
+LARGEST_HEAD = 32
+FIRST_STAGE = 2
+"""Blocks of the first stage: one of still windows and one of shifted ones."""
+
+
+def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisation) -> nn.Module:
+    """Two blocks of ``width`` channels, patches merged by 2 x 2, then ``depth`` blocks of 2 width channels."""
+    size = block_size(width, LARGEST_HEAD)
+    model = SwinTransformer(
+        img_size=round_up(image.side, PATCH * WINDOW),
+        patch_size=PATCH,
+        in_chans=image.channels,
+        num_classes=image.classes,
+        embed_dim=size.embedding,
+        depths=(FIRST_STAGE, depth),
+        num_heads=(size.heads, 2 * size.heads),
+        window_size=WINDOW,
+        mlp_ratio=size.mlp_ratio,
+        proj_drop_rate=regularisation.dropout,
+        drop_path_rate=regularisation.stochastic_depth,
+        embed_layer=PaddedPatchEmbed,
+    )
+    lecun_init_(model)
+    return model
+
+
+family = Family(
+    name="swin",
+    reference="Liu et al. 2021, arXiv:2103.14030",
+    widths=(8, 320, 0.125),
+    depths=((8, 1), (32, 2), (64, 6)),
+    depth_unit="blocks in the second stage",
+    builder=build,
+    residual=True,
+    channels_last_from=None,
+)

@@ -1,0 +1,173 @@
+"""Training recipes: how a family is trained, by name (``modern``, ``historical``) and family.
+
+A recipe holds everything that changes what a cell means, except its place in the grid. The figures that decided the
+modern defaults are in docs/recipe.md.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+
+RECIPE_VERSION: Final = 1
+"""Bumped when training changes meaning in a way that no field of the recipe says; part of every cell's key."""
+
+
+def _number(value: Any) -> Any:
+    # YAML's true is an int to Python, and "1e-3" in quotes is text: both are slips of the pen, not numbers.
+    if isinstance(value, bool) or isinstance(value, str):
+        raise ValueError("must be a number")
+    return value
+
+
+Integer = Annotated[int, BeforeValidator(_number)]
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+Share = Annotated[Number, Field(ge=0, lt=1)]
+
+
+class Strict(BaseModel):
+    """A frozen model that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Anchors(Strict):
+    """Where a family's learning rate is tuned: two or more sizes at one data size, apart from the grid on purpose."""
+
+    params: Annotated[list[Annotated[Integer, Field(gt=0)]], Field(min_length=1)] = Field(
+        description="N of the models that are tuned; the rate between and beyond them follows a power of the width"
+    )
+    images: Annotated[Integer, Field(gt=0)] = Field(1000, description="D at which they are tuned")
+    seed: Integer = Field(0, description="seed of the tuning runs")
+    rates: Annotated[list[Annotated[Number, Field(gt=0)]], Field(min_length=2)] = Field(
+        description="candidate peak learning rates, ascending, evenly spaced in their logarithm"
+    )
+    widen: Annotated[Integer, Field(ge=0)] = Field(
+        2, description="how many more candidates an optimum at the edge may add"
+    )
+
+
+class Recipe(Strict):
+    """How one cell is trained. Every field is part of the cell's key, except ``anchors``."""
+
+    name: Literal["modern", "historical"] = "modern"
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    learning_rate: Literal["tuned"] | Annotated[Number, Field(gt=0)] = Field(
+        "tuned", description="'tuned' on validation images at the anchors, or a fixed peak rate"
+    )
+    batch: Annotated[Integer, Field(gt=0)] = Field(64, description="images a step")
+    images_floor: Annotated[Integer, Field(gt=0)] = Field(
+        16_000, description="images seen at least: T = max(images_floor, images_factor x D)"
+    )
+    images_factor: Annotated[Number, Field(gt=0)] = Field(16, description="images seen for each unique image")
+    warmup: Share = Field(0.1, description="share of the steps in which the rate rises linearly")
+    schedule: Literal["cosine", "step", "constant"] = Field(
+        "cosine", description="fall of the rate after warm-up: to 0 by a cosine, or by 10 at 1/2 and 3/4"
+    )
+    weight_decay: Annotated[Number, Field(ge=0)] = 0.05
+    beta1: Share = Field(0.9, description="AdamW's beta1; momentum of SGD")
+    beta2: Share = 0.98
+    clip: Annotated[Number, Field(ge=0)] = Field(1.0, description="norm to which gradients are clipped; 0 = never")
+    average: Annotated[Integer, Field(ge=0)] = Field(
+        100, description="longest horizon, in steps, of the weight average that is evaluated; 0 = the raw weights"
+    )
+    batch_norm: Literal["recompute", "average"] = Field(
+        "recompute", description="statistics of the averaged weights: from training images, or averaged with them"
+    )
+    label_smoothing: Share = 0.0
+    dropout: Share = 0.0
+    stochastic_depth: Share = 0.0
+    auxiliary_weight: Annotated[Number, Field(ge=0)] = Field(0.3, description="weight of GoogLeNet's auxiliary losses")
+    flip: bool = Field(True, description="mirror training images at random")
+    shift: Annotated[Integer, Field(ge=0)] = Field(1, description="shift training images by up to this many pixels")
+    evaluations: Annotated[Integer, Field(gt=0)] = Field(10, description="evaluations, evenly spaced in log steps")
+    first_evaluation: Annotated[Number, Field(gt=0, le=1)] = Field(
+        0.15, description="share of the steps after which the first evaluation stands"
+    )
+    patience: Annotated[Integer, Field(ge=0)] = Field(
+        0, description="evaluations without a better validation loss that end a run; 0 = never"
+    )
+    anchors: Anchors
+
+    def images_seen(self, images: int) -> int:
+        """T = max(floor, factor x D): training must grow with D, or the law gets an offset at large D."""
+        return max(self.images_floor, round(self.images_factor * images))
+
+    def steps(self, images: int) -> int:
+        """Optimiser steps of a cell with D = ``images`` that is not stopped early."""
+        return math.ceil(self.images_seen(images) / self.batch)
+
+    def settings(self) -> dict[str, Any]:
+        """The recipe's part of a cell's key: all fields but the anchors and the rate, which the cell resolves."""
+        return self.model_dump(exclude={"anchors", "learning_rate"})
+
+
+
+
+def _changes(model: type[Strict], name: str, doc: str, **replaced: Any) -> type[Strict]:
+    """``model`` with every field optional, validated as there: what a study may change in it."""
+    fields = {
+        field: (Annotated[(info.annotation, *info.metadata, "as there")] | None, Field(None, description=info.description))
+        for field, info in model.model_fields.items()
+        if field not in replaced
+    }
+    return create_model(name, __base__=Strict, __doc__=doc, **(fields | replaced))
+
+
+AnchorChanges = _changes(Anchors, "AnchorChanges", "What a study changes in where a learning rate is tuned.")
+RecipeChanges = _changes(
+    Recipe,
+    "RecipeChanges",
+    "What a study changes in a recipe.",
+    anchors=(AnchorChanges | None, Field(None, description="where the learning rate is tuned, and its candidates")),
+)
+
+MODERN: Final[dict[str, dict[str, Any]]] = {
+    "mlp": {"anchors": {"params": [13_000, 90_000], "rates": [2.5e-3, 5e-3, 1e-2, 2e-2]}},
+    "alexnet": {"dropout": 0.2, "anchors": {"params": [10_000, 60_000], "rates": [2.5e-3, 5e-3, 1e-2, 2e-2]}},
+    "vgg": {"anchors": {"params": [5_000, 40_000], "rates": [5e-3, 1e-2, 2e-2, 4e-2]}},
+    "googlenet": {"anchors": {"params": [5_000, 40_000], "rates": [1e-2, 2e-2, 4e-2, 8e-2]}},
+    "plain": {"anchors": {"params": [5_000, 40_000], "rates": [5e-3, 1e-2, 2e-2, 4e-2]}},
+    "resnet": {"anchors": {"params": [5_000, 40_000], "rates": [1e-2, 2e-2, 4e-2, 8e-2]}},
+    "vit": {"anchors": {"params": [5_000, 40_000], "rates": [5e-3, 1e-2, 2e-2, 4e-2]}},
+    "swin": {"anchors": {"params": [6_000, 40_000], "rates": [1e-2, 2e-2, 4e-2, 8e-2]}},
+}
+"""What the modern recipe sets for a family beside the defaults above."""
+
+# As the papers trained them, at data sizes where their batch would be the whole set: batch 128 (AlexNet, ResNet), 256
+# (VGG, GoogLeNet); ViT's 4096 and Swin's 1024 are cut to 256. No weight average, the last schedule's checkpoints stand.
+_SGD: Final = {"optimizer": "sgd", "beta1": 0.9, "weight_decay": 5e-4, "schedule": "step", "warmup": 0.0, "clip": 0.0}
+_SGD_RATES: Final = [1e-2, 3e-2, 1e-1, 3e-1]
+HISTORICAL: Final[dict[str, dict[str, Any]]] = {
+    # Rosenblatt's and Rumelhart's nets had neither decay nor a schedule; a constant rate stands for them.
+    "mlp": _SGD | {"batch": 64, "weight_decay": 0.0, "schedule": "constant", "flip": False, "shift": 0},
+    "alexnet": _SGD | {"batch": 128, "dropout": 0.5},  # Krizhevsky et al. 2012, section 5
+    "vgg": _SGD | {"batch": 256, "dropout": 0.5},  # Simonyan & Zisserman 2015, section 3.1
+    "googlenet": _SGD | {"batch": 256, "dropout": 0.4},  # Szegedy et al. 2015, section 6
+    "plain": _SGD | {"batch": 128, "weight_decay": 1e-4},  # He et al. 2016, section 4.2
+    "resnet": _SGD | {"batch": 128, "weight_decay": 1e-4},
+    # Dosovitskiy et al. 2021, table 3, and Liu et al. 2021, section 4.1
+    "vit": {"optimizer": "adamw", "batch": 256, "beta2": 0.999, "weight_decay": 0.3, "dropout": 0.1},
+    "swin": {"optimizer": "adamw", "batch": 256, "beta2": 0.999, "weight_decay": 0.05, "stochastic_depth": 0.2},
+}
+"""What the historical recipe sets for a family; anchors as in the modern one, with rates for the other optimiser."""
+
+
+def recipe_for(name: str, family: str, *changes: dict[str, Any]) -> Recipe:
+    """The recipe ``name`` of ``family`` with ``changes`` laid over it, the later ones first in rank.
+
+    Raises pydantic.ValidationError where a change makes a field invalid.
+    """
+    fields: dict[str, Any] = dict(MODERN[family])
+    if name == "historical":
+        anchors = dict(fields["anchors"])
+        if HISTORICAL[family]["optimizer"] == "sgd":
+            anchors["rates"] = _SGD_RATES
+        fields = {"average": 0, "batch_norm": "average", "anchors": anchors} | HISTORICAL[family]
+    for change in changes:
+        anchors = dict(fields["anchors"]) | (change.get("anchors") or {})
+        fields |= change
+        fields["anchors"] = anchors
+    return Recipe(name=name, **fields)

@@ -1,0 +1,73 @@
+"""The runs table: its columns, their types and units.
+
+One row is one cell: a training run of (family, N, D, seed). The same columns stand in a cell's record in the store, in a
+pack's table and in ``results/<study>/runs.parquet``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+RECORD_VERSION: Final = 1
+"""Version of the columns below; a record of another version is refused by name."""
+
+DONE: Final = "done"
+DIVERGED: Final = "diverged"
+FAILED: Final = "failed"
+MISSING: Final = "missing"
+STATUSES: Final = (DONE, DIVERGED, FAILED, MISSING)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the runs table: name, polars type, unit, meaning."""
+
+    name: str
+    dtype: pl.DataType | type[pl.DataType]
+    unit: str
+    meaning: str
+
+
+COLUMNS: Final[tuple[Column, ...]] = (
+    Column("key", pl.String, "", "hash of the cell's resolved settings, the data's checksum and the recipe version"),
+    Column("study", pl.String, "", "study that asked for the cell (added by collect)"),
+    Column("pack", pl.String, "", "job that holds the cell (added by collect)"),
+    Column("family", pl.String, "", "architecture family"),
+    Column("kind", pl.String, "", "convolutional, transformer or fully-connected"),
+    Column("recipe", pl.String, "", "name of the training recipe"),
+    Column("target_params", pl.Int64, "parameters", "N that the study asked for"),
+    Column("params", pl.Int64, "parameters", "N: trainable parameters of the model"),
+    Column("width", pl.Float64, "channels", "width with which the ladder met the target"),
+    Column("depth", pl.Int64, "blocks", "depth by the family's own rule"),
+    Column("images", pl.Int64, "images", "D: unique training images"),
+    Column("seed", pl.Int64, "", "seed of subset, initialisation and order"),
+    Column("learning_rate", pl.Float64, "1/step", "peak learning rate"),
+    Column("batch", pl.Int64, "images", "images a step"),
+    Column("steps", pl.Int64, "steps", "optimiser steps taken"),
+    Column("images_seen", pl.Int64, "images", "training images seen, repeats included"),
+    Column("flop", pl.Float64, "FLOP", "training compute spent: 3 x forward x images seen"),
+    Column("flop_to_best", pl.Float64, "FLOP", "training compute up to the reported checkpoint"),
+    Column("flop_forward", pl.Float64, "FLOP/image", "forward pass of one image"),
+    Column("loss", pl.Float64, "nats", "test cross-entropy of the checkpoint best on validation"),
+    Column("loss_se", pl.Float64, "nats", "standard error of loss from the finite test set"),
+    Column("error", pl.Float64, "share", "test error rate of the same checkpoint"),
+    Column("error_se", pl.Float64, "share", "standard error of error from the finite test set"),
+    Column("validation_loss", pl.Float64, "nats", "validation cross-entropy of the same checkpoint"),
+    Column("validation_error", pl.Float64, "share", "validation error rate of the same checkpoint"),
+    Column("train_loss", pl.Float64, "nats", "training loss, mean of the steps since the evaluation before the best"),
+    Column("best_step", pl.Int64, "steps", "step of the reported checkpoint"),
+    Column("stopped_early", pl.Boolean, "", "patience ended the run before its last step"),
+    Column("status", pl.String, "", "done, diverged, failed or missing"),
+    Column("reason", pl.String, "", "why a cell is not done: last line of its log, or the step it diverged at"),
+    Column("seconds", pl.Float64, "s", "wall time of training and evaluation"),
+    Column("device", pl.String, "", "device class: cpu, cuda, mps"),
+    Column("precision", pl.String, "", "fp32 or bf16"),
+    Column("machine", pl.String, "", "processor or accelerator name"),
+    Column("torch_version", pl.String, "", "version of torch"),
+    Column("recipe_version", pl.Int64, "", "bumped when training changes meaning"),
+)
+
+SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {column.name: column.dtype for column in COLUMNS}

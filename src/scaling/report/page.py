@@ -1,0 +1,113 @@
+"""The report of a study: one page that needs nothing else, and its tables as CSV beside it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import polars as pl
+from markupsafe import Markup
+
+from scaling.figures.labels import count, power, significant
+from scaling.records import SCHEMA
+from scaling.report import tables
+from scaling.report.gallery import PICTURES
+from scaling.report.inline_svg import inline_svg
+from scaling.store import write_atomic
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """All that a report is made from."""
+
+    study: dict[str, Any]
+    """the resolved study as a plain dict: name, description, data, families, grid, recipe"""
+    runs: pl.DataFrame
+    """the runs table, columns as in ``records.SCHEMA``, one row a cell of the study, whatever its status"""
+    fits: dict[str, Any]
+    """fits.json"""
+    tuning: dict[str, dict[str, Any]]
+    """by family: rule, anchors with their candidates, seconds"""
+    environment: dict[str, Any]
+    """versions of python, torch, timm, snakemake; machine, cores, commit"""
+    plan: dict[str, Any] | None
+    """what was predicted before the run (cells, hours), or None"""
+    partial: bool
+    """whether the study was still incomplete when the report was asked for"""
+    command: str
+    """the command that made the results"""
+
+
+def build(run: ReportInputs, output: Path) -> Path:
+    """Write the page to ``output`` (index.html) and runs.csv and laws.csv beside it; each appears whole or not at all.
+
+    Raises ValueError when the runs table lacks a column of ``records.SCHEMA``.
+    """
+    lacking = [name for name in SCHEMA if name not in run.runs.columns]
+    if lacking:
+        raise ValueError(f"the runs table lacks the columns {', '.join(lacking)}; it has {', '.join(run.runs.columns)}")
+    page = render(run)
+    write_atomic(output.parent / "runs.csv", run.runs.select(list(SCHEMA)).write_csv().encode())
+    write_atomic(output.parent / "laws.csv", tables.laws_csv(run.fits).write_csv().encode())
+    write_atomic(output, page.encode())
+    return output
+
+
+def render(run: ReportInputs) -> str:
+    """The page as text. Everything that comes from data is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("scaling.report", "template"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": count,
+        "power": power,
+        "significant": significant,
+        "span": tables.span,
+        "interval": tables.interval,
+        "duration": tables.duration,
+        "json": _readable_json,
+    }
+    progress = tables.progress(run.runs)
+    done = run.runs.filter(pl.col("status") == "done")
+    return environment.get_template("page.html.j2").render(
+        run=run,
+        style=_verbatim("page.css"),
+        script=_verbatim("page.js"),
+        progress=progress,
+        partial=run.partial or progress["done"] + progress["diverged"] < progress["all"],
+        holes=tables.holes(run.runs),
+        diverged=tables.diverged(run.runs),
+        families=tables.families(run.runs, run.fits),
+        parameter_names=tables.parameter_names(run.fits),
+        origins=tables.ORIGINS,
+        pictures=[_picture(picture, run) for picture in PICTURES],
+        cells=run.runs.sort("family", "target_params", "images", "seed").to_dicts(),
+        totals={
+            "flop": done["flop"].sum(),
+            "seconds": done["seconds"].sum(),
+            "params": (done["params"].min(), done["params"].max()) if len(done) else None,
+            "images": (done["images"].min(), done["images"].max()) if len(done) else None,
+        },
+    )
+
+
+def _picture(picture: Any, run: ReportInputs) -> dict[str, Any]:
+    svg = inline_svg(picture.draw(run), picture.name, f"{picture.title} {picture.caption}")
+    return {"name": picture.name, "title": picture.title, "caption": picture.caption, "svg": Markup(svg)}
+
+
+def _verbatim(name: str) -> Markup:
+    # Our own style and script; nothing from data is in them.
+    return Markup(resources.files("scaling.report").joinpath("template", name).read_text("utf-8"))
+
+
+def _readable_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

@@ -1,0 +1,172 @@
+"""The report's tables, as rows of plain values: what the page shows and what the CSV files hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from scaling.figures.curves import law_of
+from scaling.figures.labels import count, significant
+from scaling.figures.theme import family_order
+from scaling.records import DIVERGED, DONE, STATUSES
+
+ORIGINS = {"params": "N", "images": "D", "both": "N and D"}
+PARAMETERS = ("E", "A", "alpha", "B", "beta")
+
+
+def progress(runs: pl.DataFrame) -> dict[str, int]:
+    """Number of cells by status, every status named, and ``all``."""
+    counts = dict(runs.group_by("status").len().iter_rows())
+    return {status: counts.get(status, 0) for status in STATUSES} | {"all": len(runs)}
+
+
+def holes(runs: pl.DataFrame) -> list[dict[str, Any]]:
+    """Rows of the cells that failed or are missing: they are trained again by the next run."""
+    return _listed(runs.filter(~pl.col("status").is_in([DONE, DIVERGED])))
+
+
+def diverged(runs: pl.DataFrame) -> list[dict[str, Any]]:
+    """Rows of the cells whose training diverged: results, kept out of the fits."""
+    return _listed(runs.filter(pl.col("status") == DIVERGED))
+
+
+def _listed(runs: pl.DataFrame) -> list[dict[str, Any]]:
+    columns = ("family", "params", "target_params", "images", "seed", "learning_rate", "status", "reason", "key")
+    return runs.sort("family", "target_params", "images", "seed").select(columns).to_dicts()
+
+
+def families(runs: pl.DataFrame, fits: dict) -> list[dict[str, Any]]:
+    """One row a family: cells, ranges of N and D, what its law predicts (by origin), its law, its verdict.
+
+    ``parameters`` holds for each parameter of the law the estimate, the interval or None, and the reason where there is no
+    interval; ``holdout`` the scores by origin.
+    """
+    named = [fit["family"] for fit in fits.get("fits", [])]
+    rows = []
+    for family in family_order([*runs["family"].drop_nulls(), *named]):
+        own = runs.filter(pl.col("family") == family)
+        done = own.filter(pl.col("status") == DONE)
+        fit = law_of(fits, family)
+        verdict = next((v for v in fits.get("verdicts", []) if v["family"] == family), None)
+        rows.append(
+            {
+                "family": family,
+                "kind": own["kind"].drop_nulls().first() if len(own) else (fit or {}).get("kind", ""),
+                "cells": len(own),
+                "done": len(done),
+                "params": _range(done, "params"),
+                "images": _range(done, "images"),
+                "loss": done["loss"].min() if len(done) else None,
+                "error": done["error"].min() if len(done) else None,
+                "flop": done["flop"].sum() if len(done) else 0.0,
+                "seconds": done["seconds"].sum() if len(done) else 0.0,
+                "fit": fit,
+                "parameters": {name: parameter(fit, name) for name in parameter_names(fits)},
+                "holdout": {origin: _holdout(fits, family, origin) for origin in ORIGINS},
+                "verdict": verdict,
+            }
+        )
+    return rows
+
+
+def parameter_names(fits: dict, response: str = "loss") -> list[str]:
+    """The parameters of all laws of ``response`` in ``fits``, the literature's names first."""
+    found = {name for fit in fits.get("fits", []) if fit["response"] == response for name in fit.get("parameters") or {}}
+    return [name for name in PARAMETERS if name in found] + sorted(found - set(PARAMETERS))
+
+
+def parameter(fit: dict | None, name: str) -> dict[str, Any]:
+    """estimate, interval and reason (why there is no interval, else empty) of one parameter of ``fit``."""
+    if fit is None:
+        return {"estimate": None, "interval": None, "reason": "no law was fitted"}
+    estimate = (fit.get("parameters") or {}).get(name)
+    interval = (fit.get("intervals") or {}).get(name)
+    reason = "" if interval else (fit.get("reasons") or {}).get(name) or _no_reason(fit, name)
+    return {"estimate": estimate, "interval": interval, "reason": reason}
+
+
+def _no_reason(fit: dict, name: str) -> str:
+    if fit.get("parameters") and name not in fit["parameters"]:
+        return f"not in the law {fit['law']}"
+    return fit["status"].replace("-", " ")
+
+
+def _holdout(fits: dict, family: str, origin: str) -> dict[str, Any] | None:
+    return next(
+        (
+            part
+            for part in fits.get("holdout", [])
+            if part["family"] == family and part["origin"] == origin and part["response"] == "loss"
+        ),
+        None,
+    )
+
+
+def _range(runs: pl.DataFrame, column: str) -> tuple[int, int] | None:
+    values = runs[column].drop_nulls()
+    return (values.min(), values.max()) if len(values) else None
+
+
+def laws_csv(fits: dict) -> pl.DataFrame:
+    """laws.csv: one row a (family, response, parameter) with its estimate, standard error and 95 % interval."""
+    schema = {
+        "family": pl.String,
+        "kind": pl.String,
+        "response": pl.String,
+        "law": pl.String,
+        "formula": pl.String,
+        "status": pl.String,
+        "cells": pl.Int64,
+        "parameter": pl.String,
+        "estimate": pl.Float64,
+        "standard_error": pl.Float64,
+        "low": pl.Float64,
+        "high": pl.Float64,
+        "reason": pl.String,
+        "residual_rms_log": pl.Float64,
+        "noise_rms_log": pl.Float64,
+    }
+    rows = []
+    for fit in fits.get("fits", []):
+        for name in fit.get("parameters") or {"": None}:
+            own = parameter(fit, name)
+            low, high = own["interval"] or (None, None)
+            rows.append(
+                {
+                    **{column: fit.get(column) for column in ("family", "kind", "response", "law", "formula", "status")},
+                    "cells": fit["rows"],
+                    "parameter": name or None,
+                    "estimate": own["estimate"],
+                    "standard_error": (fit.get("standard_errors") or {}).get(name),
+                    "low": low,
+                    "high": high,
+                    "reason": own["reason"] if name else "; ".join(dict.fromkeys((fit.get("reasons") or {}).values())),
+                    "residual_rms_log": fit.get("residual_rms"),
+                    "noise_rms_log": fit.get("noise_rms"),
+                }
+            )
+    return pl.DataFrame(rows, schema=schema)
+
+
+def span(limits: tuple[float, float] | None) -> str:
+    """A range of counts: 5k – 130k, one number where both ends agree, a dash for None."""
+    if limits is None:
+        return "–"
+    low, high = count(limits[0]), count(limits[1])
+    return low if low == high else f"{low} – {high}"
+
+
+def interval(limits: list[float] | tuple[float, float] | None, digits: int = 3) -> str:
+    """An interval with its limits in ``digits`` significant digits, or empty."""
+    return f"[{significant(limits[0], digits)}, {significant(limits[1], digits)}]" if limits else ""
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a reader says them: 40 s, 12 min, 3.5 h, 2.1 days."""
+    if seconds is None:
+        return "–"
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"

@@ -1,0 +1,179 @@
+"""From an unresolved cell to a resolved one, and from all cells of a study to its runs table; no torch."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from scaling.data import DataSettings, describe
+from scaling.grid import Cell, Pack, ResolvedCell, packs
+from scaling.layout import Layout
+from scaling.models.family import ImageSpec
+from scaling.models.ladder import Ladders
+from scaling.records import FAILED, MISSING, SCHEMA
+from scaling.store import ForeignRecord, Store, write_atomic
+from scaling.study import Study
+
+
+@dataclass(frozen=True)
+class RateRule:
+    """Peak learning rate as a power of the width: rate = rate_at_reference x (width / reference)^exponent."""
+
+    reference: float
+    rate_at_reference: float
+    exponent: float
+
+    def rate(self, width: float) -> float:
+        """The rate at ``width``, to three digits, so that it reads well and its key is stable."""
+        rate = self.rate_at_reference * (width / self.reference) ** self.exponent
+        return float(f"{rate:.3g}")
+
+    def __str__(self) -> str:
+        power = f" (w/{self.reference:g})^{self.exponent:.2f}" if self.exponent else ""
+        return f"{self.rate_at_reference:.3g}{power}"
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What the tuning of a family found: the rule, the device class and precision, and the evidence.
+
+    Where tuning failed there is no rule and ``failure`` says why.
+    """
+
+    family: str
+    rule: RateRule | None
+    device: str
+    precision: str
+    checksum: str
+    anchors: tuple[dict[str, Any], ...]
+    failure: str = ""
+
+    def text(self) -> str:
+        """As JSON, the same for equal findings."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+
+def read_tuning(path: Path) -> Tuning | None:
+    """The findings at ``path``, or None where the family is not tuned yet."""
+    try:
+        fields = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    rule = RateRule(**fields["rule"]) if fields["rule"] else None
+    return Tuning(**(fields | {"rule": rule, "anchors": tuple(fields["anchors"])}))
+
+
+def data_settings(study: Study) -> DataSettings:
+    """The study's data block as the data package takes it."""
+    data = study.data
+    return DataSettings(data.source, data.side, data.folder, data.unreadable)
+
+
+def image_spec(study: Study) -> ImageSpec:
+    """Side, channels and classes of the study's images."""
+    facts = describe(data_settings(study))
+    return ImageSpec(facts.side, facts.channels, facts.classes)
+
+
+def resolve(study: Study, cell: Cell, tuning: Tuning, ladders: Ladders, image: ImageSpec) -> ResolvedCell:
+    """``cell`` with every setting resolved. Raises ValueError where ``tuning`` failed."""
+    if tuning.rule is None:
+        raise ValueError(tuning.failure)
+    rung = ladders.rung(cell.family, cell.target, image)
+    return ResolvedCell(
+        family=cell.family,
+        width=rung.width,
+        depth=rung.depth,
+        params=rung.params,
+        images=cell.images,
+        seed=cell.seed,
+        learning_rate=tuning.rule.rate(rung.width),
+        recipe=study.family_recipe(cell.family),
+        device=tuning.device,
+        precision=tuning.precision,
+        checksum=tuning.checksum,
+        validation=study.data.validation,
+    )
+
+
+def gather(
+    study: Study, layout: Layout, warn: Callable[[str], None], only: Pack | None = None
+) -> pl.DataFrame:
+    """The runs table of ``study`` from what the store holds now: one row a cell, missing ones included.
+
+    With ``only``, of the cells of that pack. What is wrong with a stored record is said through ``warn``.
+    """
+    store, ladders = Store(layout.store), Ladders(layout.ladders)
+    image = image_spec(study)
+    rows = []
+    for pack in [only] if only else packs(study).values():
+        tuning = read_tuning(layout.tuning(pack.family))
+        for cell in pack.cells:
+            row: dict[str, Any] = _place(study, cell, pack.name)
+            if tuning is not None and tuning.rule is None:
+                row |= {"status": FAILED, "reason": tuning.failure}
+            elif tuning is not None:
+                resolved = resolve(study, cell, tuning, ladders, image)
+                row |= {"key": resolved.key, "params": resolved.params, "width": resolved.width}
+                row |= {"depth": resolved.depth, "learning_rate": resolved.learning_rate}
+                row |= _stored(store, resolved.key, warn)
+            rows.append(row)
+    return runs_table(rows)
+
+
+def write_table(table: pl.DataFrame, path: Path) -> None:
+    """Write ``table`` as Parquet, atomically."""
+    buffer = io.BytesIO()
+    table.write_parquet(buffer)
+    write_atomic(path, buffer.getvalue())
+
+
+def _place(study: Study, cell: Cell, pack: str) -> dict[str, Any]:
+    return {
+        "study": study.name,
+        "pack": pack,
+        "family": cell.family,
+        "kind": study.kind(cell.family),
+        "target_params": cell.target,
+        "images": cell.images,
+        "seed": cell.seed,
+        "status": MISSING,
+        "reason": "not trained yet",
+    }
+
+
+def _stored(store: Store, key: str, warn: Callable[[str], None]) -> dict[str, Any]:
+    try:
+        entry = store.read_or_discard(key, warn)
+    except ForeignRecord as error:
+        return {"status": FAILED, "reason": str(error)}
+    if entry is not None:
+        return entry.row
+    reason = last_line(store.log_path(key))
+    return {"status": FAILED, "reason": reason} if reason else {}
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log that says something, or an empty string."""
+    try:
+        lines = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    except FileNotFoundError:
+        return ""
+    return lines[-1] if lines else ""
+
+
+def runs_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """``rows`` as a runs table: all columns of the schema, in its order; what a row does not say is null."""
+    full = [{name: _finite(row.get(name)) for name in SCHEMA} for row in rows]
+    return pl.DataFrame(full, schema=SCHEMA, orient="row")
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

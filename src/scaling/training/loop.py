@@ -1,0 +1,328 @@
+"""The training loop of one cell: from its resolved settings to its record.
+
+A cell that is killed and resumed ends bit-identical to one that ran through (same processor model, thread count and
+build): every random draw comes from (seed, purpose, step), and a checkpoint holds all that is carried between steps.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from scaling.data import ImageData
+from scaling.data.augment import Augment, normalise
+from scaling.families import KINDS
+from scaling.grid import ResolvedCell
+from scaling.measures.evaluation import Evaluation, evaluate
+from scaling.models.counting import forward_flop
+from scaling.models import build, get_family
+from scaling.models.family import ImageSpec, Regularisation
+from scaling.objectives.supervised import supervised_loss
+from scaling.records import DIVERGED, DONE
+from scaling.store import Entry
+from scaling.training.average import WeightAverage, batch_norms, recompute_batch_norm
+from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint, save_checkpoint
+from scaling.training.images import CellImages, cell_images
+from scaling.training.schedule import Order, evaluation_steps, rate_factor
+from scaling.training.streams import generator, stream
+
+CHECK_EVERY: Final = 25
+"""Steps between looks at the training loss, which on a GPU wait for it."""
+
+BLOWN_UP: Final = 3.0
+"""A mean training loss above this many times that of guessing, after warm-up, counts as diverged."""
+
+BATCH_NORM_IMAGES: Final = 512
+"""Training images from which batch-norm statistics are recomputed."""
+
+
+class Interrupted(Exception):
+    """Training was asked to stop; its checkpoint is written and the next attempt goes on from it."""
+
+
+@dataclass
+class Progress:
+    """What a run carries from step to step beside its tensors; plain data, so that a checkpoint can hold it."""
+
+    step: int = 0
+    best_step: int = 0
+    best_loss: float = math.inf
+    since_best: int = 0
+    loss_sum: float = 0.0
+    loss_steps: int = 0
+    train_loss: float = math.nan
+    seconds: float = 0.0
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    diverged: str = ""
+    stopped_early: bool = False
+
+
+class Trainer:
+    """One cell in training: model, average, optimiser, progress."""
+
+    def __init__(self, cell: ResolvedCell, data: ImageData) -> None:
+        self.cell, self.recipe = cell, cell.recipe
+        self.spec = ImageSpec(data.side, data.channels, len(data.classes))
+        self.images: CellImages = cell_images(data, cell.images, cell.seed, cell.validation, cell.device)
+        self.bf16 = cell.precision == "bf16"
+        from_width = get_family(cell.family).channels_last_from
+        self.channels_last = from_width is not None and cell.width >= from_width
+        torch.manual_seed(stream(cell.seed, "initialisation", cell.family, cell.width, cell.depth))
+        regularisation = Regularisation(self.recipe.dropout, self.recipe.stochastic_depth)
+        self.model: nn.Module = build(cell.family, cell.width, cell.depth, self.spec, regularisation)
+        self.flop_forward = forward_flop(self.model, self.spec)
+        self.model.to(cell.device)
+        if self.channels_last:
+            self.model.to(memory_format=torch.channels_last)
+        self.average = WeightAverage(self.model, self.recipe.average)
+        self.best = {name: tensor.clone() for name, tensor in self.average.model.state_dict().items()}
+        self.optimizer = make_optimizer(self.model, self.recipe, cell.learning_rate)
+        self.augment = Augment(flip=self.recipe.flip, shift=self.recipe.shift)
+        self.steps = self.recipe.steps(cell.images)
+        self.evaluate_at = evaluation_steps(self.recipe, self.steps)
+        self.order = Order(cell.images, self.recipe.batch, stream(cell.seed, "order"))
+        self.progress = Progress()
+        self._window = torch.zeros((), device=cell.device)
+
+    # -- one step ---------------------------------------------------------------------------------------------------
+
+    def _prepare(self, images: Tensor) -> Tensor:
+        batch = normalise(images, self.images.mean, self.images.std)
+        return batch.contiguous(memory_format=torch.channels_last) if self.channels_last else batch
+
+    def _train_step(self) -> None:
+        step, recipe = self.progress.step, self.recipe
+        rate = self.cell.learning_rate * rate_factor(recipe, step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        images, labels = self.images.train.batch(self.order.indices(step))
+        images = self._prepare(self.augment(images, generator(self.cell.seed, "augment", step)))
+        torch.manual_seed(stream(self.cell.seed, "dropout", step))
+        with torch.autocast(self.cell.device, torch.bfloat16, enabled=self.bf16):
+            loss = supervised_loss(
+                self.model,
+                images,
+                labels,
+                label_smoothing=recipe.label_smoothing,
+                auxiliary_weight=recipe.auxiliary_weight,
+            )
+        loss.backward()
+        if recipe.clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.progress.step += 1
+        self.average.update(self.progress.step)
+        self._window += loss.detach()
+        if self.progress.step % CHECK_EVERY == 0:
+            self._look()
+
+    def _look(self) -> None:
+        """Read the training loss since the last look; a run that is lost is marked as diverged."""
+        progress = self.progress
+        count = progress.step % CHECK_EVERY or CHECK_EVERY
+        total = self._window.item()
+        self._window.zero_()
+        progress.loss_sum += total
+        progress.loss_steps += count
+        mean = total / count
+        weights = 1 + 2 * self.recipe.auxiliary_weight if self.cell.family == "googlenet" else 1
+        limit = BLOWN_UP * weights * math.log(self.spec.classes)
+        if not math.isfinite(mean):
+            progress.diverged = f"training loss not finite within {count} steps of step {progress.step}"
+        elif mean > limit and progress.step > self.recipe.warmup * self.steps:
+            progress.diverged = f"training loss {mean:.3g} at step {progress.step}, above {limit:.3g}"
+
+    # -- evaluation -------------------------------------------------------------------------------------------------
+
+    def _evaluate(self, images: Tensor, labels: Tensor) -> Evaluation:
+        return evaluate(
+            self.average.model,
+            images,
+            labels,
+            self.images.mean,
+            self.images.std,
+            channels_last=self.channels_last,
+            bf16=self.bf16,
+        )
+
+    def _validate(self) -> None:
+        progress = self.progress
+        if progress.step % CHECK_EVERY:
+            self._look()
+        if self.recipe.batch_norm == "recompute" and self.recipe.average and batch_norms(self.average.model):
+            with torch.autocast(self.cell.device, torch.bfloat16, enabled=self.bf16):
+                recompute_batch_norm(self.average.model, self._statistics_batches())
+        held = self._evaluate(self.images.validation_images, self.images.validation_labels)
+        mean = progress.loss_sum / max(1, progress.loss_steps)
+        progress.loss_sum, progress.loss_steps = 0.0, 0
+        progress.curve.append(
+            {
+                "step": progress.step,
+                "validation_loss": held.loss if math.isfinite(held.loss) else None,
+                "validation_error": held.error,
+                "train_loss": mean if math.isfinite(mean) else None,
+            }
+        )
+        if not math.isfinite(held.loss):
+            progress.diverged = f"validation loss not finite at step {progress.step}"
+        elif held.loss < progress.best_loss:
+            progress.best_loss, progress.best_step, progress.since_best = held.loss, progress.step, 0
+            progress.train_loss = mean
+            for name, tensor in self.average.model.state_dict().items():
+                self.best[name].copy_(tensor)
+        else:
+            progress.since_best += 1
+            progress.stopped_early = 0 < self.recipe.patience <= progress.since_best and progress.step < self.steps
+
+    def _statistics_batches(self) -> list[Tensor]:
+        train = self.images.train
+        count = min(BATCH_NORM_IMAGES, len(train))
+        chosen = torch.randperm(len(train), generator=generator(self.cell.seed, "batch-norm"))[:count]
+        # Augmented like the batches that the weights were trained on: statistics of other images would be off.
+        images, _ = train.batch(chosen)
+        images = self._prepare(self.augment(images, generator(self.cell.seed, "batch-norm", "augment")))
+        return list(images.split(128))
+
+    # -- checkpoints ------------------------------------------------------------------------------------------------
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        if self.recipe.average:
+            tensors |= {f"average.{k}": v for k, v in self.average.model.state_dict().items()}
+        tensors |= {f"best.{k}": v for k, v in self.best.items()}
+        tensors["window"] = self._window
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items() if isinstance(v, Tensor)}
+        return tensors
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint from which ``restore`` goes on."""
+        state = vars(self.progress) | {"best_loss": _plain(self.progress.best_loss)}
+        state["train_loss"] = _plain(self.progress.train_loss)
+        save_checkpoint(path, self._tensors(), state, self.cell.settings())
+
+    def restore(self, path: Path) -> bool:
+        """Go on from the checkpoint at ``path``; False where there is none. Raises UnusableCheckpoint."""
+        found = load_checkpoint(path, self.cell.settings())
+        if found is None:
+            return False
+        tensors, state = found
+        if any(name.startswith("optimizer.") for name in tensors):
+            self._touch_optimizer()
+        own = self._tensors()
+        if own.keys() != tensors.keys():
+            raise UnusableCheckpoint(f"{path}: holds other tensors than this program's model")
+        with torch.no_grad():
+            for name, tensor in own.items():
+                # Shapes and memory formats are the model's own; the file holds each tensor's elements in order.
+                tensor.copy_(tensors[name].view(tensor.shape))
+        state["best_loss"] = math.inf if state["best_loss"] is None else state["best_loss"]
+        state["train_loss"] = math.nan if state["train_loss"] is None else state["train_loss"]
+        self.progress = Progress(**state)
+        return True
+
+    def _touch_optimizer(self) -> None:
+        """Make the optimiser create its state, by a step of rate 0 on gradients of 0 that changes nothing kept."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = 0.0
+        for parameter in self.model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    # -- the whole --------------------------------------------------------------------------------------------------
+
+    def run(self, checkpoint: Path, every: float, stop: Callable[[], bool], beat: Callable[[Progress, int], None]) -> None:
+        """Train to the end, writing ``checkpoint`` every ``every`` seconds.
+
+        ``stop`` is asked between steps; when it says so a checkpoint is written and Interrupted raised. ``beat`` is told
+        of progress now and then.
+        """
+        progress = self.progress
+        before, began, saved = progress.seconds, time.monotonic(), time.monotonic()
+        self.model.train()
+        pending = [step for step in self.evaluate_at if step > progress.step]
+        while pending and not progress.diverged and not progress.stopped_early:
+            self._train_step()
+            progress.seconds = before + time.monotonic() - began
+            if progress.step == pending[0] and not progress.diverged:
+                pending.pop(0)
+                self._validate()
+                self.model.train()
+            if progress.step % CHECK_EVERY == 0:
+                beat(progress, self.steps)
+            stopping = stop()
+            if stopping or time.monotonic() - saved > every:
+                self.save(checkpoint)
+                saved = time.monotonic()
+            if stopping:
+                raise Interrupted(f"stopped at step {progress.step} of {self.steps}")
+        progress.seconds = before + time.monotonic() - began
+
+    def entry(self, machine: str) -> Entry:
+        """The record of the finished run."""
+        began = time.monotonic()
+        progress, cell = self.progress, self.cell
+        row: dict[str, Any] = {
+            "key": cell.key,
+            "family": cell.family,
+            "kind": KINDS[cell.family],
+            "recipe": self.recipe.name,
+            "params": cell.params,
+            "width": cell.width,
+            "depth": cell.depth,
+            "images": cell.images,
+            "seed": cell.seed,
+            "learning_rate": cell.learning_rate,
+            "batch": self.recipe.batch,
+            "steps": progress.step,
+            "images_seen": progress.step * self.recipe.batch,
+            "flop": 3.0 * self.flop_forward * progress.step * self.recipe.batch,
+            "flop_to_best": 3.0 * self.flop_forward * progress.best_step * self.recipe.batch,
+            "flop_forward": float(self.flop_forward),
+            "best_step": progress.best_step,
+            "stopped_early": progress.stopped_early,
+            "status": DIVERGED if progress.diverged else DONE,
+            "reason": progress.diverged,
+            "device": cell.device,
+            "precision": cell.precision,
+            "machine": machine,
+            "torch_version": torch.__version__,
+            "recipe_version": cell.settings()["recipe_version"],
+        }
+        if progress.best_step and not progress.diverged:
+            self.average.model.load_state_dict(self.best)
+            test = self._evaluate(self.images.test_images, self.images.test_labels)
+            best = next(point for point in progress.curve if point["step"] == progress.best_step)
+            row |= vars(test) | {
+                "validation_loss": best["validation_loss"],
+                "validation_error": best["validation_error"],
+                "train_loss": _plain(progress.train_loss),
+            }
+        row["seconds"] = progress.seconds + time.monotonic() - began
+        return Entry(row, cell.settings(), progress.curve)
+
+
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def make_optimizer(model: nn.Module, recipe: Any, rate: float) -> torch.optim.Optimizer:
+    """The recipe's optimiser; biases, gains and other vectors are not decayed."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=recipe.beta1, foreach=True)
+    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=rate, betas=(recipe.beta1, recipe.beta2), fused=True)

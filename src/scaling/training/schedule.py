@@ -1,0 +1,57 @@
+"""How long a cell trains, how its rate moves, when it is evaluated."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from scaling.recipe import Recipe
+from scaling.training.streams import generator
+
+
+def rate_factor(recipe: Recipe, step: int, steps: int) -> float:
+    """The share of the peak rate at ``step`` (from 0): linear warm-up, then the schedule."""
+    rise = recipe.warmup * steps
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    if recipe.schedule == "constant":
+        return 1.0
+    progress = (step - rise) / max(1.0, steps - rise)
+    if recipe.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * progress))
+    return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
+
+
+def evaluation_steps(recipe: Recipe, steps: int) -> list[int]:
+    """The steps after which the model is evaluated: evenly spaced in log steps, the last step included."""
+    first = max(1, round(recipe.first_evaluation * steps))
+    if recipe.evaluations == 1:
+        return [steps]
+    ratio = (steps / first) ** (1 / (recipe.evaluations - 1))
+    return sorted({min(steps, max(1, round(first * ratio**i))) for i in range(recipe.evaluations)} | {steps})
+
+
+class Order:
+    """The order in which a cell sees its images: whole shuffled epochs, end to end, cut into batches."""
+
+    def __init__(self, images: int, batch: int, seed: int) -> None:
+        self.images, self.batch, self.seed = images, batch, seed
+        self._epochs: dict[int, torch.Tensor] = {}
+
+    def _epoch(self, number: int) -> torch.Tensor:
+        if number not in self._epochs:
+            self._epochs = {key: value for key, value in self._epochs.items() if key >= number - 1}
+            self._epochs[number] = torch.randperm(self.images, generator=generator(self.seed, "order", number))
+        return self._epochs[number]
+
+    def indices(self, step: int) -> torch.Tensor:
+        """Positions [batch] in the subset for ``step`` (from 0)."""
+        start, stop = step * self.batch, (step + 1) * self.batch
+        parts = []
+        while start < stop:
+            epoch, offset = divmod(start, self.images)
+            take = min(stop - start, self.images - offset)
+            parts.append(self._epoch(epoch)[offset : offset + take])
+            start += take
+        return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -1,0 +1,166 @@
+"""How a family is judged, and how two families are compared.
+
+The headline is prediction: skill = 1 - RMSE / RMSE of persistence over the rolling origins. A family whose response does not
+fall by more than noise over its grid "does not scale here" and gets no rank. "Cannot tell" is a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from scaling.laws.terms import Floats
+
+LEVEL = 0.05
+"""Size of every test, family-wise for the pairs."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Whether a response falls over the grid: log fall from the smallest to the largest corner and its interval."""
+
+    fall: float
+    interval: tuple[float, float] | None
+    scales: bool
+
+
+def gate(params: Floats, images: Floats, log_y: Floats) -> Gate:
+    """Does the response fall by more than noise over the grid?
+
+    A plane in (log N, log D) is fitted by least squares; the fall is its drop from the smallest to the largest corner, with a
+    t interval that takes every departure from the plane for noise (so it is wide rather than narrow).
+    """
+    if not len(log_y):
+        return Gate(0.0, None, False)
+    design = np.column_stack([np.ones(len(log_y)), np.log(params), np.log(images)])
+    span = np.array([0.0, np.ptp(design[:, 1]), np.ptp(design[:, 2])])
+    solution, _, rank, _ = np.linalg.lstsq(design, log_y, rcond=None)
+    fall = -float(span @ solution)
+    spare = len(log_y) - rank
+    if spare < 1 or rank < 3:
+        return Gate(fall, None, False)
+    residual = log_y - design @ solution
+    covariance = np.linalg.inv(design.T @ design) * float(residual @ residual) / spare
+    half = float(student.ppf(1 - LEVEL / 2, spare) * np.sqrt(span @ covariance @ span))
+    return Gate(fall, (fall - half, fall + half), fall - half > 0)
+
+
+def order_share(axis: Floats, other: Floats, seeds: Floats, log_y: Floats, noise: float) -> tuple[float | None, int]:
+    """Share of neighbouring cells along one axis in which the larger had a lower response by more than noise.
+
+    Args:
+        axis: N (or D) of each cell.
+        other: D (or N).
+        seeds: seed of each cell.
+        log_y: log response.
+        noise: standard deviation of one cell's log response; a step must exceed sqrt(2) of it.
+
+    Returns:
+        The share, or None without neighbours, and the number of neighbours.
+    """
+    levels = np.unique(axis)
+    better = total = 0
+    for place in {(float(o), float(s)) for o, s in zip(other, seeds, strict=True)}:
+        here = (other == place[0]) & (seeds == place[1])
+        line = {float(a): float(y) for a, y in zip(axis[here], log_y[here], strict=True)}
+        for small, large in pairwise(levels):
+            if small in line and large in line:
+                total += 1
+                better += line[small] - line[large] > np.sqrt(2.0) * noise
+    return (better / total if total else None), total
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment (Holm 1979): controls the chance of any false rejection."""
+    order = np.argsort(p_values)
+    adjusted, running = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = running
+    return adjusted
+
+
+def centred_interval(value: float, draws: Floats, level: float = 1 - LEVEL) -> tuple[float, float]:
+    """Interval from the deviations of the draws from their median, laid around the observed value (basic bootstrap)."""
+    deviation = draws - np.median(draws)
+    low, high = np.quantile(deviation, [(1 - level) / 2, (1 + level) / 2])
+    return float(value - high), float(value - low)
+
+
+def contrasts(
+    what: str, values: Mapping[str, float], draws: Mapping[str, Floats], unit: str
+) -> list[dict[str, object]]:
+    """All pairs of families compared on one quantity, paired by draw, with Holm's correction.
+
+    Args:
+        what: name of the contrast.
+        values: family -> observed value.
+        draws: family -> bootstrap draws; draw i of every family shares the noise of its (seed, D).
+        unit: how the sentence names the quantity.
+    """
+    names = list(values)
+    rows: list[dict[str, object]] = []
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            difference = values[first] - values[second]
+            deviation = draws[first] - draws[second]
+            spread = float(np.std(deviation, ddof=1))
+            p = float(2 * norm.sf(abs(difference) / spread)) if spread > 0 else 1.0
+            interval = centred_interval(difference, deviation)
+            rows.append(
+                {
+                    "first": first,
+                    "second": second,
+                    "contrast": what,
+                    "difference": difference,
+                    "interval": list(interval),
+                    "p": p,
+                }
+            )
+    for row, p in zip(rows, holm([float(row["p"]) for row in rows]), strict=True):
+        row["p_holm"] = p
+        row["verdict"] = _pair_sentence(row, unit)
+    return rows
+
+
+def _pair_sentence(row: Mapping[str, object], unit: str) -> str:
+    low, high = row["interval"]
+    if row["difference"] < 0:
+        low, high = -high, -low
+    larger, smaller = (row["first"], row["second"]) if row["difference"] >= 0 else (row["second"], row["first"])
+    size = f"{abs(row['difference']):.2f} [{low:.2f}, {high:.2f}], p = {row['p_holm']:.2g} after Holm"
+    if row["p_holm"] >= LEVEL:
+        return f"cannot tell {larger} from {smaller} in {unit}: difference {size}"
+    return f"{larger} has the larger {unit} than {smaller}: by {size}"
+
+
+def family_sentence(
+    family: str,
+    verdict: Gate,
+    skill: float | None,
+    interval: tuple[float, float] | None,
+    reason: str | None,
+    misfit: float | None,
+) -> str:
+    """One sentence: does the family scale here, and does its law predict its larger cells?"""
+    if verdict.interval is None:
+        return f"{family}: cannot tell whether it scales here: too few cells"
+    fall = 1 - np.exp(-verdict.fall)
+    if not verdict.scales:
+        low, high = (1 - np.exp(-end) for end in verdict.interval)
+        return f"{family} does not scale here: its loss falls by {fall:.0%} [{low:.0%}, {high:.0%}] over the grid"
+    head = f"{family}: loss falls by {fall:.0%} over the grid"
+    if skill is None or interval is None:
+        return f"{head}; cannot tell whether its law predicts larger cells: {reason}"
+    number = f"skill {skill:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
+    tail = "" if misfit is None else f"; misfit {misfit:.1f} times seed noise"
+    if interval[0] > 0:
+        return f"{head} and its law predicts the larger cells better than persistence: {number}{tail}"
+    if interval[1] < 0:
+        return f"{head}, but its law predicts the larger cells worse than persistence: {number}{tail}"
+    return f"{head}; cannot tell whether its law predicts the larger cells: {number}{tail}"

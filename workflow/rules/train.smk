@@ -1,0 +1,20 @@
+# A pack ends well once each of its cells has ended, well or not: its table says which. The cells themselves are in
+# results/store, which is no rule's output, so that nothing that was computed is ever deleted by Snakemake.
+rule train:
+    input:
+        data=rules.prepare.output.data,
+        rates=lambda wildcards: str(dag.layout.tuning(dag.family(wildcards.pack))),
+    output:
+        table=str(dag.layout.pack("{pack}")),
+    log:
+        str(dag.layout.study / "logs" / "train-{pack}.log"),
+    params:
+        settings=lambda wildcards: dag.pack_hash(wildcards.pack),
+    threads: dag.study.jobs.cores
+    priority: lambda wildcards: dag.costs[dag.family(wildcards.pack)]
+    message:
+        "Training {wildcards.pack}"
+    conda:
+        "../../envs/scaling.yaml"
+    shell:
+        "{PYTHON} -m scaling train {STUDY:q} {wildcards.pack} --cores {threads} 2>&1 | tee {log:q}"

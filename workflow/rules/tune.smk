@@ -1,0 +1,18 @@
+# Learning rates are tuned at anchors that belong to the recipe: a new size or data size never moves them.
+rule tune:
+    input:
+        data=rules.prepare.output.data,
+    output:
+        rates=str(dag.layout.tuning("{family}")),
+    log:
+        str(dag.layout.study / "logs" / "tune-{family}.log"),
+    params:
+        settings=lambda wildcards: dag.tuning_hash(wildcards.family),
+    threads: dag.study.jobs.cores
+    priority: lambda wildcards: dag.costs[wildcards.family]
+    message:
+        "Tuning the learning rate of {wildcards.family}"
+    conda:
+        "../../envs/scaling.yaml"
+    shell:
+        "{PYTHON} -m scaling tune {STUDY:q} {wildcards.family} --cores {threads} 2>&1 | tee {log:q}"
