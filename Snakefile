@@ -23,3 +23,19 @@ include: "workflow/rules/tune.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/fit.smk"
 include: "workflow/rules/report.smk"
+
+
+# What is made when nothing is named. It has no output, so it looks at every call: where cells have no result it removes
+# the tables of their packs, names them and fails, so that the next call trains just those.
+rule complete:
+    input:
+        page=rules.report.output.page,
+    default_target: True
+    log:
+        str(dag.layout.study / "logs" / "complete.log"),
+    message:
+        "Looking for cells without a result"
+    conda:
+        "envs/scaling.yaml"
+    shell:
+        "{PYTHON} -m scaling complete {STUDY:q} 2>&1 | tee {log:q}"

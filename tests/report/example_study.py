@@ -112,9 +112,7 @@ def fits_of(runs: pl.DataFrame, rng_seed=1) -> dict:
                     "law": "chinchilla" if response == "loss" else "bounded",
                     "formula": "E + A / N^alpha + B / D^beta",
                     "reference": "Hoffmann et al. 2022, eq. 2",
-                    "status": "too-few-cells"
-                    if not enough
-                    else ("converged" if identified else "not-identifiable"),
+                    "status": "too-few-cells" if not enough else ("converged" if identified else "not-identifiable"),
                     "reasons": {} if identified else dict.fromkeys(names, why),
                     "rows": len(own),
                     "excluded": [{"key": k, "why": s} for k, s in lost.select("key", "status").iter_rows()],
@@ -226,7 +224,8 @@ def tuning_of(runs: pl.DataFrame) -> dict[str, dict]:
             best = 0.02 * (width / 4) ** -0.5
             rates = [best * 2.0**k for k in (-2, -1, 0, 1)]
             candidates = [
-                {"rate": r, "validation_loss": 0.5 * (1 + 0.06 * np.log(r / best) ** 2), "status": "done"} for r in rates
+                {"rate": r, "validation_loss": 0.5 * (1 + 0.06 * np.log(r / best) ** 2), "status": "done"}
+                for r in rates
             ]
             if family == "vgg":
                 candidates[-1] |= {"validation_loss": None, "status": "diverged"}

@@ -51,10 +51,10 @@ class Augment:
 
 
 def normalise(batch: torch.Tensor, mean: np.ndarray | torch.Tensor, std: np.ndarray | torch.Tensor) -> torch.Tensor:
-    """Raw pixels uint8 [b, c, h, w] to float32 (x / 255 - mean) / std, with statistics [c] of images divided
-    by 255.
+    """Raw pixels uint8 [b, c, h, w] to float32 (x / 255 - mean) / std.
 
-    Raises DataError for a batch of another type, which would be divided by 255 a second time.
+    ``mean`` and ``std`` [c] are those of images divided by 255, as ``ImageData`` holds them. Raises DataError for
+    a batch of another type, which would be divided by 255 a second time.
     """
     if batch.dtype != torch.uint8:
         raise DataError(f"a batch of type {batch.dtype} cannot be normalised, allowed: torch.uint8")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from scaling.data.arrays import Arrays
-from scaling.data.errors import DataError
+from scaling.data.errors import DataError, one_line
 
 
 def read_cifar10(downloads: Path) -> Arrays:
@@ -35,7 +35,7 @@ def _read(dataset_class: type, downloads: Path) -> Arrays:
         train, test = (dataset_class(str(downloads), train=train, download=True) for train in (True, False))
     except (OSError, RuntimeError) as error:
         raise DataError(
-            f"cannot download {dataset_class.url} ({error}); "
+            f"cannot download {dataset_class.url} ({one_line(error)}); "
             f"without a network, put {dataset_class.filename} into {downloads}"
         ) from error
     return Arrays(

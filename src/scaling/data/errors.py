@@ -9,3 +9,8 @@ class DataError(ValueError):
 
 class DamagedData(DataError):
     """A file is not what was once written; the message names it."""
+
+
+def one_line(error: Exception) -> str:
+    """What another library's error says, on one line; its type when it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -9,13 +9,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
+import zlib
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from scaling.data.arrays import Arrays
-from scaling.data.errors import DamagedData, DataError
+from scaling.data.errors import DamagedData, DataError, one_line
 
 CLASSES: Final = (
     "T-shirt/top",
@@ -65,8 +66,7 @@ def unpack(path: Path, sha256: str) -> Arrays:
 
 
 def read_full(downloads: Path) -> Arrays:
-    """Read all 60,000 training and 10,000 test images from Debian's package, else from torchvision's
-    download.
+    """Read all 60,000 training and 10,000 test images: Debian's package, else torchvision's download.
 
     Raises DataError when neither is to be had, DamagedData when an IDX file is not one.
     """
@@ -80,8 +80,8 @@ def read_full(downloads: Path) -> Arrays:
             dataset = FashionMNIST(str(downloads), train=train, download=True)
         except (OSError, RuntimeError) as error:
             raise DataError(
-                f"fashion-mnist-full is neither in {SYSTEM_FOLDER} nor to be downloaded to {downloads} ({error}); "
-                "fashion-mnist is embedded"
+                f"fashion-mnist-full is neither in {SYSTEM_FOLDER} nor to be downloaded to {downloads} "
+                f"({one_line(error)}); fashion-mnist is embedded"
             ) from error
         parts += [dataset.data.numpy(), dataset.targets.numpy()]
     return _arrays(*parts)
@@ -107,14 +107,14 @@ def read_idx(path: Path) -> np.ndarray:
     """
     try:
         raw = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError) as error:
-        raise DamagedData(f"{path}: no gzipped IDX file ({error})") from error
-    if len(raw) < 4 or raw[:3] != b"\0\0\x08":
-        raise DamagedData(f"{path}: starts with {raw[:4]!r}, an IDX file of bytes starts with b'\\x00\\x00\\x08'")
+    except (OSError, EOFError, zlib.error) as error:
+        raise DamagedData(f"{path}: no gzipped IDX file ({one_line(error)})") from error
+    if len(raw) < 4 or raw[:3] != b"\0\0\x08" or len(raw) < 4 + 4 * raw[3]:
+        raise DamagedData(f"{path}: starts with {raw[:4]!r}, no header of an IDX file of unsigned bytes")
     start = 4 + 4 * raw[3]
     shape = tuple(int(size) for size in np.frombuffer(raw[4:start], ">u4"))
-    if len(shape) != raw[3] or len(raw) - start != math.prod(shape):
-        raise DamagedData(f"{path}: header says shape {shape}, the file holds {max(len(raw) - start, 0)} values")
+    if len(raw) - start != math.prod(shape):
+        raise DamagedData(f"{path}: header says shape {shape}, the file holds {len(raw) - start} values")
     return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
 
 

@@ -6,8 +6,8 @@ names alone. Classes are sorted by name; a class folder is not searched deeper; 
 ending no image format has are passed over.
 
 An image becomes 8-bit RGB (grey is repeated on the three channels, transparency is dropped, of an animation
-the first frame is taken, orientation tags are not applied): its centre square, scaled to ``side``
-bicubically.
+the first frame is taken, orientation tags are not applied), is scaled bicubically until its shorter side is
+``side`` pixels, and the centre square of that is kept.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import hashlib
 import itertools
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -26,7 +27,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from scaling.data.errors import DataError
+from scaling.data.errors import DataError, one_line
 from scaling.data.prepared import Slot
 
 TEST_SHARE: Final = 5
@@ -106,8 +107,7 @@ def list_images(folder: Path) -> Listing:
 
 
 def decode_all(folder: Path, names: list[str], slot: Slot, advance: Callable[[int], None]) -> list[UnreadableImage]:
-    """Decode images into the rows of a mapped array uint8 [n, 3, side, side], with as many processes as there
-    are cores.
+    """Decode images into the rows of a mapped array uint8 [n, 3, side, side], on all cores.
 
     ``advance`` is told how many images each step has done. Returns those that could not be read; their rows
     hold zeros. Raises DataError when a process is killed (by lack of memory, say).
@@ -127,9 +127,9 @@ def decode(path: Path, side: int) -> np.ndarray:
     with Image.open(path) as image:
         if image.mode not in _EIGHT_BIT_MODES:
             raise ValueError(f"pixels of mode {image.mode}, allowed: 8 bits a channel")
-        # JPEG decodes at a half, quarter or eighth of its size for free; twice the target keeps the scaling
-        # good.
+        # JPEG decodes at a half, quarter or eighth of its size for free; twice the target keeps scaling good.
         image.draft(None, (2 * side, 2 * side))
+        # Scaling a box is scaling the whole and cropping, without the parts that would be cropped.
         square = min(image.size)
         left, top = (image.width - square) / 2, (image.height - square) / 2
         box = (left, top, left + square, top + square)
@@ -144,13 +144,24 @@ def _decoded(chunks: list[tuple[Path, Slot, int, list[str]]]) -> Iterator[list[U
         yield from map(_decode_chunk, chunks)
         return
     # Spawned, not forked: the progress bar has a thread, and a fork would copy its locks.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
         try:
             yield from pool.map(_decode_chunk, chunks)
         except BrokenProcessPool as error:
             raise DataError(
                 f"image folder {str(chunks[0][0])!r}: a decoding process was killed, memory may be short"
             ) from error
+
+
+def _end_with_parent() -> None:
+    """Let this process end when its parent was killed; it would wait for work for ever."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _decode_chunk(chunk: tuple[Path, Slot, int, list[str]]) -> list[UnreadableImage]:
@@ -164,7 +175,7 @@ def _decode_chunk(chunk: tuple[Path, Slot, int, list[str]]) -> list[UnreadableIm
         except MemoryError:
             raise
         except Exception as error:  # decoders raise anything on damaged bytes: SyntaxError, struct.error, KeyError ...
-            failures.append(UnreadableImage(row, name, " ".join(str(error).split()) or type(error).__name__))
+            failures.append(UnreadableImage(row, name, one_line(error)))
     rows.flush()
     return failures
 

@@ -86,8 +86,7 @@ class SourceFacts:
 
 
 def describe(settings: DataSettings) -> SourceFacts:
-    """The facts of a source without decoding an image: from the table above, or from the names in an image
-    folder.
+    """The facts of a source without decoding an image: from the table above, or an image folder's names.
 
     Raises DataError when an image folder is missing or not laid out as ``image_folder`` says.
     """

@@ -19,8 +19,7 @@ _SUBSET_STREAM: Final = 0x5B5E7
 
 
 def split(labels: np.ndarray, validation: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split the training images into a pool and ``validation`` images: positions in ``labels``, int64,
-    ascending.
+    """Split the training images into a pool and ``validation`` images: two ascending arrays of positions, int64.
 
     Stratified, and a function of the labels alone: every cell of a study has the same validation images,
     whatever its seed, and fewer validation images are a part of more. Raises DataError unless 1 <= validation
@@ -62,8 +61,7 @@ def _stratified_order(labels: np.ndarray, count: int, stream: tuple[int, ...]) -
     among those with x_i + delta <= s_i k; then |x_i - s_i k| <= 1 - delta for all i and k. One class
     needs no turns.
     """
-    # Raw bits and a stable sort, because numpy promises their sequence across versions but not that of
-    # permutation().
+    # Raw bits and a stable sort: numpy promises their sequence across versions, but not that of permutation().
     bits = np.random.PCG64(np.random.SeedSequence(stream))
     shuffled = np.argsort(bits.random_raw(len(labels)), kind="stable")
     present, counts = np.unique(labels, return_counts=True)

@@ -1,4 +1,4 @@
-"""Tables that the loss figures share: finished cells, and each family's law drawn through them with its band."""
+"""Tables that the loss figures share: finished cells, and each family's law through them with its band."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ def finished(runs: pl.DataFrame) -> pl.DataFrame:
 
 def law_of(fits: dict, family: str, response: str = "loss") -> dict | None:
     """The family's fit of ``response`` in ``fits`` (fits.json), or None."""
-    return next(
-        (fit for fit in fits.get("fits", []) if fit["family"] == family and fit["response"] == response), None
-    )
+    return next((fit for fit in fits.get("fits", []) if fit["family"] == family and fit["response"] == response), None)
 
 
 def has_law(fit: dict | None) -> bool:
@@ -38,20 +36,16 @@ def panel_titles(fits: dict, families: list[str]) -> dict[str, str]:
     titles = {}
     for family in families:
         fit = law_of(fits, family)
-        without = (
-            "" if has_law(fit) else f"\nno law: {fit['status'].replace('-', ' ') if fit else 'not fitted'}"
-        )
+        without = "" if has_law(fit) else f"\nno law: {fit['status'].replace('-', ' ') if fit else 'not fitted'}"
         titles[family] = family + without
     return titles
 
 
-def law_curves(
-    fits: dict, cells: pl.DataFrame, along: Literal["images", "params"], points: int = 30, reach: float = 1.0
-) -> pl.DataFrame:
+def law_curves(fits: dict, cells: pl.DataFrame, along: Literal["images", "params"], points: int = 30) -> pl.DataFrame:
     """Each family's law through its cells, at every level of the other axis.
 
-    ``along`` is the axis that varies (D or N) over the family's own range; ``reach`` widens that range by a factor on the
-    right. Columns: family, level (N or D held fixed), x, loss, low, high (nats; low and high are null without draws).
+    ``along`` is the axis that varies (D or N) over the family's own range. Columns: family,
+    level (N or D held fixed), x, loss, low, high (nats; low and high are NaN without draws).
     """
     other = "params" if along == "images" else "images"
     frames = []
@@ -59,28 +53,24 @@ def law_curves(
         fit = law_of(fits, str(family))
         if not has_law(fit):
             continue
-        x = np.geomspace(own[along].min(), own[along].max() * reach, points)
+        x = np.geomspace(own[along].min(), own[along].max(), points)
         for level in own[other].unique().sort():
             sizes = {along: x, other: np.full_like(x, level)}
             low, high = band(fit, sizes["params"], sizes["images"])
             loss = np.asarray(predict(fit, sizes["params"], sizes["images"]), dtype=float)
             frames.append(
-                pl.DataFrame(
-                    {"family": family, "level": float(level), "x": x, "loss": loss, "low": low, "high": high}
-                )
+                pl.DataFrame({"family": family, "level": float(level), "x": x, "loss": loss, "low": low, "high": high})
             )
     schema = {"family": pl.String, **dict.fromkeys(("level", "x", "loss", "low", "high"), pl.Float64)}
     return pl.concat(frames).cast(schema) if frames else pl.DataFrame(schema=schema)
 
 
 def band(fit: dict, params: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper end of the 95 % band of the law at each (N, D), from the fit's bootstrap draws; NaN without draws."""
+    """Ends of the law's 95 % band at each (N, D), from the fit's bootstrap draws; NaN with fewer than 20."""
     draws = fit.get("draws") or []
     if len(draws) < 20:
         missing = np.full(np.shape(params), np.nan)
         return missing, missing
-    values = np.stack(
-        [np.asarray(predict({**fit, "parameters": draw}, params, images), float) for draw in draws]
-    )
+    values = np.stack([np.asarray(predict({**fit, "parameters": draw}, params, images), float) for draw in draws])
     low, high = np.nanquantile(values, BAND, axis=0)
     return low, high

@@ -12,7 +12,7 @@ PANELS = {"alpha": "alpha: exponent of N", "beta": "beta: exponent of D", "E": "
 
 
 def exponents(fits: dict) -> p9.ggplot:
-    """alpha, beta and E of each family's law of the loss: estimate and 95 % interval; "not identifiable" written out."""
+    """alpha, beta and E of each family's law of the loss with 95 % intervals; "not identifiable" written out."""
     table = exponent_table(fits)
     if table.is_empty():
         return empty("No law has been fitted yet.")
@@ -27,16 +27,12 @@ def exponents(fits: dict) -> p9.ggplot:
     # The words stand where their panel's known intervals begin, so that they never stretch the axis.
     starts = dict(known.group_by("parameter").agg(pl.min("low")).iter_rows())
     words = table.filter(pl.col("note") != "").with_columns(
-        pl.col("parameter")
-        .map_elements(lambda panel: starts.get(panel, 0.0), return_dtype=pl.Float64)
-        .alias("start")
+        pl.col("parameter").map_elements(lambda panel: starts.get(panel, 0.0), return_dtype=pl.Float64).alias("start")
     )
     figure = p9.ggplot(table.to_pandas(), p9.aes(y="family", color="family", shape="family"))
     if not known.is_empty():
         data = known.to_pandas()
-        figure += p9.geom_segment(
-            p9.aes(x="low", xend="high", yend="family"), data=data, size=1.1, alpha=0.55
-        )
+        figure += p9.geom_segment(p9.aes(x="low", xend="high", yend="family"), data=data, size=1.1, alpha=0.55)
         figure += p9.geom_point(p9.aes(x="estimate"), data=data, size=2.6, stroke=0)
     if not words.is_empty():
         figure += p9.geom_text(
@@ -60,7 +56,7 @@ def exponents(fits: dict) -> p9.ggplot:
 
 
 def exponent_table(fits: dict) -> pl.DataFrame:
-    """family, parameter (alpha, beta, E), estimate, low, high, note; a row without interval has a note that says why."""
+    """family, parameter (alpha, beta, E), estimate, low, high, note (why there is no interval, else empty)."""
     rows = []
     for family in family_order(fit["family"] for fit in fits.get("fits", [])):
         fit = law_of(fits, family)
@@ -94,7 +90,7 @@ def exponent_table(fits: dict) -> pl.DataFrame:
 
 
 def short_reason(fit: dict, parameter: str) -> str:
-    """Two or three words for why ``parameter`` has no interval; the full reason stands in the report's table."""
+    """Two or three words for why ``parameter`` has no interval; the report's table has the full reason."""
     if fit["status"] in ("too-few-cells", "failed"):
         return fit["status"].replace("-", " ")
     if parameter not in (fit.get("parameters") or {}):

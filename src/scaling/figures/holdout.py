@@ -41,9 +41,7 @@ def holdout(fits: dict, response: str = "loss") -> p9.ggplot:
     diagonal = diagonal.assign(low=diagonal["x"] * (1 - MARGIN), high=diagonal["x"] * (1 + MARGIN))
     return (
         p9.ggplot(cells.to_pandas(), p9.aes("observed", "predicted", color="family", shape="family"))
-        + p9.geom_ribbon(
-            p9.aes("x", ymin="low", ymax="high"), data=diagonal, inherit_aes=False, fill=GRID, alpha=0.6
-        )
+        + p9.geom_ribbon(p9.aes("x", ymin="low", ymax="high"), data=diagonal, inherit_aes=False, fill=GRID, alpha=0.6)
         + p9.geom_line(p9.aes("x", "x"), data=diagonal, inherit_aes=False, color=QUIET, size=0.5)
         + p9.geom_point(size=2.2, alpha=0.8, stroke=0)
         + p9.facet_wrap("origin", nrow=1)
@@ -55,7 +53,7 @@ def holdout(fits: dict, response: str = "loss") -> p9.ggplot:
 
 
 def holdout_cells(fits: dict, response: str) -> pl.DataFrame:
-    """All held-out cells of ``response`` with a prediction: family, origin, observed, predicted (units of the response)."""
+    """All held-out cells with a prediction: family, origin, observed, predicted (units of the response)."""
     rows = [
         {
             "family": part["family"],

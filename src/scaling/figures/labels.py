@@ -10,7 +10,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """``value`` with ``digits`` significant digits in plain notation where that is readable: 0.0123, 45.6, 1.2·10⁹."""
+    """``value`` with ``digits`` significant digits, plain where that is readable: 0.0123, 45.6, 1.20·10⁹."""
     if value is None or not math.isfinite(value):
         return "–"
     if value == 0:
@@ -47,7 +47,7 @@ def power(value: float) -> str:
 def log_breaks(limits: tuple[float, float], most: int = 5) -> list[float]:
     """At most ``most`` round numbers inside ``limits`` (data units, both positive) for a log axis.
 
-    Tries 1, 2, 5 then 1, 3 then whole, every second, every third ... decade, and takes the first that is sparse enough.
+    Takes the densest of: seven a decade, 1-2-5, 1-3, whole decades, every second decade, ... that is sparse enough.
     Raises ValueError when a limit is not positive.
     """
     low, high = limits
@@ -56,9 +56,7 @@ def log_breaks(limits: tuple[float, float], most: int = 5) -> list[float]:
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
     margin = 1 + 1e-6
     for mantissas in ((1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,)):
-        breaks = [
-            m * 10.0**k for k in decades for m in mantissas if low / margin <= m * 10.0**k <= high * margin
-        ]
+        breaks = [m * 10.0**k for k in decades for m in mantissas if low / margin <= m * 10.0**k <= high * margin]
         if len(breaks) <= most:
             return breaks or [low]
     step = math.ceil(len(breaks) / most)

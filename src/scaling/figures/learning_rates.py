@@ -1,4 +1,4 @@
-"""The tuned learning rate by width: candidates, their validation losses, the best and the rule between them."""
+"""The tuned learning rate by width: candidates, their validation losses, the best and the rule."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXCESS_CAP = 0.5
 
 
 def learning_rates(tuning: dict[str, dict]) -> p9.ggplot:
-    """Candidates at every anchor of ``tuning`` (by family), coloured by how much worse than the best; rings mark the best.
+    """Candidates at every anchor of ``tuning`` (by family), coloured by their loss above the best, which is ringed.
 
     The line is the family's rule rate = r (width / reference)^exponent, which all cells of the family use.
     """
@@ -42,17 +42,13 @@ def learning_rates(tuning: dict[str, dict]) -> p9.ggplot:
     columns, width, height = facet_size(len(families))
     figure = p9.ggplot(candidates.to_pandas(), p9.aes("width", "rate"))
     if not rules.is_empty():
-        figure += p9.geom_line(
-            data=rules.with_columns(pl.col("family").cast(order)).to_pandas(), color=INK, size=0.5
-        )
+        figure += p9.geom_line(data=rules.with_columns(pl.col("family").cast(order)).to_pandas(), color=INK, size=0.5)
     if not finite.is_empty():
         figure += p9.geom_point(p9.aes(fill="excess"), data=finite.to_pandas(), size=2.6, stroke=0, shape="o")
     if not lost.is_empty():
         figure += p9.geom_point(data=lost.to_pandas(), size=2.0, shape="x", color=FAMILY_COLOURS["vgg"])
     if not best.is_empty():
-        figure += p9.geom_point(
-            data=best.to_pandas(), size=3.8, shape="o", fill="none", color=INK, stroke=0.6
-        )
+        figure += p9.geom_point(data=best.to_pandas(), size=3.8, shape="o", fill="none", color=INK, stroke=0.6)
     return (
         figure
         + p9.facet_wrap("family", ncol=columns, scales="free")
@@ -72,8 +68,10 @@ def learning_rates(tuning: dict[str, dict]) -> p9.ggplot:
 
 
 def candidate_table(tuning: dict[str, dict]) -> pl.DataFrame:
-    """Every candidate of every anchor: family, params, images, width, rate, excess (share above the anchor's best, capped;
-    null when the run diverged or failed) and best."""
+    """Every candidate of every anchor: family, params, images, width, rate, excess and best.
+
+    excess is the validation loss above the anchor's best as a share, capped; null where the run diverged or failed.
+    """
     rows = []
     for family, record in tuning.items():
         for anchor in record.get("anchors") or []:
@@ -81,9 +79,7 @@ def candidate_table(tuning: dict[str, dict]) -> pl.DataFrame:
             for candidate in anchor["candidates"]:
                 loss = candidate.get("validation_loss")
                 excess = min(loss / min(losses) - 1, EXCESS_CAP) if _finite(loss) else None
-                best = anchor.get("best_rate") is not None and math.isclose(
-                    candidate["rate"], anchor["best_rate"]
-                )
+                best = anchor.get("best_rate") is not None and math.isclose(candidate["rate"], anchor["best_rate"])
                 rows.append(
                     {
                         "family": family,
@@ -117,9 +113,7 @@ def rule_lines(tuning: dict[str, dict], candidates: pl.DataFrame) -> pl.DataFram
             continue
         widths = np.geomspace(own["width"].min(), own["width"].max(), 20)
         rates = np.exp(rule["log_rate_at_reference"]) * (widths / rule["reference_width"]) ** rule["exponent"]
-        frames.append(
-            pl.DataFrame({"family": [family] * len(widths), "width": widths, "rate": rates}, schema=schema)
-        )
+        frames.append(pl.DataFrame({"family": [family] * len(widths), "width": widths, "rate": rates}, schema=schema))
     return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
 
 

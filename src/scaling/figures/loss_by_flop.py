@@ -12,7 +12,7 @@ from scaling.figures.theme import empty, family_order, family_scales, log_x_powe
 def loss_by_flop(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
     """L against C: each (family, N, D) of ``runs`` as the mean of its seeds, and the frontiers in ``fits``.
 
-    A frontier is the lowest loss that the family's law allows for a compute budget; its band is the law's 95 % band there.
+    A frontier is the lowest loss that the family's law allows for a compute budget, with its 95 % band.
     """
     cells = finished(runs).filter(pl.col("flop") > 0)
     if cells.is_empty():

@@ -23,7 +23,7 @@ LEVELS = {"images": "N", "params": "D"}
 
 
 def loss_by_size(runs: pl.DataFrame, fits: dict, along: Literal["images", "params"]) -> p9.ggplot:
-    """Test loss along D (``"images"``) or N (``"params"``), both axes logarithmic; the other size is the colour."""
+    """Test loss along D (``"images"``) or N (``"params"``), log axes; the other size is the colour."""
     cells = finished(runs)
     if cells.is_empty():
         return empty("No cell has finished yet.")

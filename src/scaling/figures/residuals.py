@@ -13,7 +13,7 @@ from scaling.laws import predict
 
 
 def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
-    """log(observed / predicted loss) of every finished cell; the band is plus and minus the seeds' own noise."""
+    """log(observed / predicted loss) of every finished cell; the band is plus and minus the seeds' noise."""
     table = residual_table(runs, fits)
     if table.is_empty():
         return empty("No law has been fitted yet.")
@@ -23,9 +23,7 @@ def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
     columns, width, height = facet_size(len(families))
     figure = p9.ggplot(table.to_pandas(), p9.aes("images", "residual", color="params"))
     if not noise.is_empty():
-        ends = noise.join(
-            pl.DataFrame({"images": [table["images"].min(), table["images"].max()]}), how="cross"
-        )
+        ends = noise.join(pl.DataFrame({"images": [table["images"].min(), table["images"].max()]}), how="cross")
         ends = ends.with_columns((-pl.col("noise")).alias("low"), pl.col("noise").alias("high"))
         figure += p9.geom_ribbon(
             p9.aes("images", ymin="low", ymax="high"),
@@ -47,7 +45,7 @@ def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
 
 
 def residual_table(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
-    """family, params, images, residual (log), noise (log; null where the family has one seed) of each cell with a law."""
+    """family, params, images, residual (log), noise (log; null with one seed) of each cell with a law."""
     schema = {
         "family": pl.String,
         "params": pl.Float64,

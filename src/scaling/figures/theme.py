@@ -1,8 +1,7 @@
 """One look for all figures: palette and shape per family, line type per kind, log axes, sizes.
 
-Hues are Okabe and Ito's (2008, "Color Universal Design") with a grey for the fully-connected family and a wine for the
-plain network, chosen so that any two stay apart for readers with deutan or protan vision; a shape says the family again, a
-line type its kind.
+The families' colours were found by a search for hues that stay apart for readers with protan, deutan or tritan vision
+(simulated as in Machado et al. 2009); a shape says the family again, a line type its kind.
 """
 
 from __future__ import annotations
@@ -11,21 +10,34 @@ import zlib
 from collections.abc import Iterable
 from typing import Final
 
+import pandas as pd
 import plotnine as p9
 
 from scaling.families import KINDS
 from scaling.figures.labels import counts, log_breaks, plain, powers
 
 FAMILY_COLOURS: Final[dict[str, str]] = {
-    "mlp": "#5f6368",
-    "alexnet": "#e69f00",
-    "vgg": "#d55e00",
-    "googlenet": "#cc79a7",
-    "plain": "#7a1f4f",
-    "resnet": "#0063a6",
-    "vit": "#009e73",
-    "swin": "#45a5e0",
+    "mlp": "#93959b",
+    "alexnet": "#c59603",
+    "vgg": "#73401d",
+    "googlenet": "#a24f9c",
+    "plain": "#5a0035",
+    "resnet": "#0f3c88",
+    "vit": "#4e8149",
+    "swin": "#459afa",
 }
+"""On white: contrast at least 2.7, any two at least 0.1 apart in OKLab for normal, protan, deutan and tritan vision."""
+FAMILY_COLOURS_ON_DARK: Final[dict[str, str]] = {
+    "mlp": "#898b91",
+    "alexnet": "#c58700",
+    "vgg": "#bc4318",
+    "googlenet": "#ef8ee6",
+    "plain": "#954886",
+    "resnet": "#4a6bd0",
+    "vit": "#79d18e",
+    "swin": "#aaebff",
+}
+"""The same on a dark page."""
 FAMILY_SHAPES: Final[dict[str, str]] = {
     "mlp": "s",
     "alexnet": "^",
@@ -51,19 +63,19 @@ GRID: Final = "#e6e8eb"
 
 
 def family_order(families: Iterable[str]) -> list[str]:
-    """The distinct ``families`` in the order of their publication; families of another's table follow, by name."""
+    """The distinct ``families`` in order of publication; those of another's table follow, by name."""
     known = list(KINDS)
     return sorted(set(families), key=lambda name: (known.index(name) if name in KINDS else len(known), name))
 
 
 def family_colour(family: str) -> str:
-    """The family's own colour; one that this package does not know gets a colour that depends on its name only."""
+    """The family's own colour; an unknown family gets one that depends on its name only."""
     spare = list(FAMILY_COLOURS.values())
     return FAMILY_COLOURS.get(family) or spare[zlib.crc32(family.encode()) % len(spare)]
 
 
 def family_shape(family: str) -> str:
-    """The family's own marker; one that this package does not know gets a marker that depends on its name only."""
+    """The family's own marker; an unknown family gets one that depends on its name only."""
     spare = list(FAMILY_SHAPES.values())
     return FAMILY_SHAPES.get(family) or spare[zlib.crc32(family.encode()[::-1]) % len(spare)]
 
@@ -81,19 +93,18 @@ def family_scales(families: Iterable[str]) -> list[p9.scales.scale.scale]:
         p9.scale_color_manual(values=colours, limits=order, name="family"),
         p9.scale_fill_manual(values=colours, limits=order, name="family"),
         p9.scale_shape_manual(values=[family_shape(family) for family in order], limits=order, name="family"),
-        p9.scale_linetype_manual(
-            values=[family_line(family) for family in order], limits=order, name="family"
-        ),
+        p9.scale_linetype_manual(values=[family_line(family) for family in order], limits=order, name="family"),
     ]
 
 
 def level_scales(name: str, values: Iterable[float]) -> list[p9.scales.scale.scale]:
-    """Sequential log scales for colour and fill over ``values`` (positive; N or D); larger is darker. No legend for fill."""
+    """Sequential log scales for colour and fill over ``values`` (positive; N or D); larger is darker."""
     values = list(values)
     limits = (min(values), max(values)) if values else (1.0, 10.0)
     if limits[0] == limits[1]:
         limits = (limits[0] / 2, limits[1] * 2)
-    breaks = log_breaks(limits)
+    levels = sorted(set(values))
+    breaks = levels if 0 < len(levels) <= 6 else log_breaks(limits)
     shared = {
         "colors": LARGER_IS_DARKER,
         "limits": limits,
@@ -161,14 +172,10 @@ def facet_size(panels: int, columns: int = 4) -> tuple[int, float, float]:
 
 def empty(message: str) -> p9.ggplot:
     """A figure that says in words why there is nothing to draw."""
-    import pandas as pd
-
     return (
-        p9.ggplot(
-            pd.DataFrame({"x": [0.0], "y": [0.0], "message": [message]}), p9.aes("x", "y", label="message")
-        )
-        + p9.geom_text(color=QUIET, size=11)
-        + look(7.0, 1.1)
+        p9.ggplot(pd.DataFrame({"x": [0.0], "y": [0.0], "message": [message]}), p9.aes("x", "y", label="message"))
+        + p9.geom_text(color=QUIET, size=9)
+        + look(3.5, 0.6)
         + p9.theme(
             axis_text=p9.element_blank(),
             axis_title=p9.element_blank(),

@@ -19,12 +19,20 @@ CHUNK = 128
 
 
 class Problem(NamedTuple):
-    """What is minimised: the law, centred logs [n, k], log response [n] or [B, n], Huber's delta, bounds [p]."""
+    """What is minimised.
+
+    Attributes:
+        law: the form.
+        logs: centred logs [n, k].
+        log_y: log response, [n], or [B, n] for one a candidate.
+        delta: Huber's delta in log units, or [B, 1] for one a candidate.
+        lower, upper: bounds [p].
+    """
 
     law: Law
     logs: Floats
     log_y: Floats
-    delta: float
+    delta: float | Floats
     lower: Floats
     upper: Floats
 
@@ -40,7 +48,7 @@ class Optima(NamedTuple):
     converged: np.ndarray
 
 
-def huber(residual: Floats, delta: float) -> Floats:
+def huber(residual: Floats, delta: float | Floats) -> Floats:
     """Huber's loss: r^2 / 2 inside delta, delta (|r| - delta / 2) outside."""
     size = np.abs(residual)
     inside = np.minimum(size, delta)
@@ -91,10 +99,11 @@ def minimise(
     rows = len(problem.logs)
     weights = np.broadcast_to(np.asarray(weights, float), (count, rows))
     log_y = np.broadcast_to(problem.log_y, (count, rows))
+    delta = np.broadcast_to(problem.delta, (count, 1))
     held = np.zeros((count, size), bool) if frozen is None else np.broadcast_to(frozen, (count, size))
     parts = [
         _minimise_chunk(
-            problem._replace(log_y=log_y[at : at + CHUNK]),
+            problem._replace(log_y=log_y[at : at + CHUNK], delta=delta[at : at + CHUNK]),
             starts[at : at + CHUNK],
             weights[at : at + CHUNK],
             held[at : at + CHUNK],
@@ -156,7 +165,7 @@ def _minimise_chunk(
                 break
         step = -np.einsum("bij,bj->bi", vectors, turned / (curvature + damping[active][:, None])) / scale
         trial = np.where(blocked, here, np.clip(here + step, lower, upper))
-        part = problem._replace(log_y=problem.log_y[active])
+        part = problem._replace(log_y=problem.log_y[active], delta=problem.delta[active])
         new_value, new_gradient, new_hessian = derivatives(part, trial, weights[active])
         better = np.isfinite(new_value) & (new_value < value) & np.isfinite(new_hessian).all((1, 2))
         theta[active[better]] = trial[better]

@@ -1,22 +1,32 @@
-"""Profile intervals: how far a parameter can move before the rest can no longer make up for it.
+"""Profile intervals: how far a quantity can move before the parameters can no longer make up for it.
 
-A parameter's profile is the objective minimised over the others. The interval holds the values at which it rises by less
-than t^2 / 2 noise variances, with t of n - p degrees of freedom (Bates and Watts 1988, chapter 6): for Gaussian noise and mild
-curvature its coverage is exact at small n, where the bootstrap's is not. An end that is not reached inside the bounds means
-that the table does not identify the parameter.
+The profile of a quantity is the objective minimised with that quantity held. The interval holds the values at
+which it rises by less than t^2 / 2 noise variances, t with n - p degrees of freedom (Bates and Watts 1988,
+chapter 6): for Gaussian noise and a mildly curved law its coverage is nearly exact at small n, where the
+bootstrap's is not. An end that is not reached inside the bounds means that the table does not identify the quantity.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
-from scaling.laws.newton import minimise
-from scaling.laws.solver import Fit, make_problem, noise_scale
+from scaling.laws.forms import Law
+from scaling.laws.newton import Problem, derivatives, minimise, objective
+from scaling.laws.solver import Fit, noise_scale
 from scaling.laws.terms import Floats, Power
 
 Interval = tuple[float, float] | None
-STEPS = 24
+Solve = Callable[[np.ndarray, Floats, Floats], tuple[Floats, Floats]]
+"""(rows, steps, warm starts) -> rise of the objective and theta with the quantity moved by the steps."""
+STEPS = 40
+RELATIVE_END = 1e-3
+"""An end is found once the signed root of the rise is this close to t, relatively."""
+FAR = 5.0
+"""Log units by which the row that tilts a prediction is off: further than any end of an interval."""
 
 
 def profile_intervals(found: Fit, level: float = 0.95) -> tuple[dict[str, Interval], dict[str, str]]:
@@ -25,122 +35,204 @@ def profile_intervals(found: Fit, level: float = 0.95) -> tuple[dict[str, Interv
     Args:
         found: a fit of a law whose terms are powers.
         level: coverage.
+
+    Raises:
+        ValueError: if the law has other terms, whose public parameters are no single coordinates.
     """
     law = found.law
     if not found.parameters:
         why = next(iter(found.reasons.values()))
         return dict.fromkeys(law.parameters), dict.fromkeys(law.parameters, f"not fitted: {why}")
-    if not all(isinstance(term, Power) for term in law.terms):
-        raise ValueError(f"{law.name} has terms that are no powers; its intervals come from the bootstrap")
-    # At centre 0 each coordinate is one public parameter: its logarithm, or itself.
-    logs = found.logs + found.centre
-    origin = law.shifted(found.theta[None], -found.centre)[0]
-    low, high = _ends(found, logs, origin, level)
-    public_low, public_high = (
-        law.publish(np.where(np.isfinite(end), end, 0.0), np.zeros(len(found.centre))) for end in (low, high)
-    )
+    problem, theta = origin_problem(found)
+    low, high = profile_ends(problem, theta[None], found.weights, np.array([rise_of(found, level)]))
+    public_low, public_high = (law.publish(end, np.zeros(len(found.centre)))[0] for end in (low, high))
+    floors = {at.start for at, term in zip(law.slices, law.terms, strict=True) if not term.columns}
     intervals: dict[str, Interval] = {}
     reasons: dict[str, str] = {}
-    floors = _floor_coordinates(found)
     for i, name in enumerate(law.parameters):
-        left, right = low[0, i], high[0, i]
-        if np.isfinite(right) and (np.isfinite(left) or i in floors):
-            bottom = float(public_low[0, i]) if np.isfinite(left) else 0.0
-            intervals[name] = (bottom, float(public_high[0, i]))
-        else:
-            intervals[name] = None
-            side = "above" if not np.isfinite(right) else "below"
-            both = not np.isfinite(right) and not np.isfinite(left)
-            reasons[name] = f"not identifiable: the fit does not worsen {'on either side' if both else side}"
+        left, right = np.isfinite(low[0, i]), np.isfinite(high[0, i])
+        if right and (left or i in floors):
+            intervals[name] = (float(public_low[i]) if left else 0.0, float(public_high[i]))
+            continue
+        intervals[name] = None
+        side = "above" if left else "below" if right else "on either side"
+        reasons[name] = f"not identifiable: other values {side} fit as well"
     return intervals, reasons
 
 
-def _floor_coordinates(found: Fit) -> set[int]:
-    """Coordinates of floors: a floor whose lower end is not found can be 0."""
-    result, at = set(), 0
-    for term in found.law.terms:
-        if isinstance(term, Power) and not term.columns:
-            result.add(at)
-        at += len(term.names)
-    return result
+def prediction_intervals(found: Fit, level: float = 0.95, **variables: ArrayLike) -> tuple[Floats, Floats]:
+    """Lower and upper ends of the law's own value at points; 0 and infinity where the table sets no end.
+
+    Args:
+        found: a fit with parameters.
+        level: coverage.
+        variables: one array a variable of the law.
+    """
+    places = np.log(np.column_stack([np.asarray(variables[name], float) for name in found.law.variables]))
+    problem = found.problem()
+    rise = np.array([rise_of(found, level)])
+    ends = [
+        prediction_ends(problem, found.theta[None], found.weights, rise, place - found.centre) for place in places
+    ]
+    low, high = (np.array([end[side][0] for end in ends]) for side in (0, 1))
+    return np.exp(low), np.exp(high)
 
 
-def _ends(found: Fit, logs: Floats, origin: Floats, level: float) -> tuple[Floats, Floats]:
-    """Lower and upper ends [1, p] in coordinates at centre 0; infinite where not found."""
-    law, size = found.law, len(origin)
-    spare = max(int((found.weights > 0).sum()) - size, 1)
-    rise = 0.5 * student.ppf(0.5 + level / 2, spare) ** 2 * noise_scale(found)
-    centred = make_problem(law, found.logs, found.log_y, found.delta)
-    limits = _origin_limits(found, centred.lower, centred.upper, origin)
-    # One row an end: coordinate i held in coordinates that make it public, the others free and centred.
-    rows = [(i, sign) for i in range(size) for sign in (-1.0, 1.0)]
-    results = np.full((2, size), np.nan)
-    for i, sign in rows:
-        results[int(sign > 0), i] = _one_end(found, centred, origin, i, sign, rise, limits[i])
-    return results[:1], results[1:]
+def rise_of(found: Fit, level: float) -> float:
+    """Rise of the objective at the ends of an interval of that coverage."""
+    spare = max(int((found.weights > 0).sum()) - len(found.theta), 1)
+    return float(0.5 * student.ppf(0.5 + level / 2, spare) ** 2 * noise_scale(found))
 
 
-def _origin_limits(found: Fit, lower: Floats, upper: Floats, origin: Floats) -> list[tuple[float, float]]:
-    limits, at = [], 0
-    for term in found.law.terms:
-        for k in range(len(term.names)):
-            if isinstance(term, Power) and k == 0 and term.columns:
-                limits.append((origin[at] - 60.0, origin[at] + 60.0))
-            else:
-                limits.append((float(lower[at + k]), float(upper[at + k])))
-        at += len(term.names)
-    return limits
-
-
-def _one_end(
-    found: Fit, centred: object, origin: Floats, i: int, sign: float, rise: float, limit: tuple[float, float]
-) -> float:
-    """Where the profile of coordinate i has risen by ``rise``, on one side; infinite if nowhere inside the limits."""
+def origin_problem(found: Fit) -> tuple[Problem, Floats]:
+    """The fit's problem and optimum in coordinates centred at 0, where each coordinate is one public parameter."""
     law = found.law
-    shift = np.zeros(len(found.centre))
-    # The amplitude of a power is public at centre 0 of its own variables only, so only those are uncentred.
-    at = 0
-    for term in law.terms:
-        if at == i and isinstance(term, Power):
-            for column in term.columns:
-                shift[column] = -found.centre[column]
-        at += len(term.names)
-    problem = make_problem(law, found.logs - shift, found.log_y, found.delta)
-    start = law.shifted(found.theta[None], shift)
-    wide = problem._replace(
-        lower=np.minimum(problem.lower, start[0] - 60), upper=np.maximum(problem.upper, start[0] + 60)
+    require_powers(law)
+    problem = found.problem()
+    lower, upper = problem.lower.copy(), problem.upper.copy()
+    for at, term in zip(law.slices, law.terms, strict=True):
+        if term.columns:
+            # The amplitude at centre 0 lies far outside the data: its bounds there would cut the exponents'.
+            lower[at.start], upper[at.start] = -np.inf, np.inf
+    moved = problem._replace(logs=found.logs + found.centre, lower=lower, upper=upper)
+    return moved, law.shifted(found.theta[None], -found.centre)[0]
+
+
+def require_powers(law: Law) -> None:
+    """Raise ValueError unless all terms of a law are powers."""
+    if not all(isinstance(term, Power) for term in law.terms):
+        raise ValueError(f"{law.name} has terms that are no powers; take its intervals from the bootstrap")
+
+
+def profile_ends(
+    problem: Problem,
+    theta: Floats,
+    weights: Floats,
+    rise: Floats,
+    coordinates: tuple[int, ...] | None = None,
+) -> tuple[Floats, Floats]:
+    """Ends of the profile intervals of coordinates, for R tables of one design at once.
+
+    Args:
+        problem: as at the optimum; ``log_y`` is [n] or [R, n].
+        theta: optima [R, p].
+        weights: [n].
+        rise: by how much the objective may rise, [R].
+        coordinates: which ones; all by default.
+
+    Returns:
+        Lower and upper ends [R, len(coordinates)]; infinite where the bounds come first.
+    """
+    count, size = theta.shape
+    chosen = tuple(range(size)) if coordinates is None else coordinates
+    log_y = np.broadcast_to(problem.log_y, (count, len(problem.logs)))
+    delta = np.broadcast_to(problem.delta, (count, 1))
+    value, _, hessian = derivatives(problem._replace(log_y=log_y), theta, np.broadcast_to(weights, log_y.shape))
+    sd = _spreads(hessian, rise)
+    table, place, side = (
+        axis.ravel() for axis in np.meshgrid(np.arange(count), chosen, (-1.0, 1.0), indexing="ij")
     )
-    for k, name in enumerate(law.parameters):
-        if name in _exponent_names(law):
-            wide.lower[k], wide.upper[k] = problem.lower[k], problem.upper[k]
-    frozen = np.zeros(len(origin), bool)
-    frozen[i] = True
-    edge = limit[int(sign > 0)]
-    here = float(start[0, i])
-    room = abs(edge - here)
-    if room < 1e-9:
-        return sign * np.inf
-    step = min(0.05 if not np.isfinite(rise) else 0.05, room)
-    inside, outside, warm = 0.0, np.nan, start.copy()
+    place = place.astype(int)
+    frozen = np.zeros((len(table), size), bool)
+    frozen[np.arange(len(table)), place] = True
+    room = np.where(side > 0, problem.upper[place] - theta[table, place], theta[table, place] - problem.lower[place])
+
+    def solve(rows: np.ndarray, steps: Floats, warm: Floats) -> tuple[Floats, Floats]:
+        starts = warm.copy()
+        index = np.arange(len(rows))
+        starts[index, place[rows]] = theta[table[rows], place[rows]] + side[rows] * steps
+        part = problem._replace(log_y=log_y[table[rows]], delta=delta[table[rows]])
+        solved = minimise(part, starts, weights, frozen=frozen[rows], iterations=60, tolerance=1e-8)
+        return solved.objective - value[table[rows]], solved.theta
+
+    steps, _ = _find_ends(solve, theta[table], rise[table], sd[table, place], np.maximum(room, 0.0))
+    ends = (theta[table, place] + side * steps).reshape(count, len(chosen), 2)
+    return ends[..., 0], ends[..., 1]
+
+
+def prediction_ends(
+    problem: Problem, theta: Floats, weights: Floats, rise: Floats, place: Floats
+) -> tuple[Floats, Floats]:
+    """Ends [R] of the profile interval of log f at one point [k], for R tables of one design at once.
+
+    Minimising objective - tilt * log f traces the profile as the tilt grows, without a constraint. Huber's loss
+    is linear outside delta, so the tilt is one more row at that point whose response is far off.
+    """
+    count, rows = len(theta), len(problem.logs)
+    log_y = np.broadcast_to(problem.log_y, (count, rows))
+    delta = np.broadcast_to(problem.delta, (count, 1))
+    wide = np.broadcast_to(weights, log_y.shape)
+    value, _, hessian = derivatives(problem._replace(log_y=log_y), theta, wide)
+    at_place = problem.law.evaluate(theta, place[None])
+    gradient = at_place.gradient[:, 0]
+    pull = np.einsum("bi,bij,bj->b", gradient, np.linalg.pinv(hessian, hermitian=True), gradient)
+    tilt = np.sqrt(2.0 * rise / np.maximum(pull, 1e-12))
+    table, side = np.repeat(np.arange(count), 2), np.tile([-1.0, 1.0], count)
+    target = at_place.value[table, 0] + side * (FAR + delta[table, 0])
+    logs = np.vstack([problem.logs, place])
+
+    def solve(chosen: np.ndarray, steps: Floats, warm: Floats) -> tuple[Floats, Floats]:
+        here, width = log_y[table[chosen]], delta[table[chosen]]
+        tilted = problem._replace(logs=logs, log_y=np.column_stack([here, target[chosen]]), delta=width)
+        pulls = np.column_stack([np.broadcast_to(weights, here.shape), steps / width[:, 0]])
+        solved = minimise(tilted, warm, pulls, iterations=100, tolerance=1e-9).theta
+        part = problem._replace(log_y=here, delta=width)
+        return objective(part, solved, np.broadcast_to(weights, here.shape)) - value[table[chosen]], solved
+
+    room = np.full(len(table), np.inf)
+    steps, ends = _find_ends(solve, theta[table], rise[table], tilt[table], room)
+    moved = problem.law.log_values(ends, place[None])[:, 0]
+    ends = np.where(np.isfinite(steps), moved, side * np.inf).reshape(count, 2)
+    return ends[:, 0], ends[:, 1]
+
+
+def _spreads(hessian: Floats, rise: Floats) -> Floats:
+    """First guess of each half width: where the quadratic at the optimum has risen enough, [R, p]."""
+    inverse = np.linalg.pinv(hessian, hermitian=True)
+    variance = np.einsum("bii->bi", inverse)
+    return np.sqrt(2.0 * rise[:, None] * np.maximum(variance, 1e-12))
+
+
+def _find_ends(
+    solve: Solve, warm: Floats, rise: Floats, guess: Floats, room: Floats
+) -> tuple[Floats, Floats]:
+    """Steps at which the rise is met, and theta there: bracketing and regula falsi (Illinois) on the root of the rise.
+
+    The root of the rise is nearly linear in the step, which is why few steps suffice.
+    """
+    count = len(warm)
+    warm, last = warm.copy(), warm.copy()
+    target = np.sqrt(rise)
+    step = np.minimum(guess, room)
+    inside, inside_root = np.zeros(count), -target
+    outside, outside_root = np.full(count, np.nan), np.full(count, np.nan)
+    result = np.full(count, np.inf)
+    open_rows = np.flatnonzero((room > 1e-9) & (rise > 0))
+    last_side = np.zeros(count)
     for _ in range(STEPS):
-        trial = warm.copy()
-        trial[0, i] = here + sign * step
-        solved = minimise(wide, trial, found.weights, frozen=frozen, iterations=60, tolerance=1e-9)
-        risen = float(solved.objective[0]) - found.objective
-        if risen < rise:
-            inside, warm = step, solved.theta
-            if step >= room:
-                return sign * np.inf
-        else:
-            outside = step
-        if np.isnan(outside):
-            step = min(step * 2.0, room)
-        else:
-            if outside - inside < 2e-3 * outside:
-                break
-            step = 0.5 * (inside + outside)
-    return here + sign * step if np.isfinite(outside) else sign * np.inf
-
-
-def _exponent_names(law: object) -> set[str]:
-    return {name for term in law.terms if isinstance(term, Power) for name in term.exponents}
+        if not len(open_rows):
+            break
+        risen, solved = solve(open_rows, step[open_rows], warm[open_rows])
+        last[open_rows] = solved
+        root = np.sqrt(np.maximum(risen, 0.0)) - target[open_rows]
+        under = root < 0
+        within, beyond = open_rows[under], open_rows[~under]
+        warm[within] = solved[under]
+        # Illinois: an end that stays twice in a row loses half its weight.
+        outside_root[within[last_side[within] == -1]] *= 0.5
+        inside_root[beyond[last_side[beyond] == 1]] *= 0.5
+        inside[within], inside_root[within], last_side[within] = step[within], root[under], -1
+        outside[beyond], outside_root[beyond], last_side[beyond] = step[beyond], root[~under], 1
+        met = np.abs(root) <= RELATIVE_END * target[open_rows]
+        narrow = np.isfinite(outside[open_rows]) & (outside[open_rows] - inside[open_rows] < 1e-4 * outside[open_rows])
+        at_edge = under & (step[open_rows] >= room[open_rows] * (1 - 1e-9))
+        done = met | narrow | at_edge
+        closed = open_rows[(met | narrow) & ~at_edge]
+        result[closed] = step[closed]
+        open_rows = open_rows[~done]
+        bracketed = np.isfinite(outside[open_rows])
+        ratio = -inside_root[open_rows] / (outside_root[open_rows] - inside_root[open_rows])
+        falsi = inside[open_rows] + np.clip(ratio, 0.02, 0.98) * (outside[open_rows] - inside[open_rows])
+        grown = np.minimum(np.maximum(2.0 * inside[open_rows], guess[open_rows]), room[open_rows])
+        step[open_rows] = np.where(bracketed, falsi, grown)
+    return result, last

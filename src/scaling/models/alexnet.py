@@ -1,10 +1,11 @@
 """AlexNet (Krizhevsky, Sutskever and Hinton 2012, ImageNet classification with deep convolutional neural networks).
 
-Five convolutions, three pools, three fully-connected layers, local response normalisation after the first two pools.
-For small images the first convolution is 5x5 with stride 2 (the paper's: 11x11, stride 4), and the fully-connected
-layers see a grid of 2 x 2 (the paper's: 6 x 6) at any side of the image, by an average pool. The convolutions keep the
-paper's proportions, 96-256-384-384-256; the fully-connected layers have 16 width units (the paper's: 43 width), which
-leaves them half of the weights. He's initialisation: the paper's deviation of 0.01 is made for its widths.
+Five convolutions, three pools, three fully-connected layers, local response normalisation after the first two
+pools. For small images the first convolution is 5x5 with stride 2 (the paper's: 11x11, stride 4), and the
+fully-connected layers see a grid of 2 x 2 (the paper's: 6 x 6) at any side of the image, by an average pool.
+The convolutions keep the paper's proportions, 96-256-384-384-256; the fully-connected layers have 16 width
+units (the paper's: 43 width), which leaves them half of the weights. He's initialisation: the paper's
+deviation of 0.01 is made for its widths.
 """
 
 from __future__ import annotations
@@ -27,14 +28,12 @@ class LocalResponseNorm(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Features (batch, channels, height, width) -> the same shape.
 
-        The neighbours are summed by shifted additions and the power is taken by roots: the same function as torch's
-        (whose alpha is divided by the size), several times as fast on a CPU.
+        The same function as torch's (whose alpha is divided by the size), two to three times as fast on a CPU
+        by summing shifted copies and taking the power by roots.
         """
-        squares = x.square()
-        total = squares.clone()
-        for distance in range(1, min(self.size // 2, x.shape[1] - 1) + 1):
-            total[:, distance:] += squares[:, :-distance]
-            total[:, :-distance] += squares[:, distance:]
+        reach = self.size // 2
+        squares = F.pad(x.square(), (0, 0, 0, 0, reach, reach))
+        total = sum(squares[:, shift : shift + x.shape[1]] for shift in range(self.size))
         root = torch.rsqrt(self.k + self.alpha * total)
         return x * root * root.sqrt()  # beta = 3/4 = 1/2 + 1/4
 
@@ -89,5 +88,5 @@ family = Family(
     depth_unit="layers",
     builder=build,
     residual=False,
-    channels_last_from=8,
+    channels_last_from=3,
 )

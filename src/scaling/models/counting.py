@@ -22,9 +22,7 @@ _SAME_SHAPE = frozenset({F.batch_norm, F.layer_norm, F.gelu, F.relu})
 class _Sketch(TorchFunctionMode):
     """Leaves out what changes neither shapes nor counts, which takes most of the time on the `meta` device."""
 
-    def __torch_function__(
-        self, func: Callable, types: object, args: tuple = (), kwargs: dict[str, Any] | None = None
-    ):
+    def __torch_function__(self, func: Callable, types: object, args: tuple = (), kwargs: dict[str, Any] | None = None):
         name, module = getattr(func, "__name__", ""), getattr(func, "__module__", "")
         if func in _SAME_SHAPE or name in _FILLS or module == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]
@@ -40,8 +38,8 @@ def sketch(build: Callable[[], nn.Module]) -> nn.Module:
 def count_params(model: nn.Module) -> int:
     """N: trainable parameters, embeddings and biases included.
 
-    Auxiliary classifiers (GoogLeNet's) are left out: they are thrown away after training, and the literature counts
-    GoogLeNet without them.
+    Auxiliary classifiers (GoogLeNet's) are left out: they are thrown away after training, and the literature
+    counts GoogLeNet without them.
     """
     return sum(
         parameter.numel()
@@ -53,11 +51,14 @@ def count_params(model: nn.Module) -> int:
 def forward_flop(model: nn.Module, image: ImageSpec) -> int:
     """FLOP of one image's forward pass in eval mode: 2 for each multiply-add of a matrix product or convolution.
 
-    Norms, activations, pools and softmax are not counted, as is usual, nor are auxiliary classifiers, which eval mode
-    does without. Shapes alone count, so this runs on the `meta` device, where attention is not hidden in a fused
-    kernel. The model is left as it is.
+    Norms, activations, pools and softmax are not counted, as is usual, nor are auxiliary classifiers, which
+    eval mode does without. Shapes alone count, so this runs on the `meta` device, where attention is not
+    hidden in a fused kernel. The model is left as it is.
     """
-    shadow = copy.deepcopy(model).to("meta").eval()
+    # The copy takes its tensors from this table, so that no value is copied on the way.
+    parameters = {id(tensor): nn.Parameter(tensor.to("meta"), False) for tensor in model.parameters()}
+    buffers = {id(tensor): tensor.to("meta") for tensor in model.buffers()}
+    shadow = copy.deepcopy(model, parameters | buffers).eval()
     images = torch.empty(1, image.channels, image.side, image.side, device="meta")
     # The order matters: the outermost mode sees torch's functions, the counter what they are made of.
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad(), _Sketch():

@@ -56,8 +56,8 @@ Build = Callable[[float, int, ImageSpec, Regularisation], "nn.Module"]
 class Family:
     """One architecture that can be made in any size.
 
-    The width is real-valued: each layer has the nearest whole number of channels to width x its multiplier, so that
-    layers grow one after another and N rises in small steps.
+    The width is real-valued: each layer has the nearest whole number of channels to width x its multiplier,
+    so that layers grow one after another and N rises in small steps.
     """
 
     name: str
@@ -83,7 +83,8 @@ class Family:
         """The model, initialised from torch's global random stream, in training mode.
 
         Raises:
-            ValueError: width or depth is not a size that can be built, or stochastic depth is asked of a family
+            ValueError: width or depth is not a size that can be built, or stochastic depth is asked of a
+            family
                 without residual branches.
         """
         if not (math.isfinite(width) and width > 0):

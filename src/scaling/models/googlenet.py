@@ -1,8 +1,8 @@
 """GoogLeNet: inception modules and two auxiliary classifiers (Szegedy et al. 2014, arXiv:1409.4842).
 
-Channels are those of the paper's table 1 times width / 64. For small images the stem is one 3x3 convolution with stride
-2 and a pool; small nets have 4 of the 9 modules. Batch norm after each convolution (Ioffe and Szegedy 2015,
-arXiv:1502.03167) in place of local response normalisation.
+Channels are those of the paper's table 1 times width / 64. For small images the stem is one 3x3 convolution
+with stride 2 and a pool; small nets have 4 of the 9 modules. Batch norm after each convolution (Ioffe and
+Szegedy 2015, arXiv:1502.03167) in place of local response normalisation.
 """
 
 from __future__ import annotations
@@ -33,33 +33,43 @@ HEAD_AFTER = {4: ("3b", "4a"), 7: ("4a", "4d"), 9: ("4a", "4d")}
 """Where the auxiliary classifiers sit; the paper's: 4a and 4d."""
 
 
-class ConvNormReLU(nn.Sequential):
-    """Convolution that keeps the resolution (divides it by the stride), batch norm, ReLU."""
+def convolution(channels_in: int, channels_out: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    """Convolution that keeps the resolution (divides it by the stride), without bias: a norm follows."""
+    layer = nn.Conv2d(channels_in, channels_out, kernel, stride, padding=kernel // 2, bias=False)
+    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+    return layer
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1):
-        convolution = nn.Conv2d(channels_in, channels_out, kernel, stride, padding=kernel // 2, bias=False)
-        nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
-        super().__init__(convolution, nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True))
+
+def norm_relu(count: int) -> nn.Sequential:
+    """Batch norm and ReLU."""
+    return nn.Sequential(nn.BatchNorm2d(count), nn.ReLU(inplace=True))
 
 
 class Inception(nn.Module):
-    """Four branches side by side: 1x1; 1x1 then 3x3; 1x1 then 5x5; 3x3 pool then 1x1."""
+    """Four branches side by side: 1x1; 1x1 then 3x3; 1x1 then 5x5; 3x3 pool then 1x1.
+
+    What the branches have in common is computed at once: the three 1x1 convolutions that see the input are
+    one, split afterwards, and norms and ReLU, which treat each channel by itself, act on all branches
+    together.
+    """
 
     def __init__(self, channels_in: int, one: int, reduce3: int, three: int, reduce5: int, five: int, pool: int):
         super().__init__()
-        # The three 1x1 convolutions that see the module's input are one, split afterwards: fewer, larger products.
-        self.split = (one, reduce3, reduce5)
-        self.pointwise = ConvNormReLU(channels_in, sum(self.split), 1)
-        self.three = ConvNormReLU(reduce3, three, 3)
-        self.five = ConvNormReLU(reduce5, five, 5)
-        self.pool = ConvNormReLU(channels_in, pool, 1)
+        self.one, self.reduced = one, (reduce3, reduce5)
+        self.pointwise = convolution(channels_in, one + reduce3 + reduce5, 1)
+        self.activate_reduced = norm_relu(reduce3 + reduce5)
+        self.three = convolution(reduce3, three, 3)
+        self.five = convolution(reduce5, five, 5)
+        self.pool = convolution(channels_in, pool, 1)
         self.channels_out = one + three + five + pool
+        self.activate = norm_relu(self.channels_out)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Features (batch, channels in, height, width) -> (batch, channels out, height, width)."""
-        one, reduced3, reduced5 = self.pointwise(x).split(self.split, dim=1)
+        one, reduced = self.pointwise(x).split((self.one, sum(self.reduced)), dim=1)
+        reduced3, reduced5 = self.activate_reduced(reduced).split(self.reduced, dim=1)
         pooled = self.pool(F.max_pool2d(x, 3, stride=1, padding=1))
-        return torch.cat((one, self.three(reduced3), self.five(reduced5), pooled), dim=1)
+        return self.activate(torch.cat((one, self.three(reduced3), self.five(reduced5), pooled), dim=1))
 
 
 class Classifier(nn.Sequential):
@@ -82,7 +92,8 @@ class GoogLeNet(nn.Module):
             return channels(width, wanted / 64)
 
         count = scaled(STEM)
-        self.stem = nn.Sequential(ConvNormReLU(image.channels, count, 3, stride=2), nn.MaxPool2d(3, 2, padding=1))
+        pool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.stem = nn.Sequential(convolution(image.channels, count, 3, stride=2), pool, norm_relu(count))
         self.inceptions = nn.ModuleDict()
         self.auxiliary = nn.ModuleDict()
         for name in CHOSEN[depth]:
@@ -125,5 +136,5 @@ family = Family(
     depth_unit="inception modules",
     builder=build,
     residual=False,
-    channels_last_from=8,
+    channels_last_from=2.5,
 )

@@ -1,7 +1,7 @@
 """Ladder: a target N -> the width and depth with which a family meets it.
 
-Answers are kept in one file and served from it without importing torch; the families are built, on the `meta` device,
-for what is not in the file yet.
+Answers are kept in one file and served from it without importing torch; the families are built, on the `meta`
+device, for what is not in the file yet.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ class Rung:
 class Ladders:
     """Sizes of all families, cached in the file ``cache``.
 
-    The file is valid for one version of the families' sources, of timm and of torch, and carries a checksum: an outdated
-    or a damaged one is built anew. Processes may share it; it is replaced as a whole, so none reads half of it.
+    The file is valid for one version of the families' sources, of timm and of torch, and carries a checksum:
+    an outdated or a damaged one is built anew. Processes may share it; it is replaced as a whole, so none
+    reads half of it.
     """
 
     def __init__(self, cache: Path):
@@ -59,8 +60,8 @@ class Ladders:
     def rung(self, family: str, target: int, image: ImageSpec) -> Rung:
         """The size of a family nearest to ``target`` parameters for such images.
 
-        Of the depths that the family has, the deepest whose narrowest net is no larger than the target; then the
-        width that comes nearest.
+        Of the depths that the family has, the deepest whose narrowest net is no larger than the target; then
+        the width that comes nearest.
 
         Raises:
             SizeError: the target lies outside the family's range by more than 5 %.

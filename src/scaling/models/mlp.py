@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import nn
 
 from scaling.models.family import Family, ImageSpec, Regularisation, channels
@@ -12,7 +14,7 @@ def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisa
     units = channels(width)
     sizes = [image.channels * image.side**2] + [units] * depth
     layers: list[nn.Module] = [nn.Flatten()]
-    for size_in, size_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for size_in, size_out in pairwise(sizes):
         linear = nn.Linear(size_in, size_out)
         # He et al. 2015 (arXiv:1502.01852): keeps the signal's size through layers of ReLU.
         nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")

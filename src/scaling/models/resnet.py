@@ -1,9 +1,9 @@
 """ResNet: basic blocks with a skip connection around two 3x3 convolutions (He et al. 2015, arXiv:1512.03385).
 
-The paper's layout for small images (its section 4.2): a 3x3 stem without pool, three stages, 6 n + 2 layers; the stem
-has stride 2. Where a stage changes shape the shortcut is an average pool and a 1x1 convolution of stride 1 (ResNet-D,
-He et al. 2018, arXiv:1812.01187): all pixels count, and a strided 1x1 convolution of few channels is unsafe in
-channels_last on CPUs.
+The paper's layout for small images (its section 4.2): a 3x3 stem without pool, three stages, 6 n + 2 layers;
+the stem has stride 2. Where a stage changes shape the shortcut is an average pool and a 1x1 convolution of
+stride 1 (ResNet-D, He et al. 2018, arXiv:1812.01187): all pixels count, and a strided 1x1 convolution of few
+channels is unsafe in channels_last on CPUs.
 """
 
 from __future__ import annotations
@@ -81,5 +81,5 @@ family = Family(
     depth_unit="blocks a stage",
     builder=build,
     residual=True,
-    channels_last_from=8,
+    channels_last_from=6,
 )

@@ -1,8 +1,9 @@
 """Swin Transformer: attention within windows that shift from block to block (Liu et al. 2021, arXiv:2103.14030).
 
-Patches of 4 pixels and windows of 4 patches. Images are padded to a multiple of 16 pixels, so that windows are whole:
-a 28-pixel image makes 8 x 8 patches, four windows, and the shift of the second block is a real one. Two stages: a third
-would be 2 x 2 patches. A stage no larger than its window does not shift, as in the paper.
+Patches of 4 pixels and windows of 4 patches. Images are padded to a multiple of 16 pixels, so that windows
+are whole: a 28-pixel image makes 8 x 8 patches, four windows, and the shift of the second block is a real
+one. Two stages: a third would be 2 x 2 patches. A stage no larger than its window does not shift, as in the
+paper.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What vit and swin share: how a real-valued width becomes heads and layers, the patch embedding, the initialisation."""
+"""What vit and swin share: from a real-valued width to heads and layers, patch embedding, initialisation."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ class BlockSize:
 def block_size(width: float, largest_head: int) -> BlockSize:
     """Sizes of a block of a real-valued width.
 
-    A head has width / 3 channels, at least 8 and at most ``largest_head``: from 3 heads on this is the papers' rule
-    (ViT-Ti 192 / 3, Swin-T 96 / 3), below it keeps a head from getting too narrow. The embedding is the nearest
-    multiple of the heads to the width. The MLP takes up what that rounding leaves: a block has about 4 e^2 + 2 e h
-    weights (e embedding, h hidden), 12 width^2 where e = width and h = 4 width; h is chosen to keep it there.
+    A head has width / 3 channels, at least 8 and at most ``largest_head``: from 3 heads on this is the
+    papers' rule (ViT-Ti 192 / 3, Swin-T 96 / 3), below it keeps a head from getting too narrow. The embedding
+    is the nearest multiple of the heads to the width. The MLP takes up what that rounding leaves: a block has
+    about 4 e^2 + 2 e h weights (e embedding, h hidden), 12 width^2 where e = width and h = 4 width; h is
+    chosen to keep it there.
     """
     heads = channels(width, 1 / min(max(width / 3, LEAST_HEAD), largest_head))
     embedding = heads * channels(width, 1 / heads)
@@ -61,7 +62,8 @@ def round_up(side: int, multiple: int) -> int:
 def lecun_init_(model: nn.Module) -> None:
     """Weights of linear layers and convolutions from N(0, 1 / fan_in), biases zero (LeCun et al. 1998).
 
-    timm's standard deviation of 0.02 is right for widths of hundreds; at widths of tens it is too small to train well.
+    timm's standard deviation of 0.02 is right for widths of hundreds; at widths of tens it is too small to
+    train well.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):

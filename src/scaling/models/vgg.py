@@ -1,8 +1,8 @@
 """VGG: stacks of 3x3 convolutions, channels doubled after each pool (Simonyan and Zisserman 2014, arXiv:1409.1556).
 
-Three stacks, as a 28-pixel image allows; batch norm after each convolution (Ioffe and Szegedy 2015), the first
-convolution with stride 2, and global average pooling in place of the last pool and the two 4096-wide layers, which
-would hold nearly all the weights of a small net.
+Three stacks, as a 28-pixel image allows; batch norm after each convolution (Ioffe and Szegedy 2015), the
+first convolution with stride 2, and global average pooling in place of the last pool and the two 4096-wide
+layers, which would hold nearly all the weights of a small net.
 """
 
 from __future__ import annotations
@@ -35,5 +35,5 @@ family = Family(
     depth_unit="convolutions a stack",
     builder=build,
     residual=False,
-    channels_last_from=8,
+    channels_last_from=6,
 )

@@ -1,7 +1,7 @@
 """Vision Transformer: an image is a sentence of patches (Dosovitskiy et al. 2020, arXiv:2010.11929).
 
-Patches of 7 pixels, which makes 16 of a 28-pixel image; average pooling in place of the class token (Zhai et al. 2021,
-arXiv:2106.04560, and Beyer et al. 2022, arXiv:2205.01580).
+Patches of 7 pixels, which makes 16 of a 28-pixel image; average pooling in place of the class token (Zhai et
+al. 2021, arXiv:2106.04560, and Beyer et al. 2022, arXiv:2205.01580).
 """
 
 from __future__ import annotations

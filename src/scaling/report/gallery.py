@@ -34,57 +34,61 @@ PICTURES: tuple[Picture, ...] = (
     Picture(
         "holdout",
         "Do the laws predict models they have not seen?",
-        "Each point is one trained model that was kept out of the fit and then predicted from smaller ones. On the line: "
-        "predicted exactly; grey: within 10 %. A family whose points lie off the line to one side is not yet on its "
-        "law at the smaller sizes. Columns: what was larger in the held-out models.",
+        "Each point is one trained model that was kept out of the fit and then predicted from smaller ones. "
+        "On the line: predicted exactly; grey: within 10 %. A family whose points lie off the line to one "
+        "side is not yet on its law at the smaller sizes. Columns: what was larger in the held-out models.",
         lambda run: holdout(run.fits),
     ),
     Picture(
         "loss-by-flop",
         "What compute buys",
-        "Test loss against training compute, both logarithmic. Points: one model size and data size each, the mean of its "
-        "seeds. Lines: each family's frontier, the lowest loss its law allows for that compute, with the 95 % band of the "
-        "bootstrap. Solid lines are convolutional families, dashed ones transformers, dotted ones fully-connected. Lower is "
-        "better; where bands overlap, the order of the families is not settled.",
+        "Test loss against training compute, both logarithmic. Points: one model size and data size each, the "
+        "mean of its seeds. Lines: each family's frontier, the lowest loss its law allows for that compute, "
+        "with the 95 % band of the bootstrap. Solid lines are convolutional families, dashed ones "
+        "transformers, dotted ones fully-connected. Lower is better; where bands overlap, the order of the "
+        "families is not settled.",
         lambda run: loss_by_flop(run.runs, run.fits),
     ),
     Picture(
         "loss-by-images",
         "More images",
-        "Test loss against the number of unique training images D, one panel a family; darker is a larger model. Points: "
-        "every trained model, every seed. Lines: the family's one law for all its sizes, with the 95 % band of the bootstrap. "
-        "Lines that flatten towards the right approach the floor that the model size sets.",
+        "Test loss against the number of unique training images D, one panel a family; from green to violet "
+        "the models grow. Points: every trained model, every seed. Lines: the family's one law for all its "
+        "sizes, with the 95 % band of the bootstrap (often no wider than the line). Lines that flatten "
+        "towards the right approach the floor that the model size sets.",
         lambda run: loss_by_images(run.runs, run.fits),
     ),
     Picture(
         "loss-by-params",
         "Larger models",
-        "The same models against their number of trainable parameters N; darker is more training images. Where a line is flat, "
-        "more parameters do not help at that number of images.",
+        "The same models against their number of trainable parameters N; from green to violet the images "
+        "become more. Where a line is flat, more parameters do not help at that number of images.",
         lambda run: loss_by_params(run.runs, run.fits),
     ),
     Picture(
         "exponents",
         "The laws' exponents and floor",
-        "Estimate and 95 % bootstrap interval of how fast the loss falls with N (alpha) and D (beta), and of the loss that "
-        "remains at infinite size (E). Where the grid cannot identify a parameter the figure says so in words; the "
-        "table of laws gives the reason. Overlapping intervals mean that families are not told apart by that number.",
+        "Estimate and 95 % bootstrap interval of how fast the loss falls with N (alpha) and D (beta), and of "
+        "the loss that remains at infinite size (E). Where the grid cannot identify a parameter the figure "
+        "says so in words; the table of laws gives the reason. Overlapping intervals mean that families are "
+        "not told apart by that number.",
         lambda run: exponents(run.fits),
     ),
     Picture(
         "residuals",
         "What the laws leave unexplained",
-        "Observed over predicted loss of every model. The grey band is plus and minus the deviation between seeds, where a "
-        "family has more than one. Points that bend away from zero together, at one end or for one colour, mean a misfit of the "
-        "law's form; scatter inside the band is noise.",
+        "Observed over predicted loss of every model. The grey band is plus and minus the deviation between "
+        "seeds, where a family has more than one. Points that bend away from zero together, at one end or for "
+        "one colour, mean a misfit of the law's form; scatter inside the band is noise.",
         lambda run: residuals(run.runs, run.fits),
     ),
     Picture(
         "learning-rates",
         "The tuned learning rates",
-        "Every candidate rate that was tried at the tuning anchors, by width. Dark: as good as the anchor's best on validation "
-        "images; light: worse; crosses: diverged or failed; rings: the best. The line is the rule in the width from which all "
-        "models of the family take their rate. A ring at the end of its column means that the optimum may lie beyond.",
+        "Every candidate rate that was tried at the tuning anchors, by width. Violet: as good as the anchor's "
+        "best on validation images; green: worse; crosses: diverged or failed; rings: the best. The line is "
+        "the rule in the width from which all models of the family take their rate. A ring at the end of its "
+        "column means that the optimum may lie beyond.",
         lambda run: learning_rates(run.tuning),
     ),
 )

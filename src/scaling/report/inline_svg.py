@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from html import escape
 
 import matplotlib
 import plotnine as p9
 
+from scaling.figures.oklab import from_oklab, to_oklab
+from scaling.figures.theme import FAMILY_COLOURS, FAMILY_COLOURS_ON_DARK
+
+_FAMILIES = {FAMILY_COLOURS[family]: FAMILY_COLOURS_ON_DARK[family] for family in FAMILY_COLOURS}
 _COLOUR = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
 
 
 def inline_svg(figure: p9.ggplot, name: str, description: str) -> str:
     """``figure`` as an ``<svg>`` element with ids that begin with ``name`` and ``description`` for screen readers.
 
-    Every colour gets a partner for dark ground: its lightness in OKLab turned round, its hue kept, so that what stands out
-    on white stands out on black. The same figure gives the same text: no dates, no random ids.
+    Every colour gets a partner for dark ground, so that what stands out on white stands out on black. The same figure gives the same text: no dates, no random ids.
     """
     buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "path", "savefig.facecolor": "none"}):
+    with matplotlib.rc_context(
+        {"svg.hashsalt": name, "svg.fonttype": "path", "savefig.facecolor": "none", "text.parse_math": False}
+    ):
         figure.save(buffer, format="svg", verbose=False, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
@@ -37,7 +43,7 @@ def inline_svg(figure: p9.ggplot, name: str, description: str) -> str:
     width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text).groups()
     head = (
         f'<svg role="img" aria-label="{escape(description, quote=True)}" viewBox="0 0 {width} {height}" '
-        f'width="{float(width):.0f}pt" '
+        f'width="{float(width):.0f}pt" style="min-width: min({float(width):.0f}pt, 40rem)" '
         'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
         f"<style>{rules}</style>"
     )
@@ -79,35 +85,12 @@ def _both_grounds(match: re.Match[str]) -> str:
 
 
 def on_dark(colour: str) -> str:
-    """The partner of ``colour`` ("#rrggbb") on dark ground: OKLab (Ottosson 2020) lightness reflected, hue and chroma kept."""
-    lightness, a, b = _to_oklab(tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)))
-    reflected = 0.2 + 0.75 * (1 - lightness)
-    return "#" + "".join(f"{round(255 * channel):02x}" for channel in _from_oklab(reflected, a, b))
+    """The partner of ``colour`` ("#rrggbb") on dark ground: a family's own, else lightness reflected and hue kept.
 
-
-def _to_oklab(rgb: tuple[float, ...]) -> tuple[float, float, float]:
-    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb)
-    long = (0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b) ** (1 / 3)
-    medium = (0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b) ** (1 / 3)
-    short = (0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b) ** (1 / 3)
-    return (
-        0.2104542553 * long + 0.7936177850 * medium - 0.0040720468 * short,
-        1.9779984951 * long - 2.4285922050 * medium + 0.4505937099 * short,
-        0.0259040371 * long + 0.7827717662 * medium - 0.8086757660 * short,
-    )
-
-
-def _from_oklab(lightness: float, a: float, b: float) -> tuple[float, ...]:
-    long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
-    medium = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
-    short = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
-    linear = (
-        4.0767416621 * long - 3.3077115913 * medium + 0.2309699292 * short,
-        -1.2684380046 * long + 2.6097574011 * medium - 0.3413193965 * short,
-        -0.0041960863 * long - 0.7034186147 * medium + 1.7076147010 * short,
-    )
-    return tuple(_gamma(min(max(channel, 0.0), 1.0)) for channel in linear)
-
-
-def _gamma(channel: float) -> float:
-    return 12.92 * channel if channel <= 0.0031308 else 1.055 * channel ** (1 / 2.4) - 0.055
+    Greys keep their whole range, so that a grid stays faint; colours are held where they stand out.
+    """
+    if colour in _FAMILIES:
+        return _FAMILIES[colour]
+    lightness, a, b = to_oklab(colour)
+    grey = math.hypot(a, b) < 0.03
+    return from_oklab(min(0.27 + 0.85 * (1 - lightness), 1.0) if grey else 0.52 + 0.38 * (1 - lightness), a, b)
