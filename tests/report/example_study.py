@@ -129,8 +129,8 @@ def fits_of(runs: pl.DataFrame, rng_seed=1) -> dict:
             )
             for origin in ("params", "images", "both"):
                 held = own.filter(
-                    ((pl.col("params") == own["params"].max()) if origin != "images" else pl.lit(True))
-                    & ((pl.col("images") == own["images"].max()) if origin != "params" else pl.lit(True))
+                    (pl.col("params").eq_missing(own["params"].max()) if origin != "images" else pl.lit(True))
+                    & (pl.col("images").eq_missing(own["images"].max()) if origin != "params" else pl.lit(True))
                 )
                 cells = [
                     {

@@ -19,7 +19,7 @@ def loss_by_flop(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
         return empty("No cell has finished yet.")
     families = family_order(cells["family"])
     levels = pl.Enum(families)
-    means = cells.group_by("family", "params", "images").agg(pl.mean("flop"), pl.mean("loss"))
+    means = cells.group_by("family", "params", "images", maintain_order=True).agg(pl.mean("flop"), pl.mean("loss"))
     lines = frontiers(fits, families)
 
     figure = p9.ggplot(

@@ -27,6 +27,8 @@ class Problem(NamedTuple):
         log_y: log response, [n], or [B, n] for one a candidate.
         delta: Huber's delta in log units, or [B, 1] for one a candidate.
         lower, upper: bounds [p].
+        prior: (mean, precision), each [p]: adds precision (theta - mean)^2 / 2; None for none. The precision is in
+            units of the objective, so a prior variance v enters as noise variance / v.
     """
 
     law: Law
@@ -35,6 +37,7 @@ class Problem(NamedTuple):
     delta: float | Floats
     lower: Floats
     upper: Floats
+    prior: tuple[Floats, Floats] | None = None
 
 
 class Optima(NamedTuple):
@@ -59,6 +62,9 @@ def objective(problem: Problem, theta: Floats, weights: Floats) -> Floats:
     """Objective [B] at theta [B, p]; infinite where the law is not defined."""
     residual = problem.log_y - problem.law.log_values(theta, problem.logs)
     value = np.einsum("bn,bn->b", weights, huber(residual, problem.delta))
+    if problem.prior is not None:
+        mean, precision = problem.prior
+        value = value + 0.5 * (theta - mean) ** 2 @ precision
     return np.where(np.isfinite(value), value, np.inf)
 
 
@@ -73,6 +79,11 @@ def derivatives(problem: Problem, theta: Floats, weights: Floats) -> tuple[Float
     gradient = -np.matmul(pull[:, None, :], jacobian)[:, 0]
     inside = np.where(np.abs(residual) <= problem.delta, weights, 0.0)
     hessian = np.matmul((inside[..., None] * jacobian).transpose(0, 2, 1), jacobian) - prediction.contract(pull)
+    if problem.prior is not None:
+        mean, precision = problem.prior
+        value = value + 0.5 * (theta - mean) ** 2 @ precision
+        gradient = gradient + precision * (theta - mean)
+        hessian = hessian + np.diag(precision)
     return value, gradient, hessian
 
 

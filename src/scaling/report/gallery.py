@@ -45,8 +45,8 @@ PICTURES: tuple[Picture, ...] = (
         "Test loss against training compute, both logarithmic. Points: one model size and data size each, the "
         "mean of its seeds. Lines: each family's frontier, the lowest loss its law allows for that compute, "
         "with the 95 % band of the bootstrap. Solid lines are convolutional families, dashed ones "
-        "transformers, dotted ones fully-connected. Lower is better; where bands overlap, the order of the "
-        "families is not settled.",
+        "transformers, dotted ones fully-connected. Lower is better; where bands overlap, the "
+        "figure does not settle the order.",
         lambda run: loss_by_flop(run.runs, run.fits),
     ),
     Picture(
@@ -70,8 +70,8 @@ PICTURES: tuple[Picture, ...] = (
         "The laws' exponents and floor",
         "Estimate and 95 % bootstrap interval of how fast the loss falls with N (alpha) and D (beta), and of "
         "the loss that remains at infinite size (E). Where the grid cannot identify a parameter the figure "
-        "says so in words; the table of laws gives the reason. Overlapping intervals mean that families are "
-        "not told apart by that number.",
+        "says so in words; the table of laws gives the reason. Whether two families differ is decided by "
+        "their paired difference, under Families compared, not by eye.",
         lambda run: exponents(run.fits),
     ),
     Picture(

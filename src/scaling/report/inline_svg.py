@@ -20,7 +20,8 @@ _COLOUR = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
 def inline_svg(figure: p9.ggplot, name: str, description: str) -> str:
     """``figure`` as an ``<svg>`` element with ids that begin with ``name`` and ``description`` for screen readers.
 
-    Every colour gets a partner for dark ground, so that what stands out on white stands out on black. The same figure gives the same text: no dates, no random ids.
+    Every colour gets a partner for dark ground, so that what stands out on white stands out on black. The same
+    figure gives the same text: no dates, no random ids.
     """
     buffer = io.StringIO()
     with matplotlib.rc_context(

@@ -29,7 +29,7 @@ class ReportInputs:
     runs: pl.DataFrame
     """the runs table, columns as in ``records.SCHEMA``, one row a cell of the study, whatever its status"""
     fits: dict[str, Any]
-    """fits.json"""
+    """fits.json, or an empty dict where nothing is fitted yet"""
     tuning: dict[str, dict[str, Any]]
     """by family: rule, anchors with their candidates, seconds"""
     environment: dict[str, Any]
@@ -88,6 +88,8 @@ def render(run: ReportInputs) -> str:
         families=tables.families(run.runs, run.fits),
         parameter_names=tables.parameter_names(run.fits),
         origins=tables.ORIGINS,
+        summary=run.fits.get("summary", []),
+        pairs=run.fits.get("pairs", []),
         pictures=[_picture(picture, run) for picture in PICTURES],
         cells=run.runs.sort("family", "target_params", "images", "seed").to_dicts(),
         totals={

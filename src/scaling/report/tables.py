@@ -39,8 +39,8 @@ def _listed(runs: pl.DataFrame) -> list[dict[str, Any]]:
 def families(runs: pl.DataFrame, fits: dict) -> list[dict[str, Any]]:
     """One row a family: cells, ranges of N and D, what its law predicts (by origin), its law, its verdict.
 
-    ``parameters`` holds for each parameter of the law the estimate, the interval or None, and the reason where there is no
-    interval; ``holdout`` the scores by origin.
+    ``parameters`` holds for each parameter of the law the estimate, the interval or None, and the reason where there is
+    no interval; ``holdout`` the scores by origin.
     """
     named = [fit["family"] for fit in fits.get("fits", [])]
     rows = []

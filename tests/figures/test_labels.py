@@ -1,0 +1,59 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scaling.figures.labels import count, log_breaks, percents, power, significant
+
+POSITIVE = st.floats(1e-6, 1e18, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(950, "950"), (2_700, "2.7k"), (10_000, "10k"), (999_999, "1M"), (1_250_000, "1.25M"), (3e9, "3G")],
+)
+def test_counts_read_as_people_say_them(value, text):
+    assert count(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0123, "0.0123"), (45.6, "45.6"), (0.09996, "0.100"), (-0.05, "−0.0500"), (0, "0"), (1.2e9, "1.20·10⁹")],
+)
+def test_significant_digits(value, text):
+    assert significant(value) == text
+
+
+@pytest.mark.parametrize("write", [count, significant, power])
+@pytest.mark.parametrize("value", [None, math.nan, math.inf])
+def test_a_missing_number_is_a_dash(write, value):
+    assert write(value) == "–"
+
+
+def test_powers_and_percents():
+    assert [power(1e12), power(3e12), power(5e-3)] == ["10¹²", "3·10¹²", "5·10⁻³"]
+    assert percents([0.05, -0.025]) == ["5 %", "-2.5 %"]
+
+
+@given(POSITIVE)
+def test_significant_is_within_half_a_unit_of_its_last_digit(value):
+    text = significant(value, 3)
+    table = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    mantissa, _, tens = text.partition("·10")
+    read = float(mantissa) * 10.0 ** int(tens.translate(table) or 0)
+    assert read == pytest.approx(value, rel=0.0051)
+
+
+@given(POSITIVE, st.floats(1, 1e9), st.integers(3, 8))
+def test_breaks_lie_inside_and_are_few(low, ratio, most):
+    breaks = log_breaks((low, low * ratio), most)
+    assert 1 <= len(breaks) <= most
+    assert breaks == sorted(breaks)
+    assert all(low * 0.999 <= value <= low * ratio * 1.001 for value in breaks)
+
+
+@pytest.mark.parametrize("limits", [(0, 1), (-1, 1), (2, 1), (1, math.inf)])
+def test_a_log_axis_refuses_limits_that_it_cannot_show(limits):
+    with pytest.raises(ValueError, match="must be positive and ordered, got"):
+        log_breaks(limits)

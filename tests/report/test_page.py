@@ -1,0 +1,253 @@
+import html
+import json
+import re
+from html.parser import HTMLParser
+
+import polars as pl
+import pytest
+from example_study import ENVIRONMENT, fits_of, runs_table, study_of, tuning_of
+
+from scaling.records import SCHEMA
+from scaling.report.page import ReportInputs, build, render
+
+SMALL = {"families": ("mlp", "resnet"), "sizes": (5_000, 20_000), "images": (500, 2_000)}
+HOSTILE = '<script>alert("x")</script>&"\'$x^{'
+
+
+def inputs(table, **changes):
+    values = {
+        "study": study_of(table),
+        "runs": table,
+        "fits": fits_of(table),
+        "tuning": tuning_of(table),
+        "environment": ENVIRONMENT,
+        "plan": None,
+        "partial": False,
+        "command": "uv run snakemake --cores all",
+    }
+    return ReportInputs(**values | changes)
+
+
+class Page(HTMLParser):
+    """Tables as lists of rows of cell texts, loads of resources, ids, unclosed elements."""
+
+    VOID = frozenset({"meta", "link", "input", "br", "img", "hr", "path", "use", "circle"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tables, self.loads, self.ids, self.values = [], [], [], [], []
+        self.text = []
+        self.feed(text)
+        self.close()
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag in ("script", "img", "link", "iframe", "image", "use", "object"):
+            self.loads += [attrs[name] for name in ("src", "href", "xlink:href", "data") if name in attrs]
+        if tag == "table":
+            self.tables.append([])
+        if tag == "tr":
+            self.tables[-1].append([])
+        if tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+        if "id" in attrs:
+            self.ids.append(attrs["id"])
+        if "data-value" in attrs:
+            self.values.append(attrs["data-value"])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.text.append(data)
+            if {"td", "th"} & set(self.open):
+                self.tables[-1][-1][-1] += data
+
+    def table(self, *heads):
+        for table in self.tables:
+            titles = [" ".join(cell.split()) for cell in table[0]]
+            if all(head in titles for head in heads):
+                return [dict(zip(titles, (" ".join(c.split()) for c in row), strict=True)) for row in table[1:]]
+        raise AssertionError(f"no table with {heads}")
+
+
+@pytest.fixture(scope="module")
+def whole():
+    runs = runs_table(families=("mlp", "googlenet", "vit"), seeds=2, lost={3: "failed", 5: "diverged", 40: "missing"})
+    run = inputs(runs, plan={"cells": 96, "hours": 0.25})
+    text = render(run)
+    return run, text, Page(text)
+
+
+def test_nothing_is_loaded_from_elsewhere(whole):
+    _, text, page = whole
+    assert all(load.startswith(("#", "data:")) for load in page.loads), page.loads
+    outside_svg = re.sub(r'xmlns(:xlink)?="[^"]*"', "", text)
+    assert "http" not in outside_svg
+    assert "@import" not in text
+
+
+def test_ids_are_unique_and_links_arrive(whole):
+    _, text, page = whole
+    assert len(page.ids) == len(set(page.ids))
+    assert page.open == []
+    anchors = set(re.findall(r'<a href="#([^"]+)"', text))
+    assert anchors
+    assert anchors <= set(page.ids)
+
+
+def test_the_finding_stands_before_everything_else(whole):
+    run, _, page = whole
+    text = " ".join(" ".join(page.text).split())
+    assert text.index(run.fits["summary"][0]) < text.index("Figure 1.") < text.index("All models One row")
+
+
+def test_numbers_of_the_law_table_are_those_of_the_fits(whole):
+    run, _, page = whole
+    rows = {row["family"]: row for row in page.table("status", "alpha", "seed noise")}
+    shown = set(map(float, filter(None, page.values)))
+    for fit in run.fits["fits"]:
+        if fit["response"] != "loss":
+            continue
+        row = rows[fit["family"]]
+        assert row["status"] == fit["status"].replace("-", " ")
+        for name, estimate in fit["parameters"].items():
+            assert estimate in shown
+            first, _, rest = row[name].partition(" ")
+            assert float(first) == pytest.approx(estimate, rel=0.006)
+            if interval := fit["intervals"][name]:
+                assert json.loads(rest) == pytest.approx(interval, rel=0.006)
+            else:
+                assert rest == fit["reasons"][name]
+
+
+def test_verdicts_skill_and_holdout_error_are_those_of_the_fits(whole):
+    run, _, page = whole
+    rows = {row["family"]: row for row in page.table("verdict", "skill", "kind")}
+    for verdict in run.fits["verdicts"]:
+        row = rows[verdict["family"]]
+        assert row["verdict"] == verdict["sentence"]
+        assert row["skill"] == "0.830 [0.70, 0.90]"
+        assert row["held-out error, larger N and D"] == "0.0310"
+
+
+def test_every_cell_has_its_row(whole):
+    run, _, page = whole
+    rows = page.table("best at", "key")
+    assert len(rows) == len(run.runs)
+    assert sorted(row["status"] for row in rows) == sorted(run.runs["status"])
+
+
+def test_holes_and_diverged_runs_are_listed_with_their_reasons_and_the_page_is_partial(whole):
+    _, _, page = whole
+    text = " ".join(" ".join(page.text).split())
+    assert "Partial. 93 of 96 models are trained, 1 diverged, 1 failed, 1 missing." in text
+    for status in ("failed", "missing", "diverged"):
+        assert f"{status} for the example" in text
+
+
+def test_a_whole_study_is_not_called_partial_unless_asked():
+    runs = runs_table(**SMALL)
+    assert 'class="banner"' not in render(inputs(runs))
+    assert 'class="banner"' in render(inputs(runs, partial=True))
+
+
+def test_too_few_cells_show_reasons_instead_of_numbers():
+    page = Page(render(inputs(runs_table(**SMALL))))
+    row = page.table("verdict", "skill", "kind")[0]
+    assert row["skill"] == "too few cells: 2 sizes, 4 are needed"
+    assert row["verdict"] == "Cannot tell for mlp: too few cells."
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [runs_table(**SMALL, lost=dict.fromkeys(range(8), "missing")), runs_table(families=())],
+    ids=["none done", "none asked for"],
+)
+def test_a_study_without_results_has_a_page_too(runs):
+    page = Page(render(inputs(runs, tuning={}, fits={})))
+    assert "Nothing was concluded" in " ".join(page.text)
+
+
+def test_cells_that_never_started_know_only_what_was_asked():
+    runs = runs_table(**SMALL, lost={0: "missing"})
+    bare = (
+        "params",
+        "width",
+        "depth",
+        "kind",
+        "learning_rate",
+        "steps",
+        "images_seen",
+        "flop",
+        "best_step",
+        "reason",
+        "key",
+    )
+    first = runs.head(1).with_columns(pl.lit(None, dtype=SCHEMA[name]).alias(name) for name in bare)
+    runs = pl.concat([first, runs.tail(-1)])
+    page = Page(render(inputs(runs)))
+    assert page.table("reason")[0]["reason"] == "not trained yet"
+    assert page.table("reason")[0]["N"] == "5k"
+
+
+def test_hostile_names_stay_text():
+    runs = runs_table(**SMALL, lost={0: "failed"}).with_columns(
+        pl.when(pl.col("family") == "resnet").then(pl.lit(HOSTILE)).otherwise("family").alias("family"),
+        pl.col("reason").str.replace("failed.*", HOSTILE, literal=False),
+    )
+    fits = json.loads(json.dumps(fits_of(runs_table(**SMALL))).replace('"resnet"', json.dumps(HOSTILE)))
+    fits["summary"] = [f"{HOSTILE} wins"]
+    tuning = tuning_of(runs_table(**SMALL))
+    tuning[HOSTILE] = tuning.pop("resnet")
+    tuning[HOSTILE]["rule"]["text"] = HOSTILE
+    study = study_of(runs) | {"name": HOSTILE, "description": HOSTILE}
+    run = inputs(
+        runs_table(**SMALL),
+        runs=runs,
+        fits=fits,
+        tuning=tuning,
+        study=study,
+        environment={HOSTILE: HOSTILE},
+        plan={HOSTILE: HOSTILE},
+        command=HOSTILE,
+    )
+    text = render(run)
+    assert "<script>alert" not in text
+    assert html.escape(HOSTILE).replace("&quot;", "&#34;").replace("&#x27;", "&#39;") in text
+    page = Page(text)
+    assert page.open == []
+    assert any(row["family"] == HOSTILE for row in page.table("verdict", "skill", "kind"))
+
+
+def test_build_writes_page_and_tables(tmp_path, whole):
+    run, text, _ = whole
+    output = build(run, tmp_path / "reports" / "example" / "index.html")
+    assert output.read_text("utf-8") == text
+    assert sorted(path.name for path in output.parent.iterdir()) == ["index.html", "laws.csv", "runs.csv"]
+    runs = pl.read_csv(output.parent / "runs.csv", schema=SCHEMA)
+    assert runs.equals(run.runs.select(list(SCHEMA)))
+    laws = pl.read_csv(output.parent / "laws.csv")
+    assert len(laws) == 3 * 2 * 5
+    vit = laws.row(
+        by_predicate=(pl.col("family") == "vit") & (pl.col("response") == "loss") & (pl.col("parameter") == "beta"),
+        named=True,
+    )
+    fit = next(fit for fit in run.fits["fits"] if fit["family"] == "vit" and fit["response"] == "loss")
+    assert vit["estimate"] == fit["parameters"]["beta"]
+    assert [vit["low"], vit["high"]] == fit["intervals"]["beta"]
+
+
+def test_a_table_without_the_columns_is_refused_by_name(tmp_path):
+    runs = runs_table(**SMALL)
+    with pytest.raises(ValueError, match="the runs table lacks the columns seed, loss"):
+        build(inputs(runs, runs=runs.drop("loss", "seed")), tmp_path / "index.html")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,64 @@
+import polars as pl
+import pytest
+from example_study import fits_of, runs_table
+
+from scaling.report import tables
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return runs_table(families=("mlp", "vit"), lost={1: "failed", 2: "diverged", 20: "missing"})
+
+
+def test_progress_names_every_status(runs):
+    assert tables.progress(runs) == {"done": 29, "diverged": 1, "failed": 1, "missing": 1, "all": 32}
+    assert tables.progress(runs.clear()) == {"done": 0, "diverged": 0, "failed": 0, "missing": 0, "all": 0}
+
+
+def test_a_diverged_run_is_no_hole(runs):
+    assert {row["status"] for row in tables.holes(runs)} == {"failed", "missing"}
+    assert {row["status"] for row in tables.diverged(runs)} == {"diverged"}
+
+
+def test_families_count_what_is_done(runs):
+    mlp, vit = tables.families(runs, fits_of(runs))
+    assert (mlp["family"], mlp["cells"], mlp["done"]) == ("mlp", 16, 14)
+    assert (vit["family"], vit["cells"], vit["done"]) == ("vit", 16, 15)
+    done = runs.filter((pl.col("family") == "vit") & (pl.col("status") == "done"))
+    assert vit["loss"] == done["loss"].min()
+    assert vit["seconds"] == pytest.approx(done["seconds"].sum())
+
+
+def test_a_parameter_without_interval_has_a_reason():
+    fit = {"law": "power", "status": "too-few-cells", "parameters": {}, "intervals": {}, "reasons": {}}
+    assert tables.parameter(None, "E")["reason"] == "no law was fitted"
+    assert tables.parameter(fit, "E")["reason"] == "too few cells"
+    assert tables.parameter(fit | {"parameters": {"A": 1.0}}, "E")["reason"] == "not in the law power"
+    known = fit | {"parameters": {"E": 0.2}, "intervals": {"E": [0.1, 0.3]}}
+    assert tables.parameter(known, "E") == {"estimate": 0.2, "interval": [0.1, 0.3], "reason": ""}
+
+
+def test_laws_csv_keeps_a_family_without_law():
+    runs = runs_table(families=("mlp",), sizes=(5_000, 20_000), images=(500, 2_000))
+    table = tables.laws_csv(fits_of(runs))
+    assert table.select("family", "parameter", "estimate", "reason").rows() == [
+        ("mlp", None, None, "too few cells: 2 sizes"),
+        ("mlp", None, None, "too few cells: 2 sizes"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (40, "40 s"), (90, "90 s"), (720, "12 min"), (12_600, "3.5 h"), (180_000, "2.08 days")],
+)
+def test_durations(seconds, text):
+    assert tables.duration(seconds) == text
+
+
+def test_spans_and_intervals():
+    assert [tables.span(None), tables.span((5_000, 130_000)), tables.span((10_000, 10_000))] == [
+        "–",
+        "5k – 130k",
+        "10k",
+    ]
+    assert [tables.interval(None), tables.interval([-0.05, 0.5], 2)] == ["", "[−0.050, 0.50]"]
