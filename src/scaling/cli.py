@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -43,8 +44,6 @@ def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typ
         _calibrate(study, layout)
     found = make_plan(study, layout)
     if output_json:
-        from dataclasses import asdict
-
         print(json.dumps(asdict(found) | {"new": found.new, "core_seconds": found.core_seconds}, indent=1))
     else:
         print_plan(found, study, os.cpu_count() or 1)
@@ -84,6 +83,7 @@ def tune(
 ) -> None:
     """Tune the learning rate of one family of a study."""
     from scaling.data import load
+    from scaling.grid import tuning_hash
     from scaling.models.ladder import Ladders
     from scaling.resolve import image_spec
     from scaling.store import Store, write_atomic
@@ -104,12 +104,16 @@ def tune(
         store=Store(layout.store),
         train=lambda cells: _exit_if_interrupted(runner.run(cells)),
     )
+    found = replace(found, settings=tuning_hash(study, family))
     write_atomic(layout.tuning(family), found.text().encode())
     if found.rule is None:
         _say(f"{family}: {found.failure}")
         return  # its packs say so for each of their cells, and the others' report is made
     edges = [str(anchor["params"]) for anchor in found.anchors if anchor["edge"]]
-    _say(f"{family}: learning rate {found.rule}" + (f"; at the candidates' edge for N = {', '.join(edges)}" * bool(edges)))
+    _say(
+        f"{family}: learning rate {found.rule}"
+        + (f"; at the candidates' edge for N = {', '.join(edges)}" * bool(edges))
+    )
 
 
 def _data_path(study: Study, layout: Layout) -> Path:
@@ -154,7 +158,7 @@ def train(
     study = open_study(study_path)
     layout = Layout(study.name)
     members = packs(study)[pack]
-    tuning = read_tuning(layout.tuning(members.family))
+    tuning = read_tuning(study, layout, members.family)
     if tuning is None:
         _say(f"{layout.tuning(members.family)} is missing: run `scaling tune {study_path} {members.family}` first")
         raise typer.Exit(2)
@@ -181,9 +185,9 @@ def fit(study_path: StudyPath = DEFAULT_STUDY) -> None:
     """Fit the laws of a study to its runs table."""
     import polars as pl
 
-    from scaling.laws.study_fits import fit_study
     from scaling.resolve import image_spec
     from scaling.store import write_atomic
+    from scaling.verdicts import fit_study
 
     study = open_study(study_path)
     layout = Layout(study.name)
@@ -225,7 +229,7 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
         _say(f"  {row['family']} N={row['target_params']} D={row['images']} seed={row['seed']}: {row['reason']}")
     for pack, family in holes.select("pack", "family").unique().iter_rows():
         layout.pack(pack).unlink(missing_ok=True)
-        tuning = read_tuning(layout.tuning(family))
+        tuning = read_tuning(study, layout, family)
         if tuning is not None and tuning.rule is None:
             layout.tuning(family).unlink()
     _say(f"run again to train just these: packs {', '.join(sorted(holes['pack'].unique()))}")

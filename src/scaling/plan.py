@@ -89,15 +89,15 @@ def evaluation_images(recipe: Recipe, validation: int, test: int) -> int:
     return recipe.evaluations * validation + test
 
 
-def make_plan(study: Study, layout: Layout) -> Plan:
-    """The plan of ``study`` as things stand."""
+def make_plan(study: Study, layout: Layout, from_nothing: bool = False) -> Plan:
+    """The plan of ``study`` as things stand, or as if nothing were stored or tuned yet."""
     ladders, image = Ladders(layout.ladders), image_spec(study)
-    stored = {path.parent.name for path in layout.store.glob("*/record.json")}
+    stored = set() if from_nothing else {path.parent.name for path in layout.store.glob("*/record.json")}
     speeds = read_speed(layout.speed)
     jobs = packs(study)
     parts = []
     for family in study.families:
-        tuning = read_tuning(layout.tuning(family))
+        tuning = None if from_nothing else read_tuning(study, layout, family)
         names = [pack for pack in jobs.values() if pack.family == family]
         parts.append(_family_plan(study, family, len(names), tuning, ladders, image, stored, speeds.get(family)))
     return Plan(study.name, tuple(parts))
@@ -118,7 +118,11 @@ def _family_plan(
     members = cells(study, family)
     done, flop, seconds = 0, 0.0, 0.0
     for cell in members:
-        if tuning is not None and tuning.rule is not None and resolve(study, cell, tuning, ladders, image).key in stored:
+        if (
+            tuning is not None
+            and tuning.rule is not None
+            and resolve(study, cell, tuning, ladders, image).key in stored
+        ):
             done += 1
             continue
         forward = rungs[cell.target].flop_forward
@@ -140,7 +144,14 @@ def _family_plan(
     return FamilyPlan(
         family,
         tuple(
-            {"target": t, "params": r.params, "width": r.width, "depth": r.depth, "flop": r.flop_forward, "note": r.note}
+            {
+                "target": t,
+                "params": r.params,
+                "width": r.width,
+                "depth": r.depth,
+                "flop": r.flop_forward,
+                "note": r.note,
+            }
             for t, r in rungs.items()
         ),
         str(tuning.rule) if tuning and tuning.rule else "unknown until tuned",

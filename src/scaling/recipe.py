@@ -39,7 +39,7 @@ class Anchors(Strict):
     params: Annotated[list[Annotated[Integer, Field(gt=0)]], Field(min_length=1)] = Field(
         description="N of the models that are tuned; the rate between and beyond them follows a power of the width"
     )
-    images: Annotated[Integer, Field(gt=0)] = Field(1000, description="D at which they are tuned")
+    images: Annotated[Integer, Field(gt=0)] = Field(800, description="D at which they are tuned")
     seed: Integer = Field(0, description="seed of the tuning runs")
     rates: Annotated[list[Annotated[Number, Field(gt=0)]], Field(min_length=2)] = Field(
         description="candidate peak learning rates, ascending, evenly spaced in their logarithm"
@@ -61,7 +61,7 @@ class Recipe(Strict):
     images_floor: Annotated[Integer, Field(gt=0)] = Field(
         16_000, description="images seen at least: T = max(images_floor, images_factor x D)"
     )
-    images_factor: Annotated[Number, Field(gt=0)] = Field(16, description="images seen for each unique image")
+    images_factor: Annotated[Number, Field(gt=0)] = Field(24, description="images seen for each unique image")
     warmup: Share = Field(0.1, description="share of the steps in which the rate rises linearly")
     schedule: Literal["cosine", "step", "constant"] = Field(
         "cosine", description="fall of the rate after warm-up: to 0 by a cosine, or by 10 at 1/2 and 3/4"
@@ -73,21 +73,18 @@ class Recipe(Strict):
     average: Annotated[Integer, Field(ge=0)] = Field(
         100, description="longest horizon, in steps, of the weight average that is evaluated; 0 = the raw weights"
     )
-    batch_norm: Literal["recompute", "average"] = Field(
-        "recompute", description="statistics of the averaged weights: from training images, or averaged with them"
-    )
     label_smoothing: Share = 0.0
     dropout: Share = 0.0
     stochastic_depth: Share = 0.0
     auxiliary_weight: Annotated[Number, Field(ge=0)] = Field(0.3, description="weight of GoogLeNet's auxiliary losses")
     flip: bool = Field(True, description="mirror training images at random")
     shift: Annotated[Integer, Field(ge=0)] = Field(1, description="shift training images by up to this many pixels")
-    evaluations: Annotated[Integer, Field(gt=0)] = Field(10, description="evaluations, evenly spaced in log steps")
+    evaluations: Annotated[Integer, Field(gt=0)] = Field(8, description="evaluations, evenly spaced in log steps")
     first_evaluation: Annotated[Number, Field(gt=0, le=1)] = Field(
         0.15, description="share of the steps after which the first evaluation stands"
     )
     patience: Annotated[Integer, Field(ge=0)] = Field(
-        0, description="evaluations without a better validation loss that end a run; 0 = never"
+        3, description="evaluations without a better validation loss that end a run; 0 = never"
     )
     anchors: Anchors
 
@@ -104,12 +101,13 @@ class Recipe(Strict):
         return self.model_dump(exclude={"anchors", "learning_rate"})
 
 
-
-
 def _changes(model: type[Strict], name: str, doc: str, **replaced: Any) -> type[Strict]:
     """``model`` with every field optional, validated as there: what a study may change in it."""
     fields = {
-        field: (Annotated[(info.annotation, *info.metadata, "as there")] | None, Field(None, description=info.description))
+        field: (
+            Annotated[(info.annotation, *info.metadata, "as there")] | None,
+            Field(None, description=info.description),
+        )
         for field, info in model.model_fields.items()
         if field not in replaced
     }
@@ -165,7 +163,7 @@ def recipe_for(name: str, family: str, *changes: dict[str, Any]) -> Recipe:
         anchors = dict(fields["anchors"])
         if HISTORICAL[family]["optimizer"] == "sgd":
             anchors["rates"] = _SGD_RATES
-        fields = {"average": 0, "batch_norm": "average", "anchors": anchors} | HISTORICAL[family]
+        fields = {"average": 0, "anchors": anchors} | HISTORICAL[family]
     for change in changes:
         anchors = dict(fields["anchors"]) | (change.get("anchors") or {})
         fields |= change

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from scaling.data import DataSettings, describe
-from scaling.grid import Cell, Pack, ResolvedCell, packs
+from scaling.grid import Cell, Pack, ResolvedCell, packs, tuning_hash
 from scaling.layout import Layout
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
@@ -54,17 +54,21 @@ class Tuning:
     checksum: str
     anchors: tuple[dict[str, Any], ...]
     failure: str = ""
+    settings: str = ""
+    """hash of the recipe and anchors that it answers for; of others it says nothing"""
 
     def text(self) -> str:
         """As JSON, the same for equal findings."""
         return json.dumps(asdict(self), indent=1) + "\n"
 
 
-def read_tuning(path: Path) -> Tuning | None:
-    """The findings at ``path``, or None where the family is not tuned yet."""
+def read_tuning(study: Study, layout: Layout, family: str) -> Tuning | None:
+    """What tuning found for ``family``, or None where it is not tuned yet with the recipe that ``study`` has now."""
     try:
-        fields = json.loads(path.read_text())
+        fields = json.loads(layout.tuning(family).read_text())
     except FileNotFoundError:
+        return None
+    if fields.get("settings") != tuning_hash(study, family):
         return None
     rule = RateRule(**fields["rule"]) if fields["rule"] else None
     return Tuning(**(fields | {"rule": rule, "anchors": tuple(fields["anchors"])}))
@@ -103,9 +107,7 @@ def resolve(study: Study, cell: Cell, tuning: Tuning, ladders: Ladders, image: I
     )
 
 
-def gather(
-    study: Study, layout: Layout, warn: Callable[[str], None], only: Pack | None = None
-) -> pl.DataFrame:
+def gather(study: Study, layout: Layout, warn: Callable[[str], None], only: Pack | None = None) -> pl.DataFrame:
     """The runs table of ``study`` from what the store holds now: one row a cell, missing ones included.
 
     With ``only``, of the cells of that pack. What is wrong with a stored record is said through ``warn``.
@@ -114,7 +116,7 @@ def gather(
     image = image_spec(study)
     rows = []
     for pack in [only] if only else packs(study).values():
-        tuning = read_tuning(layout.tuning(pack.family))
+        tuning = read_tuning(study, layout, pack.family)
         for cell in pack.cells:
             row: dict[str, Any] = _place(study, cell, pack.name)
             if tuning is not None and tuning.rule is None:

@@ -8,7 +8,7 @@ from example_study import TRUTHS, fits_of, runs_table, tuning_of
 from scaling.figures.curves import finished, law_curves, panel_titles
 from scaling.figures.exponents import exponent_table, exponents
 from scaling.figures.holdout import holdout, holdout_cells
-from scaling.figures.learning_rates import candidate_table, learning_rates, rule_lines
+from scaling.figures.learning_rates import best_rates, candidate_table, learning_rates, rule_lines
 from scaling.figures.loss_by_flop import frontiers, loss_by_flop
 from scaling.figures.loss_by_images import loss_by_images
 from scaling.figures.loss_by_params import loss_by_params
@@ -73,8 +73,8 @@ def test_curves_are_the_law_inside_its_band(whole):
 
 def test_a_panel_says_why_it_has_no_law():
     runs = runs_table(**SMALL)
-    assert panel_titles(fits_of(runs), ["mlp"]) == {"mlp": "mlp\nno law: too few cells"}
-    assert panel_titles({"fits": []}, ["mlp"]) == {"mlp": "mlp\nno law: not fitted"}
+    assert panel_titles(fits_of(runs), ["mlp"]) == {"mlp": "mlp: too few cells"}
+    assert panel_titles({"fits": []}, ["mlp"]) == {"mlp": "mlp: no law fitted"}
     assert law_curves(fits_of(runs), runs, "params").is_empty()
 
 
@@ -88,6 +88,13 @@ def test_an_exponent_without_interval_says_so_and_others_show_theirs(whole):
     fit = next(fit for fit in fits["fits"] if fit["family"] == "vit" and fit["response"] == "loss")
     assert [alpha["low"], alpha["high"]] == fit["intervals"]["alpha"]
     assert alpha["note"] == ""
+
+
+def test_a_study_that_identifies_nothing_says_so_in_one_sentence():
+    fits = fits_of(runs_table(**SMALL))
+    assert set(exponent_table(fits)["note"]) == {"too few cells"}
+    picture = exponents(fits)
+    assert picture.data["message"].to_list() == ["No exponent has an interval: too few cells."]
 
 
 def test_held_out_cells_are_those_of_the_response(whole):
@@ -116,8 +123,9 @@ def test_candidates_know_the_best_and_the_lost(whole):
     runs = runs_table(families=("vgg",))
     tuning = tuning_of(runs)
     table = candidate_table(tuning)
-    assert table.filter("best")["rate"].to_list() == [a["best_rate"] for a in tuning["vgg"]["anchors"]]
-    assert table.filter("best")["excess"].to_list() == [0, 0]
+    best = best_rates(tuning)
+    assert best["rate"].to_list() == [a["best_rate"] for a in tuning["vgg"]["anchors"]]
+    assert table.join(best, on=["family", "width", "rate"])["excess"].to_list() == [0, 0]
     assert table["excess"].null_count() == 2
     line = rule_lines(tuning, table)
     np.testing.assert_allclose(line["rate"], 0.02 * (line["width"].to_numpy() / 4) ** -0.5)

@@ -45,6 +45,19 @@ def test_significant_is_within_half_a_unit_of_its_last_digit(value):
     assert read == pytest.approx(value, rel=0.0051)
 
 
+@pytest.mark.parametrize(
+    ("limits", "breaks"),
+    [
+        ((0.72, 0.88), [0.75, 0.8, 0.85]),
+        ((0.3, 1.2), [0.3, 0.4, 0.5, 0.7, 1]),
+        ((4_000, 300_000), [10_000, 30_000, 100_000, 300_000]),
+        ((1e9, 1e15), [1e9, 1e11, 1e13, 1e15]),
+    ],
+)
+def test_breaks_are_round(limits, breaks):
+    assert log_breaks(limits) == pytest.approx(breaks)
+
+
 @given(POSITIVE, st.floats(1, 1e9), st.integers(3, 8))
 def test_breaks_lie_inside_and_are_few(low, ratio, most):
     breaks = log_breaks((low, low * ratio), most)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -151,12 +151,14 @@ def test_rates_outside_their_range_are_refused(rate: float):
         Regularisation(dropout=rate)
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 1000), st.floats(0.01, 50))
 def test_channels_are_the_nearest_whole_number(width: float, multiplier: float):
     count = channels(width, multiplier)
     assert count == 1 if width * multiplier < 0.5 else abs(count - width * multiplier) <= 0.5 + 1e-9
 
 
+@settings(deadline=None)
 @given(st.floats(8, 600), st.sampled_from([32, 64]))
 def test_a_block_keeps_its_number_of_weights_and_whole_heads(width: float, largest: int):
     size = block_size(width, largest)

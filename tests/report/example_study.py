@@ -241,13 +241,16 @@ def tuning_of(runs: pl.DataFrame) -> dict[str, dict]:
                     "widened": family == "vgg",
                 }
             )
-        rule = {
-            "log_rate_at_reference": float(np.log(0.02)),
-            "reference_width": 4.0,
-            "exponent": -0.5,
-            "text": "0.02 (w/4)^-0.5",
+        rule = {"reference": 4.0, "rate_at_reference": 0.02, "exponent": -0.5}
+        tuning[family] = {
+            "family": family,
+            "rule": rule,
+            "device": "cpu",
+            "precision": "fp32",
+            "checksum": "00",
+            "anchors": anchors,
+            "failure": "",
         }
-        tuning[family] = {"family": family, "rule": rule, "anchors": anchors, "seconds": 30.0}
     return tuning
 
 

@@ -13,7 +13,7 @@ from scaling.report.inline_svg import inline_svg, on_dark
 @pytest.fixture(scope="module")
 def figure():
     points = pd.DataFrame({"x": [1.0, 2.0, 3.0], "y": [3.0, 1.0, 2.0], "who": ["a", "b", "<b>$x_$ -->"]})
-    return p9.ggplot(points, p9.aes("x", "y", color="who")) + p9.geom_point(size=2, stroke=0) + p9.geom_line()
+    return p9.ggplot(points, p9.aes("x", "y", color="who")) + p9.geom_point(size=2, stroke=0)
 
 
 def test_it_is_one_svg_element_that_loads_nothing(figure):

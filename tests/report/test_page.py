@@ -1,6 +1,8 @@
 import html
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import polars as pl
@@ -9,6 +11,7 @@ from example_study import ENVIRONMENT, fits_of, runs_table, study_of, tuning_of
 
 from scaling.records import SCHEMA
 from scaling.report.page import ReportInputs, build, render
+from scaling.verdicts.study import fit_study
 
 SMALL = {"families": ("mlp", "resnet"), "sizes": (5_000, 20_000), "images": (500, 2_000)}
 HOSTILE = '<script>alert("x")</script>&"\'$x^{'
@@ -174,7 +177,7 @@ def test_too_few_cells_show_reasons_instead_of_numbers():
 )
 def test_a_study_without_results_has_a_page_too(runs):
     page = Page(render(inputs(runs, tuning={}, fits={})))
-    assert "Nothing was concluded" in " ".join(page.text)
+    assert "No law could be judged: the 0 models" in " ".join(page.text)
 
 
 def test_cells_that_never_started_know_only_what_was_asked():
@@ -199,6 +202,30 @@ def test_cells_that_never_started_know_only_what_was_asked():
     assert page.table("reason")[0]["N"] == "5k"
 
 
+@pytest.mark.parametrize("lost", [{}, dict.fromkeys(range(8), "missing")], ids=["done", "missing"])
+def test_what_the_laws_really_write_has_a_page(lost):
+    runs = runs_table(**SMALL, lost=lost)
+    fits = fit_study(runs, classes=10, bootstrap=20)
+    page = Page(render(inputs(runs, fits=fits)))
+    rows = {row["family"]: row for row in page.table("verdict", "skill", "kind")}
+    assert {family: row["verdict"] for family, row in rows.items()} == {
+        verdict["family"]: verdict["sentence"] for verdict in fits["verdicts"]
+    }
+
+
+def test_the_example_has_the_form_of_what_the_laws_write():
+    runs = runs_table(families=("mlp", "vit"), seeds=2)
+    real, example = fit_study(runs, classes=10, bootstrap=20), fits_of(runs)
+    assert set(example) == set(real)
+    for part in ("fits", "holdout", "frontier", "verdicts", "pairs"):
+        assert set(example[part][0]) <= set(real[part][0])
+
+
+def test_the_report_needs_no_torch():
+    code = "import sys, scaling.report.page; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
 def test_hostile_names_stay_text():
     runs = runs_table(**SMALL, lost={0: "failed"}).with_columns(
         pl.when(pl.col("family") == "resnet").then(pl.lit(HOSTILE)).otherwise("family").alias("family"),
@@ -208,7 +235,7 @@ def test_hostile_names_stay_text():
     fits["summary"] = [f"{HOSTILE} wins"]
     tuning = tuning_of(runs_table(**SMALL))
     tuning[HOSTILE] = tuning.pop("resnet")
-    tuning[HOSTILE]["rule"]["text"] = HOSTILE
+    tuning[HOSTILE]["failure"] = HOSTILE
     study = study_of(runs) | {"name": HOSTILE, "description": HOSTILE}
     run = inputs(
         runs_table(**SMALL),

@@ -62,3 +62,9 @@ def test_spans_and_intervals():
         "10k",
     ]
     assert [tables.interval(None), tables.interval([-0.05, 0.5], 2)] == ["", "[−0.050, 0.50]"]
+
+
+def test_rate_rules():
+    assert tables.rate_rule({"reference": 4.0, "rate_at_reference": 0.0351, "exponent": -0.457}) == "0.0351 (w/4)^-0.46"
+    assert tables.rate_rule({"reference": 4.0, "rate_at_reference": 0.02, "exponent": 0.0}) == "0.02"
+    assert tables.rate_rule(None) == "–"

@@ -32,12 +32,12 @@ def has_law(fit: dict | None) -> bool:
 
 
 def panel_titles(fits: dict, families: list[str]) -> dict[str, str]:
-    """A panel's title by family: the family's name, and under it why no law is drawn where none is."""
+    """A panel's title by family: the family's name, and why no law is drawn where none is."""
     titles = {}
     for family in families:
         fit = law_of(fits, family)
-        without = "" if has_law(fit) else f"\nno law: {fit['status'].replace('-', ' ') if fit else 'not fitted'}"
-        titles[family] = family + without
+        reason = fit["status"].replace("-", " ") if fit else "no law fitted"
+        titles[family] = family if has_law(fit) else f"{family}: {reason}"
     return titles
 
 

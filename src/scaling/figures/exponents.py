@@ -16,6 +16,8 @@ def exponents(fits: dict) -> p9.ggplot:
     table = exponent_table(fits)
     if table.is_empty():
         return empty("No law has been fitted yet.")
+    if (table["note"] != "").all():
+        return empty(f"No exponent has an interval: {', '.join(sorted(set(table['note'])))}.")
     families = family_order(table["family"])
     order = pl.Enum(families[::-1])
     panels = pl.Enum(list(PANELS.values()))
@@ -51,7 +53,7 @@ def exponents(fits: dict) -> p9.ggplot:
         + p9.scale_y_discrete(limits=families[::-1])
         + p9.labs(x="", y="")
         + look(8.8, 0.33 * len(families) + 0.95)
-        + p9.theme(legend_position="none")
+        + p9.theme(legend_position="none", panel_spacing=0.04)
     )
 
 

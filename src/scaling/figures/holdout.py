@@ -46,7 +46,7 @@ def holdout(fits: dict, response: str = "loss") -> p9.ggplot:
         + p9.geom_point(size=2.2, alpha=0.8, stroke=0)
         + p9.facet_wrap("origin", nrow=1)
         + log_x_plain(f"observed {response}", most=5)
-        + log_y_plain(f"predicted {response}", most=5)
+        + log_y_plain(f"predicted {response}", most=6)
         + family_scales(families)
         + look(3.0 * len(origins) + 1.3, 3.5)
     )

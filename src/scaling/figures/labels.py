@@ -47,8 +47,8 @@ def power(value: float) -> str:
 def log_breaks(limits: tuple[float, float], most: int = 5) -> list[float]:
     """At most ``most`` round numbers inside ``limits`` (data units, both positive) for a log axis.
 
-    Takes the densest of: seven a decade, 1-2-5, 1-3, whole decades, every second decade, ... that is sparse enough.
-    Raises ValueError when a limit is not positive.
+    Takes the densest of: seven a decade, 1-2-5, 1-3, whole decades, every second decade, ... that is sparse enough;
+    even steps where less than two of them lie inside. Raises ValueError when a limit is not positive.
     """
     low, high = limits
     if not (0 < low <= high < math.inf):
@@ -58,9 +58,19 @@ def log_breaks(limits: tuple[float, float], most: int = 5) -> list[float]:
     for mantissas in ((1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,)):
         breaks = [m * 10.0**k for k in decades for m in mantissas if low / margin <= m * 10.0**k <= high * margin]
         if len(breaks) <= most:
-            return breaks or [low]
+            return breaks if len(breaks) >= 2 else _even_breaks(low, high, most)
     step = math.ceil(len(breaks) / most)
     return breaks[::step]
+
+
+def _even_breaks(low: float, high: float, most: int) -> list[float]:
+    if high / low < 1 + 1e-9:
+        return [low]
+    smallest = (high - low) / most
+    tens = 10.0 ** math.floor(math.log10(smallest))
+    step = next(m * tens for m in (1, 2, 5, 10) if m * tens >= smallest)
+    first = math.ceil(low / step)
+    return [float(f"{k * step:.12g}") for k in range(first, math.floor(high / step) + 1)][:most] or [low]
 
 
 def counts(values: Sequence[float]) -> list[str]:

@@ -38,7 +38,7 @@ def learning_rates(tuning: dict[str, dict]) -> p9.ggplot:
     candidates = candidates.with_columns(pl.col("family").cast(order))
     finite = candidates.filter(pl.col("excess").is_not_null())
     lost = candidates.filter(pl.col("excess").is_null())
-    best = candidates.filter(pl.col("best"))
+    best = best_rates(tuning).with_columns(pl.col("family").cast(order))
     columns, width, height = facet_size(len(families))
     figure = p9.ggplot(candidates.to_pandas(), p9.aes("width", "rate"))
     if not rules.is_empty():
@@ -68,39 +68,32 @@ def learning_rates(tuning: dict[str, dict]) -> p9.ggplot:
 
 
 def candidate_table(tuning: dict[str, dict]) -> pl.DataFrame:
-    """Every candidate of every anchor: family, params, images, width, rate, excess and best.
+    """Every candidate of every anchor: family, width, rate, excess.
 
-    excess is the validation loss above the anchor's best as a share, capped; null where the run diverged or failed.
+    excess is the validation loss above the best candidate's at that anchor, as a share, capped; null where the run
+    diverged or failed.
     """
     rows = []
     for family, record in tuning.items():
-        for anchor in record.get("anchors") or []:
-            losses = [c["validation_loss"] for c in anchor["candidates"] if _finite(c.get("validation_loss"))]
+        for anchor in record["anchors"]:
+            losses = [c["validation_loss"] for c in anchor["candidates"] if _finite(c["validation_loss"])]
             for candidate in anchor["candidates"]:
-                loss = candidate.get("validation_loss")
+                loss = candidate["validation_loss"]
                 excess = min(loss / min(losses) - 1, EXCESS_CAP) if _finite(loss) else None
-                best = anchor.get("best_rate") is not None and math.isclose(candidate["rate"], anchor["best_rate"])
-                rows.append(
-                    {
-                        "family": family,
-                        "params": anchor.get("params"),
-                        "images": anchor.get("images"),
-                        "width": float(anchor["width"]),
-                        "rate": float(candidate["rate"]),
-                        "excess": excess,
-                        "best": best,
-                    }
-                )
-    schema = {
-        "family": pl.String,
-        "params": pl.Int64,
-        "images": pl.Int64,
-        "width": pl.Float64,
-        "rate": pl.Float64,
-        "excess": pl.Float64,
-        "best": pl.Boolean,
-    }
-    return pl.DataFrame(rows, schema=schema)
+                rows.append((family, float(anchor["width"]), float(candidate["rate"]), excess))
+    schema = {"family": pl.String, "width": pl.Float64, "rate": pl.Float64, "excess": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def best_rates(tuning: dict[str, dict]) -> pl.DataFrame:
+    """The best rate of every anchor that has one (it may lie between two candidates): family, width, rate."""
+    rows = [
+        (family, float(anchor["width"]), float(anchor["best_rate"]))
+        for family, record in tuning.items()
+        for anchor in record["anchors"]
+        if anchor["best_rate"] is not None
+    ]
+    return pl.DataFrame(rows, schema={"family": pl.String, "width": pl.Float64, "rate": pl.Float64}, orient="row")
 
 
 def rule_lines(tuning: dict[str, dict], candidates: pl.DataFrame) -> pl.DataFrame:
@@ -108,11 +101,11 @@ def rule_lines(tuning: dict[str, dict], candidates: pl.DataFrame) -> pl.DataFram
     schema = {"family": pl.String, "width": pl.Float64, "rate": pl.Float64}
     frames = []
     for (family,), own in candidates.group_by(["family"], maintain_order=True):
-        rule = tuning[str(family)].get("rule")
+        rule = tuning[str(family)]["rule"]
         if not rule or own["width"].n_unique() < 2:
             continue
         widths = np.geomspace(own["width"].min(), own["width"].max(), 20)
-        rates = np.exp(rule["log_rate_at_reference"]) * (widths / rule["reference_width"]) ** rule["exponent"]
+        rates = rule["rate_at_reference"] * (widths / rule["reference"]) ** rule["exponent"]
         frames.append(pl.DataFrame({"family": [family] * len(widths), "width": widths, "rate": rates}, schema=schema))
     return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
 

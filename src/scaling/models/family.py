@@ -77,7 +77,7 @@ class Family:
 
     def depth(self, width: float) -> int:
         """Depth that goes with a width by the family's own rule."""
-        return [depth for start, depth in self.depths if width >= start or start == self.depths[0][0]][-1]
+        return max((depth for start, depth in self.depths if start <= width), default=self.depths[0][1])
 
     def build(self, width: float, depth: int, image: ImageSpec, regularisation: Regularisation) -> nn.Module:
         """The model, initialised from torch's global random stream, in training mode.

@@ -2,7 +2,7 @@
 
 Channels are those of the paper's table 1 times width / 64. For small images the stem is one 3x3 convolution
 with stride 2 and a pool; small nets have 4 of the 9 modules. Batch norm after each convolution (Ioffe and
-Szegedy 2015, arXiv:1502.03167) in place of local response normalisation.
+Szegedy 2015, arXiv:1502.03167) in place of local response normalisation, in the stem after the pool as there.
 """
 
 from __future__ import annotations

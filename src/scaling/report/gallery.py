@@ -44,7 +44,7 @@ PICTURES: tuple[Picture, ...] = (
         "What compute buys",
         "Test loss against training compute, both logarithmic. Points: one model size and data size each, the "
         "mean of its seeds. Lines: each family's frontier, the lowest loss its law allows for that compute, "
-        "with the 95 % band of the bootstrap. Solid lines are convolutional families, dashed ones "
+        "with its 95 % band. Solid lines are convolutional families, dashed ones "
         "transformers, dotted ones fully-connected. Lower is better; where bands overlap, the "
         "figure does not settle the order.",
         lambda run: loss_by_flop(run.runs, run.fits),
@@ -54,7 +54,7 @@ PICTURES: tuple[Picture, ...] = (
         "More images",
         "Test loss against the number of unique training images D, one panel a family; from green to violet "
         "the models grow. Points: every trained model, every seed. Lines: the family's one law for all its "
-        "sizes, with the 95 % band of the bootstrap (often no wider than the line). Lines that flatten "
+        "sizes, with its 95 % band (often no wider than the line). Lines that flatten "
         "towards the right approach the floor that the model size sets.",
         lambda run: loss_by_images(run.runs, run.fits),
     ),
@@ -68,7 +68,7 @@ PICTURES: tuple[Picture, ...] = (
     Picture(
         "exponents",
         "The laws' exponents and floor",
-        "Estimate and 95 % bootstrap interval of how fast the loss falls with N (alpha) and D (beta), and of "
+        "Estimate and 95 % interval of how fast the loss falls with N (alpha) and D (beta), and of "
         "the loss that remains at infinite size (E). Where the grid cannot identify a parameter the figure "
         "says so in words; the table of laws gives the reason. Whether two families differ is decided by "
         "their paired difference, under Families compared, not by eye.",

@@ -13,6 +13,7 @@ import polars as pl
 from markupsafe import Markup
 
 from scaling.figures.labels import count, power, significant
+from scaling.figures.theme import family_order
 from scaling.records import SCHEMA
 from scaling.report import tables
 from scaling.report.gallery import PICTURES
@@ -31,7 +32,7 @@ class ReportInputs:
     fits: dict[str, Any]
     """fits.json, or an empty dict where nothing is fitted yet"""
     tuning: dict[str, dict[str, Any]]
-    """by family: rule, anchors with their candidates, seconds"""
+    """by family, what tuning found: rule, anchors with their candidates, failure"""
     environment: dict[str, Any]
     """versions of python, torch, timm, snakemake; machine, cores, commit"""
     plan: dict[str, Any] | None
@@ -73,6 +74,7 @@ def render(run: ReportInputs) -> str:
         "span": tables.span,
         "interval": tables.interval,
         "duration": tables.duration,
+        "rate_rule": tables.rate_rule,
         "json": _readable_json,
     }
     progress = tables.progress(run.runs)
@@ -88,8 +90,10 @@ def render(run: ReportInputs) -> str:
         families=tables.families(run.runs, run.fits),
         parameter_names=tables.parameter_names(run.fits),
         origins=tables.ORIGINS,
+        judged=any(verdict["skill"] is not None for verdict in run.fits.get("verdicts", [])),
         summary=run.fits.get("summary", []),
         pairs=run.fits.get("pairs", []),
+        tuning={family: run.tuning[family] for family in family_order(run.tuning)},
         pictures=[_picture(picture, run) for picture in PICTURES],
         cells=run.runs.sort("family", "target_params", "images", "seed").to_dicts(),
         totals={

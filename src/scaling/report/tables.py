@@ -94,6 +94,11 @@ def _no_reason(fit: dict, name: str) -> str:
     return fit["status"].replace("-", " ")
 
 
+def _why_none(fit: dict) -> str:
+    reasons = fit.get("reasons") or {}
+    return reasons.get("all") or "; ".join(dict.fromkeys(reasons.values())) or fit["status"].replace("-", " ")
+
+
 def _holdout(fits: dict, family: str, origin: str) -> dict[str, Any] | None:
     return next(
         (
@@ -145,7 +150,7 @@ def laws_csv(fits: dict) -> pl.DataFrame:
                     "standard_error": (fit.get("standard_errors") or {}).get(name),
                     "low": low,
                     "high": high,
-                    "reason": own["reason"] if name else "; ".join(dict.fromkeys((fit.get("reasons") or {}).values())),
+                    "reason": own["reason"] if name else _why_none(fit),
                     "residual_rms_log": fit.get("residual_rms"),
                     "noise_rms_log": fit.get("noise_rms"),
                 }
@@ -174,3 +179,11 @@ def duration(seconds: float | None) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds:.3g} s"
+
+
+def rate_rule(rule: dict[str, float] | None) -> str:
+    """A family's rule for the learning rate at width w: 0.02 (w/4)^-0.50; a dash for None."""
+    if rule is None:
+        return "–"
+    power = f" (w/{rule['reference']:g})^{rule['exponent']:.2f}" if rule["exponent"] else ""
+    return f"{rule['rate_at_reference']:.3g}{power}"

@@ -1,4 +1,4 @@
-"""The moving average of the weights that is evaluated, and its batch-norm statistics."""
+"""The moving average of the weights that is evaluated."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class WeightAverage:
@@ -15,7 +14,7 @@ class WeightAverage:
 
     The horizon is a ninth of the steps so far, at most ``longest``: decay = min(1 - 1/longest, (1 + t) / (10 + t)).
     ``longest`` 0 keeps no average: ``model`` is then the trained one itself. Buffers (batch-norm statistics) are
-    averaged alike.
+    averaged alike: recomputing them from training images before each evaluation changed nothing (docs/recipe.md).
     """
 
     def __init__(self, model: nn.Module, longest: int) -> None:
@@ -43,28 +42,3 @@ class WeightAverage:
 def _tensors(model: nn.Module) -> Iterable[tuple[str, Tensor]]:
     yield from model.named_parameters()
     yield from model.named_buffers()
-
-
-def batch_norms(model: nn.Module) -> list[_BatchNorm]:
-    """The batch-norm layers of ``model`` that keep statistics."""
-    return [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-
-
-@torch.no_grad()
-def recompute_batch_norm(model: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Set the statistics of the batch-norm layers to the mean over ``batches`` of training images.
-
-    The other layers run as in evaluation, without dropout (Izmailov et al. 2018, section 3, for averaged weights).
-    """
-    layers = batch_norms(model)
-    momenta = [layer.momentum for layer in layers]
-    model.eval()
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None  # cumulative mean
-        layer.train()
-    for batch in batches:
-        model(batch)
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum
-        layer.eval()

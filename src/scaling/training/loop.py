@@ -21,13 +21,13 @@ from scaling.data.augment import Augment, normalise
 from scaling.families import KINDS
 from scaling.grid import ResolvedCell
 from scaling.measures.evaluation import Evaluation, evaluate
-from scaling.models.counting import forward_flop
 from scaling.models import build, get_family
+from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec, Regularisation
 from scaling.objectives.supervised import supervised_loss
 from scaling.records import DIVERGED, DONE
 from scaling.store import Entry
-from scaling.training.average import WeightAverage, batch_norms, recompute_batch_norm
+from scaling.training.average import WeightAverage
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint, save_checkpoint
 from scaling.training.images import CellImages, cell_images
 from scaling.training.schedule import Order, evaluation_steps, rate_factor
@@ -38,9 +38,6 @@ CHECK_EVERY: Final = 25
 
 BLOWN_UP: Final = 3.0
 """A mean training loss above this many times that of guessing, after warm-up, counts as diverged."""
-
-BATCH_NORM_IMAGES: Final = 512
-"""Training images from which batch-norm statistics are recomputed."""
 
 
 class Interrupted(Exception):
@@ -157,9 +154,6 @@ class Trainer:
         progress = self.progress
         if progress.step % CHECK_EVERY:
             self._look()
-        if self.recipe.batch_norm == "recompute" and self.recipe.average and batch_norms(self.average.model):
-            with torch.autocast(self.cell.device, torch.bfloat16, enabled=self.bf16):
-                recompute_batch_norm(self.average.model, self._statistics_batches())
         held = self._evaluate(self.images.validation_images, self.images.validation_labels)
         mean = progress.loss_sum / max(1, progress.loss_steps)
         progress.loss_sum, progress.loss_steps = 0.0, 0
@@ -181,15 +175,6 @@ class Trainer:
         else:
             progress.since_best += 1
             progress.stopped_early = 0 < self.recipe.patience <= progress.since_best and progress.step < self.steps
-
-    def _statistics_batches(self) -> list[Tensor]:
-        train = self.images.train
-        count = min(BATCH_NORM_IMAGES, len(train))
-        chosen = torch.randperm(len(train), generator=generator(self.cell.seed, "batch-norm"))[:count]
-        # Augmented like the batches that the weights were trained on: statistics of other images would be off.
-        images, _ = train.batch(chosen)
-        images = self._prepare(self.augment(images, generator(self.cell.seed, "batch-norm", "augment")))
-        return list(images.split(128))
 
     # -- checkpoints ------------------------------------------------------------------------------------------------
 
@@ -240,7 +225,9 @@ class Trainer:
 
     # -- the whole --------------------------------------------------------------------------------------------------
 
-    def run(self, checkpoint: Path, every: float, stop: Callable[[], bool], beat: Callable[[Progress, int], None]) -> None:
+    def run(
+        self, checkpoint: Path, every: float, stop: Callable[[], bool], beat: Callable[[Progress, int], None]
+    ) -> None:
         """Train to the end, writing ``checkpoint`` every ``every`` seconds.
 
         ``stop`` is asked between steps; when it says so a checkpoint is written and Interrupted raised. ``beat`` is told

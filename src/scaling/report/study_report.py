@@ -1,0 +1,87 @@
+"""The report of one of our own studies, from what its folders hold now."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from scaling.layout import Layout
+from scaling.plan import make_plan
+from scaling.records import FAILED, MISSING
+from scaling.report.page import ReportInputs, build
+from scaling.resolve import gather, image_spec, read_tuning
+from scaling.study import Study
+from scaling.verdicts import fit_study
+
+
+def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[[str], None]) -> Path:
+    """Write the page of ``study`` and return its path.
+
+    Made from the store as it is: where that has moved on since the laws were fitted, they are fitted anew for the page.
+    """
+    runs = gather(study, layout, warn)
+    fits = _fits(study, layout, runs)
+    tuned = {family: read_tuning(study, layout, family) for family in study.families}
+    inputs = ReportInputs(
+        study=_resolved(study),
+        runs=runs,
+        fits=fits,
+        tuning={family: asdict(found) for family, found in tuned.items() if found},
+        environment=environment(),
+        plan=_planned(study, layout),
+        partial=bool(runs["status"].is_in([FAILED, MISSING]).any()),
+        command=f"snakemake --cores all --config study={study_path}",
+    )
+    return build(inputs, layout.report)
+
+
+def _fits(study: Study, layout: Layout, runs: pl.DataFrame) -> dict[str, Any]:
+    if layout.fits.exists() and layout.runs.exists() and pl.read_parquet(layout.runs).equals(runs):
+        return json.loads(layout.fits.read_text())
+    return fit_study(
+        runs, classes=image_spec(study).classes, seed=study.laws.seed, bootstrap=min(study.laws.bootstrap, 200)
+    )
+
+
+def _resolved(study: Study) -> dict[str, Any]:
+    plain = study.model_dump(mode="json", exclude_none=True)
+    plain["recipes"] = {f: study.family_recipe(f).model_dump(mode="json") for f in study.families}
+    return plain
+
+
+def _planned(study: Study, layout: Layout) -> dict[str, Any] | None:
+    """What the whole study would cost on this machine from nothing, where its speed was measured."""
+    plan = make_plan(study, Layout(study.name, results=layout.results), from_nothing=True)
+    if plan.core_seconds is None:
+        return None
+    return {"cells": plan.new, "hours": plan.core_seconds / 3600, "flop": plan.flop}
+
+
+def environment() -> dict[str, Any]:
+    """Versions, machine and commit that a report is made with; what cannot be found out is "unknown"."""
+    packages = ("torch", "torchvision", "timm", "snakemake", "polars", "scipy", "plotnine")
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in packages},
+        "machine": platform.machine() or "unknown",
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,61 @@
+"""A plan as a table on the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from scaling.plan import Plan
+from scaling.study import Study
+
+
+def print_plan(plan: Plan, study: Study, cores: int) -> None:
+    """Print ``plan``: a row a family, then the sum and the time on ``cores`` cores."""
+    table = Table(title=f"Plan of study {plan.study}", title_justify="left", caption_justify="left")
+    for name in ("family", "N", "width", "learning rate"):
+        table.add_column(name)
+    for name in ("cells", "stored", "new", "FLOP", "core time", "packs"):
+        table.add_column(name, justify="right")
+    for part in plan.families:
+        rungs = part.rungs
+        sizes = ", ".join(_short(rung["params"]) for rung in rungs)
+        widths = f"{rungs[0]['width']:.3g}-{rungs[-1]['width']:.3g}"
+        new = part.cells - part.stored
+        seconds = None if part.seconds is None or part.tuning_seconds is None else part.seconds + part.tuning_seconds
+        table.add_row(
+            part.family,
+            sizes,
+            widths,
+            part.rate,
+            str(part.cells),
+            str(part.stored),
+            str(new),
+            f"{part.flop:.2g}",
+            "unknown" if seconds is None else _minutes(seconds),
+            str(part.packs),
+        )
+    console = Console()
+    console.print(table)
+    for part in plan.families:
+        for rung in part.rungs:
+            if rung["note"]:
+                console.print(f"{part.family}: {rung['note']}")
+    total = plan.core_seconds
+    time = "unknown until calibrated" if total is None else f"about {_minutes(total / cores)} on {cores} cores"
+    console.print(f"{plan.new} cells to train, {plan.flop:.2g} FLOP, {time} with tuning")
+    if study.device not in ("auto", "cpu"):
+        console.print("(the time is for one device at a time)")
+
+
+def _minutes(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+def _short(params: int) -> str:
+    return f"{params / 1e6:.3g}M" if params >= 999_500 else f"{params / 1e3:.3g}k"
