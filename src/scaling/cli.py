@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import sys
@@ -78,9 +79,7 @@ def prepare(study_path: StudyPath = DEFAULT_STUDY) -> None:
 
 
 @app.command()
-def tune(
-    study_path: StudyPath, family: str, cores: Annotated[int, typer.Option(help="cells trained at a time")] = 1
-) -> None:
+def tune(study_path: StudyPath, family: str, cores: Annotated[int, typer.Option(help="cells trained at a time")] = 1) -> None:
     """Tune the learning rate of one family of a study."""
     from scaling.data import load
     from scaling.grid import tuning_hash
@@ -91,6 +90,9 @@ def tune(
     from scaling.training.tuning import tune as tune_family
 
     study = open_study(study_path)
+    if family not in study.families:
+        _say(f"{study_path} has no family {family}; it has {', '.join(study.families)}")
+        raise typer.Exit(2)
     layout = Layout(study.name)
     device = detect(study.device, study.precision)
     runner = _runner(study, layout, device, f"tune {family}", cores)
@@ -110,10 +112,7 @@ def tune(
         _say(f"{family}: {found.failure}")
         return  # its packs say so for each of their cells, and the others' report is made
     edges = [str(anchor["params"]) for anchor in found.anchors if anchor["edge"]]
-    _say(
-        f"{family}: learning rate {found.rule}"
-        + (f"; at the candidates' edge for N = {', '.join(edges)}" * bool(edges))
-    )
+    _say(f"{family}: learning rate {found.rule}" + (f"; at the candidates' edge for N = {', '.join(edges)}" * bool(edges)))
 
 
 def _data_path(study: Study, layout: Layout) -> Path:
@@ -146,9 +145,7 @@ def _exit_if_interrupted(outcome) -> None:
 
 
 @app.command()
-def train(
-    study_path: StudyPath, pack: str, cores: Annotated[int, typer.Option(help="cells trained at a time")] = 1
-) -> None:
+def train(study_path: StudyPath, pack: str, cores: Annotated[int, typer.Option(help="cells trained at a time")] = 1) -> None:
     """Train the cells of one pack of a study; writes its table whatever became of each cell."""
     from scaling.grid import packs
     from scaling.models.ladder import Ladders
@@ -157,7 +154,12 @@ def train(
 
     study = open_study(study_path)
     layout = Layout(study.name)
-    members = packs(study)[pack]
+    jobs = packs(study)
+    if pack not in jobs:
+        near = difflib.get_close_matches(pack, jobs, n=1)
+        _say(f"{study_path} has no pack {pack}" + (f"; did you mean {near[0]}?" if near else f"; it has {', '.join(jobs)}"))
+        raise typer.Exit(2)
+    members = jobs[pack]
     tuning = read_tuning(study, layout, members.family)
     if tuning is None:
         _say(f"{layout.tuning(members.family)} is missing: run `scaling tune {study_path} {members.family}` first")
@@ -230,8 +232,8 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
     for pack, family in holes.select("pack", "family").unique().iter_rows():
         layout.pack(pack).unlink(missing_ok=True)
         tuning = read_tuning(study, layout, family)
-        if tuning is not None and tuning.rule is None:
-            layout.tuning(family).unlink()
+        if tuning is None or tuning.rule is None:  # of another recipe, or failed
+            layout.tuning(family).unlink(missing_ok=True)
     _say(f"run again to train just these: packs {', '.join(sorted(holes['pack'].unique()))}")
     raise typer.Exit(1)
 

@@ -157,7 +157,9 @@ def _message(item: dict[str, Any], place: tuple[str | int, ...]) -> str:
     if kind == "missing":
         return "this key is missing"
     if kind == "literal_error":
-        return f"received {received}, allowed: {context['expected']}{_suggest(str(item['input']), _literals(context))}"
+        number = " or a number" if _allows_number(place) else ""
+        near = _suggest(str(item["input"]), _literals(context))
+        return f"received {received}, allowed: {context['expected']}{number}{near}"
     message = item["msg"].removeprefix("Value error, ")
     return f"received {received}; {message[0].lower()}{message[1:]}"
 
@@ -173,12 +175,25 @@ def _suggest(word: str, choices: list[str]) -> str:
 
 def _keys_beside(place: tuple[str | int, ...]) -> list[str]:
     """The keys that the schema allows where ``place`` stands."""
+    node, schema = _schema_at(place[:-1])
+    return list(_resolve(node, schema).get("properties", {}))
+
+
+def _allows_number(place: tuple[str | int, ...]) -> bool:
+    node, _ = _schema_at(place)
+    return any(
+        option.get("type") == "number" or "anyOf" in option and "number" in str(option) for option in node.get("anyOf", [])
+    )
+
+
+def _schema_at(place: tuple[str | int, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The part of the schema that describes ``place``, and the whole schema."""
     schema = Study.model_json_schema()
     node = schema
-    for part in place[:-1]:
+    for part in place:
         node = _resolve(node, schema)
         node = node.get("items", {}) if isinstance(part, int) else _property(node, part)
-    return list(_resolve(node, schema).get("properties", {}))
+    return node, schema
 
 
 def _property(node: dict[str, Any], name: str) -> dict[str, Any]:

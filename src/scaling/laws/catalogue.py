@@ -19,6 +19,7 @@ UNBOUNDED: Final[dict[str, Callable[[], forms.Law]]] = {
     "power": forms.power,
     "power-floor": forms.power_floor,
     "power-shifted": forms.power_shifted,
+    "saturating": forms.saturating,
     "broken-1": lambda: forms.broken(1),
     "broken-2": lambda: forms.broken(2),
     "exponential": forms.exponential,

@@ -7,22 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from scaling.laws.terms import (
-    BrokenPower,
-    Exponential,
-    Floats,
-    Logarithmic,
-    Power,
-    PoweredSum,
-    Spread,
-    Term,
-    logistic,
-    softplus,
-)
+from scaling.laws.broken import BrokenPower
+from scaling.laws.powers import Power, PoweredSum
+from scaling.laws.rivals import Exponential, Logarithmic
+from scaling.laws.saturating import Saturating
+from scaling.laws.terms import Floats, Spread, Term, logistic, softplus
 
 
 @dataclass(frozen=True)
@@ -87,8 +81,8 @@ class Law:
     @property
     def slices(self) -> tuple[slice, ...]:
         """Where each term's coordinates lie in theta."""
-        edges = np.cumsum([0, *(len(term.names) for term in self.terms)])
-        return tuple(slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True))
+        edges = accumulate((len(term.names) for term in self.terms), initial=0)
+        return tuple(slice(a, b) for a, b in pairwise(edges))
 
     def evaluate(self, theta: Floats, logs: Floats) -> Prediction:
         """Log prediction at theta [B, p] and centred logs [n, k], with exact derivatives."""
@@ -120,11 +114,7 @@ class Law:
         """Log prediction alone, [B, n]: what a line search asks for."""
         total = None
         for term, at in zip(self.terms, self.slices, strict=True):
-            value = (
-                theta[:, at] @ term.features(logs).T
-                if isinstance(term, Power)
-                else term.evaluate(theta[:, at], logs).value
-            )
+            value = theta[:, at] @ term.features(logs).T if isinstance(term, Power) else term.evaluate(theta[:, at], logs).value
             total = value if total is None else np.logaddexp(total, value)
         return total if self.ceiling is None else self.ceiling.apply(total)[0]
 
@@ -137,9 +127,7 @@ class Law:
     def publish(self, theta: Floats, centre: Floats) -> Floats:
         """Public parameters [B, p] of theta in coordinates centred at ``centre``."""
         origin = self.shifted(theta, -centre)
-        return np.concatenate(
-            [term.publish(origin[:, at]) for term, at in zip(self.terms, self.slices, strict=True)], axis=1
-        )
+        return np.concatenate([term.publish(origin[:, at]) for term, at in zip(self.terms, self.slices, strict=True)], axis=1)
 
     def internal(self, public: Floats, centre: Floats) -> Floats:
         """Inverse of ``publish``."""
@@ -259,6 +247,18 @@ def power_shifted() -> Law:
         "Alabdulmohsin et al. 2022, M3",
         ("x",),
         (PoweredSum("shifted"),),
+    )
+
+
+def saturating() -> Law:
+    """y = E + W u with W^(1 - a) u / (1 - u)^a = B / x^c (M4; W = eps_0 - E)."""
+    return Law(
+        "saturating",
+        "y = E + W u, W^(1-a) u / (1-u)^a = B / x^c",
+        "Alabdulmohsin et al. 2022, M4: (y - E) / (eps_0 - y)^a = B / x^c with W = eps_0 - E",
+        ("x",),
+        (_FLOOR, Saturating()),
+        levels=5,
     )
 
 

@@ -65,9 +65,7 @@ def _line(x: Floats, places: Floats, values: Floats) -> Floats:
     return np.where(x < places[0], left, np.where(x > places[-1], right, inner))
 
 
-def best_split(
-    predict: Callable[[Floats, Floats], Floats], compute: Compute, flop: float
-) -> tuple[float, float, float]:
+def best_split(predict: Callable[[Floats, Floats], Floats], compute: Compute, flop: float) -> tuple[float, float, float]:
     """N, D and response of the lowest predicted response that a budget can buy, inside three times the trained range."""
     low, high = compute.log_params[0] - np.log(REACH), compute.log_params[-1] + np.log(REACH)
     params = np.exp(np.linspace(low, high, GRID))

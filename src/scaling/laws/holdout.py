@@ -95,9 +95,7 @@ def predict_splits(
         problem = make_problem(law, logs, train_y, delta)
         best, theta = np.full(len(batch), np.inf), np.zeros((len(batch), len(law.parameters)))
         for start in starts:
-            found = minimise(
-                problem, np.broadcast_to(start, theta.shape), weights[split.train], tolerance=1e-9, iterations=100
-            )
+            found = minimise(problem, np.broadcast_to(start, theta.shape), weights[split.train], tolerance=1e-9, iterations=100)
             better = found.objective < best
             best[better], theta[better] = found.objective[better], found.theta[better]
         columns.append(law.log_values(theta, raw[split.test] - centre))

@@ -18,6 +18,12 @@ CHUNK = 128
 """Candidates worked on together: their arrays fit the processor's cache."""
 
 
+STUCK = 1e9
+"""Damping beyond which a step is too short to matter."""
+ROUNDING = 1e-9
+"""Decrement, relative to the objective, below which a candidate that no step improves has converged."""
+
+
 class Problem(NamedTuple):
     """What is minimised.
 
@@ -27,8 +33,8 @@ class Problem(NamedTuple):
         log_y: log response, [n], or [B, n] for one a candidate.
         delta: Huber's delta in log units, or [B, 1] for one a candidate.
         lower, upper: bounds [p].
-        prior: (mean, precision), each [p]: adds precision (theta - mean)^2 / 2; None for none. The precision is in
-            units of the objective, so a prior variance v enters as noise variance / v.
+        prior: (mean, precision), each [p] or [B, p]: adds precision (theta - mean)^2 / 2; None for none. The
+            precision is in units of the objective, so a prior variance v enters as noise variance / v.
     """
 
     law: Law
@@ -38,6 +44,23 @@ class Problem(NamedTuple):
     lower: Floats
     upper: Floats
     prior: tuple[Floats, Floats] | None = None
+
+    def spread(self, count: int) -> Problem:
+        """The same problem with one row of log_y, delta and prior a candidate."""
+        rows, size = len(self.logs), len(self.lower)
+        return self._replace(
+            log_y=np.broadcast_to(self.log_y, (count, rows)),
+            delta=np.broadcast_to(self.delta, (count, 1)),
+            prior=None if self.prior is None else tuple(np.broadcast_to(p, (count, size)) for p in self.prior),
+        )
+
+    def at(self, candidates: np.ndarray | slice) -> Problem:
+        """Those candidates of a spread problem."""
+        return self._replace(
+            log_y=self.log_y[candidates],
+            delta=self.delta[candidates],
+            prior=None if self.prior is None else tuple(p[candidates] for p in self.prior),
+        )
 
 
 class Optima(NamedTuple):
@@ -64,7 +87,7 @@ def objective(problem: Problem, theta: Floats, weights: Floats) -> Floats:
     value = np.einsum("bn,bn->b", weights, huber(residual, problem.delta))
     if problem.prior is not None:
         mean, precision = problem.prior
-        value = value + 0.5 * (theta - mean) ** 2 @ precision
+        value = value + 0.5 * np.sum(precision * (theta - mean) ** 2, axis=1)
     return np.where(np.isfinite(value), value, np.inf)
 
 
@@ -81,9 +104,9 @@ def derivatives(problem: Problem, theta: Floats, weights: Floats) -> tuple[Float
     hessian = np.matmul((inside[..., None] * jacobian).transpose(0, 2, 1), jacobian) - prediction.contract(pull)
     if problem.prior is not None:
         mean, precision = problem.prior
-        value = value + 0.5 * (theta - mean) ** 2 @ precision
+        value = value + 0.5 * np.sum(precision * (theta - mean) ** 2, axis=1)
         gradient = gradient + precision * (theta - mean)
-        hessian = hessian + np.diag(precision)
+        hessian = hessian + np.broadcast_to(precision, theta.shape)[..., None] * np.eye(theta.shape[1])
     return value, gradient, hessian
 
 
@@ -107,22 +130,11 @@ def minimise(
         tolerance: a start has converged once Newton's decrement is below this share of its objective.
     """
     count, size = starts.shape
-    rows = len(problem.logs)
-    weights = np.broadcast_to(np.asarray(weights, float), (count, rows))
-    log_y = np.broadcast_to(problem.log_y, (count, rows))
-    delta = np.broadcast_to(problem.delta, (count, 1))
+    weights = np.broadcast_to(np.asarray(weights, float), (count, len(problem.logs)))
+    problem = problem.spread(count)
     held = np.zeros((count, size), bool) if frozen is None else np.broadcast_to(frozen, (count, size))
-    parts = [
-        _minimise_chunk(
-            problem._replace(log_y=log_y[at : at + CHUNK], delta=delta[at : at + CHUNK]),
-            starts[at : at + CHUNK],
-            weights[at : at + CHUNK],
-            held[at : at + CHUNK],
-            iterations,
-            tolerance,
-        )
-        for at in range(0, count, CHUNK)
-    ]
+    chunks = [slice(at, at + CHUNK) for at in range(0, count, CHUNK)]
+    parts = [_minimise_chunk(problem.at(at), starts[at], weights[at], held[at], iterations, tolerance) for at in chunks]
     return Optima(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -166,7 +178,10 @@ def _minimise_chunk(
         result.decrement[active] = decrement
         result.iterations[active] = step_number
         result.converged[active[done]] = True
-        keep = ~done & (damping[active] < 1e12)
+        stuck = damping[active] > STUCK
+        # Rounding can forbid the last descent: an objective that no step lowers and a tiny decrement is an optimum.
+        result.converged[active[stuck & (decrement <= ROUNDING * value)]] = True
+        keep = ~done & ~stuck
         if not keep.all():
             active = active[keep]
             value, gradient, hessian = value[keep], gradient[keep], hessian[keep]
@@ -176,8 +191,7 @@ def _minimise_chunk(
                 break
         step = -np.einsum("bij,bj->bi", vectors, turned / (curvature + damping[active][:, None])) / scale
         trial = np.where(blocked, here, np.clip(here + step, lower, upper))
-        part = problem._replace(log_y=problem.log_y[active], delta=problem.delta[active])
-        new_value, new_gradient, new_hessian = derivatives(part, trial, weights[active])
+        new_value, new_gradient, new_hessian = derivatives(problem.at(active), trial, weights[active])
         better = np.isfinite(new_value) & (new_value < value) & np.isfinite(new_hessian).all((1, 2))
         theta[active[better]] = trial[better]
         value[better], gradient[better], hessian[better] = new_value[better], new_gradient[better], new_hessian[better]

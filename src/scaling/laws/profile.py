@@ -16,8 +16,9 @@ from scipy.stats import t as student
 
 from scaling.laws.forms import Law
 from scaling.laws.newton import Problem, derivatives, minimise, objective
+from scaling.laws.powers import Power
 from scaling.laws.solver import Fit, noise_scale
-from scaling.laws.terms import Floats, Power
+from scaling.laws.terms import Floats
 
 Interval = tuple[float, float] | None
 Solve = Callable[[np.ndarray, Floats, Floats], tuple[Floats, Floats]]
@@ -71,9 +72,7 @@ def prediction_intervals(found: Fit, level: float = 0.95, **variables: ArrayLike
     places = np.log(np.column_stack([np.asarray(variables[name], float) for name in found.law.variables]))
     problem = found.problem()
     rise = np.array([rise_of(found, level)])
-    ends = [
-        prediction_ends(problem, found.theta[None], found.weights, rise, place - found.centre) for place in places
-    ]
+    ends = [prediction_ends(problem, found.theta[None], found.weights, rise, place - found.centre) for place in places]
     low, high = (np.array([end[side][0] for end in ends]) for side in (0, 1))
     return np.exp(low), np.exp(high)
 
@@ -125,13 +124,10 @@ def profile_ends(
     """
     count, size = theta.shape
     chosen = tuple(range(size)) if coordinates is None else coordinates
-    log_y = np.broadcast_to(problem.log_y, (count, len(problem.logs)))
-    delta = np.broadcast_to(problem.delta, (count, 1))
-    value, _, hessian = derivatives(problem._replace(log_y=log_y), theta, np.broadcast_to(weights, log_y.shape))
+    problem = problem.spread(count)
+    value, _, hessian = derivatives(problem, theta, np.broadcast_to(weights, problem.log_y.shape))
     sd = _spreads(hessian, rise)
-    table, place, side = (
-        axis.ravel() for axis in np.meshgrid(np.arange(count), chosen, (-1.0, 1.0), indexing="ij")
-    )
+    table, place, side = (axis.ravel() for axis in np.meshgrid(np.arange(count), chosen, (-1.0, 1.0), indexing="ij"))
     place = place.astype(int)
     frozen = np.zeros((len(table), size), bool)
     frozen[np.arange(len(table)), place] = True
@@ -141,8 +137,7 @@ def profile_ends(
         starts = warm.copy()
         index = np.arange(len(rows))
         starts[index, place[rows]] = theta[table[rows], place[rows]] + side[rows] * steps
-        part = problem._replace(log_y=log_y[table[rows]], delta=delta[table[rows]])
-        solved = minimise(part, starts, weights, frozen=frozen[rows], iterations=60, tolerance=1e-8)
+        solved = minimise(problem.at(table[rows]), starts, weights, frozen=frozen[rows], iterations=60, tolerance=1e-8)
         return solved.objective - value[table[rows]], solved.theta
 
     steps, _ = _find_ends(solve, theta[table], rise[table], sd[table, place], np.maximum(room, 0.0))
@@ -150,34 +145,30 @@ def profile_ends(
     return ends[..., 0], ends[..., 1]
 
 
-def prediction_ends(
-    problem: Problem, theta: Floats, weights: Floats, rise: Floats, place: Floats
-) -> tuple[Floats, Floats]:
+def prediction_ends(problem: Problem, theta: Floats, weights: Floats, rise: Floats, place: Floats) -> tuple[Floats, Floats]:
     """Ends [R] of the profile interval of log f at one point [k], for R tables of one design at once.
 
     Minimising objective - tilt * log f traces the profile as the tilt grows, without a constraint. Huber's loss
     is linear outside delta, so the tilt is one more row at that point whose response is far off.
     """
-    count, rows = len(theta), len(problem.logs)
-    log_y = np.broadcast_to(problem.log_y, (count, rows))
-    delta = np.broadcast_to(problem.delta, (count, 1))
-    wide = np.broadcast_to(weights, log_y.shape)
-    value, _, hessian = derivatives(problem._replace(log_y=log_y), theta, wide)
+    count = len(theta)
+    problem = problem.spread(count)
+    value, _, hessian = derivatives(problem, theta, np.broadcast_to(weights, problem.log_y.shape))
     at_place = problem.law.evaluate(theta, place[None])
     gradient = at_place.gradient[:, 0]
     pull = np.einsum("bi,bij,bj->b", gradient, np.linalg.pinv(hessian, hermitian=True), gradient)
     tilt = np.sqrt(2.0 * rise / np.maximum(pull, 1e-12))
     table, side = np.repeat(np.arange(count), 2), np.tile([-1.0, 1.0], count)
-    target = at_place.value[table, 0] + side * (FAR + delta[table, 0])
+    target = at_place.value[table, 0] + side * (FAR + problem.delta[table, 0])
     logs = np.vstack([problem.logs, place])
 
     def solve(chosen: np.ndarray, steps: Floats, warm: Floats) -> tuple[Floats, Floats]:
-        here, width = log_y[table[chosen]], delta[table[chosen]]
-        tilted = problem._replace(logs=logs, log_y=np.column_stack([here, target[chosen]]), delta=width)
-        pulls = np.column_stack([np.broadcast_to(weights, here.shape), steps / width[:, 0]])
+        part = problem.at(table[chosen])
+        tilted = part._replace(logs=logs, log_y=np.column_stack([part.log_y, target[chosen]]))
+        plain = np.broadcast_to(weights, part.log_y.shape)
+        pulls = np.column_stack([plain, steps / part.delta[:, 0]])
         solved = minimise(tilted, warm, pulls, iterations=100, tolerance=1e-9).theta
-        part = problem._replace(log_y=here, delta=width)
-        return objective(part, solved, np.broadcast_to(weights, here.shape)) - value[table[chosen]], solved
+        return objective(part, solved, plain) - value[table[chosen]], solved
 
     room = np.full(len(table), np.inf)
     steps, ends = _find_ends(solve, theta[table], rise[table], tilt[table], room)
@@ -193,9 +184,7 @@ def _spreads(hessian: Floats, rise: Floats) -> Floats:
     return np.sqrt(2.0 * rise[:, None] * np.maximum(variance, 1e-12))
 
 
-def _find_ends(
-    solve: Solve, warm: Floats, rise: Floats, guess: Floats, room: Floats
-) -> tuple[Floats, Floats]:
+def _find_ends(solve: Solve, warm: Floats, rise: Floats, guess: Floats, room: Floats) -> tuple[Floats, Floats]:
     """Steps at which the rise is met, and theta there: bracketing and regula falsi (Illinois) on the root of the rise.
 
     The root of the rise is nearly linear in the step, which is why few steps suffice.

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scaling.laws.forms import Law
-from scaling.laws.newton import Problem, derivatives, huber, minimise
+from scaling.laws.newton import Optima, Problem, derivatives, minimise
+from scaling.laws.projection import project
 from scaling.laws.terms import Floats, Spread
 
 Status = Literal["converged", "at-bound", "not-identifiable", "too-few-cells", "failed"]
@@ -20,6 +21,8 @@ SAME_OPTIMUM = 1e-8
 """Starts whose objectives differ by less than this share have reached the same optimum."""
 CONDITION_LIMIT = 1e12
 """Condition of the scaled Hessian beyond which a combination of parameters has no say in the objective."""
+PATH_FACTORS = (8.0, 4.0, 3.0, 2.0)
+"""Ratios of successive deltas: the next is tried where the set of rows inside a tiny delta was lost on the way."""
 HUBER_EFFICIENCY = 1.345
 """delta in units of the noise at which Huber's estimator keeps 95 % efficiency under Gaussian noise (Huber 1964)."""
 
@@ -126,7 +129,7 @@ def fit(
     weights: ArrayLike | None = None,
     *,
     delta: float | None = 1e-3,
-    starts: int = 32,
+    starts: int = 16,
     seed: int = 0,
 ) -> Fit:
     """Fit a law by the least Huber loss over log residuals (Hoffmann et al. 2022, equation 3).
@@ -213,10 +216,10 @@ def _search(
 ) -> tuple[Floats | None, float, float, float]:
     """Best theta, its objective, the share of starts that reached it, and delta.
 
-    Huber's objective at a small delta is nearly piecewise linear, so Newton follows it down from a wide delta, where it is
-    nearly quadratic.
+    Huber's objective at a small delta is nearly piecewise linear, so Newton follows it down from a wide delta,
+    where it is nearly quadratic.
     """
-    theta = law.starts(spread_of(logs, log_y), rng, starts)
+    theta = project(law, law.starts(spread_of(logs, log_y), rng, starts), logs, log_y, weights)
     wide = max(float(np.std(log_y)), 1e-9)
     found = minimise(make_problem(law, logs, log_y, max(wide, delta or 0.0)), theta, weights, tolerance=1e-6)
     if not np.isfinite(found.objective).any():
@@ -226,23 +229,40 @@ def _search(
         residuals = log_y - law.log_values(leader[None], logs)[0]
         spare = np.sqrt(len(log_y) / (len(log_y) - len(law.parameters)))
         delta = max(HUBER_EFFICIENCY * 1.4826 * float(np.median(np.abs(residuals))) * spare, 1e-9)
-    for width in path(wide, delta):
-        found = minimise(
-            make_problem(law, logs, log_y, width),
-            found.theta,
-            weights,
-            tolerance=1e-14 if width == delta else 1e-4,
-        )
+    basins, counts = _distinct(found.theta[np.isfinite(found.objective)])
+    for factor in PATH_FACTORS:
+        found = _follow(law, logs, log_y, weights, basins, path(wide, delta, factor))
+        if found.converged[np.argmin(found.objective)]:
+            break
     best = float(found.objective.min())
     if not np.isfinite(best):
         return None, np.nan, np.nan, np.nan
-    share = float(np.mean(found.objective <= best + SAME_OPTIMUM * abs(best) + 1e-24))
+    reached = found.objective <= best + SAME_OPTIMUM * abs(best) + 1e-24
+    share = float(counts[reached].sum() / starts)
     return found.theta[np.argmin(found.objective)], best, share, delta
 
 
-def path(wide: float, delta: float) -> list[float]:
-    """Deltas from wide to delta, a factor of about 8 apart, the last exactly delta."""
-    steps = max(int(np.ceil(np.log(max(wide / delta, 1.0)) / np.log(8.0))), 1)
+def _distinct(theta: Floats) -> tuple[Floats, np.ndarray]:
+    """Candidates that differ by more than 1e-3 in some coordinate, and how many starts each stands for.
+
+    Starts that met in the wide basin go on as one.
+    """
+    _, first, counts = np.unique(np.round(theta, 3), axis=0, return_index=True, return_counts=True)
+    return theta[first], counts
+
+
+def _follow(law: Law, logs: Floats, log_y: Floats, weights: Floats, theta: Floats, deltas: list[float]) -> Optima:
+    """Optima at the last delta, each followed down from the one before."""
+    for width in deltas:
+        tolerance = 1e-14 if width == deltas[-1] else 1e-4
+        found = minimise(make_problem(law, logs, log_y, width), theta, weights, tolerance=tolerance)
+        theta = found.theta
+    return found
+
+
+def path(wide: float, delta: float, factor: float) -> list[float]:
+    """Deltas from wide to delta, at most a factor apart, the last exactly delta."""
+    steps = max(int(np.ceil(np.log(max(wide / delta, 1.0)) / np.log(factor))), 1)
     return [*np.geomspace(wide, delta, steps + 1)[1:-1].tolist(), delta]
 
 
@@ -252,10 +272,8 @@ def _examine(
     value, gradient, hessian = (part[0] for part in derivatives(problem, theta[None], weights[None]))
     low, high = theta <= problem.lower + 1e-9, theta >= problem.upper - 1e-9
     free = ~((low & (gradient > 0)) | (high & (gradient < 0)))
-    names = _coordinate_names(problem.law)
-    reasons = {
-        names[i]: f"at its {'lower' if low[i] else 'upper'} bound" for i in range(len(theta)) if low[i] or high[i]
-    }
+    names = problem.law.parameters
+    reasons = {names[i]: f"at its {'lower' if low[i] else 'upper'} bound" for i in range(len(theta)) if low[i] or high[i]}
     inner = hessian[np.ix_(free, free)]
     scale = np.sqrt(np.maximum(np.abs(np.diag(inner)), 1e-300))
     eigenvalues = np.linalg.eigvalsh(inner / np.outer(scale, scale)) if free.any() else np.ones(1)
@@ -266,22 +284,17 @@ def _examine(
     return certificate, reasons, bool((low | high).any())
 
 
-def _coordinate_names(law: Law) -> tuple[str, ...]:
-    """Parameter that each coordinate mostly sets: their order is the same."""
-    return law.parameters
-
-
 def noise_scale(found: Fit) -> float:
     """Variance by which a difference of objectives is divided to compare it with chi-squared.
 
-    For the quadratic part this is the residual variance on n - p degrees of freedom; in general Sum psi^2 / (n - p) over the
-    mean of psi' (Huber and Ronchetti 2009, section 7.6).
+    For the quadratic part this is the residual variance on n - p degrees of freedom; in general
+    Sum psi^2 / (n - p) over the mean of psi', times a small-sample factor (Huber and Ronchetti 2009, sections 7.6 and 7.10).
     """
     clipped = np.clip(found.residuals, -found.delta, found.delta)
     active = found.weights > 0
     spare = max(int(active.sum()) - len(found.theta), 1)
     inside = float(np.mean(np.abs(found.residuals[active]) <= found.delta))
-    return float(np.sum(found.weights * clipped**2) / spare / max(inside, 1.0 / max(active.sum(), 1)))
-
-
-__all__ = ["Certificate", "Fit", "Status", "fit", "huber", "log_table", "make_problem", "noise_scale", "too_few"]
+    inside = max(inside, 1.0 / max(int(active.sum()), 1))
+    # Huber's small-sample factor K = 1 + p / n Var(psi') / E(psi')^2.
+    factor = (1.0 + len(found.theta) / active.sum() * (1.0 - inside) / inside) ** 2
+    return float(np.sum(found.weights * clipped**2) / spare / inside * factor)

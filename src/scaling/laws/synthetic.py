@@ -1,4 +1,4 @@
-"""Synthetic runs tables with known laws, for the tests of laws and verdicts."""
+"""Runs tables drawn from known laws: what simulations of coverage, power and false positives are made of."""
 
 from __future__ import annotations
 

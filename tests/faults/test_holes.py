@@ -1,0 +1,64 @@
+"""A family whose training fails leaves the others alone, is shown in the report, and is trained by the next run."""
+
+import polars as pl
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+STUDY = """\
+name: holes
+families:
+  mlp:
+  vit: {recipe: {learning_rate: 0.01, stochastic_depth: 0.1}}
+grid: {params: [13000], images: [300]}
+recipe: {images_floor: 2000, images_factor: 1, evaluations: 2, learning_rate: 0.01}
+"""
+
+
+def test_a_family_that_raises(checkout):
+    path = checkout.folder / "studies" / "holes.yaml"
+    # without residual branches there is no stochastic depth: mlp raises when it is built
+    path.write_text(STUDY.replace("  mlp:\n", "  mlp: {recipe: {stochastic_depth: 0.1}}\n"))
+    run = checkout.snakemake("--config", "study=studies/holes.yaml")
+    text = run.stdout + run.stderr
+    assert run.returncode != 0
+    assert "1 of 2 cells have no result" in text
+    assert "mlp N=13000 D=300 seed=0" in text
+    assert "report: reports/holes/index.html" in text
+    runs = pl.read_parquet(checkout.folder / "results/holes/runs.parquet")
+    assert dict(runs.select("family", "status").iter_rows()) == {"mlp": "failed", "vit": "done"}
+    assert "stochastic_depth of mlp" in runs.filter(pl.col("family") == "mlp")["reason"].item()
+    page = (checkout.folder / "reports/holes/index.html").read_text()
+    assert "stochastic_depth of mlp" in page
+    before = checkout.records()
+
+    path.write_text(STUDY)
+    run = checkout.snakemake("--config", "study=studies/holes.yaml")
+    assert run.returncode == 0, run.stdout + run.stderr
+    after = checkout.records()
+    assert len(after) == 2
+    assert before.items() <= after.items()
+
+
+def test_a_rate_that_diverges_is_a_result_and_kept_out_of_the_fits(checkout):
+    path = checkout.folder / "studies" / "diverged.yaml"
+    text = STUDY.replace("name: holes", "name: diverged").replace("  mlp:\n", "  mlp: {recipe: {learning_rate: 1e9}}\n")
+    path.write_text(text)
+    run = checkout.snakemake("--config", "study=studies/diverged.yaml")
+    assert run.returncode == 0, run.stdout + run.stderr
+    runs = pl.read_parquet(checkout.folder / "results/diverged/runs.parquet")
+    row = runs.filter(pl.col("family") == "mlp").row(0, named=True)
+    assert row["status"] == "diverged"
+    assert "step" in row["reason"]
+    assert row["loss"] is None
+
+
+def test_a_damaged_record_is_named_and_trained_again(checkout):
+    key, _ = next(iter(checkout.records().items()))
+    path = checkout.folder / "results" / "store" / key / "record.json"
+    path.write_bytes(path.read_bytes()[:-30])
+    run = checkout.scaling("collect", "studies/holes.yaml")
+    named = run.returncode == 0 and str(key) in run.stderr
+    other = checkout.scaling("collect", "studies/diverged.yaml")
+    assert named or str(key) in other.stderr
+    assert path.with_suffix(".damaged").exists()

@@ -1,0 +1,81 @@
+import dataclasses
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scaling.grid import cells, digest, pack_hash, packs, tuning_hash
+from scaling.study import Study
+
+
+def study(**changes) -> Study:
+    base = {
+        "name": "a",
+        "families": {"vit": None, "mlp": {"params": [13000]}},
+        "grid": {"params": [5000, 11000], "images": [500, 1000], "seeds": [0]},
+    }
+    return Study.model_validate(base | changes)
+
+
+def test_cells_are_the_product_with_repeats():
+    one = study(grid={"params": [1, 2], "images": [3, 4], "seeds": [0], "repeats": [{"images": [3], "seeds": [1, 0]}]})
+    assert [(c.target, c.images, c.seed) for c in cells(one, "vit")] == [
+        (1, 3, 0),
+        (1, 3, 1),
+        (1, 4, 0),
+        (2, 3, 0),
+        (2, 3, 1),
+        (2, 4, 0),
+    ]
+
+
+@given(st.sampled_from(["family", "size", "cell"]))
+def test_packs_partition_the_cells(kind):
+    one = study(jobs={"pack": kind})
+    members = [cell for pack in packs(one).values() for cell in pack.cells]
+    expected = [cell for family in one.families for cell in cells(one, family)]
+    assert sorted(members, key=str) == sorted(expected, key=str)
+    assert len(packs(one)) == {"family": 2, "size": 3, "cell": 6}[kind]
+
+
+def hashes(one: Study) -> dict[str, str]:
+    return {name: pack_hash(one, pack) for name, pack in packs(one).items()}
+
+
+def test_an_edit_touches_just_the_packs_that_it_concerns():
+    before = hashes(study())
+    assert hashes(study(description="another", laws={"bootstrap": 7})) == before
+    more = hashes(study(grid={"params": [5000, 11000, 24000], "images": [500, 1000], "seeds": [0]}))
+    assert more["mlp"] == before["mlp"]
+    assert more["vit"] != before["vit"]
+    recipe = hashes(study(recipe={"batch": 32}))
+    assert all(recipe[name] != before[name] for name in before)
+
+
+def test_a_new_size_never_moves_the_anchors():
+    more = study(grid={"params": [5000, 24000], "images": [500, 4000], "seeds": [0, 1]})
+    assert tuning_hash(study(), "vit") == tuning_hash(more, "vit")
+    assert tuning_hash(study(), "vit") != tuning_hash(study(recipe={"anchors": {"images": 700}}), "vit")
+
+
+def test_key_depends_on_every_setting_and_on_nothing_else(small_cell):
+    cell = small_cell()
+    assert cell.key == small_cell().key
+    changed = {
+        "width": 17.0,
+        "images": 201,
+        "seed": 1,
+        "learning_rate": 0.02,
+        "device": "cuda",
+        "precision": "bf16",
+        "checksum": "x",
+        "recipe": small_cell(weight_decay=0.1).recipe,
+    }
+    keys = {dataclasses.replace(cell, **{name: value}).key for name, value in changed.items()}
+    assert len(keys | {cell.key}) == len(changed) + 1
+    anchored = small_cell(anchors={"images": 777})
+    assert anchored.key == cell.key  # where a rate was tuned is no part of what it trained
+
+
+@given(st.dictionaries(st.text(), st.integers() | st.floats(allow_nan=False, allow_infinity=False)))
+def test_digest_ignores_the_order_of_keys(values):
+    assert digest(values) == digest(dict(reversed(list(values.items()))))

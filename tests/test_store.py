@@ -1,0 +1,101 @@
+import json
+import os
+import time
+
+import pytest
+
+from scaling.store import HEARTBEAT_SECONDS, DamagedRecord, Entry, ForeignRecord, Store, write_atomic
+
+ENTRY = Entry({"loss": 0.5, "family": "vit"}, {"seed": 0}, [{"step": 1}])
+
+
+def test_what_is_written_is_read(tmp_path):
+    store = Store(tmp_path)
+    assert store.read("k") is None
+    store.write("k", ENTRY)
+    assert store.read("k") == ENTRY
+
+
+def test_a_stored_record_is_never_rewritten(tmp_path):
+    store = Store(tmp_path)
+    store.write("k", ENTRY)
+    store.write("k", Entry({"loss": 9.9}, {}, []))
+    assert store.read("k") == ENTRY
+
+
+@pytest.mark.parametrize("damage", ["truncate", "empty", "flip", "list"])
+def test_damage_is_named_and_set_aside(tmp_path, damage):
+    store = Store(tmp_path)
+    store.write("k", ENTRY)
+    path = store.record_path("k")
+    content = path.read_bytes()
+    spoilt = {"truncate": content[:-20], "empty": b"", "flip": content.replace(b"0.5", b"0.4"), "list": b"[1]"}
+    path.write_bytes(spoilt[damage])
+    with pytest.raises(DamagedRecord, match=r"record\.json"):
+        store.read("k")
+    said = []
+    assert store.read_or_discard("k", said.append) is None
+    assert str(path) in said[0]
+    assert not path.exists()
+    assert path.with_suffix(".damaged").exists()
+
+
+def test_a_record_of_another_version_is_refused_by_name(tmp_path):
+    from scaling import store as module
+
+    store = Store(tmp_path)
+    store.write("k", ENTRY)
+    body = json.loads(store.record_path("k").read_text())
+    del body["checksum"]
+    body["version"] = 99
+    body["checksum"] = __import__("hashlib").sha256(module.canonical(body)).hexdigest()
+    store.record_path("k").write_text(json.dumps(body))
+    with pytest.raises(ForeignRecord, match="version 99"):
+        store.read("k")
+
+
+def test_a_failed_write_leaves_what_stood_there(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    write_atomic(path, b"before")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device while writing .*a\.json"):
+        write_atomic(path, b"after")
+    assert path.read_bytes() == b"before"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_lease_is_held_by_one(tmp_path):
+    store = Store(tmp_path)
+    first, second = store.lease("k"), store.lease("k")
+    assert first.acquire()
+    assert not second.acquire()
+    first.release()
+    assert second.acquire()
+
+
+def test_a_lease_of_a_dead_process_is_taken_over(tmp_path):
+    store = Store(tmp_path)
+    dead = store.lease("k")
+    dead.owner = dead.owner | {"pid": 2**22 + 12345}
+    assert dead.acquire()
+    assert store.lease("k").acquire()
+
+
+def test_a_lease_without_heartbeat_is_taken_over_and_its_old_owner_notices(tmp_path):
+    store = Store(tmp_path)
+    old = store.lease("k")
+    old.owner = old.owner | {"host": "another-node"}
+    assert old.acquire()
+    new = store.lease("k")
+    assert not new.acquire()
+    past = time.time() - 7 * HEARTBEAT_SECONDS
+    os.utime(old.path, (past, past))
+    assert new.acquire()
+    old.renew()
+    old.release()
+    assert new.path.exists()
+    assert not store.lease("k").acquire()
