@@ -4,13 +4,11 @@ from snakemake.settings.types import DeploymentMethod
 
 from scaling.dag import Dag
 
+deployed = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 try:
-    dag = Dag(config, DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method)
+    dag = Dag(config, workflow.basedir if deployed else None)
 except ValueError as error:
     raise WorkflowError(str(error))
-
-STUDY = str(dag.path)
-PYTHON = dag.python
 
 
 wildcard_constraints:
@@ -28,14 +26,14 @@ include: "workflow/rules/report.smk"
 # What is made when nothing is named. It has no output, so it looks at every call: where cells have no result it removes
 # the tables of their packs, names them and fails, so that the next call trains just those.
 rule complete:
+    default_target: True
     input:
         page=rules.report.output.page,
-    default_target: True
     log:
         str(dag.layout.study / "logs" / "complete.log"),
-    message:
-        "Looking for cells without a result"
     conda:
         "envs/scaling.yaml"
+    message:
+        "Looking for cells without a result"
     shell:
-        "{PYTHON} -m scaling complete {STUDY:q} 2>&1 | tee {log:q}"
+        dag.command("complete") + " 2>&1 | tee {log:q}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from functools import cached_property
 from pathlib import Path
@@ -13,14 +14,13 @@ from scaling.grid import Pack, cells, digest, pack_hash, packs, tuning_hash
 from scaling.layout import Layout
 from scaling.models.ladder import Ladders
 from scaling.resolve import data_settings, image_spec
-from scaling.study_file import StudyError
 
 
 class Dag:
     """The study that Snakemake was asked for, in the terms of its rules."""
 
-    def __init__(self, config: dict[str, Any], deployed: bool = False) -> None:
-        """``config`` is Snakemake's; ``deployed`` says whether rules run in an environment of their own.
+    def __init__(self, config: dict[str, Any], deployed_from: str | None = None) -> None:
+        """``config`` is Snakemake's; ``deployed_from`` the repository, where rules run in an environment of their own.
 
         Raises StudyError for a bad study, ValueError where ``config`` holds more than the study's path.
         """
@@ -31,9 +31,17 @@ class Dag:
                 f"studies into one (received the keys {', '.join(more)})"
             )
         self.path = Path(str(config.get("study", "config.yaml")))
-        self.python = "python" if deployed else sys.executable
+        self._program = [sys.executable, "-m", "scaling"]
+        if deployed_from is not None:
+            source = Path(deployed_from) / "src"
+            self._program = ["env", f"PYTHONPATH={source}", "python", "-m", "scaling"]
         self.study = open_study(self.path)
         self.layout = Layout(self.study.name)
+
+    def command(self, name: str) -> str:
+        """The start of a rule's shell command: the program, its subcommand ``name`` and the study, quoted for a shell."""
+        words = [*self._program, name, str(self.path)]
+        return shlex.join(words).replace("{", "{{").replace("}", "}}")
 
     @cached_property
     def packs(self) -> dict[str, Pack]:
@@ -76,5 +84,3 @@ class Dag:
             found[family] = int(flop / 1e9)
         return found
 
-
-__all__ = ["Dag", "StudyError"]

@@ -17,7 +17,7 @@ RECIPE_VERSION: Final = 1
 
 def _number(value: Any) -> Any:
     # YAML's true is an int to Python, and "1e-3" in quotes is text: both are slips of the pen, not numbers.
-    if isinstance(value, bool) or isinstance(value, str):
+    if isinstance(value, bool | str):
         raise ValueError("must be a number")
     return value
 

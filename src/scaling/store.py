@@ -6,6 +6,7 @@ checksum; one that does not match is named and rebuilt. A stored record is never
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -144,10 +145,8 @@ class Lease:
             return self._create()
         taken = _read_json(aside)
         if holder is not None and taken != holder:
-            try:
+            with contextlib.suppress(FileExistsError):
                 os.link(aside, self.path)  # another's fresh lease: put it back
-            except FileExistsError:
-                pass
             aside.unlink(missing_ok=True)
             return False
         aside.unlink(missing_ok=True)

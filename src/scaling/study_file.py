@@ -181,9 +181,7 @@ def _keys_beside(place: tuple[str | int, ...]) -> list[str]:
 
 def _allows_number(place: tuple[str | int, ...]) -> bool:
     node, _ = _schema_at(place)
-    return any(
-        option.get("type") == "number" or "anyOf" in option and "number" in str(option) for option in node.get("anyOf", [])
-    )
+    return '"number"' in json.dumps(node)
 
 
 def _schema_at(place: tuple[str | int, ...]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -3,11 +3,11 @@ rule prepare:
         data=str(dag.data),
     log:
         str(dag.layout.study / "logs" / "prepare.log"),
+    conda:
+        "../../envs/scaling.yaml"
     params:
         data=str(dag.study.data),
     message:
         "Preparing the images of {dag.study.data.source}"
-    conda:
-        "../../envs/scaling.yaml"
     shell:
-        "{PYTHON} -m scaling prepare {STUDY:q} 2>&1 | tee {log:q}"
+        dag.command("prepare") + " 2>&1 | tee {log:q}"

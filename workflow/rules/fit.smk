@@ -5,14 +5,14 @@ rule collect:
         runs=str(dag.layout.runs),
     log:
         str(dag.layout.study / "logs" / "collect.log"),
+    conda:
+        "../../envs/scaling.yaml"
     params:
         packs=sorted(dag.pack_hash(name) for name in dag.packs),
     message:
         "Collecting the runs of {dag.study.name} into one table"
-    conda:
-        "../../envs/scaling.yaml"
     shell:
-        "{PYTHON} -m scaling collect {STUDY:q} 2>&1 | tee {log:q}"
+        dag.command("collect") + " 2>&1 | tee {log:q}"
 
 
 rule fit:
@@ -22,11 +22,11 @@ rule fit:
         fits=str(dag.layout.fits),
     log:
         str(dag.layout.study / "logs" / "fit.log"),
+    conda:
+        "../../envs/scaling.yaml"
     params:
         laws=dag.laws_hash,
     message:
         "Fitting the laws of {dag.study.name}"
-    conda:
-        "../../envs/scaling.yaml"
     shell:
-        "{PYTHON} -m scaling fit {STUDY:q} 2>&1 | tee {log:q}"
+        dag.command("fit") + " 2>&1 | tee {log:q}"

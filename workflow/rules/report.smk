@@ -7,11 +7,11 @@ rule report:
         page=str(dag.layout.report),
     log:
         str(dag.layout.study / "logs" / "report.log"),
+    conda:
+        "../../envs/scaling.yaml"
     params:
         description=dag.study.description,
     message:
         "Writing the report of {dag.study.name}"
-    conda:
-        "../../envs/scaling.yaml"
     shell:
-        "{PYTHON} -m scaling report {STUDY:q} 2>&1 | tee {log:q}"
+        dag.command("report") + " 2>&1 | tee {log:q}"

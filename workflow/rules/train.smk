@@ -8,13 +8,13 @@ rule train:
         table=str(dag.layout.pack("{pack}")),
     log:
         str(dag.layout.study / "logs" / "train-{pack}.log"),
-    params:
-        settings=lambda wildcards: dag.pack_hash(wildcards.pack),
-    threads: dag.study.jobs.cores
     priority: lambda wildcards: dag.costs[dag.family(wildcards.pack)]
-    message:
-        "Training {wildcards.pack}"
     conda:
         "../../envs/scaling.yaml"
+    threads: dag.study.jobs.cores
+    params:
+        settings=lambda wildcards: dag.pack_hash(wildcards.pack),
+    message:
+        "Training {wildcards.pack}"
     shell:
-        "{PYTHON} -m scaling train {STUDY:q} {wildcards.pack} --cores {threads} 2>&1 | tee {log:q}"
+        dag.command("train") + " {wildcards.pack} --cores {threads} 2>&1 | tee {log:q}"

@@ -6,13 +6,13 @@ rule tune:
         rates=str(dag.layout.tuning("{family}")),
     log:
         str(dag.layout.study / "logs" / "tune-{family}.log"),
-    params:
-        settings=lambda wildcards: dag.tuning_hash(wildcards.family),
-    threads: dag.study.jobs.cores
     priority: lambda wildcards: dag.costs[wildcards.family]
-    message:
-        "Tuning the learning rate of {wildcards.family}"
     conda:
         "../../envs/scaling.yaml"
+    threads: dag.study.jobs.cores
+    params:
+        settings=lambda wildcards: dag.tuning_hash(wildcards.family),
+    message:
+        "Tuning the learning rate of {wildcards.family}"
     shell:
-        "{PYTHON} -m scaling tune {STUDY:q} {wildcards.family} --cores {threads} 2>&1 | tee {log:q}"
+        dag.command("tune") + " {wildcards.family} --cores {threads} 2>&1 | tee {log:q}"

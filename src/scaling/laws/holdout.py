@@ -1,13 +1,12 @@
 """Prediction of larger cells from smaller ones: rolling origins over N, over D and over both.
 
-At each origin the law is fitted to the cells up to a level and predicts the cells of the next one, so every cell of a high
-enough level is predicted once. The score is skill = 1 - RMSE / RMSE of persistence on the log response, where persistence
-repeats the nearest smaller cell: a family that does not scale gets 0, not a good mark.
+At each origin the law is fitted to the cells up to a level and predicts the cells of the next one, so every cell of a
+high enough level is predicted once. The score is skill = 1 - RMSE / RMSE of persistence on the log response, where
+persistence repeats the nearest smaller cell: a family that does not scale gets 0, not a good mark.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from scaling.laws.forms import Law
 from scaling.laws.newton import minimise
+from scaling.laws.projection import project
 from scaling.laws.solver import make_problem, spread_of, too_few
 from scaling.laws.terms import Floats
 
@@ -72,30 +72,39 @@ def predict_splits(
     delta: float,
     splits: list[Split],
     *,
-    warm: Floats | None = None,
-    warm_centre: Floats | None = None,
+    warm: Floats,
+    warm_centre: Floats,
+    alone: bool,
     seed: int = 0,
 ) -> Floats:
     """Log predictions [B, m] of all test rows of the splits, in their order, for each of B log responses [B, n].
 
-    With ``warm`` each refit starts there, as resamples do; without it at several random points.
+    Args:
+        law: the form.
+        params, images: N and D, [n].
+        log_y: [B, n].
+        weights: [n].
+        delta: Huber's.
+        splits: origins.
+        warm, warm_centre: coordinates of the fit to the whole table, from which each refit starts.
+        alone: refit from there only, as resamples do; else from random points too.
+        seed: of the random points.
     """
     raw = np.log(np.column_stack([params, images]))
-    batch = np.atleast_2d(log_y)
     columns = []
     for split in splits:
         centre = raw[split.train].mean(axis=0)
-        logs = raw[split.train] - centre
-        train_y = batch[:, split.train]
-        rng = np.random.default_rng(seed)
-        spread = spread_of(logs, train_y)
-        starts = law.starts(spread, rng, STARTS)
-        if warm is not None:
-            starts = np.concatenate([law.shifted(warm[None], centre - warm_centre), starts[:1]])
+        logs, train_y, weight = raw[split.train] - centre, log_y[:, split.train], weights[split.train]
+        starts = law.shifted(warm[None], centre - warm_centre)
+        if not alone:
+            rng = np.random.default_rng(seed)
+            drawn = law.starts(spread_of(logs, train_y), rng, STARTS)
+            starts = np.concatenate([starts, project(law, drawn, logs, train_y[0], weight)])
         problem = make_problem(law, logs, train_y, delta)
-        best, theta = np.full(len(batch), np.inf), np.zeros((len(batch), len(law.parameters)))
+        best, theta = np.full(len(log_y), np.inf), np.zeros((len(log_y), len(law.parameters)))
         for start in starts:
-            found = minimise(problem, np.broadcast_to(start, theta.shape), weights[split.train], tolerance=1e-9, iterations=100)
+            here = np.broadcast_to(start, theta.shape)
+            found = minimise(problem, here, weight, tolerance=1e-7, iterations=60)
             better = found.objective < best
             best[better], theta[better] = found.objective[better], found.theta[better]
         columns.append(law.log_values(theta, raw[split.test] - centre))
@@ -105,13 +114,3 @@ def predict_splits(
 def root_mean_square(values: Floats) -> Floats:
     """Root of the mean square over the last axis."""
     return np.sqrt(np.mean(values**2, axis=-1))
-
-
-def skill_of(observed: Floats, predicted: Floats, persistence: Floats) -> tuple[Floats, Floats, Floats]:
-    """RMSE of the prediction, of persistence, and the skill, over the last axis of log responses."""
-    error = root_mean_square(predicted - observed)
-    base = root_mean_square(persistence - observed)
-    return error, base, 1.0 - error / np.maximum(base, 1e-12)
-
-
-Forecaster = Callable[[Floats], Floats]

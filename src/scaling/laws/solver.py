@@ -21,6 +21,8 @@ SAME_OPTIMUM = 1e-8
 """Starts whose objectives differ by less than this share have reached the same optimum."""
 CONDITION_LIMIT = 1e12
 """Condition of the scaled Hessian beyond which a combination of parameters has no say in the objective."""
+UNCONVERGED = 1e-4
+"""Relative gain that Newton still expects beyond which a fit has failed."""
 PATH_FACTORS = (8.0, 4.0, 3.0, 2.0)
 """Ratios of successive deltas: the next is tried where the set of rows inside a tiny delta was lost on the way."""
 HUBER_EFFICIENCY = 1.345
@@ -178,6 +180,8 @@ def fit(
     problem = make_problem(law, logs, log_y, delta)
     certificate, reasons, bound = _examine(problem, theta, weight, starts, share)
     residuals = log_y - law.log_values(theta[None], logs)[0]
+    if not certificate.decrement < UNCONVERGED:
+        return ended("failed", {"all": f"best of {starts} starts has not converged: {certificate.decrement:.1e} to gain"})
     status: Status = "converged"
     if certificate.condition > CONDITION_LIMIT:
         status = "not-identifiable"

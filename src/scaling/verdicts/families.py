@@ -92,9 +92,7 @@ def centred_interval(value: float, draws: Floats, level: float = 1 - LEVEL) -> t
     return float(value - high), float(value - low)
 
 
-def contrasts(
-    what: str, values: Mapping[str, float], draws: Mapping[str, Floats], unit: str
-) -> list[dict[str, object]]:
+def contrasts(what: str, values: Mapping[str, float], draws: Mapping[str, Floats], unit: str) -> list[dict[str, object]]:
     """All pairs of families compared on one quantity, paired by draw, with Holm's correction.
 
     Args:

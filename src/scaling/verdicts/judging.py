@@ -1,0 +1,164 @@
+"""From cells to evidence: the fit of every family, its resamples, and its skill at predicting larger cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling.laws.bootstrap import refit
+from scaling.laws.forms import Law
+from scaling.laws.holdout import Origin, Split, predict_splits, rolling_splits
+from scaling.laws.noise import Noise, draw_noise, estimate_noise
+from scaling.laws.solver import Fit, fit
+from scaling.laws.terms import Floats
+from scaling.verdicts.cells import Cells
+
+HOLDOUT_DRAWS = 200
+"""Resamples of the table at which the held-out prediction is made again."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A family's fit of one response, and resamples of it.
+
+    Attributes:
+        cells: what was fitted.
+        found: the fit.
+        noise: of all families together.
+        draws: coordinates [B, p] of refits; resampled: their log responses [B, n]; None where nothing was fitted.
+    """
+
+    cells: Cells
+    found: Fit
+    noise: Noise
+    draws: Floats | None
+    resampled: Floats | None
+
+
+@dataclass(frozen=True)
+class Held:
+    """Held-out predictions from one kind of origin.
+
+    Attributes:
+        origin: params, images or both.
+        rows: cells predicted, as rows of the family's cells.
+        observed, predicted, persistence: log responses [m].
+        squares: sums of squared errors of prediction and persistence, [2]; drawn: of the resamples, [2, B].
+        reason: why there are no predictions, or None.
+    """
+
+    origin: Origin
+    rows: np.ndarray
+    observed: Floats
+    predicted: Floats
+    persistence: Floats
+    squares: Floats
+    drawn: Floats
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Skill:
+    """Skill over all origins together: 1 - RMSE / RMSE of persistence.
+
+    Attributes:
+        value: the skill, or None.
+        draws: of log(1 - skill), from the resamples.
+        reason: why there is no value.
+    """
+
+    value: float | None
+    draws: Floats | None
+    reason: str | None
+
+
+def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples: int) -> list[Judged]:
+    """Fit each family, learn the noise from all residuals together, fit again with its weights, and resample.
+
+    The resamples of different families share the draws of each (seed, D), so that their differences are paired.
+    """
+
+    def fitted(cells: Cells, weights: Floats | None) -> Fit:
+        return fit(law, {"N": cells.params, "D": cells.images}, cells.y, weights, delta=None, seed=seed)
+
+    size = len(law.parameters)
+    first = [fitted(cells, None) for cells in families]
+    noise = estimate_noise(
+        [
+            (found.residuals, cells.images, cells.seeds, size)
+            for cells, found in zip(families, first, strict=True)
+            if found.parameters
+        ]
+    )
+    shared = shared_draws(families, seed, resamples)
+    judged = []
+    for index, cells in enumerate(families):
+        found = fitted(cells, noise.weights(cells.images) if len(cells.keys) else None)
+        if not found.parameters:
+            judged.append(Judged(cells, found, noise, None, None))
+            continue
+        rng = np.random.default_rng([seed, index])
+        errors = draw_noise(found.residuals, cells.images, cells.seeds, size, noise, shared, rng, resamples)
+        resampled = found.log_y - found.residuals + errors
+        judged.append(Judged(cells, found, noise, refit(found, resampled), resampled))
+    return judged
+
+
+def shared_draws(families: Sequence[Cells], seed: int, resamples: int) -> dict[tuple[float, float], Floats]:
+    """Standard normal draws [B] of every (seed, D) of the study."""
+    rng = np.random.default_rng(seed)
+    places = sorted({(float(s), float(d)) for cells in families for s, d in zip(cells.seeds, cells.images, strict=True)})
+    return {place: rng.standard_normal(resamples) for place in places}
+
+
+def hold_out(one: Judged, origin: Origin) -> Held:
+    """Predict the larger cells of a family from its smaller ones, and again for its resamples."""
+    cells, found = one.cells, one.found
+    splits = rolling_splits(found.law, cells.params, cells.images, cells.seeds, origin) if found.parameters else []
+    if not splits:
+        n, d = len(np.unique(cells.params)), len(np.unique(cells.images))
+        nothing = np.zeros(0)
+        reason = f"too few cells: {n} sizes x {d} data sizes leave no grid to learn from and one to predict"
+        return Held(origin, nothing.astype(int), nothing, nothing, nothing, np.zeros(2), np.zeros((2, 0)), reason)
+    predicted = _predict(one, splits, found.log_y[None], alone=False)[0]
+    rows = np.concatenate([split.test for split in splits])
+    nearest = np.concatenate([split.nearest for split in splits])
+    observed, persistence = found.log_y[rows], found.log_y[nearest]
+    again = one.resampled[:HOLDOUT_DRAWS]
+    errors = _predict(one, splits, again, alone=True) - again[:, rows]
+    drawn = np.stack([np.sum(errors**2, axis=1), np.sum((again[:, nearest] - again[:, rows]) ** 2, axis=1)])
+    squares = np.array([np.sum((predicted - observed) ** 2), np.sum((persistence - observed) ** 2)])
+    return Held(origin, rows, observed, predicted, persistence, squares, drawn, None)
+
+
+def _predict(one: Judged, splits: list[Split], log_y: Floats, *, alone: bool) -> Floats:
+    cells, found = one.cells, one.found
+    weights = one.noise.weights(cells.images)
+    return predict_splits(
+        found.law,
+        cells.params,
+        cells.images,
+        log_y,
+        weights,
+        found.delta,
+        splits,
+        warm=found.theta,
+        warm_centre=found.centre,
+        alone=alone,
+    )
+
+
+def skill_of(held: Sequence[Held]) -> Skill:
+    """Skill of several kinds of origin together: their squared errors are summed."""
+    kept = [one for one in held if one.reason is None]
+    if not kept:
+        return Skill(None, None, held[0].reason)
+    squares, drawn = sum(one.squares for one in kept), sum(one.drawn for one in kept)
+    return Skill(1.0 - float(np.sqrt(squares[0] / squares[1])), log_ratio(drawn), None)
+
+
+def log_ratio(squares: Floats) -> Floats:
+    """log(RMSE / RMSE of persistence) of sums of squares [2, ...]: symmetric where skill is not."""
+    return 0.5 * np.log(np.maximum(squares[0], 1e-300) / np.maximum(squares[1], 1e-300))

@@ -1,0 +1,86 @@
+"""The verdict on each family, the contrasts of all pairs, and the sentences that sum them up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scaling.verdicts.families import LEVEL, centred_interval, contrasts, family_sentence, gate, order_share
+from scaling.verdicts.judging import Judged, Skill
+
+
+def rank_families(judged: list[Judged], skills: dict[str, Skill], fits: list[dict[str, Any]]) -> dict[str, Any]:
+    """``{"verdicts", "pairs", "summary"}`` of one response.
+
+    Args:
+        judged: families.
+        skills: family -> skill over all origins.
+        fits: their entries.
+    """
+    entries = {entry["family"]: entry for entry in fits}
+    verdicts, scaling = [], {}
+    for one in judged:
+        cells = one.cells
+        entry, skill = entries[cells.family], skills[cells.family]
+        log_y = np.log(cells.y)
+        over = gate(cells.params, cells.images, log_y)
+        noise, residual = entry["noise_rms"], entry["residual_rms"]
+        step = noise if noise is not None else (residual or 0.0)
+        misfit = residual / noise if noise and residual is not None else None
+        interval = None
+        if skill.value is not None and skill.draws is not None:
+            low, high = centred_interval(np.log(max(1 - skill.value, 1e-12)), skill.draws)
+            interval = (1 - float(np.exp(high)), 1 - float(np.exp(low)))
+        if over.scales and skill.value is not None:
+            scaling[cells.family] = one
+        verdicts.append(
+            {
+                "family": cells.family,
+                "kind": cells.kind,
+                "scales": over.scales,
+                "skill": skill.value,
+                "skill_interval": interval,
+                "misfit": misfit,
+                "order_params": order_share(cells.params, cells.images, cells.seeds, log_y, step)[0],
+                "order_images": order_share(cells.images, cells.params, cells.seeds, log_y, step)[0],
+                "sentence": family_sentence(cells.family, over, skill.value, interval, skill.reason, misfit),
+            }
+        )
+    pairs = contrasts(
+        "skill",
+        {name: skills[name].value for name in scaling},
+        {name: 1 - np.exp(skills[name].draws) for name in scaling},
+        "skill",
+    )
+    for name in ("alpha", "beta"):
+        known = {f: one for f, one in scaling.items() if entries[f]["intervals"][name] is not None}
+        place = judged[0].found.law.parameters.index(name) if judged else 0
+        pairs += contrasts(
+            name,
+            {f: entries[f]["parameters"][name] for f in known},
+            {f: one.draws[:, place] for f, one in known.items()},
+            name,
+        )
+    return {"verdicts": verdicts, "pairs": pairs, "summary": _summary(verdicts, pairs)}
+
+
+def _summary(verdicts: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> list[str]:
+    ranked = sorted((v for v in verdicts if v["scales"] and v["skill"] is not None), key=lambda v: -v["skill"])
+    flat = [v["family"] for v in verdicts if not v["scales"]]
+    sentences = []
+    if ranked:
+        order = ", ".join(f"{v['family']} {v['skill']:.2f}" for v in ranked)
+        sentences.append(f"Skill of each family's law at predicting its larger cells: {order}.")
+    if flat:
+        sentences.append(f"Not shown to scale here, so not ranked: {', '.join(flat)}.")
+    told = [pair["verdict"] for pair in pairs if pair["p_holm"] < LEVEL]
+    if told:
+        sentences += [f"{text[0].upper()}{text[1:]}." for text in told]
+    elif pairs:
+        sentences.append(f"Cannot tell any two families apart: {len(pairs)} paired contrasts, none below 0.05 after Holm.")
+    kinds = {v["kind"] for v in verdicts}
+    if len(kinds) > 1:
+        count = ", ".join(f"{sum(v['kind'] == kind for v in verdicts)} {kind}" for kind in sorted(kinds))
+        sentences.append(f"These sentences are about these families ({count}), not about kinds of architecture.")
+    return sentences
