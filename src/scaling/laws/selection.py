@@ -235,3 +235,47 @@ def _nested(errors: list[list[Floats | None]], usable: list[int]) -> float | Non
         mixed = sum(share * row[origin] for share, row in zip(shares, errors, strict=True))
         squares.append(float(np.mean(mixed**2)))
     return float(np.sqrt(np.mean(squares))) if squares else None
+
+
+def choose(
+    data: Mapping[str, ArrayLike], response: ArrayLike, *, ceiling: float | None = None, seed: int = 0
+) -> tuple[Law, dict[str, float | None]]:
+    """The one law that predicts larger rows best from smaller ones, and the score of each.
+
+    For a table whose law shall be read, not only used to predict: where the origins cannot tell, or there are none, the
+    first (simplest standard) form with a floor is taken.
+
+    Args:
+        data: x, or N and D.
+        response: positive, one a row.
+        ceiling: of a bounded response, or None.
+        seed: of the starts.
+
+    Returns:
+        The law, and law name -> root mean square log error over the origins (None where it could not be scored).
+    """
+    if "N" in data:
+        laws = [forms.chinchilla(), forms.kaplan(), forms.interaction()]
+        laws += [] if ceiling is None else [forms.bounded(ceiling)]
+        origins = GRID_ORIGINS
+    else:
+        laws = [forms.power_floor(), forms.power(), forms.power_shifted(), forms.broken(1)]
+        laws += [forms.exponential(), forms.logarithmic()]
+        laws += [] if ceiling is None else [forms.power_bounded(ceiling)]
+        origins = CURVE_ORIGINS
+    raw, log_y = log_table(laws[0], data, response)
+    logs = raw - raw.mean(axis=0)
+    size = logs[:, -1]
+    splits = _splits(size, origins)
+    scores: dict[str, float | None] = {}
+    for law in laws:
+        trains = [train for train, _ in splits if int(train.sum()) >= len(law.parameters) + SPARE_ROWS]
+        if not splits or len(trains) < len(splits):
+            scores[law.name] = None
+            continue
+        weights = np.array([_emphasis(size, train, 0.0) for train in (*trains, np.ones(len(size), bool))])
+        found = _fit_jobs(law, logs, log_y, weights, np.random.default_rng(seed))
+        scores[law.name] = _pooled(_origin_errors(law, found, logs, log_y, splits), range(len(splits)))
+    known = {name: score for name, score in scores.items() if score is not None and np.isfinite(score)}
+    best = min(known, key=known.__getitem__) if known else laws[0].name
+    return next(law for law in laws if law.name == best), scores

@@ -19,6 +19,9 @@ from scaling.laws.terms import Floats
 LEVEL = 0.05
 """Size of every test, family-wise for the pairs."""
 
+NO_FALL = 0.1
+"""Log fall over a whole grid that counts as none: an interval below it means "does not scale here"."""
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -151,7 +154,10 @@ def family_sentence(
     fall = 1 - np.exp(-verdict.fall)
     if not verdict.scales:
         low, high = (1 - np.exp(-end) for end in verdict.interval)
-        return f"{family} does not scale here: its loss falls by {fall:.0%} [{low:.0%}, {high:.0%}] over the grid"
+        size = f"its loss falls by {fall:.0%} [{low:.0%}, {high:.0%}] over the grid"
+        if verdict.interval[1] > NO_FALL:
+            return f"{family}: cannot tell whether it scales here: {size}"
+        return f"{family} does not scale here: {size}"
     head = f"{family}: loss falls by {fall:.0%} over the grid"
     if skill is None or interval is None:
         return f"{head}; cannot tell whether its law predicts larger cells: {reason}"
