@@ -20,15 +20,9 @@ from scaling.figures.theme import (
 
 VISION = {  # Machado, Oliveira, Fernandes 2009, severity 1.0, on linear RGB
     "normal": np.eye(3),
-    "protan": np.array(
-        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
-    ),
-    "deutan": np.array(
-        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
-    ),
-    "tritan": np.array(
-        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
-    ),
+    "protan": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+    "deutan": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+    "tritan": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
 }
 
 
@@ -57,9 +51,7 @@ def test_any_two_families_stay_apart(palette, vision):
     ("palette", "ground"), [(FAMILY_COLOURS, "#ffffff"), (FAMILY_COLOURS_ON_DARK, "#15181b")], ids=["light", "dark"]
 )
 def test_families_stand_out_from_the_page(palette, ground):
-    assert {
-        family: contrast(colour, ground) for family, colour in palette.items() if contrast(colour, ground) < 2.6
-    } == {}
+    assert {family: contrast(colour, ground) for family, colour in palette.items() if contrast(colour, ground) < 2.6} == {}
 
 
 @pytest.mark.parametrize("vision", VISION)

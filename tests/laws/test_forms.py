@@ -97,9 +97,7 @@ def test_saturating_solves_its_equation() -> None:
     assert np.allclose(np.log((y - 0.1) / (0.95 - y) ** 0.7), np.log(40.0 * x**-0.5), atol=1e-6)
 
 
-@given(
-    n=st.floats(1, 1e9), d=st.floats(1, 1e9), sharpness=st.sampled_from([1.0, 2.0, 3.0]), e=st.floats(1e-3, 5.0)
-)
+@given(n=st.floats(1, 1e9), d=st.floats(1, 1e9), sharpness=st.sampled_from([1.0, 2.0, 3.0]), e=st.floats(1e-3, 5.0))
 def test_bounded_stays_below_its_ceiling(n: float, d: float, sharpness: float, e: float) -> None:
     law = forms.bounded(0.9, sharpness)
     value = law.predict({"E": e, "A": 50.0, "alpha": 0.4, "B": 90.0, "beta": 0.5}, N=n, D=d)

@@ -54,9 +54,7 @@ def test_flop_of_vit_by_hand():
 
 def test_flop_of_mlp_is_twice_its_weights():
     model = build("mlp", 16, 2, IMAGE)
-    assert forward_flop(model, IMAGE) == 2 * sum(
-        layer.weight.numel() for layer in model if isinstance(layer, nn.Linear)
-    )
+    assert forward_flop(model, IMAGE) == 2 * sum(layer.weight.numel() for layer in model if isinstance(layer, nn.Linear))
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -30,9 +30,7 @@ def test_inception_is_its_four_branches():
 
     def activated(y: torch.Tensor, layer: torch.nn.BatchNorm2d, start: int) -> torch.Tensor:
         part = slice(start, start + y.shape[1])
-        return F.relu(
-            F.batch_norm(y, layer.running_mean[part], layer.running_var[part], layer.weight[part], layer.bias[part])
-        )
+        return F.relu(F.batch_norm(y, layer.running_mean[part], layer.running_var[part], layer.weight[part], layer.bias[part]))
 
     one, reduce3, reduce5 = module.pointwise.weight.split((4, 3, 2))
     branches = (

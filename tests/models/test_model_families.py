@@ -21,9 +21,7 @@ IMAGES = [GREY, ImageSpec(32, 3, 100), ImageSpec(64, 3, 7), ImageSpec(37, 1, 3)]
 RESIDUAL = {"resnet", "vit", "swin"}
 
 
-def small(
-    name: str, image: ImageSpec = GREY, regularisation: Regularisation | None = None, factor: float = 1
-) -> nn.Module:
+def small(name: str, image: ImageSpec = GREY, regularisation: Regularisation | None = None, factor: float = 1) -> nn.Module:
     torch.manual_seed(0)
     family = get_family(name)
     width = factor * family.widths[0]

@@ -184,9 +184,7 @@ def fits_of(runs: pl.DataFrame, rng_seed=1) -> dict:
                 "misfit": 0.012 if enough else None,
                 "order_params": 0.92 if enough else None,
                 "order_images": 0.97 if enough else None,
-                "sentence": f"{family} follows its law here."
-                if enough
-                else f"Cannot tell for {family}: too few cells.",
+                "sentence": f"{family} follows its law here." if enough else f"Cannot tell for {family}: too few cells.",
             }
         )
     pairs = [
@@ -224,8 +222,7 @@ def tuning_of(runs: pl.DataFrame) -> dict[str, dict]:
             best = 0.02 * (width / 4) ** -0.5
             rates = [best * 2.0**k for k in (-2, -1, 0, 1)]
             candidates = [
-                {"rate": r, "validation_loss": 0.5 * (1 + 0.06 * np.log(r / best) ** 2), "status": "done"}
-                for r in rates
+                {"rate": r, "validation_loss": 0.5 * (1 + 0.06 * np.log(r / best) ** 2), "status": "done"} for r in rates
             ]
             if family == "vgg":
                 candidates[-1] |= {"validation_loss": None, "status": "diverged"}

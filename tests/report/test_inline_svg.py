@@ -30,9 +30,7 @@ def test_ids_of_two_figures_never_meet_and_references_hold(figure):
     assert ids[0]
     assert not ids[0] & ids[1]
     for text, own in zip((first, second), ids, strict=True):
-        assert set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text)) <= {(i, "") for i in own} | {
-            ("", i) for i in own
-        }
+        assert set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text)) <= {(i, "") for i in own} | {("", i) for i in own}
 
 
 def test_the_same_figure_gives_the_same_text(figure):
@@ -42,9 +40,7 @@ def test_the_same_figure_gives_the_same_text(figure):
 def test_dots_become_circles_where_they_were():
     points = pd.DataFrame({"x": [0.0, 10.0], "y": [0.0, 0.0]})
     text = inline_svg(p9.ggplot(points, p9.aes("x", "y")) + p9.geom_point(size=3, stroke=0), "dots", "x")
-    circles = [
-        tuple(map(float, found)) for found in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)" r="([\d.]+)"', text)
-    ]
+    circles = [tuple(map(float, found)) for found in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)" r="([\d.]+)"', text)]
     assert len(circles) == 2
     (x0, y0, r0), (x1, y1, r1) = circles
     assert x1 - x0 > 100

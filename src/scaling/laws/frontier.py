@@ -1,58 +1,103 @@
-"""The compute-optimal frontier of a family: N*(C), D*(C), L*(C), solved numerically.
+"""The compute-optimal frontier: N*(C), D*(C), L*(C), solved numerically for a fit and all its resamples at once.
 
-Compute follows the table itself: FLOP of one image as a power-law interpolation in N, images seen as one in D. Where the study
-trains T = max(floor, factor x D) images, C is not 6 N D and no closed form holds.
+Where C = 6 N D the closed form of Hoffmann et al. 2022, equation 4, holds and is what the numbers must agree with. A study
+that trains T = max(floor, factor x D) images has no closed form: its compute is read off its own table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from scaling.laws.forms import Law
 from scaling.laws.terms import Floats
 
 REACH = 3.0
-"""How far beyond the trained N and D the frontier is drawn."""
-GRID = 160
+"""How far beyond the trained N and D a study's frontier is drawn."""
+GRID = 240
 POINTS = 24
 
 
+class Compute(Protocol):
+    """What a run costs, seen from a budget."""
+
+    @property
+    def log_params(self) -> tuple[float, float]:
+        """Range of log N to search."""
+
+    @property
+    def log_flop(self) -> tuple[float, float]:
+        """Range of log C that makes sense to search."""
+
+    def log_images(self, log_flop: float, log_params: Floats) -> Floats:
+        """Log of the largest D that a budget pays for at each N; NaN where it pays for none."""
+
+
 @dataclass(frozen=True)
-class Compute:
-    """FLOP of a training run as a product f(N) T(D), each interpolated between the table's own levels in logs."""
+class SixND:
+    """C = 6 N D, for N and C between limits (Kaplan et al. 2020, section 2.1)."""
 
-    log_params: Floats
-    log_flop_per_image: Floats
-    log_images: Floats
-    log_seen: Floats
+    log_params: tuple[float, float]
+    log_flop: tuple[float, float]
 
-    def __call__(self, params: Floats, images: Floats) -> Floats:
-        """FLOP of a run at N and D."""
-        return np.exp(
-            _line(np.log(params), self.log_params, self.log_flop_per_image)
-            + _line(np.log(images), self.log_images, self.log_seen)
+    def log_images(self, log_flop: float, log_params: Floats) -> Floats:
+        """Log D = log C - log 6 - log N."""
+        return log_flop - np.log(6.0) - log_params
+
+
+@dataclass(frozen=True)
+class TabledCompute:
+    """log C = f(log N) + t(log D), each a broken line through the levels of a table."""
+
+    levels_params: Floats
+    cost_params: Floats
+    levels_images: Floats
+    cost_images: Floats
+
+    @property
+    def log_params(self) -> tuple[float, float]:
+        """The table's range of log N, REACH times wider at both ends."""
+        return float(self.levels_params[0] - np.log(REACH)), float(self.levels_params[-1] + np.log(REACH))
+
+    @property
+    def log_flop(self) -> tuple[float, float]:
+        """From the cheapest cell to the dearest within REACH."""
+        low, high = self.log_params
+        reach = self.levels_images[-1] + np.log(REACH)
+        dearest = _line(np.array([high]), self.levels_params, self.cost_params) + _line(
+            np.array([reach]), self.levels_images, self.cost_images
         )
+        cheapest = _line(np.array([low]), self.levels_params, self.cost_params) + self.cost_images.min()
+        return float(cheapest[0]), float(dearest[0])
 
-    def images_for(self, flop: float, params: Floats) -> Floats:
-        """Largest D that a budget pays for at each N; NaN beyond three times the table's range of D."""
-        log_d = np.linspace(self.log_images[0] - np.log(REACH), self.log_images[-1] + np.log(REACH), 400)
-        seen = _line(log_d, self.log_images, self.log_seen)
-        allowed = np.log(flop) - _line(np.log(params), self.log_params, self.log_flop_per_image)
-        log_images = np.interp(allowed, np.maximum.accumulate(seen), log_d, left=np.nan, right=log_d[-1])
-        return np.exp(log_images)
+    def log_images(self, log_flop: float, log_params: Floats) -> Floats:
+        """Log of the largest D; at most REACH times the table's largest."""
+        log_d = np.linspace(self.levels_images[0] - np.log(REACH), self.levels_images[-1] + np.log(REACH), 400)
+        cost = np.maximum.accumulate(_line(log_d, self.levels_images, self.cost_images))
+        allowed = log_flop - _line(log_params, self.levels_params, self.cost_params)
+        # A cost that is flat at small D (a floor on images seen) pays for the largest D on the flat.
+        place = np.searchsorted(cost, allowed + 1e-12, side="right") - 1
+        inner = np.interp(allowed, cost + np.arange(len(cost)) * 1e-12, log_d)
+        return np.where(place < 0, np.nan, np.maximum(inner, log_d[np.maximum(place, 0)]))
 
 
-def compute_of(params: Floats, images: Floats, flop: Floats) -> Compute:
-    """Compute as the table spent it: log flop = f(N) + t(D) by least squares over the levels."""
+def tabled_compute(params: Floats, images: Floats, flop: Floats) -> TabledCompute:
+    """Compute as a table spent it: log C = f(N) + t(D) by least squares over its levels.
+
+    Raises:
+        ValueError: if a compute is not positive and finite.
+    """
+    if not (np.isfinite(flop).all() and (flop > 0).all()):
+        raise ValueError("flop holds a value that is not positive and finite")
     levels_n, at_n = np.unique(params, return_inverse=True)
     levels_d, at_d = np.unique(images, return_inverse=True)
     design = np.zeros((len(flop), len(levels_n) + len(levels_d)))
     design[np.arange(len(flop)), at_n] = 1.0
     design[np.arange(len(flop)), len(levels_n) + at_d] = 1.0
     solution = np.linalg.lstsq(design, np.log(flop), rcond=None)[0]
-    return Compute(np.log(levels_n), solution[: len(levels_n)], np.log(levels_d), solution[len(levels_n) :])
+    return TabledCompute(np.log(levels_n), solution[: len(levels_n)], np.log(levels_d), solution[len(levels_n) :])
 
 
 def _line(x: Floats, places: Floats, values: Floats) -> Floats:
@@ -65,18 +110,47 @@ def _line(x: Floats, places: Floats, values: Floats) -> Floats:
     return np.where(x < places[0], left, np.where(x > places[-1], right, inner))
 
 
-def best_split(predict: Callable[[Floats, Floats], Floats], compute: Compute, flop: float) -> tuple[float, float, float]:
-    """N, D and response of the lowest predicted response that a budget can buy, inside three times the trained range."""
-    low, high = compute.log_params[0] - np.log(REACH), compute.log_params[-1] + np.log(REACH)
-    params = np.exp(np.linspace(low, high, GRID))
-    images = compute.images_for(flop, params)
-    known = np.isfinite(images)
+class Optimum(NamedTuple):
+    """Best use of one budget for B candidates: log N*, log D*, log L*, each [B]; edge [B]: the best N ends the range."""
+
+    log_params: Floats
+    log_images: Floats
+    log_response: Floats
+    edge: np.ndarray
+
+
+def optimum(law: Law, theta: Floats, centre: Floats, compute: Compute, flop: float) -> Optimum | None:
+    """N and D of the lowest response that a budget buys; None where it buys nothing in the range.
+
+    Args:
+        law: a law of N and D.
+        theta: coordinates [B, p] about ``centre``.
+        centre: of (log N, log D).
+        compute: the price.
+        flop: the budget.
+    """
+    log_n = np.linspace(*compute.log_params, GRID)
+    log_d = compute.log_images(float(np.log(flop)), log_n)
+    known = np.isfinite(log_d)
     if not known.any():
-        return np.nan, np.nan, np.nan
-    params, images = params[known], images[known]
-    value = predict(params, images)
-    best = int(np.argmin(value))
-    return float(params[best]), float(images[best]), float(value[best])
+        return None
+    log_n, log_d = log_n[known], log_d[known]
+    value = law.log_values(theta, np.column_stack([log_n, log_d]) - centre)
+    best = np.argmin(value, axis=1)
+    edge = (best == 0) | (best == len(log_n) - 1)
+    rows = np.arange(len(theta))
+    if len(log_n) < 3:
+        return Optimum(log_n[best], log_d[best], value[rows, best], edge)
+    # A parabola through the best point and its neighbours refines N* to well below the grid's step.
+    middle = np.clip(best, 1, len(log_n) - 2)
+    left, here, right = (value[rows, middle + offset] for offset in (-1, 0, 1))
+    bend = left - 2.0 * here + right
+    shift = np.where(edge | (bend <= 0), 0.0, 0.5 * (left - right) / np.where(bend > 0, bend, 1.0))
+    refined = np.where(edge, log_n[best], log_n[middle] + np.clip(shift, -1, 1) * (log_n[1] - log_n[0]))
+    images = np.interp(refined, log_n, log_d)
+    places = np.column_stack([refined, images]) - centre
+    response = np.diagonal(law.log_values(theta, places)).copy()
+    return Optimum(refined, images, response, edge)
 
 
 def trained_budgets(flop: Floats, count: int = POINTS) -> Floats:

@@ -20,6 +20,8 @@ CHUNK = 128
 
 STUCK = 1e9
 """Damping beyond which a step is too short to matter."""
+EXACT = 1e-12
+"""Log residual below which data lie on the law."""
 ROUNDING = 1e-9
 """Decrement, relative to the objective, below which a candidate that no step improves has converged."""
 
@@ -171,7 +173,7 @@ def _minimise_chunk(
         turned = np.einsum("bji,bj->bi", vectors, free_gradient / scale)
         curvature = np.maximum(np.abs(eigenvalues), 1e-10)
         decrement = 0.5 * np.sum(turned**2 / curvature, axis=1)
-        flat = decrement <= tolerance * value + 1e-26 * weights[active].sum(1)
+        flat = decrement <= tolerance * value + EXACT**2 * weights[active].sum(1)
         done = flat & (eigenvalues >= -1e-8).all(1)
         result.theta[active], result.objective[active] = here, value
         result.gradient[active] = np.sqrt(np.sum(free_gradient**2, axis=1))

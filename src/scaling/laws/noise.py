@@ -16,6 +16,9 @@ from scaling.laws.terms import Floats
 PRIOR_SLOPE_SD = 0.5
 """Prior spread of d log variance / d log D about 0: keeps a handful of residuals from setting the weights (assumption)."""
 
+LOG_SQUARE_VARIANCE = np.pi**2 / 2
+"""Variance of the logarithm of a squared Gaussian."""
+
 
 @dataclass(frozen=True)
 class Noise:
@@ -72,7 +75,7 @@ def estimate_noise(groups: list[tuple[Floats, Floats, Floats, int]]) -> Noise:
     if power == 0.0:
         return Noise(0.0, 0.0)
     raw = float(place @ value) / power
-    variance = float(np.mean((value - raw * place) ** 2)) / power
+    variance = LOG_SQUARE_VARIANCE / power
     slope = raw * PRIOR_SLOPE_SD**2 / (PRIOR_SLOPE_SD**2 + variance)
     return Noise(slope, _shared_share(groups, slope))
 

@@ -46,7 +46,9 @@ def profile_intervals(found: Fit, level: float = 0.95) -> tuple[dict[str, Interv
         return dict.fromkeys(law.parameters), dict.fromkeys(law.parameters, f"not fitted: {why}")
     problem, theta = origin_problem(found)
     low, high = profile_ends(problem, theta[None], found.weights, np.array([rise_of(found, level)]))
-    public_low, public_high = (law.publish(end, np.zeros(len(found.centre)))[0] for end in (low, high))
+    public_low, public_high = (
+        law.publish(np.where(np.isfinite(end), end, theta), np.zeros(len(found.centre)))[0] for end in (low, high)
+    )
     floors = {at.start for at, term in zip(law.slices, law.terms, strict=True) if not term.columns}
     intervals: dict[str, Interval] = {}
     reasons: dict[str, str] = {}

@@ -9,6 +9,8 @@ import numpy as np
 from scaling.laws.terms import EXPONENT_LIMIT, Curve, Floats, Spread, logistic, softplus
 
 STEPS = 60
+TINY = 1e-100
+"""Keeps 0 / 0 finite where a = 0 and u = 1 to rounding."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Saturating:
         v = _solve(level, a)
         up, down = logistic(v), logistic(-v)
         # Derivatives of G in v, and of G in (log W, a, log B, c) at fixed v.
-        slope, bend = down + a * up, (a - 1.0) * up * down
+        slope, bend = down + a * up + TINY, (a - 1.0) * up * down
         ones = np.ones_like(v)
         partial = np.stack([(1.0 - a) * ones, softplus(v) - log_w, -ones, x * ones], axis=2)
         first = -partial / slope[..., None]
@@ -90,7 +92,7 @@ def _solve(level: Floats, a: Floats) -> Floats:
     for _ in range(STEPS):
         value = a * softplus(v) - softplus(-v) - level
         low, high = np.where(value < 0, v, low), np.where(value < 0, high, v)
-        step = v - value / (logistic(-v) + a * logistic(v) + 1e-300)
+        step = v - value / (logistic(-v) + a * logistic(v) + TINY)
         new = np.where((step > low) & (step < high), step, 0.5 * (low + high))
         if np.nanmax(np.abs(new - v) / (1.0 + np.abs(v))) < 1e-14:
             return new

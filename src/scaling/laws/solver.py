@@ -23,6 +23,8 @@ CONDITION_LIMIT = 1e12
 """Condition of the scaled Hessian beyond which a combination of parameters has no say in the objective."""
 UNCONVERGED = 1e-4
 """Relative gain that Newton still expects beyond which a fit has failed."""
+EXACT = 1e-9
+"""Log residual below which data lie on the law: what is left there is rounding."""
 PATH_FACTORS = (8.0, 4.0, 3.0, 2.0)
 """Ratios of successive deltas: the next is tried where the set of rows inside a tiny delta was lost on the way."""
 HUBER_EFFICIENCY = 1.345
@@ -283,7 +285,7 @@ def _examine(
     eigenvalues = np.linalg.eigvalsh(inner / np.outer(scale, scale)) if free.any() else np.ones(1)
     condition = float(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else float("inf")
     step = np.linalg.lstsq(inner, gradient[free], rcond=None)[0] if free.any() else np.zeros(0)
-    decrement = float(abs(gradient[free] @ step) / (2 * value)) if value > 0 else 0.0
+    decrement = float(abs(gradient[free] @ step) / 2 / max(value, EXACT**2 * weights.sum()))
     certificate = Certificate(float(np.linalg.norm(gradient[free])), decrement, starts, share, condition)
     return certificate, reasons, bool((low | high).any())
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling.laws.frontier import best_split, compute_of, trained_budgets
+from scaling.laws.frontier import optimum, tabled_compute, trained_budgets
 from scaling.laws.holdout import root_mean_square
 from scaling.laws.noise import seed_spread
 from scaling.laws.profile import profile_intervals
@@ -93,28 +93,25 @@ def holdout_entry(one: Judged, held: Held) -> dict[str, Any]:
 
 
 def frontier_entry(one: Judged) -> dict[str, Any] | None:
-    """Entry of ``frontier``; None where the law or the compute is not known."""
+    """Entry of ``frontier``: N*, D*, L* over the budgets trained; None where the law or the compute is not known."""
     cells, found = one.cells, one.found
-    if not found.parameters or not np.isfinite(cells.flop).all() or (cells.flop <= 0).any():
+    if not found.parameters or not (np.isfinite(cells.flop).all() and (cells.flop > 0).all()):
         return None
-    compute = compute_of(cells.params, cells.images, cells.flop)
-    budgets = trained_budgets(cells.flop)
-    rows = [best_split(lambda n, d: found.predict(N=n, D=d), compute, float(flop)) for flop in budgets]
-    params, images, loss = (np.array(column) for column in zip(*rows, strict=True))
-    known = np.isfinite(loss)
-    params, images, loss, budgets = params[known], images[known], loss[known], budgets[known]
-    logs = np.log(np.column_stack([params, images])) - found.centre
-    band = np.exp(found.law.log_values(one.draws, logs))
-    low, high = np.quantile(band, [0.025, 0.975], axis=0)
-    return {
-        "family": cells.family,
-        "flop": budgets.tolist(),
-        "loss": loss.tolist(),
-        "params": params.tolist(),
-        "images": images.tolist(),
-        "low": low.tolist(),
-        "high": high.tolist(),
-    }
+    compute = tabled_compute(cells.params, cells.images, cells.flop)
+    entry: dict[str, Any] = {"family": cells.family}
+    names = ("flop", "loss", "params", "images", "low", "high", "params_low", "params_high")
+    columns: dict[str, list[float]] = {name: [] for name in names}
+    for flop in trained_budgets(cells.flop):
+        best = optimum(found.law, found.theta[None], found.centre, compute, float(flop))
+        spread = optimum(found.law, one.draws, found.centre, compute, float(flop))
+        if best is None or spread is None:
+            continue
+        low, high = np.quantile(spread.log_response, [0.025, 0.975])
+        small, large = np.quantile(spread.log_params, [0.025, 0.975])
+        logs = (best.log_response[0], best.log_params[0], best.log_images[0], low, high, small, large)
+        for name, value in zip(names, (flop, *np.exp(logs)), strict=True):
+            columns[name].append(float(value))
+    return entry | columns
 
 
 def plain(value: Any) -> Any:
