@@ -14,7 +14,16 @@ from scaling.laws import predict
 from scaling.laws.synthetic import TRUTHS, synthetic_runs
 from scaling.verdicts import fit_study
 from scaling.verdicts.compare import compare_table
-from scaling.verdicts.families import contrasts, family_sentence, gate, holm, order_share
+from scaling.verdicts.families import (
+    conclude,
+    contrasts,
+    family_sentence,
+    gate,
+    holm,
+    measured_exponent,
+    measured_skill,
+    order_share,
+)
 
 GRID = tuple(a.ravel() for a in np.meshgrid(np.geomspace(1e3, 1e5, 4), np.geomspace(300, 3e4, 4)))
 
@@ -58,12 +67,23 @@ def test_order_counts_neighbours_that_fell_by_more_than_noise() -> None:
 def test_paired_contrasts_see_what_unpaired_would_not() -> None:
     rng = np.random.default_rng(0)
     common = rng.normal(0, 0.5, 2000)
-    draws = {"a": common + rng.normal(0, 0.01, 2000), "b": common + rng.normal(0, 0.01, 2000)}
-    (row,) = contrasts("skill", {"a": 0.8, "b": 0.7}, draws, "skill")
-    assert row["p_holm"] < 1e-6
-    assert row["verdict"].startswith("a has the larger skill than b: by 0.10 [")
-    (row,) = contrasts("skill", {"a": 0.7, "b": 0.705}, draws, "skill")
-    assert row["verdict"].startswith("cannot tell b from a in skill")
+    a, b = (common + rng.normal(0, 0.01, 2000) for _ in range(2))
+    rows = contrasts("alpha", {"a": measured_exponent(0.8, a, 20), "b": measured_exponent(0.7, b, 20)})
+    (row,) = conclude(rows)
+    assert row["p_holm"] < 1e-4
+    assert row["verdict"].startswith("a has the larger alpha than b: by 0.10 [")
+    rows = contrasts("alpha", {"a": measured_exponent(0.7, a, 20), "b": measured_exponent(0.705, b, 20)})
+    assert conclude(rows)[0]["verdict"].startswith("cannot tell b from a in alpha: difference")
+
+
+def test_a_lower_skill_that_noise_explains_is_no_difference() -> None:
+    """Two families that follow their laws, one with five times the noise: what they are expected to score differs."""
+    rng = np.random.default_rng(1)
+    quiet, noisy = (np.log(scale) + rng.normal(0, 0.3, 500) for scale in (0.06, 0.3))
+    rows = contrasts("skill", {"quiet": measured_skill(0.95, quiet, 20), "noisy": measured_skill(0.72, noisy, 20)})
+    assert rows[0]["p"] > 0.3
+    rows = contrasts("skill", {"quiet": measured_skill(0.95, quiet, 20), "noisy": measured_skill(-1.5, noisy, 20)})
+    assert rows[0]["p"] < 0.01
 
 
 @pytest.fixture(scope="module")

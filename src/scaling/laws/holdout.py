@@ -21,6 +21,8 @@ from scaling.laws.terms import Floats
 Origin = Literal["params", "images", "both"]
 ORIGINS: tuple[Origin, ...] = ("params", "images", "both")
 STARTS = 8
+ITERATIONS = 40
+"""Enough for a prediction: what a longer search still moves are parameters that the grid does not identify."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +102,12 @@ def predict_splits(
             rng = np.random.default_rng(seed)
             drawn = law.starts(spread_of(logs, train_y), rng, STARTS)
             starts = np.concatenate([starts, project(law, drawn, logs, train_y[0], weight)])
-        problem = make_problem(law, logs, train_y, delta)
-        best, theta = np.full(len(log_y), np.inf), np.zeros((len(log_y), len(law.parameters)))
-        for start in starts:
-            here = np.broadcast_to(start, theta.shape)
-            found = minimise(problem, here, weight, tolerance=1e-7, iterations=60)
-            better = found.objective < best
-            best[better], theta[better] = found.objective[better], found.theta[better]
+        # All starts of all responses at once, then the best start of each response.
+        tries = np.tile(starts, (len(log_y), 1))
+        problem = make_problem(law, logs, np.repeat(train_y, len(starts), axis=0), delta)
+        found = minimise(problem, tries, weight, tolerance=1e-7, iterations=ITERATIONS)
+        best = np.argmin(found.objective.reshape(len(log_y), -1), axis=1) + np.arange(len(log_y)) * len(starts)
+        theta = found.theta[best]
         columns.append(law.log_values(theta, raw[split.test] - centre))
     return np.concatenate(columns, axis=1)
 

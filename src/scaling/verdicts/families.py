@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
-from scipy.stats import norm
 from scipy.stats import t as student
 
 from scaling.laws.terms import Floats
@@ -95,49 +94,99 @@ def centred_interval(value: float, draws: Floats, level: float = 1 - LEVEL) -> t
     return float(value - high), float(value - low)
 
 
-def contrasts(what: str, values: Mapping[str, float], draws: Mapping[str, Floats], unit: str) -> list[dict[str, object]]:
-    """All pairs of families compared on one quantity, paired by draw, with Holm's correction.
+@dataclass(frozen=True)
+class Measured:
+    """One family's value of a quantity, for contrasts.
+
+    Attributes:
+        value: as reported.
+        draws: of the reported value in resamples, [B]; draw i of every family shares the noise of its (seed, D).
+        score: the value on the scale of the test, where its errors are symmetric.
+        score_draws: resamples on that scale, [B].
+        expected: score expected where there is nothing to tell: two families differ by more than noise explains
+            if their scores differ by more than their expected scores do.
+        freedom: degrees of freedom of the noise.
+    """
+
+    value: float
+    draws: Floats
+    score: float
+    score_draws: Floats
+    expected: float
+    freedom: int
+
+
+def measured_skill(value: float, log_draws: Floats, freedom: int) -> Measured:
+    """Skill on the scale log(1 - skill). Resamples obey the law, so their median is what noise alone lets one expect.
+
+    A noisy family has a lower skill even if it follows its law to the letter: without the expected part two families
+    with one law and unequal noise would be told apart.
+    """
+    score = float(np.log(max(1.0 - value, 1e-12)))
+    return Measured(value, 1.0 - np.exp(log_draws), score, log_draws, float(np.median(log_draws)), freedom)
+
+
+def measured_exponent(value: float, draws: Floats, freedom: int) -> Measured:
+    """An exponent as it is: equal exponents are expected."""
+    return Measured(value, draws, value, draws, 0.0, freedom)
+
+
+def contrasts(what: str, measured: Mapping[str, Measured]) -> list[dict[str, object]]:
+    """All pairs of families compared on one quantity, paired by draw; p without correction for their number.
 
     Args:
-        what: name of the contrast.
-        values: family -> observed value.
-        draws: family -> bootstrap draws; draw i of every family shares the noise of its (seed, D).
-        unit: how the sentence names the quantity.
+        what: name of the quantity.
+        measured: family -> value and draws.
     """
-    names = list(values)
     rows: list[dict[str, object]] = []
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            difference = values[first] - values[second]
-            deviation = draws[first] - draws[second]
-            spread = float(np.std(deviation, ddof=1))
-            p = float(2 * norm.sf(abs(difference) / spread)) if spread > 0 else 1.0
-            interval = centred_interval(difference, deviation)
-            rows.append(
-                {
-                    "first": first,
-                    "second": second,
-                    "contrast": what,
-                    "difference": difference,
-                    "interval": list(interval),
-                    "p": p,
-                }
-            )
-    for row, p in zip(rows, holm([float(row["p"]) for row in rows]), strict=True):
-        row["p_holm"] = p
-        row["verdict"] = _pair_sentence(row, unit)
+    for first, second in combinations(measured, 2):
+        a, b = measured[first], measured[second]
+        excess = (a.score - a.expected) - (b.score - b.expected)
+        count = min(len(a.score_draws), len(b.score_draws))
+        spread = float(np.std(a.score_draws[:count] - b.score_draws[:count], ddof=1))
+        freedom = _joint_freedom(a, b)
+        p = float(2 * student.sf(abs(excess) / spread, freedom)) if spread > 0 else 1.0
+        difference = a.value - b.value
+        rows.append(
+            {
+                "first": first,
+                "second": second,
+                "contrast": what,
+                "difference": difference,
+                "interval": list(centred_interval(difference, a.draws[:count] - b.draws[:count])),
+                "p": p,
+            }
+        )
     return rows
 
 
-def _pair_sentence(row: Mapping[str, object], unit: str) -> str:
+def _joint_freedom(a: Measured, b: Measured) -> float:
+    """Welch and Satterthwaite's degrees of freedom of a difference."""
+    first, second = float(np.var(a.score_draws)), float(np.var(b.score_draws))
+    if first + second == 0.0:
+        return float(a.freedom + b.freedom)
+    return (first + second) ** 2 / (first**2 / a.freedom + second**2 / b.freedom)
+
+
+def conclude(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Holm's correction over all contrasts together, and a sentence for each."""
+    for row, p in zip(rows, holm([float(row["p"]) for row in rows]), strict=True):
+        row["p_holm"] = p
+        row["verdict"] = _pair_sentence(row)
+    return rows
+
+
+def _pair_sentence(row: Mapping[str, object]) -> str:
     low, high = row["interval"]
     if row["difference"] < 0:
         low, high = -high, -low
     larger, smaller = (row["first"], row["second"]) if row["difference"] >= 0 else (row["second"], row["first"])
     size = f"{abs(row['difference']):.2f} [{low:.2f}, {high:.2f}], p = {row['p_holm']:.2g} after Holm"
+    what = row["contrast"]
     if row["p_holm"] >= LEVEL:
-        return f"cannot tell {larger} from {smaller} in {unit}: difference {size}"
-    return f"{larger} has the larger {unit} than {smaller}: by {size}"
+        beyond = " beyond what their noise explains" if what == "skill" else ""
+        return f"cannot tell {larger} from {smaller} in {what}{beyond}: difference {size}"
+    return f"{larger} has the larger {what} than {smaller}: by {size}"
 
 
 def family_sentence(

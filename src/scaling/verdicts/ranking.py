@@ -6,7 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from scaling.verdicts.families import LEVEL, centred_interval, contrasts, family_sentence, gate, order_share
+from scaling.verdicts.families import (
+    LEVEL,
+    centred_interval,
+    conclude,
+    contrasts,
+    family_sentence,
+    gate,
+    measured_exponent,
+    measured_skill,
+    order_share,
+)
 from scaling.verdicts.judging import Judged, Skill
 
 
@@ -49,20 +59,26 @@ def rank_families(judged: list[Judged], skills: dict[str, Skill], fits: list[dic
         )
     pairs = contrasts(
         "skill",
-        {name: skills[name].value for name in scaling},
-        {name: 1 - np.exp(skills[name].draws) for name in scaling},
-        "skill",
+        {name: measured_skill(skills[name].value, skills[name].draws, _freedom(one)) for name, one in scaling.items()},
     )
     for name in ("alpha", "beta"):
         known = {f: one for f, one in scaling.items() if entries[f]["intervals"][name] is not None}
-        place = judged[0].found.law.parameters.index(name) if judged else 0
         pairs += contrasts(
             name,
-            {f: entries[f]["parameters"][name] for f in known},
-            {f: one.draws[:, place] for f, one in known.items()},
-            name,
+            {
+                family: measured_exponent(
+                    one.found.parameters[name], one.draws[:, one.found.law.parameters.index(name)], _freedom(one)
+                )
+                for family, one in known.items()
+            },
         )
+    pairs = conclude(pairs)
     return {"verdicts": verdicts, "pairs": pairs, "summary": _summary(verdicts, pairs)}
+
+
+def _freedom(one: Judged) -> int:
+    """Degrees of freedom of a family's residuals."""
+    return max(one.found.rows - len(one.found.theta), 1)
 
 
 def _summary(verdicts: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> list[str]:
