@@ -36,4 +36,4 @@ rule complete:
     message:
         "Looking for cells without a result"
     shell:
-        dag.command("complete") + " 2>&1 | tee {log:q}"
+        dag.command("complete") + " 2>&1 | tee -i {log:q}"

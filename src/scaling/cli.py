@@ -116,10 +116,11 @@ def tune(study_path: StudyPath, family: str, cores: Annotated[int, typer.Option(
 
 
 def _data_path(study: Study, layout: Layout) -> Path:
-    from scaling.data import prepared_path
+    """The prepared images, checked; a damaged file is named and rebuilt."""
+    from scaling.data import prepare
     from scaling.resolve import data_settings
 
-    return prepared_path(data_settings(study), layout.data)
+    return prepare(data_settings(study), layout.data, progress=False)
 
 
 def _runner(study: Study, layout: Layout, device, label: str, cores: int):
@@ -248,10 +249,11 @@ def main() -> None:
     """Run the command line; what a user did wrong is said in a line, with exit code 2."""
     from scaling.data import DataError
     from scaling.models.ladder import SizeError
+    from scaling.training.device import DeviceError
 
     try:
         app(standalone_mode=True)
-    except (StudyError, DataError, SizeError) as error:
+    except (StudyError, DataError, SizeError, DeviceError) as error:
         _say(str(error))
         sys.exit(2)
 

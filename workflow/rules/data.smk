@@ -10,4 +10,4 @@ rule prepare:
     message:
         "Preparing the images of {dag.study.data.source}"
     shell:
-        dag.command("prepare") + " 2>&1 | tee {log:q}"
+        dag.command("prepare") + " 2>&1 | tee -i {log:q}"

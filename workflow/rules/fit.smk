@@ -12,7 +12,7 @@ rule collect:
     message:
         "Collecting the runs of {dag.study.name} into one table"
     shell:
-        dag.command("collect") + " 2>&1 | tee {log:q}"
+        dag.command("collect") + " 2>&1 | tee -i {log:q}"
 
 
 rule fit:
@@ -29,4 +29,4 @@ rule fit:
     message:
         "Fitting the laws of {dag.study.name}"
     shell:
-        dag.command("fit") + " 2>&1 | tee {log:q}"
+        dag.command("fit") + " 2>&1 | tee -i {log:q}"

@@ -14,4 +14,4 @@ rule report:
     message:
         "Writing the report of {dag.study.name}"
     shell:
-        dag.command("report") + " 2>&1 | tee {log:q}"
+        dag.command("report") + " 2>&1 | tee -i {log:q}"

@@ -15,4 +15,4 @@ rule tune:
     message:
         "Tuning the learning rate of {wildcards.family}"
     shell:
-        dag.command("tune") + " {wildcards.family} --cores {threads} 2>&1 | tee {log:q}"
+        dag.command("tune") + " {wildcards.family} --cores {threads} 2>&1 | tee -i {log:q}"

@@ -86,11 +86,17 @@ def _summary(verdicts: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> lis
     flat = [v["family"] for v in verdicts if not v["scales"]]
     sentences = []
     if ranked:
-        order = ", ".join(f"{v['family']} {v['skill']:.2f}" for v in ranked)
+        order = ", ".join(f"{v['family']} {v['skill']:.2f}{_interval(v['skill_interval'])}" for v in ranked)
         sentences.append(f"Skill of each family's law at predicting its larger cells: {order}.")
     if flat:
         sentences.append(f"Not shown to scale here, so not ranked: {', '.join(flat)}.")
     told = [pair["verdict"] for pair in pairs if pair["p_holm"] < LEVEL]
+    by_skill = [pair["p_holm"] for pair in pairs if pair["contrast"] == "skill"]
+    if told and by_skill and min(by_skill) >= LEVEL:
+        sentences.append(
+            f"By skill no two families can be told apart ({len(by_skill)} paired contrasts, "
+            f"least p {min(by_skill):.2g} after Holm); what differs is the following."
+        )
     if told:
         sentences += [f"{text[0].upper()}{text[1:]}." for text in told]
     elif pairs:
@@ -100,3 +106,7 @@ def _summary(verdicts: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> lis
         count = ", ".join(f"{sum(v['kind'] == kind for v in verdicts)} {kind}" for kind in sorted(kinds))
         sentences.append(f"These sentences are about these families ({count}), not about kinds of architecture.")
     return sentences
+
+
+def _interval(limits: list[float] | None) -> str:
+    return f" [{limits[0]:.2f}, {limits[1]:.2f}]" if limits else " (no interval)"
