@@ -83,4 +83,3 @@ class Dag:
             )
             found[family] = int(flop / 1e9)
         return found
-

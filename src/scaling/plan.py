@@ -118,11 +118,7 @@ def _family_plan(
     members = cells(study, family)
     done, flop, seconds = 0, 0.0, 0.0
     for cell in members:
-        if (
-            tuning is not None
-            and tuning.rule is not None
-            and resolve(study, cell, tuning, ladders, image).key in stored
-        ):
+        if tuning is not None and tuning.rule is not None and resolve(study, cell, tuning, ladders, image).key in stored:
             done += 1
             continue
         forward = rungs[cell.target].flop_forward
@@ -136,9 +132,7 @@ def _family_plan(
         seen = recipe.images_seen(anchors.images)
         tuning_seconds = sum(
             len(anchors.rates)
-            * _cell_seconds(
-                recipe, seen, ladders.rung(family, target, image).flop_forward, study.data.validation, speed
-            )
+            * _cell_seconds(recipe, seen, ladders.rung(family, target, image).flop_forward, study.data.validation, speed)
             for target in anchors.params
         )
     return FamilyPlan(

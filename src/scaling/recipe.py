@@ -44,9 +44,7 @@ class Anchors(Strict):
     rates: Annotated[list[Annotated[Number, Field(gt=0)]], Field(min_length=2)] = Field(
         description="candidate peak learning rates, ascending, evenly spaced in their logarithm"
     )
-    widen: Annotated[Integer, Field(ge=0)] = Field(
-        2, description="how many more candidates an optimum at the edge may add"
-    )
+    widen: Annotated[Integer, Field(ge=0)] = Field(2, description="how many more candidates an optimum at the edge may add")
 
 
 class Recipe(Strict):

@@ -32,7 +32,12 @@ def test_derivatives_are_exact(law: forms.Law, seed: int) -> None:
     if not np.isfinite(prediction.value).all():
         return  # the logarithmic rival has ended: there is nothing to differentiate
     coefficients = np.random.default_rng(seed).normal(size=prediction.value.shape)
-    hessian = prediction.contract(coefficients)
+    gradient = prediction.gradient()
+    hessian = prediction.curvature(np.zeros_like(coefficients), coefficients)
+    assert np.allclose(prediction.pulled(coefficients), np.einsum("bn,bnp->bp", coefficients, gradient))
+    squares = np.einsum("bn,bnp,bnq->bpq", coefficients, gradient, gradient)
+    both = prediction.curvature(coefficients, coefficients)
+    assert np.allclose(both, squares + hessian, atol=1e-9 * (1 + np.abs(both).max()))
     step = 1e-5
     for j in range(theta.shape[1]):
         shift = np.zeros(theta.shape[1])
@@ -41,9 +46,9 @@ def test_derivatives_are_exact(law: forms.Law, seed: int) -> None:
         if not (np.isfinite(above.value).all() and np.isfinite(below.value).all()):
             return
         slope = (above.value - below.value) / (2 * step)
-        scale = 1.0 + np.abs(prediction.gradient[..., j])
-        assert np.abs(slope - prediction.gradient[..., j]).max() < 1e-5 * scale.max()
-        row = np.einsum("bn,bnp->bp", coefficients, above.gradient - below.gradient) / (2 * step)
+        scale = 1.0 + np.abs(gradient[..., j])
+        assert np.abs(slope - gradient[..., j]).max() < 1e-5 * scale.max()
+        row = np.einsum("bn,bnp->bp", coefficients, above.gradient() - below.gradient()) / (2 * step)
         assert np.allclose(row, hessian[:, j], rtol=1e-4, atol=1e-4 * (1 + np.abs(hessian).max()))
 
 

@@ -10,7 +10,8 @@ import pytest
 from example_study import ENVIRONMENT, fits_of, runs_table, study_of, tuning_of
 
 from scaling.records import SCHEMA
-from scaling.report.page import ReportInputs, build, render
+from scaling.report.inputs import ReportInputs
+from scaling.report.page import build, render
 from scaling.verdicts.study import fit_study
 
 SMALL = {"families": ("mlp", "resnet"), "sizes": (5_000, 20_000), "images": (500, 2_000)}

@@ -58,7 +58,5 @@ def normalise(batch: torch.Tensor, mean: np.ndarray | torch.Tensor, std: np.ndar
     """
     if batch.dtype != torch.uint8:
         raise DataError(f"a batch of type {batch.dtype} cannot be normalised, allowed: torch.uint8")
-    mean, std = (
-        torch.as_tensor(value, dtype=torch.float32, device=batch.device)[:, None, None] for value in (mean, std)
-    )
+    mean, std = (torch.as_tensor(value, dtype=torch.float32, device=batch.device)[:, None, None] for value in (mean, std))
     return batch.float().mul_(1 / (255 * std)).sub_(mean / std)

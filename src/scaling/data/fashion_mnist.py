@@ -55,13 +55,9 @@ def unpack(path: Path, sha256: str) -> Arrays:
     """Read a file that ``embed_fashion_mnist.pack`` wrote; DamagedData unless its bytes have this sha256."""
     found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
     if found != sha256:
-        raise DamagedData(
-            f"{path}: embedded Fashion-MNIST has sha256 {found}, expected {sha256}; reinstall the package"
-        )
+        raise DamagedData(f"{path}: embedded Fashion-MNIST has sha256 {found}, expected {sha256}; reinstall the package")
     with np.load(path) as archive:
-        parts = {
-            split: _file_order(archive[f"{split}_images"], archive[f"{split}_labels"]) for split in ("train", "test")
-        }
+        parts = {split: _file_order(archive[f"{split}_images"], archive[f"{split}_labels"]) for split in ("train", "test")}
     return _arrays(*parts["train"], *parts["test"])
 
 
@@ -125,9 +121,7 @@ def _file_order(by_class: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
     return images, labels
 
 
-def _arrays(
-    train_images: np.ndarray, train_labels: np.ndarray, test_images: np.ndarray, test_labels: np.ndarray
-) -> Arrays:
+def _arrays(train_images: np.ndarray, train_labels: np.ndarray, test_images: np.ndarray, test_labels: np.ndarray) -> Arrays:
     """Grey images [n, 28, 28] and labels of any integer type as Arrays with a channel axis."""
     return Arrays(
         CLASSES,

@@ -75,9 +75,7 @@ def list_images(folder: Path) -> Listing:
         raise DataError(f"image folder {str(folder)!r} is not a folder")
     splits = [split for split in ("train", "test") if (folder / split).is_dir()]
     if len(splits) == 1:
-        raise DataError(
-            f"image folder {str(folder)!r} has {splits[0]}/ alone; allowed: train/ and test/, or class folders"
-        )
+        raise DataError(f"image folder {str(folder)!r} has {splits[0]}/ alone; allowed: train/ and test/, or class folders")
     if splits:
         by_class = {split: _list_classes(folder, f"{split}/") for split in splits}
         unknown = sorted(set(by_class["test"]) - set(by_class["train"]))
@@ -98,8 +96,7 @@ def list_images(folder: Path) -> Listing:
         if not train[name]:
             raise DataError(f"image folder {str(folder)!r}: class {name!r} has no training image")
     labelled = [
-        tuple((image, label) for label, name in enumerate(classes) for image in split.get(name, ()))
-        for split in (train, test)
+        tuple((image, label) for label, name in enumerate(classes) for image in split.get(name, ())) for split in (train, test)
     ]
     if not labelled[1]:
         raise DataError(f"image folder {str(folder)!r} has no test image")
@@ -112,9 +109,7 @@ def decode_all(folder: Path, names: list[str], slot: Slot, advance: Callable[[in
     ``advance`` is told how many images each step has done. Returns those that could not be read; their rows
     hold zeros. Raises DataError when a process is killed (by lack of memory, say).
     """
-    chunks = [
-        (folder, slot, start, names[start : start + _CHUNK_IMAGES]) for start in range(0, len(names), _CHUNK_IMAGES)
-    ]
+    chunks = [(folder, slot, start, names[start : start + _CHUNK_IMAGES]) for start in range(0, len(names), _CHUNK_IMAGES)]
     unreadable: list[UnreadableImage] = []
     for chunk, failures in zip(chunks, _decoded(chunks), strict=True):
         unreadable += failures

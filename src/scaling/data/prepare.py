@@ -129,9 +129,7 @@ def _write_arrays(arrays: Arrays, side: int, name: str, partial: Path, advance: 
     draft.finish()
 
 
-def _write_folder(
-    listing: Listing, settings: DataSettings, name: str, partial: Path, advance: Callable[[int], None]
-) -> None:
+def _write_folder(listing: Listing, settings: DataSettings, name: str, partial: Path, advance: Callable[[int], None]) -> None:
     """Decode an image folder into the file; leave out or refuse what cannot be read."""
     splits = {"train": listing.train, "test": listing.test}
     shape = (SOURCES[settings.source].channels, settings.side, settings.side)
@@ -154,9 +152,7 @@ def _write_folder(
         os.replace(draft.path, partial)
 
 
-def _without(
-    draft: Draft, bad_rows: dict[str, list[int]], failures: list[UnreadableImage], facts: dict[str, object]
-) -> Draft:
+def _without(draft: Draft, bad_rows: dict[str, list[int]], failures: list[UnreadableImage], facts: dict[str, object]) -> Draft:
     """A copy of the draft without the given rows, made row by row since it may not fit in memory."""
     kept = {}
     for split, rows in bad_rows.items():

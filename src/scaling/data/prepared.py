@@ -93,9 +93,7 @@ class Draft:
         Raises DataError when a split is empty or the disk has no room.
         """
         if min(train_images, test_images) < 1:
-            raise DataError(
-                f"{name}: {train_images} training and {test_images} test images; at least 1 of each is needed"
-            )
+            raise DataError(f"{name}: {train_images} training and {test_images} test images; at least 1 of each is needed")
         self.path = path
         self._described = {
             "format": FORMAT,
@@ -125,9 +123,7 @@ class Draft:
         """Compute statistics and checksum, write the header and flush all to disk; DataError on a constant channel."""
         mean, std = channel_statistics(self.arrays["train_images"])
         if not std.all():
-            raise DataError(
-                f"{self._described['name']}: channel {int(np.argmin(std))} is the same in all training images"
-            )
+            raise DataError(f"{self._described['name']}: channel {int(np.argmin(std))} is the same in all training images")
         header = self._header(mean, std, _checksum(self._described["classes"], mean, std, self.arrays))
         for array in self.arrays.values():
             array.flush()
@@ -167,9 +163,7 @@ def load(path: Path, *, verify: bool = True) -> ImageData:
     if verify:
         found = _checksum(metadata["classes"], mean, std, arrays)
         if found != checksum:
-            raise DamagedData(
-                f"{path}: damaged, contents have sha256 {found}, expected {checksum}; prepare builds it anew"
-            )
+            raise DamagedData(f"{path}: damaged, contents have sha256 {found}, expected {checksum}; prepare builds it anew")
     channels, side = arrays["train_images"].shape[1:3]
     # A plain array view: numpy.memmap as a class costs time at each indexing.
     views = {tensor: array.view(np.ndarray) for tensor, array in arrays.items()}
@@ -228,9 +222,7 @@ def _read_header(path: Path) -> tuple[dict[str, Slot], dict[str, str]]:
     except DamagedData:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise DamagedData(
-            f"{path}: no header of a prepared file ({type(error).__name__}); prepare builds it anew"
-        ) from error
+        raise DamagedData(f"{path}: no header of a prepared file ({type(error).__name__}); prepare builds it anew") from error
     if not known or end != size:
         raise DamagedData(f"{path}: {size} bytes, its header says {end}; prepare builds it anew")
     return slots, metadata

@@ -27,9 +27,7 @@ def split(labels: np.ndarray, validation: int) -> tuple[np.ndarray, np.ndarray]:
     """
     labels = _as_labels(labels)
     if not 1 <= validation < len(labels):
-        raise DataError(
-            f"{validation} validation images of {len(labels)} training images; allowed: 1 to {len(labels) - 1}"
-        )
+        raise DataError(f"{validation} validation images of {len(labels)} training images; allowed: 1 to {len(labels) - 1}")
     order = _stratified_order(labels, validation, _VALIDATION_STREAM)
     held_out = np.zeros(len(labels), bool)
     held_out[order] = True

@@ -22,9 +22,7 @@ def loss_by_flop(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
     means = cells.group_by("family", "params", "images", maintain_order=True).agg(pl.mean("flop"), pl.mean("loss"))
     lines = frontiers(fits, families)
 
-    figure = p9.ggplot(
-        means.with_columns(pl.col("family").cast(levels)).to_pandas(), p9.aes("flop", "loss", color="family")
-    )
+    figure = p9.ggplot(means.with_columns(pl.col("family").cast(levels)).to_pandas(), p9.aes("flop", "loss", color="family"))
     if not lines.is_empty():
         drawn = lines.with_columns(pl.col("family").cast(levels))
         bands = drawn.drop_nulls(["low", "high"])

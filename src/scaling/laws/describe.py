@@ -12,7 +12,7 @@ import polars as pl
 
 from scaling.laws.bootstrap import pairs
 from scaling.laws.catalogue import law_named
-from scaling.laws.forms import Law
+from scaling.laws.law import Law
 from scaling.laws.powers import Power
 from scaling.laws.profile import profile_intervals
 from scaling.laws.selection import choose, stack
@@ -23,8 +23,6 @@ from scaling.laws.terms import Floats
 Progress = Callable[[int, int], None]
 """(groups done, groups in all)."""
 
-SAME_SIZE = 1e-3
-"""Relative difference within which two N are the same model, counted with or without some buffer."""
 ESTIMATORS: Mapping[str, str] = {
     "m1": "power",
     "m2": "power-floor",
@@ -260,7 +258,7 @@ def _extrapolate(
     errors = np.log(predicted / observed)
     result["rmse_log"] = _rms(errors)
     if "N" in data:
-        inside = (places["N"] >= data["N"].min() * (1 - SAME_SIZE)) & (places["N"] <= data["N"].max() * (1 + SAME_SIZE))
+        inside = (places["N"] >= data["N"].min()) & (places["N"] <= data["N"].max())
         result |= {"rmse_log_inside": _rms(errors[inside]), "rmse_log_outside": _rms(errors[~inside])}
         result["rows_outside"] = int((~inside).sum())
     return result

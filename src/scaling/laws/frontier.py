@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from scaling.laws.forms import Law
+from scaling.laws.law import Law
 from scaling.laws.terms import Floats
 
 REACH = 3.0

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from scaling.laws.forms import Law
+from scaling.laws.law import Law
 from scaling.laws.newton import minimise
 from scaling.laws.projection import project
 from scaling.laws.solver import make_problem, spread_of, too_few

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scaling.laws.forms import Law
+from scaling.laws.law import Law
 from scaling.laws.terms import Floats
 
 CHUNK = 128
@@ -100,10 +100,9 @@ def derivatives(problem: Problem, theta: Floats, weights: Floats) -> tuple[Float
     clipped = np.clip(residual, -problem.delta, problem.delta)
     value = np.einsum("bn,bn->b", weights, clipped * (residual - 0.5 * clipped))
     pull = weights * clipped
-    jacobian = prediction.gradient
-    gradient = -np.matmul(pull[:, None, :], jacobian)[:, 0]
-    inside = np.where(np.abs(residual) <= problem.delta, weights, 0.0)
-    hessian = np.matmul((inside[..., None] * jacobian).transpose(0, 2, 1), jacobian) - prediction.contract(pull)
+    inside = np.where(clipped == residual, weights, 0.0)
+    gradient = -prediction.pulled(pull)
+    hessian = prediction.curvature(inside, -pull)
     if problem.prior is not None:
         mean, precision = problem.prior
         value = value + 0.5 * np.sum(precision * (theta - mean) ** 2, axis=1)

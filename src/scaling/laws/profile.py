@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
-from scaling.laws.forms import Law
+from scaling.laws.law import Law
 from scaling.laws.newton import Problem, derivatives, minimise, objective
 from scaling.laws.powers import Power
 from scaling.laws.solver import Fit, noise_scale
@@ -30,12 +30,16 @@ FAR = 5.0
 """Log units by which the row that tilts a prediction is off: further than any end of an interval."""
 
 
-def profile_intervals(found: Fit, level: float = 0.95) -> tuple[dict[str, Interval], dict[str, str]]:
+def profile_intervals(
+    found: Fit, level: float = 0.95, *, inflation: Floats | None = None
+) -> tuple[dict[str, Interval], dict[str, str]]:
     """Intervals of a fit's parameters, and for those without one the reason.
 
     Args:
         found: a fit of a law whose terms are powers.
         level: coverage.
+        inflation: factor on the noise variance of each parameter, where rows are not independent
+            (``noise.design_effect``); None for 1.
 
     Raises:
         ValueError: if the law has other terms, whose public parameters are no single coordinates.
@@ -45,7 +49,8 @@ def profile_intervals(found: Fit, level: float = 0.95) -> tuple[dict[str, Interv
         why = next(iter(found.reasons.values()))
         return dict.fromkeys(law.parameters), dict.fromkeys(law.parameters, f"not fitted: {why}")
     problem, theta = origin_problem(found)
-    low, high = profile_ends(problem, theta[None], found.weights, np.array([rise_of(found, level)]))
+    factors = np.ones(len(theta)) if inflation is None else inflation
+    low, high = profile_ends(problem, theta[None], found.weights, rise_of(found, level) * factors[None])
     public_low, public_high = (
         law.publish(np.where(np.isfinite(end), end, theta), np.zeros(len(found.centre)))[0] for end in (low, high)
     )
@@ -118,7 +123,7 @@ def profile_ends(
         problem: as at the optimum; ``log_y`` is [n] or [R, n].
         theta: optima [R, p].
         weights: [n].
-        rise: by how much the objective may rise, [R].
+        rise: by how much the objective may rise, [R], or [R, p] for one a coordinate.
         coordinates: which ones; all by default.
 
     Returns:
@@ -128,6 +133,7 @@ def profile_ends(
     chosen = tuple(range(size)) if coordinates is None else coordinates
     problem = problem.spread(count)
     value, _, hessian = derivatives(problem, theta, np.broadcast_to(weights, problem.log_y.shape))
+    rise = np.broadcast_to(rise if rise.ndim == 2 else rise[:, None], theta.shape)
     sd = _spreads(hessian, rise)
     table, place, side = (axis.ravel() for axis in np.meshgrid(np.arange(count), chosen, (-1.0, 1.0), indexing="ij"))
     place = place.astype(int)
@@ -142,7 +148,7 @@ def profile_ends(
         solved = minimise(problem.at(table[rows]), starts, weights, frozen=frozen[rows], iterations=60, tolerance=1e-8)
         return solved.objective - value[table[rows]], solved.theta
 
-    steps, _ = _find_ends(solve, theta[table], rise[table], sd[table, place], np.maximum(room, 0.0))
+    steps, _ = _find_ends(solve, theta[table], rise[table, place], sd[table, place], np.maximum(room, 0.0))
     ends = (theta[table, place] + side * steps).reshape(count, len(chosen), 2)
     return ends[..., 0], ends[..., 1]
 
@@ -157,7 +163,7 @@ def prediction_ends(problem: Problem, theta: Floats, weights: Floats, rise: Floa
     problem = problem.spread(count)
     value, _, hessian = derivatives(problem, theta, np.broadcast_to(weights, problem.log_y.shape))
     at_place = problem.law.evaluate(theta, place[None])
-    gradient = at_place.gradient[:, 0]
+    gradient = at_place.gradient()[:, 0]
     pull = np.einsum("bi,bij,bj->b", gradient, np.linalg.pinv(hessian, hermitian=True), gradient)
     tilt = np.sqrt(2.0 * rise / np.maximum(pull, 1e-12))
     table, side = np.repeat(np.arange(count), 2), np.tile([-1.0, 1.0], count)
@@ -183,7 +189,7 @@ def _spreads(hessian: Floats, rise: Floats) -> Floats:
     """First guess of each half width: where the quadratic at the optimum has risen enough, [R, p]."""
     inverse = np.linalg.pinv(hessian, hermitian=True)
     variance = np.einsum("bii->bi", inverse)
-    return np.sqrt(2.0 * rise[:, None] * np.maximum(variance, 1e-12))
+    return np.sqrt(2.0 * rise * np.maximum(variance, 1e-12))
 
 
 def _find_ends(solve: Solve, warm: Floats, rise: Floats, guess: Floats, room: Floats) -> tuple[Floats, Floats]:

@@ -10,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
-from scaling.laws.forms import Law
+from scaling.laws.law import Law
 from scaling.laws.powers import Power
 from scaling.laws.terms import Floats
 

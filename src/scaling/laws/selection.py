@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scaling.laws import forms
-from scaling.laws.forms import Law
+from scaling.laws.law import Law
 from scaling.laws.newton import minimise
 from scaling.laws.projection import project
 from scaling.laws.solver import HUBER_EFFICIENCY, log_table, make_problem, spread_of

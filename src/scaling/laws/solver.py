@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scaling.laws.forms import Law
+from scaling.laws.law import Law
 from scaling.laws.newton import Optima, Problem, derivatives, minimise
 from scaling.laws.projection import project
 from scaling.laws.terms import Floats, Spread

@@ -26,8 +26,6 @@ def get_family(name: str) -> Family:
     return import_module(f"scaling.models.{name}").family
 
 
-def build(
-    name: str, width: float, depth: int, image: ImageSpec, regularisation: Regularisation | None = None
-) -> nn.Module:
+def build(name: str, width: float, depth: int, image: ImageSpec, regularisation: Regularisation | None = None) -> nn.Module:
     """A model of a family in a size; see `Family.build`."""
     return get_family(name).build(width, depth, image, regularisation or Regularisation())

@@ -91,9 +91,7 @@ class Ladders:
 
         smallest, largest = self.range(name, image)
         if not smallest * (1 - TOLERANCE) <= target <= largest * (1 + TOLERANCE):
-            raise SizeError(
-                f"{name} cannot have {target:,} parameters; for {image} allowed are {smallest:,} to {largest:,}"
-            )
+            raise SizeError(f"{name} cannot have {target:,} parameters; for {image} allowed are {smallest:,} to {largest:,}")
         family = _family(name)
         start, depth = next(
             ((start, depth) for start, depth in reversed(family.depths)

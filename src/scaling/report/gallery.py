@@ -17,7 +17,7 @@ from scaling.figures.loss_by_params import loss_by_params
 from scaling.figures.residuals import residuals
 
 if TYPE_CHECKING:
-    from scaling.report.page import ReportInputs
+    from scaling.report.inputs import ReportInputs
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,29 +17,8 @@ from scaling.records import SCHEMA
 from scaling.report import tables
 from scaling.report.gallery import PICTURES
 from scaling.report.inline_svg import inline_svg
+from scaling.report.inputs import ReportInputs
 from scaling.store import write_atomic
-
-
-@dataclass(frozen=True)
-class ReportInputs:
-    """All that a report is made from."""
-
-    study: dict[str, Any]
-    """the resolved study as a plain dict: name, description, data, families, grid, recipe"""
-    runs: pl.DataFrame
-    """the runs table, columns as in ``records.SCHEMA``, one row a cell of the study, whatever its status"""
-    fits: dict[str, Any]
-    """fits.json, or an empty dict where nothing is fitted yet"""
-    tuning: dict[str, dict[str, Any]]
-    """by family, what tuning found: rule, anchors with their candidates, failure"""
-    environment: dict[str, Any]
-    """versions of python, torch, timm, snakemake; machine, cores, commit"""
-    plan: dict[str, Any] | None
-    """what was predicted before the run (cells, hours), or None"""
-    partial: bool
-    """whether the study was still incomplete when the report was asked for"""
-    command: str
-    """the command that made the results"""
 
 
 def build(run: ReportInputs, output: Path) -> Path:

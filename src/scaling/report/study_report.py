@@ -17,7 +17,8 @@ import polars as pl
 from scaling.layout import Layout
 from scaling.plan import make_plan
 from scaling.records import FAILED, MISSING
-from scaling.report.page import ReportInputs, build
+from scaling.report.inputs import ReportInputs
+from scaling.report.page import build
 from scaling.resolve import gather, image_spec, read_tuning
 from scaling.study import Study
 from scaling.verdicts import fit_study
@@ -47,9 +48,7 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
 def _fits(study: Study, layout: Layout, runs: pl.DataFrame) -> dict[str, Any]:
     if layout.fits.exists() and layout.runs.exists() and pl.read_parquet(layout.runs).equals(runs):
         return json.loads(layout.fits.read_text())
-    return fit_study(
-        runs, classes=image_spec(study).classes, seed=study.laws.seed, bootstrap=min(study.laws.bootstrap, 200)
-    )
+    return fit_study(runs, classes=image_spec(study).classes, seed=study.laws.seed, bootstrap=min(study.laws.bootstrap, 200))
 
 
 def _resolved(study: Study) -> dict[str, Any]:
@@ -73,7 +72,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in packages},
         "machine": platform.machine() or "unknown",
-        "system": platform.platform(),
+        "system": platform.system(),
         "cores": os.cpu_count(),
         "commit": _commit(),
     }

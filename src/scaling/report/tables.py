@@ -72,9 +72,7 @@ def families(runs: pl.DataFrame, fits: dict) -> list[dict[str, Any]]:
 
 def parameter_names(fits: dict, response: str = "loss") -> list[str]:
     """The parameters of all laws of ``response`` in ``fits``, the literature's names first."""
-    found = {
-        name for fit in fits.get("fits", []) if fit["response"] == response for name in fit.get("parameters") or {}
-    }
+    found = {name for fit in fits.get("fits", []) if fit["response"] == response for name in fit.get("parameters") or {}}
     return [name for name in PARAMETERS if name in found] + sorted(found - set(PARAMETERS))
 
 
@@ -141,9 +139,7 @@ def laws_csv(fits: dict) -> pl.DataFrame:
             low, high = own["interval"] or (None, None)
             rows.append(
                 {
-                    **{
-                        column: fit.get(column) for column in ("family", "kind", "response", "law", "formula", "status")
-                    },
+                    **{column: fit.get(column) for column in ("family", "kind", "response", "law", "formula", "status")},
                     "cells": fit["rows"],
                     "parameter": name or None,
                     "estimate": own["estimate"],

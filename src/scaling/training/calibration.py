@@ -35,9 +35,7 @@ def calibrate(study: Study, ladders: Ladders, image: ImageSpec, path: Path, devi
             rung = ladders.rung(family, target, image)
             model = build(family, rung.width, rung.depth, image, Regularisation()).to(device)
             from_width = get_family(family).channels_last_from
-            layout = (
-                torch.channels_last if from_width is not None and rung.width >= from_width else torch.contiguous_format
-            )
+            layout = torch.channels_last if from_width is not None and rung.width >= from_width else torch.contiguous_format
             model.to(memory_format=layout)
             seconds = _step_seconds(model, recipe, image, layout, device)
             points.append((float(rung.flop_forward), seconds / recipe.batch))

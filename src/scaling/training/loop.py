@@ -225,9 +225,7 @@ class Trainer:
 
     # -- the whole --------------------------------------------------------------------------------------------------
 
-    def run(
-        self, checkpoint: Path, every: float, stop: Callable[[], bool], beat: Callable[[Progress, int], None]
-    ) -> None:
+    def run(self, checkpoint: Path, every: float, stop: Callable[[], bool], beat: Callable[[Progress, int], None]) -> None:
         """Train to the end, writing ``checkpoint`` every ``every`` seconds.
 
         ``stop`` is asked between steps; when it says so a checkpoint is written and Interrupted raised. ``beat`` is told

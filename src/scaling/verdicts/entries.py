@@ -9,10 +9,10 @@ import numpy as np
 
 from scaling.laws.frontier import optimum, tabled_compute, trained_budgets
 from scaling.laws.holdout import root_mean_square
-from scaling.laws.noise import seed_spread
+from scaling.laws.noise import design_effect, seed_spread
 from scaling.laws.profile import profile_intervals
 from scaling.verdicts.families import centred_interval
-from scaling.verdicts.judging import Held, Judged, log_ratio
+from scaling.verdicts.judging import Held, Judged, left_over, log_ratio
 
 KEPT_DRAWS = 200
 """Refits kept for drawing bands."""
@@ -22,7 +22,8 @@ def fit_entry(one: Judged) -> dict[str, Any]:
     """Entry of ``fits``."""
     cells, found = one.cells, one.found
     spread = seed_spread(cells.table(), "y") if cells.keys else None
-    intervals, reasons = profile_intervals(found)
+    inflation = design_effect(left_over(cells, found), one.noise) if found.parameters else None
+    intervals, reasons = profile_intervals(found, inflation=inflation)
     status = found.status
     if status in ("converged", "at-bound") and any(intervals[name] is None for name in intervals):
         status = "not-identifiable"

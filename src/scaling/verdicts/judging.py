@@ -8,15 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling.laws.bootstrap import refit
-from scaling.laws.forms import Law
 from scaling.laws.holdout import Origin, Split, predict_splits, rolling_splits
-from scaling.laws.noise import Noise, draw_noise, estimate_noise
+from scaling.laws.law import Law
+from scaling.laws.noise import Noise, Residuals, draw_noise, estimate_noise, seed_variance
 from scaling.laws.solver import Fit, fit
 from scaling.laws.terms import Floats
 from scaling.verdicts.cells import Cells
 
 HOLDOUT_DRAWS = 200
 """Resamples of the table at which the held-out prediction is made again."""
+
+ENOUGH_REPEATS = 20
+"""Degrees of freedom between seeds from which on the noise is read off them rather than off the residuals."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +30,17 @@ class Judged:
         cells: what was fitted.
         found: the fit.
         noise: of all families together.
-        draws: coordinates [B, p] of refits; resampled: their log responses [B, n]; None where nothing was fitted.
+        draws: coordinates [B, p] of refits to resamples with the spread of the residuals; None where nothing was fitted.
+        lawful: log responses [B, n] of a family that follows this law, with the noise between seeds where it is known.
+        freedom: degrees of freedom of that noise.
     """
 
     cells: Cells
     found: Fit
     noise: Noise
     draws: Floats | None
-    resampled: Floats | None
+    lawful: Floats | None
+    freedom: int
 
 
 @dataclass(frozen=True)
@@ -83,27 +89,32 @@ def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples:
     def fitted(cells: Cells, weights: Floats | None) -> Fit:
         return fit(law, {"N": cells.params, "D": cells.images}, cells.y, weights, delta=None, seed=seed)
 
-    size = len(law.parameters)
     first = [fitted(cells, None) for cells in families]
-    noise = estimate_noise(
-        [
-            (found.residuals, cells.images, cells.seeds, size)
-            for cells, found in zip(families, first, strict=True)
-            if found.parameters
-        ]
-    )
+    noise = estimate_noise([left_over(cells, found) for cells, found in zip(families, first, strict=True) if found.parameters])
     shared = shared_draws(families, seed, resamples)
     judged = []
     for index, cells in enumerate(families):
         found = fitted(cells, noise.weights(cells.images) if len(cells.keys) else None)
         if not found.parameters:
-            judged.append(Judged(cells, found, noise, None, None))
+            judged.append(Judged(cells, found, noise, None, None, 1))
             continue
-        rng = np.random.default_rng([seed, index])
-        errors = draw_noise(found.residuals, cells.images, cells.seeds, size, noise, shared, rng, resamples)
-        resampled = found.log_y - found.residuals + errors
-        judged.append(Judged(cells, found, noise, refit(found, resampled), resampled))
+        group = left_over(cells, found)
+        errors = draw_noise(group, noise, shared, np.random.default_rng([seed, index]), resamples)
+        lawful, freedom = errors, max(found.rows - len(found.theta), 1)
+        variance, repeats = seed_variance(group, cells.params, noise)
+        if repeats >= ENOUGH_REPEATS:
+            again = np.random.default_rng([seed, index])
+            lawful, freedom = draw_noise(group, noise, shared, again, resamples, variance), repeats
+        clean = found.log_y - found.residuals
+        judged.append(Judged(cells, found, noise, refit(found, clean + errors), clean + lawful, freedom))
     return judged
+
+
+def left_over(cells: Cells, found: Fit) -> Residuals:
+    """What a fit leaves over, with its gradient, in coordinates centred at 0."""
+    theta = found.law.shifted(found.theta[None], -found.centre)
+    jacobian = found.law.evaluate(theta, found.logs + found.centre).gradient()[0]
+    return Residuals(found.residuals, cells.images, cells.seeds, jacobian)
 
 
 def shared_draws(families: Sequence[Cells], seed: int, resamples: int) -> dict[tuple[float, float], Floats]:
@@ -126,7 +137,7 @@ def hold_out(one: Judged, origin: Origin) -> Held:
     rows = np.concatenate([split.test for split in splits])
     nearest = np.concatenate([split.nearest for split in splits])
     observed, persistence = found.log_y[rows], found.log_y[nearest]
-    again = one.resampled[:HOLDOUT_DRAWS]
+    again = one.lawful[:HOLDOUT_DRAWS]
     errors = _predict(one, splits, again, alone=True) - again[:, rows]
     drawn = np.stack([np.sum(errors**2, axis=1), np.sum((again[:, nearest] - again[:, rows]) ** 2, axis=1)])
     squares = np.array([np.sum((predicted - observed) ** 2), np.sum((persistence - observed) ** 2)])

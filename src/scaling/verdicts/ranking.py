@@ -59,7 +59,7 @@ def rank_families(judged: list[Judged], skills: dict[str, Skill], fits: list[dic
         )
     pairs = contrasts(
         "skill",
-        {name: measured_skill(skills[name].value, skills[name].draws, _freedom(one)) for name, one in scaling.items()},
+        {name: measured_skill(skills[name].value, skills[name].draws, one.freedom) for name, one in scaling.items()},
     )
     for name in ("alpha", "beta"):
         known = {f: one for f, one in scaling.items() if entries[f]["intervals"][name] is not None}

@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 
 from scaling.laws import forms
-from scaling.laws.forms import Law
 from scaling.laws.holdout import ORIGINS
+from scaling.laws.law import Law
 from scaling.verdicts.cells import Cells, cells_of
 from scaling.verdicts.entries import fit_entry, frontier_entry, holdout_entry, plain
 from scaling.verdicts.judging import Judged, Skill, hold_out, judge_families, skill_of
