@@ -1,4 +1,4 @@
-# A scaling study, from its file to its report. Run: snakemake --cores all [--config study=studies/NAME.yaml]
+# A scaling study, from its file to its report: snakemake --cores all [--config study=studies/NAME.yaml]
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
@@ -23,12 +23,13 @@ include: "workflow/rules/fit.smk"
 include: "workflow/rules/report.smk"
 
 
-# What is made when nothing is named. It has no output, so it looks at every call: where cells have no result it removes
-# the tables of their packs, names them and fails, so that the next call trains just those.
+# Looks at every call: where cells have no result it removes their packs' tables, names them and fails; the next call goes on.
 rule complete:
     default_target: True
     input:
         page=rules.report.output.page,
+        runs=rules.collect.output.runs,
+        packs=rules.collect.input.packs,  # named too, or a page that is there would hide a table that is not
     log:
         str(dag.layout.study / "logs" / "complete.log"),
     conda:

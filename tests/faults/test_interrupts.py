@@ -14,10 +14,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 STUDY = """\
 name: interrupted
-families: {mlp: , vit: }
-grid: {params: [13000], images: [300]}
+families: {vit: }
+grid: {params: [13000], images: [300], seeds: [0, 1]}
 recipe: {images_floor: 150000, images_factor: 1, evaluations: 4, patience: 0, learning_rate: 0.01}
-jobs: {checkpoint_seconds: 0.5}
+jobs: {pack: cell, checkpoint_seconds: 0.5}
 """
 CONFIG = ("--config", "study=studies/interrupted.yaml")
 
@@ -69,7 +69,7 @@ def test_damaged_images_are_named_and_rebuilt(checkout, expected):
     content = bytearray(prepared.read_bytes())
     content[-1000] ^= 1
     prepared.write_bytes(bytes(content))
-    run = checkout.scaling("train", "studies/interrupted.yaml", "mlp")
+    run = checkout.scaling("train", "studies/interrupted.yaml", "vit-n13000-d300-s0")
     assert run.returncode == 0, run.stderr
     assert prepared.name in run.stdout + run.stderr
-    assert checkout.scaling("train", "studies/interrupted.yaml", "mlp").returncode == 0
+    assert checkout.scaling("train", "studies/interrupted.yaml", "vit-n13000-d300-s0").returncode == 0

@@ -17,4 +17,5 @@ rule train:
     message:
         "Training {wildcards.pack}"
     shell:
-        dag.command("train") + " {wildcards.pack} --cores {threads} 2>&1 | tee -i {log:q}"
+        dag.command("train")
+        + " {wildcards.pack} --cores {threads} 2>&1 | tee -i {log:q}"

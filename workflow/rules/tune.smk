@@ -15,4 +15,5 @@ rule tune:
     message:
         "Tuning the learning rate of {wildcards.family}"
     shell:
-        dag.command("tune") + " {wildcards.family} --cores {threads} 2>&1 | tee -i {log:q}"
+        dag.command("tune")
+        + " {wildcards.family} --cores {threads} 2>&1 | tee -i {log:q}"
