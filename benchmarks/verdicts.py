@@ -80,7 +80,7 @@ def main() -> None:
         rows = contrasts(
             "skill",
             {
-                one.cells.family: measured_skill(skills[one.cells.family].value, skills[one.cells.family].draws, one.freedom)
+                one.cells.family: measured_skill(skills[one.cells.family].value, skills[one.cells.family].draws, one.spreads)
                 for one in judged
             },
         )

@@ -105,7 +105,7 @@ class Measured:
         score_draws: resamples on that scale, [B].
         expected: score expected where there is nothing to tell: two families differ by more than noise explains
             if their scores differ by more than their expected scores do.
-        freedom: degrees of freedom of the noise.
+        freedom: degrees of freedom of the noise, where the draws take it for known; None where they carry its error.
     """
 
     value: float
@@ -113,17 +113,24 @@ class Measured:
     score: float
     score_draws: Floats
     expected: float
-    freedom: int
+    freedom: int | None
 
 
-def measured_skill(value: float, log_draws: Floats, freedom: int) -> Measured:
+def measured_skill(value: float, log_draws: Floats, spreads: Floats) -> Measured:
     """Skill on the scale log(1 - skill). Resamples obey the law, so their median is what noise alone lets one expect.
 
     A noisy family has a lower skill even if it follows its law to the letter: without the expected part two families
-    with one law and unequal noise would be told apart.
+    with one law and unequal noise would be told apart. What is expected is in proportion to the noise, which is itself
+    estimated: a draw is therefore scored against the noise that it shows.
+
+    Args:
+        value: the skill.
+        log_draws: log(1 - skill) of resamples that obey the law, [B].
+        spreads: log of the noise that each of them shows, over the true one, [B].
     """
     score = float(np.log(max(1.0 - value, 1e-12)))
-    return Measured(value, 1.0 - np.exp(log_draws), score, log_draws, float(np.median(log_draws)), freedom)
+    against = log_draws - spreads[: len(log_draws)]
+    return Measured(value, 1.0 - np.exp(log_draws), score, against, float(np.median(log_draws)), None)
 
 
 def measured_exponent(value: float, draws: Floats, freedom: int) -> Measured:
@@ -161,7 +168,9 @@ def contrasts(what: str, measured: Mapping[str, Measured]) -> list[dict[str, obj
 
 
 def _joint_freedom(a: Measured, b: Measured) -> float:
-    """Welch and Satterthwaite's degrees of freedom of a difference."""
+    """Welch and Satterthwaite's degrees of freedom of a difference; infinite where the draws carry the noise's error."""
+    if a.freedom is None or b.freedom is None:
+        return np.inf
     first, second = float(np.var(a.score_draws)), float(np.var(b.score_draws))
     if first + second == 0.0:
         return float(a.freedom + b.freedom)
