@@ -14,9 +14,13 @@ import numpy as np
 from scipy.stats import t as student
 
 from scaling.laws.terms import Floats
+from scaling.verdicts.misfit import Misfit
 
 LEVEL = 0.05
 """Size of every test, family-wise for the pairs."""
+
+HEADLINE = 0.8
+"""Share of the level that the contrasts of skill have; those of exponents share the rest."""
 
 NO_FALL = 0.1
 """Log fall over a whole grid that counts as none: an interval below it means "does not scale here"."""
@@ -178,11 +182,31 @@ def _joint_freedom(a: Measured, b: Measured) -> float:
 
 
 def conclude(rows: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Holm's correction over all contrasts together, and a sentence for each."""
-    for row, p in zip(rows, holm([float(row["p"]) for row in rows]), strict=True):
-        row["p_holm"] = p
-        row["verdict"] = _pair_sentence(row)
+    """Holm's correction, and a sentence for each: the chance of any false rejection stays below LEVEL.
+
+    The contrasts of skill, which are the headline, are corrected among themselves at HEADLINE of the level, all others at the
+    rest of it (Bonferroni over the two; adjusted p are divided by the share): twice as many contrasts of exponents, which a
+    small grid cannot tell apart anyway, would otherwise cost the headline its power.
+    """
+    for headline, share in ((True, HEADLINE), (False, 1.0 - HEADLINE)):
+        part = [row for row in rows if (row["contrast"] == "skill") == headline]
+        for row, p in zip(part, holm([float(row["p"]) for row in part]), strict=True):
+            row["p_holm"] = min(1.0, p / share)
+            row["verdict"] = _pair_sentence(row)
     return rows
+
+
+def average(members: Sequence[Measured]) -> Measured:
+    """Mean of several families, for contrasts of kinds: a statement about these families, not about others of the kind."""
+    count = min(len(one.score_draws) for one in members)
+    return Measured(
+        float(np.mean([one.value for one in members])),
+        np.mean([one.draws[:count] for one in members], axis=0),
+        float(np.mean([one.score for one in members])),
+        np.mean([one.score_draws[:count] for one in members], axis=0),
+        float(np.mean([one.expected for one in members])),
+        None if any(one.freedom is None for one in members) else sum(one.freedom for one in members),
+    )
 
 
 def _pair_sentence(row: Mapping[str, object]) -> str:
@@ -204,7 +228,7 @@ def family_sentence(
     skill: float | None,
     interval: tuple[float, float] | None,
     reason: str | None,
-    misfit: float | None,
+    misfit: Misfit | None,
 ) -> str:
     """One sentence: does the family scale here, and does its law predict its larger cells?"""
     if verdict.interval is None:
@@ -220,7 +244,7 @@ def family_sentence(
     if skill is None or interval is None:
         return f"{head}; cannot tell whether its law predicts larger cells: {reason}"
     number = f"skill {skill:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
-    tail = "" if misfit is None else f"; misfit {misfit:.1f} times seed noise"
+    tail = "" if misfit is None else f"; {misfit.sentence}"
     if interval[0] > 0:
         return f"{head} and its law predicts the larger cells better than persistence: {number}{tail}"
     if interval[1] < 0:

@@ -18,8 +18,9 @@ from scaling.verdicts.cells import Cells
 HOLDOUT_DRAWS = 200
 """Resamples of the table at which the held-out prediction is made again."""
 
-ENOUGH_REPEATS = 20
-"""Degrees of freedom between seeds from which on the noise is read off them rather than off the residuals."""
+ENOUGH_REPEATS = 10
+"""Degrees of freedom between seeds from which on the noise is read off them rather than off the residuals, which hold the
+law's misfit too (the contrasts of skill carry the error of so few)."""
 
 
 @dataclass(frozen=True)

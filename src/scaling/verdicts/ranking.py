@@ -8,6 +8,8 @@ import numpy as np
 
 from scaling.verdicts.families import (
     LEVEL,
+    Measured,
+    average,
     centred_interval,
     conclude,
     contrasts,
@@ -18,6 +20,7 @@ from scaling.verdicts.families import (
     order_share,
 )
 from scaling.verdicts.judging import Judged, Skill
+from scaling.verdicts.misfit import measure_misfit
 
 
 def rank_families(judged: list[Judged], skills: dict[str, Skill], fits: list[dict[str, Any]]) -> dict[str, Any]:
@@ -37,7 +40,10 @@ def rank_families(judged: list[Judged], skills: dict[str, Skill], fits: list[dic
         over = gate(cells.params, cells.images, log_y)
         noise, residual = entry["noise_rms"], entry["residual_rms"]
         step = noise if noise is not None else (residual or 0.0)
-        misfit = residual / noise if noise and residual is not None else None
+        misfit = None
+        if one.found.parameters:
+            weights = one.noise.weights(cells.images)
+            misfit = measure_misfit(one.found.residuals, cells.params, cells.images, weights, len(one.found.theta))
         interval = None
         if skill.value is not None and skill.draws is not None:
             low, high = centred_interval(np.log(max(1 - skill.value, 1e-12)), skill.draws)
@@ -51,29 +57,53 @@ def rank_families(judged: list[Judged], skills: dict[str, Skill], fits: list[dic
                 "scales": over.scales,
                 "skill": skill.value,
                 "skill_interval": interval,
-                "misfit": misfit,
+                "misfit": None if misfit is None else misfit.rms,
+                "misfit_interval": None if misfit is None else misfit.interval,
+                "misfit_verdict": None if misfit is None else misfit.verdict,
                 "order_params": order_share(cells.params, cells.images, cells.seeds, log_y, step)[0],
                 "order_images": order_share(cells.images, cells.params, cells.seeds, log_y, step)[0],
                 "sentence": family_sentence(cells.family, over, skill.value, interval, skill.reason, misfit),
             }
         )
-    pairs = contrasts(
-        "skill",
-        {name: measured_skill(skills[name].value, skills[name].draws, one.freedom) for name, one in scaling.items()},
-    )
-    for name in ("alpha", "beta"):
-        known = {f: one for f, one in scaling.items() if entries[f]["intervals"][name] is not None}
-        pairs += contrasts(
-            name,
-            {
-                family: measured_exponent(
-                    one.found.parameters[name], one.draws[:, one.found.law.parameters.index(name)], _freedom(one)
-                )
-                for family, one in known.items()
-            },
-        )
-    pairs = conclude(pairs)
+    identified = {
+        name: [family for family in scaling if entries[family]["intervals"][name] is not None] for name in ("alpha", "beta")
+    }
+    pairs = compare_pairs(scaling, skills, identified)
     return {"verdicts": verdicts, "pairs": pairs, "summary": _summary(verdicts, pairs)}
+
+
+def compare_pairs(
+    scaling: dict[str, Judged], skills: dict[str, Skill], identified: dict[str, list[str]]
+) -> list[dict[str, Any]]:
+    """Contrasts of skill between kinds and between families, and of exponents where the grid identifies them.
+
+    Args:
+        scaling: the families that may be ranked, by name.
+        skills: family -> skill.
+        identified: exponent -> families whose exponent has an interval.
+    """
+    by_skill = {name: measured_skill(skills[name].value, skills[name].draws, one.spreads) for name, one in scaling.items()}
+    pairs = contrasts("skill", _kinds(scaling, by_skill)) + contrasts("skill", by_skill)
+    for name, families in identified.items():
+        exponents = {}
+        for family in families:
+            one = scaling[family]
+            draws = one.draws[:, one.found.law.parameters.index(name)]
+            exponents[family] = measured_exponent(one.found.parameters[name], draws, _freedom(one))
+        pairs += contrasts(name, exponents)
+    return conclude(pairs)
+
+
+def _kinds(scaling: dict[str, Judged], measured: dict[str, Measured]) -> dict[str, Measured]:
+    """Mean over the families of each kind that has two or more of them."""
+    kinds: dict[str, list[str]] = {}
+    for name, one in scaling.items():
+        kinds.setdefault(one.cells.kind, []).append(name)
+    return {
+        f"{kind} families ({', '.join(names)})": average([measured[name] for name in names])
+        for kind, names in kinds.items()
+        if len(names) > 1
+    }
 
 
 def _freedom(one: Judged) -> int:
