@@ -112,6 +112,13 @@ def test_residuals_are_logs_of_observed_over_predicted(whole):
     assert 0.01 < table["residual"].std() < 0.04
 
 
+def test_outliers_are_marked_among_the_residuals(whole):
+    runs, fits = whole
+    marked = residual_table(runs, fits).filter(pl.col("outlier"))
+    (one,) = next(fit["outliers"]["rows"] for fit in fits["fits"] if fit["family"] == "mlp")
+    assert marked.select("family", "params", "images").rows() == [("mlp", one["N"], one["D"])]
+
+
 def test_frontiers_stay_with_their_family(whole):
     _, fits = whole
     table = frontiers(fits, ["vit"])

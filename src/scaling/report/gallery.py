@@ -79,7 +79,8 @@ PICTURES: tuple[Picture, ...] = (
         "What the laws leave unexplained",
         "Observed over predicted loss of every model. The grey band is plus and minus the deviation between "
         "seeds, where a family has more than one. Points that bend away from zero together, at one end or for "
-        "one colour, mean a misfit of the law's form; scatter inside the band is noise.",
+        "one colour, mean a misfit of the law's form; scatter inside the band is noise. Rings: models off "
+        "their law, listed under Laws with what the law would be without them.",
         lambda run: residuals(run.runs, run.fits),
     ),
     Picture(
