@@ -130,7 +130,7 @@ def _from_solver(found: Fit) -> dict[str, str]:
     fixed = [f"{name} is {why}" for name, why in found.reasons.items() if why.startswith("at its")]
     spread = float(np.sqrt(np.mean(found.residuals**2)))
     answers |= {
-        "delta": f"delta = {found.delta:.3g} in log units; the residuals' root mean square is {spread:.3g}",
+        "delta": f"delta = {found.delta:.3g} in log units, where the residuals' root mean square is {spread:.3g}",
         "starts": f"{certificate.starts} random starts: {drawn}",
         "certificate": f"{certificate.share:.0%} of the starts reached the same optimum to {SAME_OPTIMUM:g} of the objective "
         f"({found.objective:.6g}); norm of the gradient {certificate.gradient:.1e}",
@@ -140,7 +140,7 @@ def _from_solver(found: Fit) -> dict[str, str]:
     return answers
 
 
-AUTOMATIC_DELTA: Final = f"delta is {HUBER_EFFICIENCY} times the robust spread of the residuals (Huber 1964)"
+AUTOMATIC_DELTA: Final = f"Huber's delta is {HUBER_EFFICIENCY} times the robust spread of the residuals (Huber 1964)"
 """What a caller tells about a delta that it left to the fit."""
 
 
@@ -193,7 +193,7 @@ def told_of_table(
         known = ", ".join(f"{name} {score:.3g}" for name, score in scores.items() if score is not None)
         told["choice"] = f"by rolling origins inside the table, root mean square log error: {known or 'no origin possible'}"
     if delta is None:
-        told["delta"] = AUTOMATIC_DELTA
+        told["objective"] = AUTOMATIC_DELTA
     if drop_largest:
         told["left out"] = f"the {drop_largest} largest responses, as the user asked; they are listed under dropped"
     return told

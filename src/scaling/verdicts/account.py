@@ -41,7 +41,7 @@ def add_checklists(
         holdout = [held for held in part["holdout"] if held["family"] == family]
         own = {
             "choice": "the same form for every family, set before the fit",
-            "delta": AUTOMATIC_DELTA,
+            "objective": AUTOMATIC_DELTA,
             "weights": f"as inverse noise variances, read off all families' residuals: D to the power {-one.noise.slope:.2g}",
             "identified": _identified(entry),
             "intervals": _intervals(one),
