@@ -122,7 +122,12 @@ def fits_of(runs: pl.DataFrame, rng_seed=1) -> dict:
                     "intervals": intervals if enough else {},
                     "residual_rms": 0.02 if enough else None,
                     "noise_rms": 0.018 if own["seed"].n_unique() > 1 else None,
-                    "certificate": {"gradient_norm": 1e-9, "starts": 100, "share": 0.9, "condition": 1e5},
+                    "certificate": {"gradient": 1e-9, "decrement": 0.0, "starts": 100, "share": 0.9, "condition": 1e5},
+                    "outliers": _outliers(own, response, truth if family == "mlp" else {}) if enough else None,
+                    "checklist": [
+                        {"item": "form", "part": "law", "question": "Which formula?", "answer": "E + A / N^alpha ..."},
+                        {"item": "models", "part": "training", "question": "How many?", "answer": f"{len(own)} models"},
+                    ],
                     "seconds": 0.1,
                     "draws": draws if enough else [],
                 }
@@ -210,6 +215,32 @@ def fits_of(runs: pl.DataFrame, rng_seed=1) -> dict:
         "verdicts": verdicts,
         "pairs": pairs,
         "summary": summary if len(done) else ["Nothing can be said yet: no cell has finished."],
+    }
+
+
+def _outliers(own: pl.DataFrame, response: str, truth: dict) -> dict:
+    """The second cell as an outlier where there is a ``truth``, and the law without it; else none."""
+    rows = [
+        {
+            "row": row["key"],
+            "N": float(row["params"]),
+            "D": float(row["images"]),
+            "observed": row[response],
+            "predicted": row[response] * 0.8,
+            "z": 5.3,
+            "weight": 0.25,
+        }
+        for row in own[1:2].iter_rows(named=True)
+        if truth
+    ]
+    return {
+        "threshold": 4.0,
+        "scale": 0.02,
+        "rows": rows,
+        "parameters": truth,
+        "parameters_without": {name: value * 1.1 for name, value in truth.items()},
+        "largest_change": 0.012 if truth else None,
+        "reason": None,
     }
 
 

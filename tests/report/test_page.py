@@ -143,6 +143,34 @@ def test_verdicts_skill_and_holdout_error_are_those_of_the_fits(whole):
         assert row["held-out error, larger N and D"] == "0.0310"
 
 
+def test_outliers_are_listed_with_the_law_without_them(whole):
+    run, _, page = whole
+    (row,) = page.table("models off the law")
+    outliers = next(fit["outliers"] for fit in run.fits["fits"] if fit["family"] == "mlp")
+    (one,) = outliers["rows"]
+    assert row["family"] == "mlp"
+    assert f"D = {one['D']:.0f}, seed 1: loss {one['observed']:.3g}" in row["models off the law"]
+    for name, value in outliers["parameters_without"].items():
+        shown, _, beside = row[f"{name} without"].partition("with: ")
+        assert float(shown) == pytest.approx(value, rel=0.006)
+        assert float(beside) == pytest.approx(outliers["parameters"][name], rel=0.006)
+    assert row["largest change of a prediction"] == "1.2 %"
+
+
+def test_a_study_without_outliers_says_so():
+    runs = runs_table(families=("vit",))
+    text = " ".join(" ".join(Page(render(inputs(runs))).text).split())
+    assert "No model's loss lies more than 4 robust standard deviations off its family's law." in text
+
+
+def test_the_checklist_is_answered(whole):
+    _, text, page = whole
+    assert "checklist" in page.ids
+    answers = re.findall(r"<dt>(Which formula\?|How many\?)</dt>\s*<dd>(.*?)</dd>", text)
+    assert answers[0] == ("Which formula?", "<div>E + A / N^alpha ...</div>")
+    assert answers[1][1].startswith("<div><b>mlp:</b> 30 models</div>")
+
+
 def test_every_cell_has_its_row(whole):
     run, _, page = whole
     rows = page.table("best at", "key")

@@ -12,7 +12,9 @@ import polars as pl
 
 from scaling.laws.bootstrap import pairs
 from scaling.laws.catalogue import law_named
+from scaling.laws.checklist import checklist, told_of_table
 from scaling.laws.law import Law
+from scaling.laws.outliers import describe_outliers
 from scaling.laws.powers import Power
 from scaling.laws.profile import profile_intervals
 from scaling.laws.selection import choose, stack
@@ -99,7 +101,9 @@ def fit_table(
         else:
             chosen = law_named(law, ceiling)
         found = fit(chosen, data, response, delta=delta, starts=starts, seed=seed)
-        entry = {"group": group} | describe_fit(found, bootstrap=bootstrap, seed=seed)
+        told = told_of_table(path, y, columns, group, law, scores, delta, drop_largest)
+        kept_rows = np.setdiff1d(np.arange(rows.height), dropped) + 1
+        entry = {"group": group} | describe_fit(found, bootstrap=bootstrap, seed=seed, rows=kept_rows.tolist(), told=told)
         if scores is not None:
             entry["scores"] = scores
         if drop_largest:
@@ -113,16 +117,27 @@ def fit_table(
     return entries
 
 
-def describe_fit(found: Fit, *, bootstrap: int = 0, seed: int = 42, level: float = 0.95) -> dict[str, Any]:
-    """JSON-able account of a fit, with the checklist of what was fitted and how.
+def describe_fit(
+    found: Fit,
+    *,
+    bootstrap: int = 0,
+    seed: int = 42,
+    level: float = 0.95,
+    rows: Sequence[int] | None = None,
+    told: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """JSON-able account of a fit, with its outliers and the checklist of what was fitted and how.
 
     Args:
         found: the fit.
         bootstrap: pair resamples for standard errors and intervals; 0 for profile intervals and the curvature's errors.
         seed: of the resamples.
         level: coverage.
+        rows: what each row of the fit is called among the outliers; None for 1, 2, ...
+        told: what the checklist shall say beyond what the fit knows (``laws.checklist``).
     """
     law = found.law
+    told = dict(told or {})
     reasons = dict(found.reasons)
     intervals: dict[str, Any] = dict.fromkeys(law.parameters)
     errors: dict[str, float] = {}
@@ -140,6 +155,11 @@ def describe_fit(found: Fit, *, bootstrap: int = 0, seed: int = 42, level: float
         intervals = {name: None if end is None else list(end) for name, end in ends.items()}
     elif found.parameters:
         reasons["intervals"] = f"{law.name} has terms that are no powers: ask for a bootstrap"
+    told |= {"intervals": f"{level:.0%} by {method}" if method != "none" else "there are none"}
+    lacking = [name for name, ends in intervals.items() if ends is None]
+    if found.parameters and lacking:
+        told |= {"identified": f"without an interval: {', '.join(lacking)}"}
+    outliers = describe_outliers(found, rows)
     return {
         "law": law.name,
         "formula": law.formula,
@@ -155,6 +175,8 @@ def describe_fit(found: Fit, *, bootstrap: int = 0, seed: int = 42, level: float
         "interval_method": method,
         "residual_rms": _number(float(np.sqrt(np.mean(found.residuals**2)))) if found.rows else None,
         "certificate": None if found.certificate is None else asdict(found.certificate),
+        "outliers": outliers,
+        "checklist": checklist(found, outliers, told),
         "seconds": found.seconds,
     }
 

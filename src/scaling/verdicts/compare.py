@@ -10,6 +10,7 @@ import polars as pl
 
 from scaling.laws import forms
 from scaling.laws.tables import Table, numbers, read_table
+from scaling.verdicts.account import add_checklists
 from scaling.verdicts.cells import Cells
 from scaling.verdicts.entries import plain
 from scaling.verdicts.ranking import rank_families
@@ -57,6 +58,8 @@ def compare_table(
     ]
     law = forms.chinchilla() if ceiling is None else forms.bounded(ceiling)
     part, judged, skills = judge(families, law, seed=seed, resamples=RESAMPLES)
+    told = {"response": f"column {y} of {Path(path).name}", "counting": f"N is column {n}, D is column {d}"}
+    add_checklists(part, judged, skills, {cells.family: told for cells in families})
     ranked = rank_families(judged, skills, part["fits"])
     for entry in part["fits"]:
         del entry["draws"]

@@ -10,6 +10,7 @@ import numpy as np
 from scaling.laws.frontier import optimum, tabled_compute, trained_budgets
 from scaling.laws.holdout import root_mean_square
 from scaling.laws.noise import design_effect, seed_spread
+from scaling.laws.outliers import describe_outliers
 from scaling.laws.profile import profile_intervals
 from scaling.verdicts.families import centred_interval
 from scaling.verdicts.judging import Held, Judged, left_over, log_ratio
@@ -49,6 +50,7 @@ def fit_entry(one: Judged) -> dict[str, Any]:
         "residual_rms": float(root_mean_square(found.residuals)) if found.parameters else None,
         "noise_rms": spread,
         "certificate": None if found.certificate is None else asdict(found.certificate),
+        "outliers": describe_outliers(found, cells.keys),
         "seconds": found.seconds,
         "draws": [] if public is None else [dict(zip(names, row, strict=True)) for row in public[:KEPT_DRAWS].tolist()],
     }

@@ -14,6 +14,7 @@ import polars as pl
 from scaling.laws import forms
 from scaling.laws.holdout import ORIGINS
 from scaling.laws.law import Law
+from scaling.verdicts.account import add_checklists, trained_as
 from scaling.verdicts.cells import Cells, cells_of
 from scaling.verdicts.entries import fit_entry, frontier_entry, holdout_entry, plain
 from scaling.verdicts.form import compare_forms
@@ -52,6 +53,7 @@ def fit_study(runs: pl.DataFrame, *, classes: int, seed: int = 0, bootstrap: int
         law = forms.chinchilla() if response == "loss" else forms.bounded(ceiling)
         families = [cells_of(runs, name, response) for name in names]
         part, judged, skills = judge(families, law, seed=seed, resamples=bootstrap)
+        add_checklists(part, judged, skills, {name: trained_as(runs, name, response) for name in names})
         report["fits"] += part["fits"]
         report["holdout"] += part["holdout"]
         report["forms"] += compare_forms(judged, response, ceiling)
