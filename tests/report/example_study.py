@@ -187,6 +187,8 @@ def fits_of(runs: pl.DataFrame, rng_seed=1) -> dict:
                 "skill": 0.83 if enough else None,
                 "skill_interval": [0.7, 0.9] if enough else None,
                 "misfit": 0.012 if enough else None,
+                "misfit_interval": [0.0, 0.021] if enough else None,
+                "misfit_verdict": "within margin" if enough else None,
                 "order_params": 0.92 if enough else None,
                 "order_images": 0.97 if enough else None,
                 "sentence": f"{family} follows its law here." if enough else f"Cannot tell for {family}: too few cells.",
@@ -212,6 +214,21 @@ def fits_of(runs: pl.DataFrame, rng_seed=1) -> dict:
         "fits": fits,
         "holdout": holdout,
         "frontier": frontier,
+        "forms": [
+            {
+                "response": "loss",
+                "law": "chinchilla",
+                "rival": "powers",
+                "formula": "L = A / N^alpha + B / D^beta",
+                "families": {
+                    family: {"rmse_log": 0.05, "law_rmse_log": 0.04, "reason": None}
+                    for family in runs["family"].unique(maintain_order=True)
+                },
+                "ratio": 1.25,
+                "interval": [0.9, 1.7],
+                "sentence": "powers cannot be told apart: its error on held-out cells is 1.25 [0.90, 1.70] times.",
+            }
+        ],
         "verdicts": verdicts,
         "pairs": pairs,
         "summary": summary if len(done) else ["Nothing can be said yet: no cell has finished."],

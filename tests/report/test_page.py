@@ -246,8 +246,16 @@ def test_the_example_has_the_form_of_what_the_laws_write():
     runs = runs_table(families=("mlp", "vit"), seeds=2)
     real, example = fit_study(runs, classes=10, bootstrap=20), fits_of(runs)
     assert set(example) == set(real)
-    for part in ("fits", "holdout", "frontier", "verdicts", "pairs"):
+    for part in ("fits", "holdout", "frontier", "forms", "verdicts", "pairs"):
         assert set(example[part][0]) <= set(real[part][0])
+
+
+def test_rivals_of_the_law_are_shown_as_ratios_with_their_verdict():
+    runs = runs_table(families=("mlp", "vit"), seeds=2)
+    (row,) = Page(render(inputs(runs))).table("rival")
+    assert (row["mlp"], row["vit"]) == ("1.2", "1.2")
+    assert row["all families"] == "1.25 [0.90, 1.7]"
+    assert row["verdict"].startswith("powers cannot be told apart")
 
 
 def test_the_report_needs_no_torch():

@@ -51,6 +51,9 @@ ASSUMPTIONS: Final = {
     "chinchilla": "N and D act by terms of their own that add up, above a floor; neither changes the other's exponent",
     "bounded": "as terms of N and D that add up above a floor, behind a known ceiling",
     "interaction": "terms of N, of D and of their product add up above a floor",
+    "powers": "N and D act by terms of their own that add up; no floor, so the response goes to 0",
+    "exponentials": "N and D act by terms of their own that vanish exponentially, above a floor",
+    "logarithms": "each factor in N or D takes a fixed amount off the response, without end",
     "kaplan": "N and D share one bottleneck: the larger of two terms rules; no floor, so the response goes to 0",
 }
 
