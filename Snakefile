@@ -12,7 +12,7 @@ except ValueError as error:
 
 
 wildcard_constraints:
-    family="[a-z]+",
+    family="[a-z0-9-]+",
     pack="[a-z0-9-]+",
 
 

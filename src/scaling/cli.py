@@ -40,7 +40,7 @@ def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typ
 
     study = open_study(study_path)
     layout = Layout(study.name)
-    if set(study.families) - set(read_speed(layout.speed)):
+    if {str(study.architecture(family)) for family in study.families} - set(read_speed(layout.speed)):
         _say("measuring this machine's speed, once")
         _calibrate(study, layout)
     found = make_plan(study, layout)
@@ -195,7 +195,7 @@ def fit(study_path: StudyPath = DEFAULT_STUDY) -> None:
     study = open_study(study_path)
     layout = Layout(study.name)
     found = fit_study(
-        pl.read_parquet(layout.runs),
+        pl.read_parquet(layout.runs).filter(pl.col("family").is_in(study.lawful())),
         classes=image_spec(study).classes,
         seed=study.laws.seed,
         bootstrap=study.laws.bootstrap,

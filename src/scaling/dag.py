@@ -76,9 +76,9 @@ class Dag:
         ladders, image = Ladders(self.layout.ladders), image_spec(self.study)
         found = {}
         for family in self.study.families:
-            recipe = self.study.family_recipe(family)
+            recipe, architecture = self.study.family_recipe(family), self.study.architecture(family)
             flop = sum(
-                ladders.rung(family, cell.target, image).flop_forward * recipe.images_seen(cell.images)
+                ladders.rung(architecture, cell.target, image).flop_forward * recipe.images_seen(cell.images)
                 for cell in cells(self.study, family)
             )
             found[family] = int(flop / 1e9)

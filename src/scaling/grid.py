@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from scaling.families import Architecture, Option
 from scaling.recipe import RECIPE_VERSION, Recipe
 from scaling.study import Slice, Study
 
@@ -61,10 +62,13 @@ class ResolvedCell:
     precision: str
     checksum: str
     validation: int
+    options: tuple[tuple[str, Option], ...] = ()
+    """of the architecture, where they are not the usual ones; ``family`` is the one that is built, whatever its arm's name"""
 
     def settings(self) -> dict[str, Any]:
         """Everything that the key is a hash of."""
-        return {
+        options = {"options": dict(self.options)} if self.options else {}
+        return options | {
             "family": self.family,
             "width": self.width,
             "depth": self.depth,
@@ -90,13 +94,16 @@ def cells(study: Study, family: str) -> list[Cell]:
     """The cells of ``family``, each once, in the order N, D, seed."""
     found = set()
     for target in study.sizes(family):
-        for images in study.grid.images:
-            for seed in _seeds(study, target, images):
+        for images in study.data_sizes(family):
+            for seed in _seeds(study, family, target, images):
                 found.add((target, images, seed))
     return [Cell(family, *place) for place in sorted(found)]
 
 
-def _seeds(study: Study, target: int, images: int) -> Iterable[int]:
+def _seeds(study: Study, family: str, target: int, images: int) -> Iterable[int]:
+    own = study.entry(family).seeds
+    if own is not None:
+        return own
     seeds = set(study.grid.seeds)
     for repeat in study.grid.repeats:
         if _holds(repeat, target, images):
@@ -128,8 +135,10 @@ def _pack_name(study: Study, cell: Cell) -> str:
 
 def _shared_settings(study: Study, family: str) -> dict[str, Any]:
     """What all cells of ``family`` share, unresolved: a change here touches each of them."""
-    recipe = study.family_recipe(family)
-    return {
+    recipe, architecture = study.family_recipe(family), study.architecture(family)
+    # A family as it is says nothing more: its hash is what it was before there were variants.
+    variant = {} if architecture == Architecture(family) else {"architecture": str(architecture)}
+    return variant | {
         "recipe": recipe.settings(),
         "data": study.data.model_dump(mode="json"),
         "device": study.device,

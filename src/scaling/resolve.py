@@ -90,9 +90,11 @@ def resolve(study: Study, cell: Cell, tuning: Tuning, ladders: Ladders, image: I
     """``cell`` with every setting resolved. Raises ValueError where ``tuning`` failed."""
     if tuning.rule is None:
         raise ValueError(tuning.failure)
-    rung = ladders.rung(cell.family, cell.target, image)
+    architecture = study.architecture(cell.family)
+    rung = ladders.rung(architecture, cell.target, image)
     return ResolvedCell(
-        family=cell.family,
+        family=architecture.family,
+        options=architecture.options,
         width=rung.width,
         depth=rung.depth,
         params=rung.params,
@@ -125,7 +127,8 @@ def gather(study: Study, layout: Layout, warn: Callable[[str], None], only: Pack
                 resolved = resolve(study, cell, tuning, ladders, image)
                 row |= {"key": resolved.key, "params": resolved.params, "width": resolved.width}
                 row |= {"depth": resolved.depth, "learning_rate": resolved.learning_rate}
-                row |= _stored(store, resolved.key, warn)
+                # The store knows the family that was built, not the names that studies give to its variants.
+                row |= _stored(store, resolved.key, warn) | {"family": cell.family}
             rows.append(row)
     return runs_table(rows)
 
@@ -143,6 +146,8 @@ def _place(study: Study, cell: Cell, pack: str) -> dict[str, Any]:
         "pack": pack,
         "family": cell.family,
         "kind": study.kind(cell.family),
+        "model": study.architecture(cell.family).family,
+        "variant": study.architecture(cell.family).variant,
         "target_params": cell.target,
         "images": cell.images,
         "seed": cell.seed,

@@ -73,7 +73,7 @@ class Trainer:
         self.channels_last = from_width is not None and cell.width >= from_width
         torch.manual_seed(stream(cell.seed, "initialisation", cell.family, cell.width, cell.depth))
         regularisation = Regularisation(self.recipe.dropout, self.recipe.stochastic_depth)
-        self.model: nn.Module = build(cell.family, cell.width, cell.depth, self.spec, regularisation)
+        self.model: nn.Module = build(cell.family, cell.width, cell.depth, self.spec, regularisation, cell.options)
         self.flop_forward = forward_flop(self.model, self.spec)
         self.model.to(cell.device)
         if self.channels_last:
