@@ -48,10 +48,10 @@ def test_every_family_with_positions_has_a_field_at_each_of_its_maps(family):
     width = 2 * get_family(family).widths[0]
     model = build(family, width, get_family(family).depth(width), ImageSpec(28, 1, 10))
     rows = receptive_fields(model, family, torch.randn(4, 1, 28, 28))
-    assert {row["part"] for row in rows} == {place for place, _ in MAPS[family]}
+    assert {row["label"] for row in rows} == {place for place, _ in MAPS[family]}
     for row in rows:
         assert 0 < row["value"] <= 1
-        assert row["at"] > 1
+        assert row["x"] > 1
 
 
 def test_maps_are_named_for_every_family_but_the_mlp():

@@ -42,8 +42,8 @@ def dots(count: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def mean_by_distance(rows, quantity):
-    kept = [r for r in rows if r["quantity"] == quantity and r["part"] not in ("crop", "cut")]
-    return [np.mean([r["value"] for r in kept if r["at"] == d]) for d in (0, *DISTANCES)]
+    kept = [r for r in rows if r["quantity"] == quantity and r["label"] not in ("crop", "cut")]
+    return [np.mean([r["value"] for r in kept if r["x"] == d]) for d in (0, *DISTANCES)]
 
 
 def test_a_model_that_shifts_with_the_image_survives_and_one_that_knows_places_does_not():
@@ -72,7 +72,7 @@ def test_every_direction_crop_and_control_has_its_rows():
     images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)
     rows = shift_readings(lambda batch: batch[:, 0, 0, 0].long() % 3, images, torch.zeros(5).long())
     assert len(rows) == 2 * (1 + len(DISTANCES) * len(DIRECTIONS) + len(CROPS) + len(DIRECTIONS))
-    assert sorted(r["at"] for r in rows if r["part"] == "crop") == [2.0, 2.0, 4.0, 4.0]
+    assert sorted(r["x"] for r in rows if r["label"] == "crop") == [2.0, 2.0, 4.0, 4.0]
 
 
 def test_a_convolution_with_a_sum_over_positions_survives_whole_shifts_of_its_stride():

@@ -1,5 +1,6 @@
 import pytest
 
+from scaling.families import Architecture
 from scaling.measures import timing
 from scaling.measures.paper_sizes import paper_size_counts
 from scaling.measures.sequence import chain_length, matched_pair
@@ -65,12 +66,12 @@ def test_everything_that_is_asked_for_is_measured(ladders, monkeypatch):
     monkeypatch.setattr(timing, "PIXELS_A_BATCH", 2 * 64**2)
     monkeypatch.setattr(timing, "MEMORY_ROUNDS", 1)
     monkeypatch.setattr(timing, "SIDES", (28, 56))
-    said = []
+    said, bare = [], Architecture("resnet", (("norm", "none"),))
     rows = timing.measure(
         ["families", "resolution", "sequence", "paper-sizes"],
         ladders,
         IMAGE,
-        sizes={"mlp": [13_000], "vgg": [5_000]},
+        sizes={"mlp": (Architecture("mlp"), [13_000]), "resnet-bare": (bare, [5_000])},
         transformer_size=6_500,
         batch=8,
         rounds=2,
@@ -83,10 +84,11 @@ def test_everything_that_is_asked_for_is_measured(ladders, monkeypatch):
         return [r for r in rows if r["measure"] == measure and r["quantity"] == quantity and where.items() <= r.items()]
 
     assert len(kept("families", "seconds")) == 2 * 2 * 2  # families x phases x rounds
+    assert {r["family"] for r in kept("families", "seconds")} == {"mlp", "resnet-bare"}
     assert len(kept("resolution", "flop_forward")) == 2 * 3
-    assert len(kept("resolution", "seconds", family="vit", side=64, phase="training", batch=2)) == 2
+    assert len(kept("resolution", "seconds", family="vit", x=64.0, phase="training", batch=2)) == 2
     assert len(kept("sequence", "chain")) == 2 * 2
-    assert {r["family"] for r in kept("sequence", "seconds", positions=64)} == {"vit", "lstm"}
+    assert {r["family"] for r in kept("sequence", "seconds", x=64.0)} == {"vit", "lstm"}
     assert len(kept("paper-sizes", "params")) == 2
     assert all(r["value"] > 0 for r in rows)
     with pytest.raises(ValueError, match="no measure is called 'speed'"):

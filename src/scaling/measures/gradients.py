@@ -51,7 +51,7 @@ def receptive_fields(model: nn.Module, family: str, images: Tensor) -> list[dict
         images: normalised [b, c, h, w].
 
     Returns:
-        Rows with quantity, part (the module), at (positions of its map), value; none for a family without positions.
+        Rows with quantity, label (the module), x (positions of its map), value; none for a family without positions.
     """
     rows = []
     for place, layout in MAPS.get(family, ()):
@@ -59,7 +59,7 @@ def receptive_fields(model: nn.Module, family: str, images: Tensor) -> list[dict
         reach = (influence > 0).double().mean().item()
         effective = (influence >= EFFECTIVE * influence.max()).double().mean().item()
         for quantity, value in (("reach", reach), ("effective", effective)):
-            rows.append({"quantity": quantity, "part": place, "at": float(positions), "value": value, "unit": "share"})
+            rows.append({"quantity": quantity, "label": place, "x": float(positions), "value": value, "unit": "share"})
     return rows
 
 

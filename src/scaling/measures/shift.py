@@ -64,7 +64,7 @@ def shift_readings(predict: Callable[[Tensor], Tensor], images: Tensor, labels: 
         labels: their classes [n].
 
     Returns:
-        Rows with quantity (accuracy, survival), part (a direction as "down,right", "crop", "cut"), at (pixels; for crops
+        Rows with quantity (accuracy, survival), label (a direction as "down,right", "crop", "cut"), x (pixels; for crops
         the pixels cut off at each side), value (shares).
     """
     unmoved = predict(images)
@@ -90,4 +90,4 @@ def _changes(images: Tensor) -> Iterator[tuple[str, float, Tensor]]:
 
 
 def _row(quantity: str, part: str, at: float, value: float) -> dict[str, Any]:
-    return {"quantity": quantity, "part": part, "at": at, "value": value, "unit": "share"}
+    return {"quantity": quantity, "label": part, "x": at, "value": value, "unit": "share"}

@@ -6,13 +6,15 @@ One thread on a CPU, as in training. Nothing here is a function of a cell's key:
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import torch
 from torch import nn
 
+from scaling.families import Architecture, Option
 from scaling.measures.paper_sizes import paper_size_counts
 from scaling.measures.sequence import SIDES, chain_length, matched_pair
 from scaling.measures.speed import PHASES, Step, peak_bytes, prediction_step, time_rounds, training_step
@@ -44,27 +46,25 @@ class Setting:
     params: int
     width: float
     depth: int
-    side: int
+    x: float
+    """what is varied: N, the side of the image in pixels, or the number of positions"""
     batch: int
-    positions: int | None = None
     threads: int = 1
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Where things are timed: device class, precision (fp32, bf16)."""
+    """Where things are timed: device class, precision (fp32, bf16), the hardware's name."""
 
     device: str = "cpu"
     precision: str = "fp32"
+    name: str = "unknown"
 
-    def step(self, setting: Setting, model: nn.Module, image: ImageSpec) -> Step:
-        """The step of a setting, its images (noise) and labels made."""
-        model = model.to(self.device)
+    def step(self, setting: Setting, model: nn.Module, image: ImageSpec, layout: torch.memory_format) -> Step:
+        """The step of a setting in a memory format, its images (noise) and labels made."""
+        model = model.to(self.device, memory_format=layout)
         images = torch.randn(setting.batch, image.channels, image.side, image.side, device=self.device)
-        if setting.family != "lstm":
-            from_width = get_family(setting.family).channels_last_from
-            if from_width is not None and setting.width >= from_width:  # as they are trained
-                model, images = model.to(memory_format=torch.channels_last), images.to(memory_format=torch.channels_last)
+        images = images.contiguous(memory_format=layout)
         labels = torch.arange(setting.batch, device=self.device) % image.classes
         step = prediction_step(model, images) if setting.phase == "prediction" else training_step(model, images, labels)
         kind, bf16 = images.device.type, self.precision == "bf16"
@@ -78,16 +78,32 @@ class Machine:
         return here
 
 
-Timed = tuple[Setting, ImageSpec, Callable[[], nn.Module]]
+@dataclass(frozen=True)
+class Timed:
+    """A setting and how its step is made."""
+
+    setting: Setting
+    image: ImageSpec
+    make: Callable[[], nn.Module]
+    layout: torch.memory_format = torch.contiguous_format
+
+    def step(self, machine: Machine) -> Step:
+        """The step, all its tensors made."""
+        return machine.step(self.setting, self.make(), self.image, self.layout)
 
 
-def family_rows(rungs: Iterable[Rung], image: ImageSpec, batch: int, rounds: int, machine: Machine) -> list[dict[str, Any]]:
-    """Seconds an image of training and prediction of every rung, at the batch of training."""
-    timed: list[Timed] = []
-    for rung in rungs:
+def family_rows(
+    sizes: Iterable[tuple[str, Architecture, Rung]], image: ImageSpec, batch: int, rounds: int, machine: Machine
+) -> list[dict[str, Any]]:
+    """Seconds an image of training and prediction of every (name, what it builds, size), at the batch of training."""
+    timed = []
+    for name, architecture, rung in sizes:
+        make = _maker(rung, image, architecture.options)
+        from_width = get_family(rung.family).channels_last_from
+        last = from_width is not None and rung.width >= from_width  # as it is trained
         for phase in PHASES:
-            setting = Setting("families", rung.family, phase, rung.params, rung.width, rung.depth, image.side, batch)
-            timed.append((setting, image, _maker(rung.family, rung.width, rung.depth, image)))
+            setting = Setting("families", name, phase, rung.params, rung.width, rung.depth, float(rung.params), batch)
+            timed.append(Timed(setting, image, make, torch.channels_last if last else torch.contiguous_format))
     return _times(timed, rounds, machine)
 
 
@@ -98,13 +114,13 @@ def resolution_rows(rungs: Iterable[Rung], image: ImageSpec, rounds: int, machin
     for rung in rungs:
         for side in (*RESOLUTIONS, COUNTED_TO):
             there = replace(image, side=side)
-            make = _maker(rung.family, rung.width, rung.depth, there)
+            make = _maker(rung, there)
             model = sketch(make)
             batch = max(1, PIXELS_A_BATCH // side**2)
-            place = Setting("resolution", rung.family, "", count_params(model), rung.width, rung.depth, side, batch)
+            place = Setting("resolution", rung.family, "", count_params(model), rung.width, rung.depth, float(side), batch)
             rows.append(_row(place, "flop_forward", forward_flop(model, there), "FLOP/image"))
             if side <= RESOLUTIONS[-1]:
-                timed += [(replace(place, phase=phase), there, make) for phase in PHASES]
+                timed += [Timed(replace(place, phase=phase), there, make) for phase in PHASES]
     return rows + _times(timed, rounds, machine) + _memory(timed, machine)
 
 
@@ -119,14 +135,14 @@ def sequence_rows(rung: Rung, image: ImageSpec, rounds: int, machine: Machine) -
     rows = []
     for side in SIDES:
         there = replace(image, side=side)
-        positions = (round_up(side, PATCH) // PATCH) ** 2
+        positions = float((round_up(side, PATCH) // PATCH) ** 2)
         for family, make in matched_pair(rung.width, rung.depth, there).items():
             model = sketch(make)
-            place = Setting("sequence", family, "", count_params(model), rung.width, rung.depth, side, 1, positions)
+            place = Setting("sequence", family, "", count_params(model), rung.width, rung.depth, positions, 1)
             rows.append(_row(place, "flop_forward", forward_flop(model, there), "FLOP/image"))
             rows.append(_row(place, "chain", chain_length(make(), there), "matrix products"))
             timed += [
-                (replace(place, phase=phase, batch=batch, threads=count), there, make)
+                Timed(replace(place, phase=phase, batch=batch, threads=count), there, make)
                 for phase in PHASES
                 for batch in BATCHES
                 for count in threads
@@ -136,7 +152,7 @@ def sequence_rows(rung: Rung, image: ImageSpec, rounds: int, machine: Machine) -
 
 def paper_rows() -> list[dict[str, Any]]:
     """N and FLOP of AlexNet and GoogLeNet in their papers' sizes."""
-    return [{"measure": "paper-sizes", "phase": "", "side": 224} | row for row in paper_size_counts()]
+    return [{"measure": "paper-sizes", "phase": "", "x": 224.0} | row for row in paper_size_counts()]
 
 
 def measure(
@@ -144,7 +160,7 @@ def measure(
     ladders: Ladders,
     image: ImageSpec,
     *,
-    sizes: dict[str, list[int]],
+    sizes: Mapping[str, tuple[Architecture, list[int]]],
     transformer_size: int,
     batch: int,
     rounds: int,
@@ -154,7 +170,7 @@ def measure(
     """Rows of everything in ``measures``: families, resolution, sequence, paper-sizes.
 
     Args:
-        sizes: family -> target N at which it is timed.
+        sizes: name -> what it builds, target N at which it is timed.
         transformer_size: target N of the ViT and Swin whose images are made larger.
         batch: images a step in the timing of families.
         rounds: timings of each setting.
@@ -169,7 +185,11 @@ def measure(
     for name in measures:
         say(f"measuring {name}")
         if name == "families":
-            rungs = [ladders.rung(family, target, image) for family, targets in sizes.items() for target in targets]
+            rungs = [
+                (family, architecture, ladders.rung(architecture, target, image))
+                for family, (architecture, targets) in sizes.items()
+                for target in targets
+            ]
             rows += family_rows(rungs, image, batch, rounds, machine)
         elif name == "resolution":
             rows += resolution_rows([transformer("vit"), transformer("swin")], image, rounds, machine)
@@ -179,18 +199,19 @@ def measure(
             rows += paper_rows()
         else:
             raise ValueError(f"no measure is called {name!r}; there are families, resolution, sequence, paper-sizes")
-    return rows
+    here = {"device": machine.device, "precision": machine.precision, "machine": machine.name}
+    return [here | {"torch_version": torch.__version__} | row for row in rows]
 
 
-def _maker(family: str, width: float, depth: int, image: ImageSpec) -> Callable[[], nn.Module]:
-    return lambda: build(family, width, depth, image)
+def _maker(rung: Rung, image: ImageSpec, options: Iterable[tuple[str, Option]] = ()) -> Callable[[], nn.Module]:
+    return lambda: build(rung.family, rung.width, rung.depth, image, options=options)
 
 
 def _times(timed: list[Timed], rounds: int, machine: Machine) -> list[dict[str, Any]]:
-    steps = {setting: machine.step(setting, make(), image) for setting, image, make in timed}
+    found = time_rounds({one.setting: one.step(machine) for one in timed}, rounds)
     return [
         _row(setting, "seconds", seconds / setting.batch, "s/image", number)
-        for setting, values in time_rounds(steps, rounds).items()
+        for setting, values in found.items()
         for number, seconds in enumerate(values)
     ]
 
@@ -198,14 +219,10 @@ def _times(timed: list[Timed], rounds: int, machine: Machine) -> list[dict[str, 
 def _memory(timed: list[Timed], machine: Machine) -> list[dict[str, Any]]:
     rows = []
     for number in range(MEMORY_ROUNDS):
-        for setting, image, make in timed:
-
-            def step(setting: Setting = setting, image: ImageSpec = image, make: Callable = make) -> Step:
-                return machine.step(setting, make(), image)
-
-            peak = peak_bytes(step, machine.device)
+        for one in timed:
+            peak = peak_bytes(partial(one.step, machine), machine.device)
             if peak is not None:
-                rows.append(_row(setting, "memory", peak / setting.batch, "B/image", number))
+                rows.append(_row(one.setting, "memory", peak / one.setting.batch, "B/image", number))
     return rows
 
 
