@@ -20,6 +20,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/tune.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/fit.smk"
+include: "workflow/rules/measure.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaling.families import Architecture
-from scaling.grid import cells, digest, pack_hash, packs, tuning_hash
+from scaling.grid import cells, digest, pack_hash, packs, timings_hash, tuning_hash
 from scaling.models.family import ImageSpec
 from scaling.resolve import RateRule, Tuning, resolve
 from scaling.study import Study
@@ -133,3 +133,19 @@ def test_an_arm_that_changes_touches_its_own_pack_alone():
     after = hashes(study(families=changed))
     assert {name for name in before if before[name] != after[name]} == {"resnet-bare"}
     assert tuning_hash(study(families=changed), "resnet-bare") != tuning_hash(study(families=ARMS), "resnet-bare")
+
+
+def test_a_measure_reruns_its_pack_and_tunes_nothing():
+    unread, read = study(families={"vit": None}), study(families={"vit": {"measures": ["shift"]}})
+    assert hashes(unread).keys() == hashes(read).keys()
+    assert not set(hashes(unread).values()) & set(hashes(read).values())
+    assert tuning_hash(unread, "vit") == tuning_hash(read, "vit")
+    assert timings_hash(unread) == timings_hash(read)
+
+
+def test_what_is_timed_depends_on_its_own_settings():
+    grid = {"params": [5000, 11000], "images": [500, 1000]}
+    usual = timings_hash(study(timings={}))
+    assert usual == timings_hash(study(timings={}, grid=grid | {"images": [700]}))
+    assert usual != timings_hash(study(timings={"rounds": 3}))
+    assert usual != timings_hash(study(timings={}, grid=grid | {"params": [5000]}))

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from ruamel.yaml.comments import CommentedMap
 
 from scaling.data import DataError, DataSettings, SourceFacts, describe
+from scaling.families import Architecture
 from scaling.layout import Layout
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders, SizeError
@@ -31,6 +32,7 @@ def open_study(path: Path, ladders: Ladders | None = None) -> Study:
         problems += _size_problems(raw, tree, facts, ladders)
         if study is not None:
             problems += _anchor_problems(study, tree, facts, ladders)
+            problems += _timing_problems(study, tree, facts, ladders)
     if problems or study is None:
         raise StudyError(path, sorted(problems, key=lambda problem: problem.line or 0))
     return study
@@ -131,6 +133,28 @@ def _anchor_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladde
             except SizeError as error:
                 where = ("families", family, "recipe", "anchors", "params")
                 problems.append(Problem(where, str(error), line_of(tree, where)))
+    return problems
+
+
+def _timing_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
+    """Sizes at which something is timed that it does not have."""
+    if study.timings is None:
+        return []
+    image = ImageSpec(facts.side, facts.channels, facts.classes)
+    wanted = [
+        (("timings", "params", index), study.architecture(family), target)
+        for family in study.timed()
+        for index, target in enumerate(study.timings.params or [])
+    ]
+    if {"resolution", "sequence"} & set(study.timings.measures):
+        target = study.timings.transformer_params
+        wanted += [(("timings", "transformer_params"), Architecture(family), target) for family in ("vit", "swin")]
+    problems = []
+    for place, architecture, target in wanted:
+        try:
+            ladders.rung(architecture, target, image)
+        except SizeError as error:
+            problems.append(Problem(place, str(error), line_of(tree, place)))
     return problems
 
 

@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -123,7 +124,7 @@ def _data_path(study: Study, layout: Layout) -> Path:
     return prepare(data_settings(study), layout.data, progress=False)
 
 
-def _runner(study: Study, layout: Layout, device, label: str, cores: int):
+def _runner(study: Study, layout: Layout, device, label: str, cores: int, readings: Sequence[str] = ()):
     from scaling.store import Store
     from scaling.training.pack import PackRunner
 
@@ -134,6 +135,7 @@ def _runner(study: Study, layout: Layout, device, label: str, cores: int):
         label=label,
         cores=cores,
         checkpoint_seconds=study.jobs.checkpoint_seconds,
+        readings=readings,
     )
 
 
@@ -169,18 +171,53 @@ def train(study_path: StudyPath, pack: str, cores: Annotated[int, typer.Option(h
         ladders, image = Ladders(layout.ladders), image_spec(study)
         cells = [resolve(study, cell, tuning, ladders, image) for cell in members.cells]
         device = detect(tuning.device, tuning.precision)
-        _exit_if_interrupted(_runner(study, layout, device, pack, cores).run(cells))
+        readings = study.entry(members.family).measures
+        _exit_if_interrupted(_runner(study, layout, device, pack, cores, readings).run(cells))
     write_table(gather(study, layout, _say, members), layout.pack(pack))
 
 
 @app.command()
 def collect(study_path: StudyPath = DEFAULT_STUDY) -> None:
     """Put the cells of a study, as the store holds them now, into one runs table."""
-    from scaling.resolve import gather, write_table
+    from scaling.resolve import gather, gather_readings, write_table
 
     study = open_study(study_path)
     layout = Layout(study.name)
-    write_table(gather(study, layout, _say), layout.runs)
+    runs = gather(study, layout, _say)
+    write_table(gather_readings(study, layout, runs)[0], layout.readings)
+    write_table(runs, layout.runs)
+
+
+@app.command()
+def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
+    """Time and count what a study's block `timings` asks for; wants the machine to itself."""
+    from scaling.measures.timing import Machine
+    from scaling.measures.timing import measure as measure_all
+    from scaling.models.ladder import Ladders
+    from scaling.resolve import image_spec, measures_table, write_table
+    from scaling.training.device import detect
+
+    study = open_study(study_path)
+    layout = Layout(study.name)
+    if study.timings is None:
+        _say(f"{study_path} asks for no timings: give it a block `timings:`")
+        raise typer.Exit(2)
+    device = detect(study.device, study.precision)
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        _say(f"other programs are running (load {load:.1f}): the timings will be noisy")
+    rows = measure_all(
+        study.timings.measures,
+        Ladders(layout.ladders),
+        image_spec(study),
+        sizes={name: (study.architecture(name), study.timed_sizes(name)) for name in study.timed()},
+        transformer_size=study.timings.transformer_params,
+        batch=study.family_recipe(next(iter(study.families))).batch,
+        rounds=study.timings.rounds,
+        machine=Machine(device.kind, device.precision, device.machine),
+        say=_say,
+    )
+    write_table(measures_table(rows), layout.measures)
 
 
 @app.command()
@@ -218,12 +255,13 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
     import polars as pl
 
     from scaling.records import FAILED, MISSING
-    from scaling.resolve import read_tuning
+    from scaling.resolve import gather_readings, read_tuning
 
     study = open_study(study_path)
     layout = Layout(study.name)
     runs = pl.read_parquet(layout.runs)
     holes = runs.filter(pl.col("status").is_in([FAILED, MISSING]))
+    holes = pl.concat([holes, pl.DataFrame(gather_readings(study, layout, runs)[1], schema=runs.schema)])
     _say(f"report: {layout.report}")
     if holes.is_empty():
         return

@@ -10,7 +10,7 @@ from typing import Any
 
 from scaling.check import open_study
 from scaling.data import prepared_path
-from scaling.grid import Pack, cells, digest, pack_hash, packs, tuning_hash
+from scaling.grid import Pack, cells, digest, pack_hash, packs, timings_hash, tuning_hash
 from scaling.layout import Layout
 from scaling.models.ladder import Ladders
 from scaling.resolve import data_settings, image_spec
@@ -64,6 +64,11 @@ class Dag:
     def tuning_hash(self, family: str) -> str:
         """Hash of what the tuning of ``family`` depends on."""
         return tuning_hash(self.study, family)
+
+    @cached_property
+    def timings_hash(self) -> str:
+        """Hash of what is timed."""
+        return timings_hash(self.study)
 
     @cached_property
     def laws_hash(self) -> str:

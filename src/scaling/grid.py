@@ -15,7 +15,7 @@ from typing import Any
 
 from scaling.families import Architecture, Option
 from scaling.recipe import RECIPE_VERSION, Recipe
-from scaling.study import Slice, Study
+from scaling.study import READINGS, Slice, Study
 
 
 def digest(value: Any) -> str:
@@ -150,7 +150,16 @@ def _shared_settings(study: Study, family: str) -> dict[str, Any]:
 def pack_hash(study: Study, pack: Pack) -> str:
     """Hash of a pack's own unresolved settings: as a rule's parameter it reruns just the packs that an edit touches."""
     places = [(cell.target, cell.images, cell.seed) for cell in pack.cells]
-    return digest([pack.family, places, _shared_settings(study, pack.family)])
+    # A measure that is new here is read off what is trained already; without any, the hash is what it was before.
+    readings = [(name, READINGS[name]) for name in sorted(study.entry(pack.family).measures)]
+    return digest([pack.family, places, _shared_settings(study, pack.family), *([readings] if readings else [])])
+
+
+def timings_hash(study: Study) -> str:
+    """Hash of what is timed: as a rule's parameter it times again what an edit touches, and nothing else does."""
+    timings = study.timings.model_dump() if study.timings else None
+    sizes = [(str(study.architecture(name)), study.timed_sizes(name)) for name in study.timed()]
+    return digest([timings, sizes, study.data.model_dump(mode="json"), study.device, study.precision])
 
 
 def tuning_hash(study: Study, family: str) -> str:

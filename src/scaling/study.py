@@ -19,11 +19,16 @@ RecipeName = Literal["modern", "historical"]
 FamilyName = Literal["mlp", "alexnet", "vgg", "googlenet", "plain", "resnet", "vit", "swin"]
 SOURCE_NAMES: Final = ("fashion-mnist", "fashion-mnist-full", "cifar10", "cifar100", "image-folder")
 
+Reading = Literal["shift", "gradients", "receptive-field"]
+READINGS: Final[dict[Reading, int]] = {"shift": 1, "gradients": 1, "receptive-field": 1}
+"""What can be read off the model of a cell, with the version of the measure: a new one is read again, and trains nothing."""
+Timing = Literal["families", "resolution", "sequence", "paper-sizes"]
+
 Count = Annotated[Integer, Field(gt=0)]
 Seed = Annotated[Integer, Field(ge=0)]
 
 
-def _distinct(values: list[int] | None) -> list[int] | None:
+def _distinct(values: list[Any] | None) -> list[Any] | None:
     if values is not None and len(set(values)) < len(values):
         twice = sorted({value for value in values if values.count(value) > 1})
         raise ValueError(f"must not list a value twice: {', '.join(map(str, twice))}")
@@ -85,8 +90,13 @@ class FamilySettings(Strict):
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(None, description="its own seeds; then no repeats")
     recipe_name: RecipeName | None = Field(None, description="its own recipe; null = the study's")
     recipe: RecipeChanges = Field(RecipeChanges(), description="what its training changes in the recipe")
+    measures: list[Reading] = Field(
+        [],
+        description="what is read off its models: shift (accuracy under shifts and crops), gradients (their norm by layer at "
+        "the start and after 100 steps), receptive-field (share of pixels that the central position depends on)",
+    )
 
-    _distinct = field_validator("params", "images", "seeds")(_distinct)
+    _distinct = field_validator("params", "images", "seeds", "measures")(_distinct)
 
     @field_validator("options")
     @classmethod
@@ -110,6 +120,22 @@ class Laws(Strict):
 
     bootstrap: Annotated[Integer, Field(ge=0, le=100_000)] = Field(500, description="bootstrap resamples")
     seed: Seed = Field(0, description="seed of the resampling")
+
+
+class Timings(Strict):
+    """What is timed and counted, alone on the machine; nothing here touches a cell."""
+
+    measures: Annotated[list[Timing], Field(min_length=1)] = Field(
+        ["families", "resolution", "sequence", "paper-sizes"],
+        description="families: training and prediction of each; resolution: ViT and Swin from 32 to 256 pixels; sequence: ViT "
+        "beside an LSTM over the same patches; paper-sizes: AlexNet and GoogLeNet as published, counted",
+    )
+    families: list[ArmName] | None = Field(None, description="entries of `families` that are timed; null = those with laws")
+    params: list[Count] | None = Field(None, description="N at which they are timed; null = each entry's own sizes")
+    transformer_params: Count = Field(24_000, description="N of the ViT, Swin and LSTM whose images are made larger")
+    rounds: Annotated[Integer, Field(ge=2, le=1000)] = Field(
+        7, description="timings of each setting, a round after the other; their spread is the noise"
+    )
 
 
 class Jobs(Strict):
@@ -142,6 +168,7 @@ class Study(Strict):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where cells are trained")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on GPUs that have it, else fp32")
     laws: Laws = Laws()
+    timings: Timings | None = Field(None, description="what is timed and counted on the idle machine; null = nothing")
     jobs: Jobs = Jobs()
 
     @field_validator("families", mode="before")
@@ -174,6 +201,17 @@ class Study(Strict):
     def data_sizes(self, family: str) -> list[int]:
         """The D of ``family``, ascending."""
         return sorted(self.entry(family).images or self.grid.images)
+
+    def timed(self) -> list[str]:
+        """The entries of ``families`` that are timed."""
+        if self.timings is None:
+            return []
+        return self.lawful() if self.timings.families is None else self.timings.families
+
+    def timed_sizes(self, family: str) -> list[int]:
+        """The target N at which ``family`` is timed, ascending."""
+        own = self.timings.params if self.timings else None
+        return sorted(own) if own else self.sizes(family)
 
     def lawful(self) -> list[str]:
         """The entries of ``families`` that get laws and are compared by them."""

@@ -140,9 +140,12 @@ def _name_problems(study: Study, tree: CommentedMap) -> list[Problem]:
             place = ("families", name, "model")
             message = f"received {json.dumps(model)}; an entry called {name} is that family, a variant needs another name"
             problems.append(Problem(place, message, line_of(tree, place)))
-    for index, name in enumerate(study.laws.families or []):
-        if name not in study.families:
-            place = ("laws", "families", index)
+    timed = study.timings.families if study.timings else None
+    for block, names in (("laws", study.laws.families), ("timings", timed)):
+        for index, name in enumerate(names or []):
+            if name in study.families:
+                continue
+            place = (block, "families", index)
             message = f"received {json.dumps(name)}{_suggest(name, list(study.families))}"
             problems.append(Problem(place, message, line_of(tree, place)))
     return problems

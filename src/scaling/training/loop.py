@@ -90,17 +90,16 @@ class Trainer:
 
     # -- one step ---------------------------------------------------------------------------------------------------
 
-    def _prepare(self, images: Tensor) -> Tensor:
+    def prepare(self, images: Tensor) -> Tensor:
+        """uint8 images [b, c, h, w] as the model takes them: normalised, in its memory format."""
         batch = normalise(images, self.images.mean, self.images.std)
         return batch.contiguous(memory_format=torch.channels_last) if self.channels_last else batch
 
-    def _train_step(self) -> None:
-        step, recipe = self.progress.step, self.recipe
-        rate = self.cell.learning_rate * rate_factor(recipe, step, self.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+    def backward(self, step: int) -> Tensor:
+        """Forward and backward pass of the batch of ``step``: gradients in the model, unclipped; its loss, a scalar."""
+        recipe = self.recipe
         images, labels = self.images.train.batch(self.order.indices(step))
-        images = self._prepare(self.augment(images, generator(self.cell.seed, "augment", step)))
+        images = self.prepare(self.augment(images, generator(self.cell.seed, "augment", step)))
         torch.manual_seed(stream(self.cell.seed, "dropout", step))
         with torch.autocast(self.cell.device, torch.bfloat16, enabled=self.bf16):
             loss = supervised_loss(
@@ -111,13 +110,22 @@ class Trainer:
                 auxiliary_weight=recipe.auxiliary_weight,
             )
         loss.backward()
+        return loss.detach()
+
+    def train_step(self) -> None:
+        """One step of the optimiser."""
+        step, recipe = self.progress.step, self.recipe
+        rate = self.cell.learning_rate * rate_factor(recipe, step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = self.backward(step)
         if recipe.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.progress.step += 1
         self.average.update(self.progress.step)
-        self._window += loss.detach()
+        self._window += loss
         if self.progress.step % CHECK_EVERY == 0:
             self._look()
 
@@ -236,7 +244,7 @@ class Trainer:
         self.model.train()
         pending = [step for step in self.evaluate_at if step > progress.step]
         while pending and not progress.diverged and not progress.stopped_early:
-            self._train_step()
+            self.train_step()
             progress.seconds = before + time.monotonic() - began
             if progress.step == pending[0] and not progress.diverged:
                 pending.pop(0)
