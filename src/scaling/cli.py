@@ -1,11 +1,13 @@
-"""The command line: ``scaling plan | prepare | tune | train | collect | fit | report | complete | calibrate | schema``."""
+"""The command line: ``scaling plan``, ``prepare``, ``tune``, ``train``, ``collect``, ``fit``, ``report``, ``status`` ..."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -27,6 +29,8 @@ app = typer.Typer(
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="a study file")]
 DEFAULT_STUDY = Path("config.yaml")
+LOOK_SECONDS = 2.0
+"""Least time between two looks of `scaling status`."""
 
 
 def _say(message: str) -> None:
@@ -275,6 +279,38 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
             layout.tuning(family).unlink(missing_ok=True)
     _say(f"run again to train just these: packs {', '.join(sorted(holes['pack'].unique()))}")
     raise typer.Exit(1)
+
+
+@app.command()
+def status(
+    study_path: StudyPath = DEFAULT_STUDY,
+    once: Annotated[bool, typer.Option("--once", help="print once and end, as where stdout is no terminal")] = False,
+    output_json: Annotated[bool, typer.Option("--json", help="print once, as JSON")] = False,
+) -> None:
+    """What the cells of a study are doing now; jobs are not disturbed. Ends with Ctrl-C, or when all cells are done."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from scaling.report.live import as_data, render
+    from scaling.status import Watcher
+
+    study = open_study(study_path)
+    watcher = Watcher(study, Layout(study.name))
+    console = Console(highlight=False)
+    if output_json:
+        print(json.dumps(as_data(watcher.look()), indent=1))
+        return
+    if once or not console.is_terminal:
+        console.print(render(watcher.look()))
+        return
+    with contextlib.suppress(KeyboardInterrupt), Live(console=console, screen=False, auto_refresh=False) as live:
+        while True:
+            began = time.monotonic()
+            found = watcher.look()
+            live.update(render(found, console.height), refresh=True)
+            if found.ended:
+                return
+            time.sleep(max(LOOK_SECONDS, 5 * (time.monotonic() - began)))
 
 
 @app.command()

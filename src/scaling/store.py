@@ -108,6 +108,10 @@ class Store:
         except (FileNotFoundError, ValueError, KeyError, AttributeError, TypeError):
             return None
 
+    def progress_path(self, key: str) -> Path:
+        """How far the cell ``key`` is, while it is being trained."""
+        return self.folder(key) / "progress.json"
+
     def write(self, key: str, entry: Entry) -> None:
         """Store the finished cell ``key``, unless it is stored already."""
         if self.record_path(key).exists():
@@ -176,6 +180,11 @@ class Lease:
             return False
         aside.unlink(missing_ok=True)
         return self._create()
+
+    def owner_now(self) -> tuple[dict[str, Any] | None, bool]:
+        """Who holds the lease, if anyone, and whether that trainer is alive."""
+        holder = self._holder()
+        return holder, holder is not None and not self._is_stale(holder)
 
     def renew(self) -> None:
         """Beat; a lease that was taken over is left to its new owner."""

@@ -86,6 +86,8 @@ class Trainer:
         self.evaluate_at = evaluation_steps(self.recipe, self.steps)
         self.order = Order(cell.images, self.recipe.batch, stream(cell.seed, "order"))
         self.progress = Progress()
+        self.recent_loss: float | None = None
+        """mean training loss of the latest steps, in nats"""
         self._window = torch.zeros((), device=cell.device)
 
     # -- one step ---------------------------------------------------------------------------------------------------
@@ -138,6 +140,7 @@ class Trainer:
         progress.loss_sum += total
         progress.loss_steps += count
         mean = total / count
+        self.recent_loss = _plain(mean)
         weights = 1 + 2 * self.recipe.auxiliary_weight if self.cell.family == "googlenet" else 1
         limit = BLOWN_UP * weights * math.log(self.spec.classes)
         if not math.isfinite(mean):

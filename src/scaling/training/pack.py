@@ -25,6 +25,7 @@ from scaling.grid import ResolvedCell
 from scaling.models import get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec
+from scaling.progress import ProgressFile
 from scaling.records import DONE
 from scaling.resolve import last_line
 from scaling.store import HEARTBEAT_SECONDS, Entry, Lease, Store
@@ -198,20 +199,33 @@ class PackRunner:
             checkpoint.unlink()
             trainer = Trainer(cell, self.data)
 
+        file = ProgressFile(self.store.progress_path(cell.key), HEARTBEAT_SECONDS)
+
+        def say(*, stopped: bool = False, now: bool = False) -> None:
+            done, batch = trainer.progress, cell.recipe.batch
+            file.write(done.step, trainer.steps, batch, trainer.recent_loss, done.seconds, stopped=stopped, now=now)
+
         def beat(progress: Any, steps: int) -> None:
             share.value = progress.step / steps
+            say()
 
-        trainer.run(
-            checkpoint,
-            self.checkpoint_seconds,
-            lambda: self._stop.is_set() or os.getppid() != parent,
-            beat,
-        )
+        say(now=True)
+        try:
+            trainer.run(
+                checkpoint,
+                self.checkpoint_seconds,
+                lambda: self._stop.is_set() or os.getppid() != parent,
+                beat,
+            )
+        except Interrupted:
+            say(stopped=True, now=True)
+            raise
         entry = trainer.entry(self.device.machine)
         if self.readings and entry.row["status"] == DONE:
             keep_weights(self.store, trainer)  # before the record: a record that is there has its weights
         self.store.write(cell.key, entry)
         checkpoint.unlink(missing_ok=True)
+        file.path.unlink(missing_ok=True)
         return trainer, entry
 
     @contextlib.contextmanager
