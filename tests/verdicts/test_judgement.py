@@ -66,8 +66,8 @@ def test_order_counts_neighbours_that_fell_by_more_than_noise() -> None:
 
 def test_paired_contrasts_see_what_unpaired_would_not() -> None:
     rng = np.random.default_rng(0)
-    common = rng.normal(0, 0.5, 2000)
-    a, b = (common + rng.normal(0, 0.01, 2000) for _ in range(2))
+    common = np.exp(rng.normal(0, 0.5, 2000))
+    a, b = (0.75 * common * np.exp(rng.normal(0, 0.01, 2000)) for _ in range(2))
     rows = contrasts("alpha", {"a": measured_exponent(0.8, a, 20), "b": measured_exponent(0.7, b, 20)})
     (row,) = conclude(rows)
     assert row["p_holm"] < 1e-4
