@@ -74,7 +74,7 @@ def main() -> None:
     for index in range(options.first, options.first + options.studies):
         runs = study(index, options)
         families = [cells_of(runs, family, "loss") for family in TRUTHS]
-        judged = judge_families(families, LAW, seed=index, resamples=RESAMPLES)
+        judged = list(judge_families(families, LAW, seed=index, resamples=RESAMPLES))
         skills = {one.cells.family: skill_of([hold_out(one, origin) for origin in ORIGINS]) for one in judged}
         freedom = {one.cells.family: max(one.found.rows - len(one.found.theta), 1) for one in judged}
         rows = contrasts(

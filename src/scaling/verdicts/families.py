@@ -77,13 +77,13 @@ def order_share(axis: Floats, other: Floats, seeds: Floats, log_y: Floats, noise
     return (better / total if total else None), total
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float] | Floats) -> Floats:
     """Holm's step-down adjustment (Holm 1979): controls the chance of any false rejection."""
-    order = np.argsort(p_values)
-    adjusted, running = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = running
+    p = np.asarray(p_values, float)
+    order = np.argsort(p)
+    stepped = np.minimum(1.0, np.arange(len(p), 0, -1) * p[order])
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.maximum.accumulate(stepped)
     return adjusted
 
 
@@ -131,15 +131,18 @@ def measured_exponent(value: float, draws: Floats, freedom: int) -> Measured:
     return Measured(value, draws, value, draws, 0.0, freedom)
 
 
-def contrasts(what: str, measured: Mapping[str, Measured]) -> list[dict[str, object]]:
-    """All pairs of families compared on one quantity, paired by draw; p without correction for their number.
+def contrasts(what: str, measured: Mapping[str, Measured], lead: str | None = None) -> list[dict[str, object]]:
+    """Pairs of families compared on one quantity, paired by draw; p without correction for their number.
 
     Args:
         what: name of the quantity.
         measured: family -> value and draws.
+        lead: the family whose pairs are wanted; all pairs by default.
     """
     rows: list[dict[str, object]] = []
     for first, second in combinations(measured, 2):
+        if lead is not None and lead not in (first, second):
+            continue
         a, b = measured[first], measured[second]
         excess = (a.score - a.expected) - (b.score - b.expected)
         count = min(len(a.score_draws), len(b.score_draws))
@@ -168,10 +171,32 @@ def _joint_freedom(a: Measured, b: Measured) -> float:
     return (first + second) ** 2 / (first**2 / a.freedom + second**2 / b.freedom)
 
 
-def conclude(rows: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Holm's correction over all contrasts together, and a sentence for each."""
-    for row, p in zip(rows, holm([float(row["p"]) for row in rows]), strict=True):
-        row["p_holm"] = p
+def p_values_without(measured: Mapping[str, Measured], lead: str) -> Floats:
+    """What ``contrasts`` gives as p for the pairs that do not involve ``lead``, for many families at once."""
+    others = [one for family, one in measured.items() if family != lead]
+    if len(others) < 2:
+        return np.zeros(0)
+    count = min(len(one.score_draws) for one in others)
+    draws = np.stack([one.score_draws[:count] for one in others])
+    excess = np.array([one.score - one.expected for one in others])
+    covariance = np.cov(draws)
+    own, freedom = np.diag(covariance), np.array([one.freedom for one in others], float)
+    i, j = np.triu_indices(len(others), 1)
+    spread = np.sqrt(np.maximum(own[i] + own[j] - 2.0 * covariance[i, j], 1e-300))
+    joint = (own[i] + own[j]) ** 2 / np.maximum(own[i] ** 2 / freedom[i] + own[j] ** 2 / freedom[j], 1e-300)
+    return 2 * student.sf(np.abs(excess[i] - excess[j]) / spread, np.maximum(joint, 1.0))
+
+
+def conclude(rows: list[dict[str, object]], unlisted: Floats | None = None) -> list[dict[str, object]]:
+    """Holm's correction over all contrasts together, and a sentence for each.
+
+    Args:
+        rows: from ``contrasts``.
+        unlisted: p of further contrasts made of the same families, which count in the correction.
+    """
+    p = np.concatenate([[float(row["p"]) for row in rows], np.zeros(0) if unlisted is None else unlisted])
+    for row, adjusted in zip(rows, holm(p).tolist(), strict=False):
+        row["p_holm"] = adjusted
         row["verdict"] = _pair_sentence(row)
     return rows
 
@@ -196,6 +221,7 @@ def family_sentence(
     interval: tuple[float, float] | None,
     reason: str | None,
     misfit: float | None,
+    response: str = "loss",
 ) -> str:
     """One sentence: does the family scale here, and does its law predict its larger cells?"""
     if verdict.interval is None:
@@ -203,11 +229,11 @@ def family_sentence(
     fall = 1 - np.exp(-verdict.fall)
     if not verdict.scales:
         low, high = (1 - np.exp(-end) for end in verdict.interval)
-        size = f"its loss falls by {fall:.0%} [{low:.0%}, {high:.0%}] over the grid"
+        size = f"its {response} falls by {fall:.0%} [{low:.0%}, {high:.0%}] over the grid"
         if verdict.interval[1] > NO_FALL:
             return f"{family}: cannot tell whether it scales here: {size}"
         return f"{family} does not scale here: {size}"
-    head = f"{family}: loss falls by {fall:.0%} over the grid"
+    head = f"{family}: {response} falls by {fall:.0%} over the grid"
     if skill is None or interval is None:
         return f"{head}; cannot tell whether its law predicts larger cells: {reason}"
     number = f"skill {skill:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,10 +80,11 @@ class Skill:
     reason: str | None
 
 
-def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples: int) -> list[Judged]:
+def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples: int) -> Iterator[Judged]:
     """Fit each family, learn the noise from all residuals together, fit again with its weights, and resample.
 
-    The resamples of different families share the draws of each (seed, D), so that their differences are paired.
+    The resamples of different families share the draws of each (seed, D), so that their differences are paired. Families
+    come one after the other, so that whoever asks for many need not hold the resamples of all at once.
     """
 
     def fitted(cells: Cells, weights: Floats | None) -> Fit:
@@ -92,11 +93,10 @@ def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples:
     first = [fitted(cells, None) for cells in families]
     noise = estimate_noise([left_over(cells, found) for cells, found in zip(families, first, strict=True) if found.parameters])
     shared = shared_draws(families, seed, resamples)
-    judged = []
     for index, cells in enumerate(families):
         found = fitted(cells, noise.weights(cells.images) if len(cells.keys) else None)
         if not found.parameters:
-            judged.append(Judged(cells, found, noise, None, None, 1))
+            yield Judged(cells, found, noise, None, None, 1)
             continue
         group = left_over(cells, found)
         errors = draw_noise(group, noise, shared, np.random.default_rng([seed, index]), resamples)
@@ -106,8 +106,7 @@ def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples:
             again = np.random.default_rng([seed, index])
             lawful, freedom = draw_noise(group, noise, shared, again, resamples, variance), repeats
         clean = found.log_y - found.residuals
-        judged.append(Judged(cells, found, noise, refit(found, clean + errors), clean + lawful, freedom))
-    return judged
+        yield Judged(cells, found, noise, refit(found, clean + errors), clean + lawful, freedom)
 
 
 def left_over(cells: Cells, found: Fit) -> Residuals:

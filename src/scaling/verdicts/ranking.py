@@ -8,6 +8,7 @@ import numpy as np
 
 from scaling.verdicts.families import (
     LEVEL,
+    Measured,
     centred_interval,
     conclude,
     contrasts,
@@ -16,8 +17,15 @@ from scaling.verdicts.families import (
     measured_exponent,
     measured_skill,
     order_share,
+    p_values_without,
 )
 from scaling.verdicts.judging import Judged, Skill
+
+MOST_CROSSED = 50
+"""Families up to which all pairs are listed (1,225 of each contrast). Beyond it a reader asks who beats the rest: the pairs
+with the leader are listed, at p corrected for all pairs, so that having looked for the leader costs nothing in honesty."""
+MOST_SENTENCES = 60
+"""Differences up to which the summary spells each one out."""
 
 
 def rank_families(judged: list[Judged], skills: dict[str, Skill], fits: list[dict[str, Any]]) -> dict[str, Any]:
@@ -54,26 +62,28 @@ def rank_families(judged: list[Judged], skills: dict[str, Skill], fits: list[dic
                 "misfit": misfit,
                 "order_params": order_share(cells.params, cells.images, cells.seeds, log_y, step)[0],
                 "order_images": order_share(cells.images, cells.params, cells.seeds, log_y, step)[0],
-                "sentence": family_sentence(cells.family, over, skill.value, interval, skill.reason, misfit),
+                "sentence": family_sentence(cells.family, over, skill.value, interval, skill.reason, misfit, cells.response),
             }
         )
-    pairs = contrasts(
-        "skill",
-        {name: measured_skill(skills[name].value, skills[name].draws, one.freedom) for name, one in scaling.items()},
-    )
-    for name in ("alpha", "beta"):
-        known = {f: one for f, one in scaling.items() if entries[f]["intervals"][name] is not None}
-        pairs += contrasts(
-            name,
-            {
-                family: measured_exponent(
-                    one.found.parameters[name], one.draws[:, one.found.law.parameters.index(name)], _freedom(one)
-                )
-                for family, one in known.items()
-            },
-        )
-    pairs = conclude(pairs)
-    return {"verdicts": verdicts, "pairs": pairs, "summary": _summary(verdicts, pairs)}
+    measured = {
+        "skill": {f: measured_skill(skills[f].value, skills[f].draws, one.freedom) for f, one in scaling.items()},
+        "alpha": _measured_exponents("alpha", scaling, entries),
+        "beta": _measured_exponents("beta", scaling, entries),
+    }
+    lead = max(scaling, key=lambda f: skills[f].value) if len(scaling) > MOST_CROSSED else None
+    pairs = [row for what, values in measured.items() for row in contrasts(what, values, lead)]
+    unlisted = np.concatenate([p_values_without(values, lead) for values in measured.values()]) if lead else np.zeros(0)
+    pairs = conclude(pairs, unlisted)
+    return {"verdicts": verdicts, "pairs": pairs, "summary": _summary(verdicts, pairs, lead, len(unlisted))}
+
+
+def _measured_exponents(name: str, scaling: dict[str, Judged], entries: dict[str, dict[str, Any]]) -> dict[str, Measured]:
+    """Exponents of the families that identify them."""
+    return {
+        family: measured_exponent(one.found.parameters[name], one.draws[:, one.found.law.parameters.index(name)], _freedom(one))
+        for family, one in scaling.items()
+        if entries[family]["intervals"][name] is not None
+    }
 
 
 def _freedom(one: Judged) -> int:
@@ -81,7 +91,7 @@ def _freedom(one: Judged) -> int:
     return max(one.found.rows - len(one.found.theta), 1)
 
 
-def _summary(verdicts: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> list[str]:
+def _summary(verdicts: list[dict[str, Any]], pairs: list[dict[str, Any]], lead: str | None, unlisted: int) -> list[str]:
     ranked = sorted((v for v in verdicts if v["scales"] and v["skill"] is not None), key=lambda v: -v["skill"])
     flat = [v["family"] for v in verdicts if not v["scales"]]
     sentences = []
@@ -90,6 +100,11 @@ def _summary(verdicts: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> lis
         sentences.append(f"Skill of each family's law at predicting its larger cells: {order}.")
     if flat:
         sentences.append(f"Not shown to scale here, so not ranked: {', '.join(flat)}.")
+    if lead is not None:
+        sentences.append(
+            f"With more than {MOST_CROSSED} families only the pairs with the one of highest skill, {lead}, are listed; "
+            f"p is corrected for all {len(pairs) + unlisted} contrasts."
+        )
     told = [pair["verdict"] for pair in pairs if pair["p_holm"] < LEVEL]
     by_skill = [pair["p_holm"] for pair in pairs if pair["contrast"] == "skill"]
     if told and by_skill and min(by_skill) >= LEVEL:
@@ -97,7 +112,9 @@ def _summary(verdicts: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> lis
             f"By skill no two families can be told apart ({len(by_skill)} paired contrasts, "
             f"least p {min(by_skill):.2g} after Holm); what differs is the following."
         )
-    if told:
+    if len(told) > MOST_SENTENCES:
+        sentences.append(f"{len(told)} of {len(pairs)} contrasts listed differ after Holm's correction.")
+    elif told:
         sentences += [f"{text[0].upper()}{text[1:]}." for text in told]
     elif pairs:
         sentences.append(f"Cannot tell any two families apart: {len(pairs)} paired contrasts, none below 0.05 after Holm.")
