@@ -12,7 +12,7 @@ except ValueError as error:
 
 
 wildcard_constraints:
-    family="[a-z]+",
+    family="[a-z0-9-]+",
     pack="[a-z0-9-]+",
 
 
@@ -20,6 +20,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/tune.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/fit.smk"
+include: "workflow/rules/measure.smk"
 include: "workflow/rules/report.smk"
 
 

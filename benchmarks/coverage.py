@@ -1,6 +1,6 @@
 """Do the intervals cover? Twelve named settings, tables drawn from known laws.
 
-    uv run python benchmarks/coverage.py [--replicates 2000] [--pairs 40]
+    uv run python benchmarks/coverage.py [--replicates 2000] [--pairs 40] [--crossed 200]
 
 For alpha, beta and the prediction at ten times the largest N and D: share of tables whose 95 % interval holds the truth,
 share that is "not identifiable", and the median width beside that of the plain pair bootstrap.
@@ -14,12 +14,17 @@ import time
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 from scipy.stats import t as student
 
 from scaling.laws import forms
 from scaling.laws.newton import Problem, minimise
 from scaling.laws.profile import prediction_ends, profile_ends
 from scaling.laws.solver import HUBER_EFFICIENCY, make_problem
+from scaling.laws.synthetic import TRUTHS, synthetic_runs
+from scaling.verdicts.cells import cells_of
+from scaling.verdicts.entries import crossed_intervals
+from scaling.verdicts.judging import judge_families
 
 LOSS = {"E": 0.22, "A": 9.0, "alpha": 0.46, "B": 10.0, "beta": 0.45}
 ERROR = {"E": 0.08, "A": 3.0, "alpha": 0.46, "B": 4.0, "beta": 0.45}
@@ -117,11 +122,43 @@ def bootstrap_widths(tables: Tables, count: int, seed: int) -> np.ndarray:
     return np.median(widths, axis=0)
 
 
+CROSSED = ((4, (3, 2, 1, 1), 0.3), (4, (3, 2, 1, 1), 0.7), (4, (3, 3, 3, 3), 0.5), (6, (2, 2, 2, 1, 1, 1), 0.3))
+"""Crossed studies: sizes and data sizes, seeds of each D, share of the variance common to all cells of a (seed, D)."""
+
+
+def crossed(studies: int) -> None:
+    """Intervals of alpha and beta in studies of seven families whose cells share the luck of their subsets."""
+    print(f"crossed design, {studies} studies of seven families: cover / not identifiable, for alpha and beta")
+    for sizes, seeds, shared in CROSSED:
+        inside: dict[str, list[bool]] = {"alpha": [], "beta": []}
+        unknown = dict.fromkeys(inside, 0)
+        for index in range(studies):
+            runs = synthetic_runs(sizes=sizes, data_sizes=sizes, seeds=max(seeds), noise=0.015, shared=shared, seed=index)
+            levels = sorted(runs["images"].unique())
+            few = pl.col("images").replace_strict(levels, list(seeds), return_dtype=pl.Int64)
+            families = [cells_of(runs.filter(pl.col("seed") < few), family, "loss") for family in TRUTHS]
+            for one in judge_families(families, forms.chinchilla(), seed=index, resamples=2):
+                intervals, _ = crossed_intervals(one)
+                for name in inside:
+                    if intervals[name] is None:
+                        unknown[name] += 1
+                    else:
+                        low, high = intervals[name]
+                        inside[name].append(low <= TRUTHS[one.cells.family][name] <= high)
+        count = studies * len(TRUTHS)
+        cells = [f"{np.mean(inside[name]):.3f} / {unknown[name] / count:.3f}" for name in inside]
+        print(f"{sizes}x{sizes}, seeds {seeds}, {shared:.0%} shared: {'; '.join(cells)}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replicates", type=int, default=2000)
     parser.add_argument("--pairs", type=int, default=20, help="tables whose pair bootstrap is computed")
+    parser.add_argument("--crossed", type=int, default=0, help="studies of the crossed design, instead of the twelve settings")
     options = parser.parse_args()
+    if options.crossed:
+        crossed(options.crossed)
+        return
     print("cover / not identifiable / width / width of the pair bootstrap, for alpha, beta and log prediction at 10x")
     for setting in SETTINGS:
         clock = time.process_time()

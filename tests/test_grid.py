@@ -3,7 +3,10 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaling.grid import cells, digest, pack_hash, packs, tuning_hash
+from scaling.families import Architecture
+from scaling.grid import cells, digest, pack_hash, packs, timings_hash, tuning_hash
+from scaling.models.family import ImageSpec
+from scaling.resolve import RateRule, Tuning, resolve
 from scaling.study import Study
 
 
@@ -68,6 +71,7 @@ def test_key_depends_on_every_setting_and_on_nothing_else(small_cell):
         "device": "cuda",
         "precision": "bf16",
         "checksum": "x",
+        "options": (("norm", "none"),),
         "recipe": small_cell(weight_decay=0.1).recipe,
     }
     keys = {dataclasses.replace(cell, **{name: value}).key for name, value in changed.items()}
@@ -79,3 +83,69 @@ def test_key_depends_on_every_setting_and_on_nothing_else(small_cell):
 @given(st.dictionaries(st.text(), st.integers() | st.floats(allow_nan=False, allow_infinity=False)))
 def test_digest_ignores_the_order_of_keys(values):
     assert digest(values) == digest(dict(reversed(list(values.items()))))
+
+
+ARMS = {
+    "vit": None,
+    "resnet-bare": {"model": "resnet", "options": {"norm": "none"}, "depth": 3, "images": [700], "seeds": [4, 5]},
+    "resnet-usual": {"model": "resnet", "options": {"norm": "batch"}, "recipe_name": "historical"},
+    "vgg-flop": {"model": "vgg", "depth": 1, "match": "flop", "params": [7000]},
+}
+
+
+def test_an_arm_has_its_own_architecture_cells_and_recipe():
+    one = study(families=ARMS)
+    assert str(one.architecture("resnet-bare")) == "resnet norm=none depth=3"
+    assert one.architecture("resnet-bare").variant == "norm=none depth=3"
+    assert one.architecture("resnet-usual") == Architecture("resnet")
+    assert one.architecture("vgg-flop").match == "flop"
+    assert one.kind("vgg-flop") == "convolutional"
+    assert {(c.images, c.seed) for c in cells(one, "resnet-bare")} == {(700, 4), (700, 5)}
+    assert one.family_recipe("resnet-usual").optimizer == "sgd"
+    assert one.family_recipe("resnet-bare").optimizer == "adamw"
+
+
+def test_laws_are_for_what_trains_on_the_whole_grid_unless_the_study_says_otherwise():
+    assert study(families=ARMS).lawful() == ["vit", "resnet-usual", "vgg-flop"]
+    assert study(families=ARMS, laws={"families": ["resnet-bare"]}).lawful() == ["resnet-bare"]
+
+
+def test_an_arm_equal_to_a_family_shares_its_cells_and_another_does_not(ladders):
+    arms = {
+        "resnet": None,
+        "same": {"model": "resnet", "options": {"downsample": "stride"}},
+        "fixed": {"model": "resnet", "depth": 1},  # the depth of the family's own rule at this size
+        "pooled": {"model": "resnet", "options": {"downsample": "pool"}},
+    }
+    one = study(families=arms, grid={"params": [5000], "images": [500]})
+
+    def key(name: str) -> str:
+        tuning = Tuning(name, RateRule(1.0, 0.01, 0.0), "cpu", "fp32", "x", ())
+        return resolve(one, cells(one, name)[0], tuning, ladders, ImageSpec(28, 1, 10)).key
+
+    assert key("resnet") == key("same") == key("fixed")
+    assert key("pooled") != key("resnet")
+
+
+def test_an_arm_that_changes_touches_its_own_pack_alone():
+    before = hashes(study(families=ARMS))
+    changed = ARMS | {"resnet-bare": ARMS["resnet-bare"] | {"depth": 4}}
+    after = hashes(study(families=changed))
+    assert {name for name in before if before[name] != after[name]} == {"resnet-bare"}
+    assert tuning_hash(study(families=changed), "resnet-bare") != tuning_hash(study(families=ARMS), "resnet-bare")
+
+
+def test_a_measure_reruns_its_pack_and_tunes_nothing():
+    unread, read = study(families={"vit": None}), study(families={"vit": {"measures": ["shift"]}})
+    assert hashes(unread).keys() == hashes(read).keys()
+    assert not set(hashes(unread).values()) & set(hashes(read).values())
+    assert tuning_hash(unread, "vit") == tuning_hash(read, "vit")
+    assert timings_hash(unread) == timings_hash(read)
+
+
+def test_what_is_timed_depends_on_its_own_settings():
+    grid = {"params": [5000, 11000], "images": [500, 1000]}
+    usual = timings_hash(study(timings={}))
+    assert usual == timings_hash(study(timings={}, grid=grid | {"images": [700]}))
+    assert usual != timings_hash(study(timings={"rounds": 3}))
+    assert usual != timings_hash(study(timings={}, grid=grid | {"params": [5000]}))

@@ -43,11 +43,34 @@ def test_scientific_notation_is_a_number(tmp_path):
         ("recipe: {learning_rate: tuend}\n", "recipe.learning_rate: received \"tuend\", allowed: 'tuned' or a number"),
         ("laws: {bootstrap: -5}\n", "laws.bootstrap: received -5"),
         ("jobs: {pack: familly}\n", "did you mean 'family'?"),
+        ("timings: {families: [vti]}\n", "line 4: timings.families[0]: received \"vti\"; did you mean 'vit'?"),
+        ("timings: {measures: [families, speed]}\n", "timings.measures[1]: received \"speed\", allowed: 'families', "),
+        ("laws: {families: [vti]}\n", "line 4: laws.families[0]: received \"vti\"; did you mean 'vit'?"),
     ],
 )
 def test_each_error_names_place_value_and_what_is_allowed(tmp_path, change, expected):
     study, found = problems(tmp_path, GOOD + change)
     assert study is None
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+@pytest.mark.parametrize(
+    ("arm", "expected"),
+    [
+        ("a-b: ", "families.a-b: received \"a-b\", allowed: 'mlp'"),
+        ("a-b: ", "an entry of another name says which family it is by `model`"),
+        ("a-b: {model: vgs}", "families.a-b.model: received \"vgs\", allowed: 'mlp', 'alexnet', 'vgg'"),
+        ("a-b: {model: swin, options: {shft: false}}", 'families.a-b.options: received {"shft": false}; swin has no option'),
+        ("a-b: {model: swin, options: {shift: 2}}", "families.a-b.options.shift: received 2"),
+        ("a-b: {model: resnet, options: {norm: layer}}", "option norm of resnet is layer; allowed: batch, none"),
+        ("a-b: {model: vgg, depht: 2}", "families.a-b.depht: unknown key; did you mean 'depth'?"),
+        ("a_b: {model: vgg}", 'families.a_b: received "a_b"; string should match pattern'),
+        ("resnet: {model: vgg}", 'families.resnet.model: received "vgg"; an entry called resnet is that family'),
+    ],
+)
+def test_errors_of_an_arm_name_what_is_allowed(tmp_path, arm, expected):
+    _, found = problems(tmp_path, GOOD.replace("vit: ", f"vit: , {arm}"))
     assert len(found) == 1
     assert expected in found[0]
 

@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from ruamel.yaml.comments import CommentedMap
 
 from scaling.data import DataError, DataSettings, SourceFacts, describe
-from scaling.families import KINDS
+from scaling.families import Architecture
 from scaling.layout import Layout
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders, SizeError
-from scaling.study import Data, Study
+from scaling.study import Data, FamilySettings, Study
 from scaling.study_file import Problem, StudyError, line_of, parse, plain, read_tree
 
 
@@ -28,7 +28,11 @@ def open_study(path: Path, ladders: Ladders | None = None) -> Study:
     facts = _facts(raw, tree, problems)
     if facts is not None:
         problems += _images_problems(raw, tree, facts)
-        problems += _size_problems(raw, tree, facts, ladders or Ladders(Layout("").ladders))
+        ladders = ladders or Ladders(Layout("").ladders)
+        problems += _size_problems(raw, tree, facts, ladders)
+        if study is not None:
+            problems += _anchor_problems(study, tree, facts, ladders)
+            problems += _timing_problems(study, tree, facts, ladders)
     if problems or study is None:
         raise StudyError(path, sorted(problems, key=lambda problem: problem.line or 0))
     return study
@@ -67,7 +71,11 @@ def _images_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts
     blocks = [(("recipe",), raw.get("recipe"))]
     if isinstance(families, dict):
         for name, own in families.items():
-            blocks.append((("families", name, "recipe"), own.get("recipe") if isinstance(own, dict) else None))
+            if not isinstance(own, dict):
+                continue
+            blocks.append((("families", name, "recipe"), own.get("recipe")))
+            if isinstance(own.get("images"), list):
+                places += [(("families", name, "images", i), value) for i, value in enumerate(own["images"])]
     for place, recipe in blocks:
         anchors = recipe.get("anchors") if isinstance(recipe, dict) else None
         if isinstance(anchors, dict):
@@ -88,19 +96,65 @@ def _size_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts, 
     shared = grid.get("params") if isinstance(grid, dict) else None
     problems = []
     for family, own in families.items():
-        if family not in KINDS:
+        try:
+            settings = FamilySettings.model_validate({"model": family} | (own or {}))
+            ladders.range(settings.architecture(family), image)
+        except (ValidationError, TypeError):
+            continue  # parse has said so
+        except SizeError as error:
+            where = ("families", family, "depth")
+            problems.append(Problem(where, str(error), line_of(tree, where)))
             continue
         sizes, place = shared, ("grid", "params")
-        if isinstance(own, dict) and own.get("params") is not None:
-            sizes, place = own["params"], ("families", family, "params")
+        if settings.params is not None:
+            sizes, place = settings.params, ("families", family, "params")
         for index, target in enumerate(sizes if isinstance(sizes, list) else []):
             if not _is_count(target):
                 continue
             try:
-                ladders.rung(family, int(target), image)
+                ladders.rung(settings.architecture(family), int(target), image)
             except SizeError as error:
                 where = (*place, index)
                 problems.append(Problem(where, str(error), line_of(tree, where)))
+    return problems
+
+
+def _anchor_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
+    """Sizes at which a rate is tuned that an entry with a depth of its own does not have; families have those they name."""
+    image = ImageSpec(facts.side, facts.channels, facts.classes)
+    problems = []
+    for family in study.families:
+        architecture, recipe = study.architecture(family), study.family_recipe(family)
+        if architecture.depth is None or recipe.learning_rate != "tuned":
+            continue
+        for target in recipe.anchors.params:
+            try:
+                ladders.rung(architecture, target, image)
+            except SizeError as error:
+                where = ("families", family, "recipe", "anchors", "params")
+                problems.append(Problem(where, str(error), line_of(tree, where)))
+    return problems
+
+
+def _timing_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
+    """Sizes at which something is timed that it does not have."""
+    if study.timings is None:
+        return []
+    image = ImageSpec(facts.side, facts.channels, facts.classes)
+    wanted = [
+        (("timings", "params", index), study.architecture(family), target)
+        for family in study.timed()
+        for index, target in enumerate(study.timings.params or [])
+    ]
+    if {"resolution", "sequence"} & set(study.timings.measures):
+        target = study.timings.transformer_params
+        wanted += [(("timings", "transformer_params"), Architecture(family), target) for family in ("vit", "swin")]
+    problems = []
+    for place, architecture, target in wanted:
+        try:
+            ladders.rung(architecture, target, image)
+        except SizeError as error:
+            problems.append(Problem(place, str(error), line_of(tree, place)))
     return problems
 
 

@@ -1,14 +1,17 @@
-"""The command line: ``scaling plan | prepare | tune | train | collect | report | complete | calibrate | schema``.
+"""The command line: ``scaling plan``, ``prepare``, ``tune``, ``train``, ``collect``, ``report``, ``status`` ...
 
 What fits laws, ``scaling fit | extrapolate | compare | forecast``, is in ``scaling.cli_tables``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import os
 import sys
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +34,8 @@ cli_tables.add_to(app)
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="a study file")]
 DEFAULT_STUDY = Path("config.yaml")
+LOOK_SECONDS = 2.0
+"""Least time between two looks of `scaling status`."""
 
 
 def _say(message: str) -> None:
@@ -45,7 +50,7 @@ def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typ
 
     study = open_study(study_path)
     layout = Layout(study.name)
-    if set(study.families) - set(read_speed(layout.speed)):
+    if {str(study.architecture(family)) for family in study.families} - set(read_speed(layout.speed)):
         _say("measuring this machine's speed, once")
         _calibrate(study, layout)
     found = make_plan(study, layout)
@@ -128,7 +133,7 @@ def _data_path(study: Study, layout: Layout) -> Path:
     return prepare(data_settings(study), layout.data, progress=False)
 
 
-def _runner(study: Study, layout: Layout, device, label: str, cores: int):
+def _runner(study: Study, layout: Layout, device, label: str, cores: int, readings: Sequence[str] = ()):
     from scaling.store import Store
     from scaling.training.pack import PackRunner
 
@@ -139,6 +144,7 @@ def _runner(study: Study, layout: Layout, device, label: str, cores: int):
         label=label,
         cores=cores,
         checkpoint_seconds=study.jobs.checkpoint_seconds,
+        readings=readings,
     )
 
 
@@ -174,18 +180,53 @@ def train(study_path: StudyPath, pack: str, cores: Annotated[int, typer.Option(h
         ladders, image = Ladders(layout.ladders), image_spec(study)
         cells = [resolve(study, cell, tuning, ladders, image) for cell in members.cells]
         device = detect(tuning.device, tuning.precision)
-        _exit_if_interrupted(_runner(study, layout, device, pack, cores).run(cells))
+        readings = study.entry(members.family).measures
+        _exit_if_interrupted(_runner(study, layout, device, pack, cores, readings).run(cells))
     write_table(gather(study, layout, _say, members), layout.pack(pack))
 
 
 @app.command()
 def collect(study_path: StudyPath = DEFAULT_STUDY) -> None:
     """Put the cells of a study, as the store holds them now, into one runs table."""
-    from scaling.resolve import gather, write_table
+    from scaling.resolve import gather, gather_readings, write_table
 
     study = open_study(study_path)
     layout = Layout(study.name)
-    write_table(gather(study, layout, _say), layout.runs)
+    runs = gather(study, layout, _say)
+    write_table(gather_readings(study, layout, runs)[0], layout.readings)
+    write_table(runs, layout.runs)
+
+
+@app.command()
+def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
+    """Time and count what a study's block `timings` asks for; wants the machine to itself."""
+    from scaling.measures.timing import Machine
+    from scaling.measures.timing import measure as measure_all
+    from scaling.models.ladder import Ladders
+    from scaling.resolve import image_spec, measures_table, write_table
+    from scaling.training.device import detect
+
+    study = open_study(study_path)
+    layout = Layout(study.name)
+    if study.timings is None:
+        _say(f"{study_path} asks for no timings: give it a block `timings:`")
+        raise typer.Exit(2)
+    device = detect(study.device, study.precision)
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        _say(f"other programs are running (load {load:.1f}): the timings will be noisy")
+    rows = measure_all(
+        study.timings.measures,
+        Ladders(layout.ladders),
+        image_spec(study),
+        sizes={name: (study.architecture(name), study.timed_sizes(name)) for name in study.timed()},
+        transformer_size=study.timings.transformer_params,
+        batch=study.family_recipe(next(iter(study.families))).batch,
+        rounds=study.timings.rounds,
+        machine=Machine(device.kind, device.precision, device.machine),
+        say=_say,
+    )
+    write_table(measures_table(rows), layout.measures)
 
 
 @app.command()
@@ -203,12 +244,13 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
     import polars as pl
 
     from scaling.records import FAILED, MISSING
-    from scaling.resolve import read_tuning
+    from scaling.resolve import gather_readings, read_tuning
 
     study = open_study(study_path)
     layout = Layout(study.name)
     runs = pl.read_parquet(layout.runs)
     holes = runs.filter(pl.col("status").is_in([FAILED, MISSING]))
+    holes = pl.concat([holes, pl.DataFrame(gather_readings(study, layout, runs)[1], schema=runs.schema)])
     _say(f"report: {layout.report}")
     if holes.is_empty():
         return
@@ -222,6 +264,38 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
             layout.tuning(family).unlink(missing_ok=True)
     _say(f"run again to train just these: packs {', '.join(sorted(holes['pack'].unique()))}")
     raise typer.Exit(1)
+
+
+@app.command()
+def status(
+    study_path: StudyPath = DEFAULT_STUDY,
+    once: Annotated[bool, typer.Option("--once", help="print once and end, as where stdout is no terminal")] = False,
+    output_json: Annotated[bool, typer.Option("--json", help="print once, as JSON")] = False,
+) -> None:
+    """What the cells of a study are doing now; jobs are not disturbed. Ends with Ctrl-C, or when all cells are done."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from scaling.report.live import as_data, render
+    from scaling.status import Watcher
+
+    study = open_study(study_path)
+    watcher = Watcher(study, Layout(study.name))
+    console = Console(highlight=False)
+    if output_json:
+        print(json.dumps(as_data(watcher.look()), indent=1))
+        return
+    if once or not console.is_terminal:
+        console.print(render(watcher.look()))
+        return
+    with contextlib.suppress(KeyboardInterrupt), Live(console=console, screen=False, auto_refresh=False) as live:
+        while True:
+            began = time.monotonic()
+            found = watcher.look()
+            live.update(render(found, console.height), refresh=True)
+            if found.ended:
+                return
+            time.sleep(max(LOOK_SECONDS, 5 * (time.monotonic() - began)))
 
 
 @app.command()

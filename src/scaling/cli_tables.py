@@ -197,7 +197,7 @@ def _fit_study(path: Path) -> None:
     study = open_study(path)
     layout = Layout(study.name)
     found = fit_study(
-        pl.read_parquet(layout.runs),
+        pl.read_parquet(layout.runs).filter(pl.col("family").is_in(study.lawful())),
         classes=image_spec(study).classes,
         seed=study.laws.seed,
         bootstrap=study.laws.bootstrap,

@@ -10,7 +10,7 @@ from typing import Any
 
 from scaling.check import open_study
 from scaling.data import prepared_path
-from scaling.grid import Pack, cells, digest, pack_hash, packs, tuning_hash
+from scaling.grid import Pack, cells, digest, pack_hash, packs, timings_hash, tuning_hash
 from scaling.layout import Layout
 from scaling.models.ladder import Ladders
 from scaling.resolve import data_settings, image_spec
@@ -66,6 +66,11 @@ class Dag:
         return tuning_hash(self.study, family)
 
     @cached_property
+    def timings_hash(self) -> str:
+        """Hash of what is timed."""
+        return timings_hash(self.study)
+
+    @cached_property
     def laws_hash(self) -> str:
         """Hash of how laws are fitted."""
         return digest(self.study.laws.model_dump())
@@ -76,9 +81,9 @@ class Dag:
         ladders, image = Ladders(self.layout.ladders), image_spec(self.study)
         found = {}
         for family in self.study.families:
-            recipe = self.study.family_recipe(family)
+            recipe, architecture = self.study.family_recipe(family), self.study.architecture(family)
             flop = sum(
-                ladders.rung(family, cell.target, image).flop_forward * recipe.images_seen(cell.images)
+                ladders.rung(architecture, cell.target, image).flop_forward * recipe.images_seen(cell.images)
                 for cell in cells(self.study, family)
             )
             found[family] = int(flop / 1e9)

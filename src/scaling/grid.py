@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from scaling.families import Architecture, Option
 from scaling.recipe import RECIPE_VERSION, Recipe
-from scaling.study import Slice, Study
+from scaling.study import READINGS, Slice, Study
 
 
 def digest(value: Any) -> str:
@@ -61,10 +62,13 @@ class ResolvedCell:
     precision: str
     checksum: str
     validation: int
+    options: tuple[tuple[str, Option], ...] = ()
+    """of the architecture, where they are not the usual ones; ``family`` is the one that is built, whatever its arm's name"""
 
     def settings(self) -> dict[str, Any]:
         """Everything that the key is a hash of."""
-        return {
+        options = {"options": dict(self.options)} if self.options else {}
+        return options | {
             "family": self.family,
             "width": self.width,
             "depth": self.depth,
@@ -90,13 +94,16 @@ def cells(study: Study, family: str) -> list[Cell]:
     """The cells of ``family``, each once, in the order N, D, seed."""
     found = set()
     for target in study.sizes(family):
-        for images in study.grid.images:
-            for seed in _seeds(study, target, images):
+        for images in study.data_sizes(family):
+            for seed in _seeds(study, family, target, images):
                 found.add((target, images, seed))
     return [Cell(family, *place) for place in sorted(found)]
 
 
-def _seeds(study: Study, target: int, images: int) -> Iterable[int]:
+def _seeds(study: Study, family: str, target: int, images: int) -> Iterable[int]:
+    own = study.entry(family).seeds
+    if own is not None:
+        return own
     seeds = set(study.grid.seeds)
     for repeat in study.grid.repeats:
         if _holds(repeat, target, images):
@@ -128,8 +135,10 @@ def _pack_name(study: Study, cell: Cell) -> str:
 
 def _shared_settings(study: Study, family: str) -> dict[str, Any]:
     """What all cells of ``family`` share, unresolved: a change here touches each of them."""
-    recipe = study.family_recipe(family)
-    return {
+    recipe, architecture = study.family_recipe(family), study.architecture(family)
+    # A family as it is says nothing more: its hash is what it was before there were variants.
+    variant = {} if architecture == Architecture(family) else {"architecture": str(architecture)}
+    return variant | {
         "recipe": recipe.settings(),
         "data": study.data.model_dump(mode="json"),
         "device": study.device,
@@ -141,7 +150,16 @@ def _shared_settings(study: Study, family: str) -> dict[str, Any]:
 def pack_hash(study: Study, pack: Pack) -> str:
     """Hash of a pack's own unresolved settings: as a rule's parameter it reruns just the packs that an edit touches."""
     places = [(cell.target, cell.images, cell.seed) for cell in pack.cells]
-    return digest([pack.family, places, _shared_settings(study, pack.family)])
+    # A measure that is new here is read off what is trained already; without any, the hash is what it was before.
+    readings = [(name, READINGS[name]) for name in sorted(study.entry(pack.family).measures)]
+    return digest([pack.family, places, _shared_settings(study, pack.family), *([readings] if readings else [])])
+
+
+def timings_hash(study: Study) -> str:
+    """Hash of what is timed: as a rule's parameter it times again what an edit touches, and nothing else does."""
+    timings = study.timings.model_dump() if study.timings else None
+    sizes = [(str(study.architecture(name)), study.timed_sizes(name)) for name in study.timed()]
+    return digest([timings, sizes, study.data.model_dump(mode="json"), study.device, study.precision])
 
 
 def tuning_hash(study: Study, family: str) -> str:

@@ -57,6 +57,16 @@ class Layout:
         return self.study / "runs.parquet"
 
     @property
+    def readings(self) -> Path:
+        """What was read off the models of cells: shifts, gradients, receptive fields."""
+        return self.study / "readings.parquet"
+
+    @property
+    def measures(self) -> Path:
+        """Times, memory and counts, measured alone on the machine."""
+        return self.study / "measures.parquet"
+
+    @property
     def fits(self) -> Path:
         """Laws, held-out predictions and verdicts."""
         return self.study / "fits.json"

@@ -72,7 +72,7 @@ class Plan:
 
 
 def read_speed(path: Path) -> dict[str, Speed]:
-    """The calibration at ``path`` by family; empty where there is none."""
+    """The calibration at ``path`` by architecture; empty where there is none."""
     try:
         found = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
@@ -99,7 +99,9 @@ def make_plan(study: Study, layout: Layout, from_nothing: bool = False) -> Plan:
     for family in study.families:
         tuning = None if from_nothing else read_tuning(study, layout, family)
         names = [pack for pack in jobs.values() if pack.family == family]
-        parts.append(_family_plan(study, family, len(names), tuning, ladders, image, stored, speeds.get(family)))
+        parts.append(
+            _family_plan(study, family, len(names), tuning, ladders, image, stored, speeds.get(str(study.architecture(family))))
+        )
     return Plan(study.name, tuple(parts))
 
 
@@ -113,8 +115,8 @@ def _family_plan(
     stored: set[str],
     speed: Speed | None,
 ) -> FamilyPlan:
-    recipe = study.family_recipe(family)
-    rungs = {target: ladders.rung(family, target, image) for target in study.sizes(family)}
+    recipe, architecture = study.family_recipe(family), study.architecture(family)
+    rungs = {target: ladders.rung(architecture, target, image) for target in study.sizes(family)}
     members = cells(study, family)
     done, flop, seconds = 0, 0.0, 0.0
     for cell in members:
@@ -132,7 +134,7 @@ def _family_plan(
         seen = recipe.images_seen(anchors.images)
         tuning_seconds = sum(
             len(anchors.rates)
-            * _cell_seconds(recipe, seen, ladders.rung(family, target, image).flop_forward, study.data.validation, speed)
+            * _cell_seconds(recipe, seen, ladders.rung(architecture, target, image).flop_forward, study.data.validation, speed)
             for target in anchors.params
         )
     return FamilyPlan(

@@ -1,4 +1,4 @@
-"""The runs table: its columns, their types and units.
+"""The runs table and the table of measures: their columns, types and units.
 
 One row is one cell: a training run of (family, N, D, seed). The same columns stand in a cell's record in the store, in a
 pack's table and in ``results/<study>/runs.parquet``.
@@ -35,8 +35,10 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("key", pl.String, "", "hash of the cell's resolved settings, the data's checksum and the recipe version"),
     Column("study", pl.String, "", "study that asked for the cell (added by collect)"),
     Column("pack", pl.String, "", "job that holds the cell (added by collect)"),
-    Column("family", pl.String, "", "architecture family"),
+    Column("family", pl.String, "", "architecture family, or a study's name for a variant of one"),
     Column("kind", pl.String, "", "convolutional, transformer or fully-connected"),
+    Column("model", pl.String, "", "family that was built (added by collect)"),
+    Column("variant", pl.String, "", "options, depth and match where they are not the family's own (added by collect)"),
     Column("recipe", pl.String, "", "name of the training recipe"),
     Column("target_params", pl.Int64, "parameters", "N that the study asked for"),
     Column("params", pl.Int64, "parameters", "N: trainable parameters of the model"),
@@ -71,3 +73,31 @@ COLUMNS: Final[tuple[Column, ...]] = (
 )
 
 SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {column.name: column.dtype for column in COLUMNS}
+
+MEASURE_COLUMNS: Final[tuple[Column, ...]] = (
+    Column("measure", pl.String, "", "what was measured: shift, gradients, receptive-field; families, resolution ..."),
+    Column("quantity", pl.String, "", "the figure: accuracy, norm, seconds, memory, flop_forward ..."),
+    Column("family", pl.String, "", "architecture family, or a study's name for a variant of one"),
+    Column("key", pl.String, "", "the cell whose model was read; null for what is measured on no cell's model"),
+    Column("params", pl.Int64, "parameters", "N of the model"),
+    Column("width", pl.Float64, "channels", "width of the model"),
+    Column("depth", pl.Int64, "blocks", "depth of the model"),
+    Column("images", pl.Int64, "images", "D of the cell"),
+    Column("seed", pl.Int64, "", "seed of the cell"),
+    Column("phase", pl.String, "", "training or prediction; start or 100 steps; else empty"),
+    Column("x", pl.Float64, "", "what is varied: pixels of a shift, number of a layer, side in pixels, positions"),
+    Column("label", pl.String, "", "name of a direction, a layer, a feature map"),
+    Column("batch", pl.Int64, "images", "images a step"),
+    Column("threads", pl.Int64, "", "threads of a CPU"),
+    Column("repeat", pl.Int64, "", "number of the timing's round; null for what is counted"),
+    Column("value", pl.Float64, "see unit", "the figure itself; null where it is not finite"),
+    Column("unit", pl.String, "", "unit of value"),
+    Column("device", pl.String, "", "device class: cpu, cuda, mps"),
+    Column("precision", pl.String, "", "fp32 or bf16"),
+    Column("machine", pl.String, "", "processor or accelerator name"),
+    Column("torch_version", pl.String, "", "version of torch"),
+)
+"""The table of measures, one row a figure: ``measures.parquet`` (timed and counted by a rule that has the machine to itself)
+and ``readings.parquet`` (read off the models of cells)."""
+
+MEASURE_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {c.name: c.dtype for c in MEASURE_COLUMNS}

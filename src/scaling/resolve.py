@@ -17,9 +17,9 @@ from scaling.grid import Cell, Pack, ResolvedCell, packs, tuning_hash
 from scaling.layout import Layout
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
-from scaling.records import FAILED, MISSING, SCHEMA
+from scaling.records import DIVERGED, DONE, FAILED, MEASURE_SCHEMA, MISSING, SCHEMA
 from scaling.store import ForeignRecord, Store, write_atomic
-from scaling.study import Study
+from scaling.study import READINGS, Study
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,11 @@ def resolve(study: Study, cell: Cell, tuning: Tuning, ladders: Ladders, image: I
     """``cell`` with every setting resolved. Raises ValueError where ``tuning`` failed."""
     if tuning.rule is None:
         raise ValueError(tuning.failure)
-    rung = ladders.rung(cell.family, cell.target, image)
+    architecture = study.architecture(cell.family)
+    rung = ladders.rung(architecture, cell.target, image)
     return ResolvedCell(
-        family=cell.family,
+        family=architecture.family,
+        options=architecture.options,
         width=rung.width,
         depth=rung.depth,
         params=rung.params,
@@ -125,9 +127,31 @@ def gather(study: Study, layout: Layout, warn: Callable[[str], None], only: Pack
                 resolved = resolve(study, cell, tuning, ladders, image)
                 row |= {"key": resolved.key, "params": resolved.params, "width": resolved.width}
                 row |= {"depth": resolved.depth, "learning_rate": resolved.learning_rate}
-                row |= _stored(store, resolved.key, warn)
+                # The store knows the family that was built, not the names that studies give to its variants.
+                row |= _stored(store, resolved.key, warn) | {"family": cell.family}
             rows.append(row)
     return runs_table(rows)
+
+
+def gather_readings(study: Study, layout: Layout, runs: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+    """What was read off the models of the cells of ``runs``, and the rows of the cells of which one is missing."""
+    store = Store(layout.store)
+    rows, missing = [], []
+    for run in runs.filter(pl.col("status").is_in([DONE, DIVERGED])).iter_rows(named=True):
+        found = {name: store.reading(run["key"], name, READINGS[name]) for name in study.entry(run["family"]).measures}
+        lacking = [name for name, taken in found.items() if taken is None]
+        if lacking:
+            reason = last_line(store.log_path(run["key"])) or "not tried yet"
+            missing.append(run | {"reason": f"{', '.join(lacking)} not read off its model: {reason}"})
+        shared = {column: run[column] for column in MEASURE_SCHEMA if column in run}
+        rows += [shared | row | {"measure": name} for name, taken in found.items() for row in taken or ()]
+    return measures_table(rows), missing
+
+
+def measures_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """``rows`` as a table of measures: all columns of its schema, in its order; what a row does not say is null."""
+    full = [{name: _finite(row.get(name)) for name in MEASURE_SCHEMA} for row in rows]
+    return pl.DataFrame(full, schema=MEASURE_SCHEMA, orient="row")
 
 
 def write_table(table: pl.DataFrame, path: Path) -> None:
@@ -143,6 +167,8 @@ def _place(study: Study, cell: Cell, pack: str) -> dict[str, Any]:
         "pack": pack,
         "family": cell.family,
         "kind": study.kind(cell.family),
+        "model": study.architecture(cell.family).family,
+        "variant": study.architecture(cell.family).variant,
         "target_params": cell.target,
         "images": cell.images,
         "seed": cell.seed,

@@ -83,6 +83,35 @@ class Store:
         """The checkpoint of the cell ``key``, while it is being trained."""
         return self.folder(key) / "checkpoint.safetensors"
 
+    def weights_path(self, key: str) -> Path:
+        """The weights of the reported checkpoint of the cell ``key``, where something is to be read off them later."""
+        return self.folder(key) / "weights.safetensors"
+
+    def reading_path(self, key: str, name: str) -> Path:
+        """What the measure ``name`` read off the model of the cell ``key``."""
+        return self.folder(key) / f"{name}.json"
+
+    def write_reading(self, key: str, name: str, version: int, rows: list[dict[str, Any]]) -> None:
+        """Store what the measure ``name``, in its ``version``, read off the cell ``key``."""
+        body: dict[str, Any] = {"version": version, "rows": rows}
+        body["checksum"] = hashlib.sha256(canonical(body)).hexdigest()
+        write_atomic(self.reading_path(key, name), json.dumps(body, ensure_ascii=False, allow_nan=False).encode())
+
+    def reading(self, key: str, name: str, version: int) -> list[dict[str, Any]] | None:
+        """What the measure ``name`` read off the cell ``key``; None where it has not, or another version of it, or where
+        the file is damaged: it is read again, from weights that are kept."""
+        try:
+            body = json.loads(self.reading_path(key, name).read_bytes())
+            checksum = body.pop("checksum")
+            whole = hashlib.sha256(canonical(body)).hexdigest() == checksum and body["version"] == version
+            return body["rows"] if whole else None
+        except (FileNotFoundError, ValueError, KeyError, AttributeError, TypeError):
+            return None
+
+    def progress_path(self, key: str) -> Path:
+        """How far the cell ``key`` is, while it is being trained."""
+        return self.folder(key) / "progress.json"
+
     def write(self, key: str, entry: Entry) -> None:
         """Store the finished cell ``key``, unless it is stored already."""
         if self.record_path(key).exists():
@@ -151,6 +180,11 @@ class Lease:
             return False
         aside.unlink(missing_ok=True)
         return self._create()
+
+    def owner_now(self) -> tuple[dict[str, Any] | None, bool]:
+        """Who holds the lease, if anyone, and whether that trainer is alive."""
+        holder = self._holder()
+        return holder, holder is not None and not self._is_stale(holder)
 
     def renew(self) -> None:
         """Beat; a lease that was taken over is left to its new owner."""

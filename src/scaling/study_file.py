@@ -14,6 +14,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from scaling.families import KINDS
 from scaling.study import Study
 
 SCHEMA_PATH = Path("workflow/schemas/study.schema.json")
@@ -118,7 +119,7 @@ def parse(tree: CommentedMap) -> tuple[Study | None, list[Problem]]:
         study = Study.model_validate(plain(tree))
     except ValidationError as error:
         return None, _problems(error, tree)
-    problems = []
+    problems = _name_problems(study, tree)
     for family in study.families:
         try:
             study.family_recipe(family)
@@ -130,10 +131,32 @@ def parse(tree: CommentedMap) -> tuple[Study | None, list[Problem]]:
     return (None, problems) if problems else (study, [])
 
 
+def _name_problems(study: Study, tree: CommentedMap) -> list[Problem]:
+    """Names that mislead: a variant under another family's name, a law for what the study does not have."""
+    problems = []
+    for name in study.families:
+        model = study.architecture(name).family
+        if name in KINDS and model != name:
+            place = ("families", name, "model")
+            message = f"received {json.dumps(model)}; an entry called {name} is that family, a variant needs another name"
+            problems.append(Problem(place, message, line_of(tree, place)))
+    timed = study.timings.families if study.timings else None
+    for block, names in (("laws", study.laws.families), ("timings", timed)):
+        for index, name in enumerate(names or []):
+            if name in study.families:
+                continue
+            place = (block, "families", index)
+            message = f"received {json.dumps(name)}{_suggest(name, list(study.families))}"
+            problems.append(Problem(place, message, line_of(tree, place)))
+    return problems
+
+
 def _problems(error: ValidationError, tree: CommentedMap) -> list[Problem]:
     found = {}
     for item in error.errors():
         place = tuple(part for part in item["loc"] if part != "[key]" and not _is_variant(part))
+        if place[:1] == ("families",) and place[2:] == ("model",) and "model" not in (tree["families"][place[1]] or {}):
+            place = place[:2]  # no model is named: the entry's name is taken for a family's
         problem = Problem(place, _message(item, place), line_of(tree, place))
         found.setdefault(place, problem)  # a union reports each of its members: the first is enough
     return list(found.values())
@@ -144,7 +167,7 @@ def _is_variant(part: str | int) -> bool:
     return isinstance(part, str) and (part.startswith(("literal[", "constrained-", "function-")) or part in _TYPES)
 
 
-_TYPES = {"int", "float", "str", "list", "FamilySettings", "RecipeChanges", "AnchorChanges"}
+_TYPES = {"int", "float", "str", "bool", "list", "FamilySettings", "RecipeChanges", "AnchorChanges"}
 
 
 def _message(item: dict[str, Any], place: tuple[str | int, ...]) -> str:
@@ -159,7 +182,8 @@ def _message(item: dict[str, Any], place: tuple[str | int, ...]) -> str:
     if kind == "literal_error":
         number = " or a number" if _allows_number(place) else ""
         near = _suggest(str(item["input"]), _literals(context))
-        return f"received {received}, allowed: {context['expected']}{number}{near}"
+        named = "; an entry of another name says which family it is by `model`" if place[:-1] == ("families",) else ""
+        return f"received {received}, allowed: {context['expected']}{number}{near}{named}"
     message = item["msg"].removeprefix("Value error, ")
     return f"received {received}; {message[0].lower()}{message[1:]}"
 
@@ -195,7 +219,8 @@ def _schema_at(place: tuple[str | int, ...]) -> tuple[dict[str, Any], dict[str, 
 
 
 def _property(node: dict[str, Any], name: str) -> dict[str, Any]:
-    return node.get("properties", {}).get(name) or node.get("additionalProperties") or {}
+    named = node.get("properties", {}).get(name) or next(iter(node.get("patternProperties", {}).values()), None)
+    return named or node.get("additionalProperties") or {}
 
 
 def _resolve(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

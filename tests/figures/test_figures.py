@@ -7,12 +7,14 @@ from example_study import TRUTHS, fits_of, runs_table, tuning_of
 
 from scaling.figures.curves import finished, law_curves, panel_titles
 from scaling.figures.exponents import exponent_table, exponents
-from scaling.figures.holdout import holdout, holdout_cells
+from scaling.figures.holdout import holdout, holdout_cells, skill_by_family
 from scaling.figures.learning_rates import best_rates, candidate_table, learning_rates, rule_lines
 from scaling.figures.loss_by_flop import frontiers, loss_by_flop
 from scaling.figures.loss_by_images import loss_by_images
 from scaling.figures.loss_by_params import loss_by_params
 from scaling.figures.residuals import residual_table, residuals
+from scaling.laws.synthetic import synthetic_runs
+from scaling.verdicts import fit_study
 
 SMALL = {"families": ("mlp", "resnet"), "sizes": (5_000, 20_000), "images": (500, 2_000)}
 STUDIES = {
@@ -104,12 +106,36 @@ def test_held_out_cells_are_those_of_the_response(whole):
     assert sorted(cells["observed"]) == sorted(expected)
 
 
+def test_the_largest_held_out_cells_are_told_from_the_smaller_ones():
+    def cell(params, images, predicted):
+        return {"params": params, "images": images, "observed": 0.5, "predicted": predicted, "persistence": 0.6}
+
+    part = {"family": "vit", "response": "loss", "origin": "images"}
+    fits = {"holdout": [part | {"cells": [cell(9e3, 900, 0.5), cell(9e3, 400, 0.5), cell(3e3, 900, 0.5)]}]}
+    assert holdout_cells(fits, "loss")["largest"].to_list() == [True, False, True]
+
+
+def test_families_are_ordered_by_the_skill_that_the_verdict_gives():
+    runs = synthetic_runs(("mlp", "vgg", "vit"), noise=0.02)
+    fits = fit_study(runs, classes=10, bootstrap=20)
+    shown = skill_by_family(holdout_cells(fits, "loss"))
+    assert shown == pytest.approx({verdict["family"]: verdict["skill"] for verdict in fits["verdicts"]})
+    assert list(shown.values()) == sorted(shown.values(), reverse=True)
+
+
 def test_residuals_are_logs_of_observed_over_predicted(whole):
     runs, fits = whole
     table = residual_table(runs, fits)
     assert len(table) == len(runs) - 2
     assert abs(table["residual"].mean()) < 0.01
     assert 0.01 < table["residual"].std() < 0.04
+
+
+def test_outliers_are_marked_among_the_residuals(whole):
+    runs, fits = whole
+    marked = residual_table(runs, fits).filter(pl.col("outlier"))
+    (one,) = next(fit["outliers"]["rows"] for fit in fits["fits"] if fit["family"] == "mlp")
+    assert marked.select("family", "params", "images").rows() == [("mlp", one["N"], one["D"])]
 
 
 def test_frontiers_stay_with_their_family(whole):

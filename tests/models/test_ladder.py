@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scaling.families import KINDS
+from scaling.families import KINDS, Architecture
 from scaling.models import ImageSpec, Ladders, SizeError, build, get_family, ladder
 from scaling.models.counting import count_params, forward_flop
 
@@ -82,6 +82,34 @@ def test_depth_is_the_deepest_whose_narrowest_net_fits(ladders: Ladders):
     starts = {depth: count_params(build("vit", width, depth, GREY)) for width, depth in vit.depths[:2]}
     assert ladders.rung("vit", starts[6] - 1, GREY).depth == 3
     assert ladders.rung("vit", starts[6], GREY).depth == 6
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 6])
+def test_a_fixed_depth_meets_the_target_by_its_width(ladders: Ladders, depth: int):
+    rung = ladders.rung(Architecture("vgg", depth=depth), 24_000, GREY)
+    assert (rung.depth, rung.within) == (depth, True)
+    assert rung.params == count_params(build("vgg", rung.width, depth, GREY))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 6])
+def test_a_net_that_matches_flop_has_those_of_its_family(ladders: Ladders, depth: int):
+    usual = ladders.rung("vgg", 24_000, GREY)
+    rung = ladders.rung(Architecture("vgg", depth=depth, match="flop"), 24_000, GREY)
+    assert rung.flop_forward == pytest.approx(usual.flop_forward, rel=0.1)
+    assert rung.within == (abs(rung.flop_forward / usual.flop_forward - 1) <= 0.05) == (not rung.note)
+    assert (rung.params == usual.params) == (depth == usual.depth)
+
+
+def test_options_count_in_the_size(ladders: Ladders):
+    bare = ladders.rung(Architecture("resnet", (("norm", "none"),)), 24_000, GREY)
+    assert bare.params == count_params(build("resnet", bare.width, bare.depth, GREY, options=[("norm", "none")]))
+    assert bare.params != count_params(build("resnet", bare.width, bare.depth, GREY))
+
+
+@pytest.mark.parametrize("made", [Architecture("googlenet", depth=5), Architecture("vgg", depth=900, match="flop")])
+def test_depths_that_cannot_be_are_refused(ladders: Ladders, made: Architecture):
+    with pytest.raises(SizeError, match=r"depth of googlenet is 5|cannot have the .* FLOP of vgg"):
+        ladders.rung(made, 24_000, GREY)
 
 
 def test_a_target_outside_is_refused_with_the_range(ladders: Ladders):

@@ -8,11 +8,12 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from timm.models.swin_transformer import SwinTransformerBlock
 from torch import nn
 
-from scaling.families import KINDS
+from scaling.families import KINDS, OPTIONS
 from scaling.models import ImageSpec, Regularisation, build, get_family
-from scaling.models.counting import count_params
+from scaling.models.counting import count_params, forward_flop
 from scaling.models.family import channels
 from scaling.models.transformer import block_size
 
@@ -217,6 +218,67 @@ def test_only_the_residual_net_has_skips(name: str, skips: bool):
     with torch.no_grad():
         logits = model(batch(GREY)[0])
     assert (logits.std(0).sum() > 1e-3) == skips
+
+
+OPTIONED = [
+    (name, option, value) for name, options in OPTIONS.items() for option, values in options.items() for value in values
+]
+
+
+@pytest.mark.parametrize(("name", "option", "value"), OPTIONED)
+def test_the_usual_value_of_an_option_changes_nothing_and_another_something(name: str, option: str, value: object):
+    images, _ = batch(GREY, 8)
+    width = 3 * get_family(name).widths[0]
+
+    def outputs(*options: tuple[str, object]) -> torch.Tensor:
+        torch.manual_seed(0)
+        model = build(name, width, get_family(name).depth(width), GREY, options=options)
+        for module in model.modules():  # blocks that start as their shortcuts would hide what is in them
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.ones_(module.weight)
+        return model(images)
+
+    assert torch.equal(outputs((option, value)), outputs()) == (value is OPTIONS[name][option][0])
+
+
+@pytest.mark.parametrize(("name", "option", "value"), OPTIONED)
+def test_a_net_with_an_option_learns_in_all_its_parameters(name: str, option: str, value: object):
+    images, labels = batch(GREY)
+    width = 2 * get_family(name).widths[0]
+    model = build(name, width, get_family(name).depth(width), GREY, options=[(option, value)])
+    F.cross_entropy(model(images), labels).backward()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("name", ["plain", "resnet"])
+def test_pools_in_place_of_strides_keep_parameters_and_flop(name: str):
+    pooled, strided = (build(name, 8, 2, GREY, options=[("downsample", value)]) for value in ("pool", "stride"))
+    assert count_params(pooled) == count_params(strided)
+    assert forward_flop(pooled, GREY) == forward_flop(strided, GREY)
+    assert sum(isinstance(module, nn.MaxPool2d) for module in pooled.modules()) == 2
+    assert all(module.stride == (1, 1) for module in pooled.blocks.modules() if isinstance(module, nn.Conv2d))
+
+
+@pytest.mark.parametrize("name", ["plain", "resnet"])
+def test_a_deep_net_without_norms_starts_with_logits_of_ordinary_size(name: str):
+    torch.manual_seed(0)
+    model = build(name, 8, 9, GREY, options=[("norm", "none")])
+    assert not [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    with torch.no_grad():
+        assert model(batch(GREY, 16)[0]).abs().max() < 30
+
+
+def test_without_shifts_no_window_of_swin_moves():
+    model = build("swin", 16, 2, GREY, options=[("shift", False)])
+    blocks = [module for module in model.modules() if isinstance(module, SwinTransformerBlock)]
+    assert len(blocks) == 4
+    assert all(block.shift_size == (0, 0) and block.attn_mask is None for block in blocks)
+
+
+@pytest.mark.parametrize(("options", "message"), [([("nrm", "none")], "no option nrm"), ([("norm", "layer")], "batch, none")])
+def test_options_that_a_family_does_not_have_are_refused(options: list, message: str):
+    with pytest.raises(ValueError, match=message):
+        build("resnet", 8, 1, GREY, options=options)
 
 
 def test_importing_the_package_imports_no_torch():

@@ -122,7 +122,12 @@ def fits_of(runs: pl.DataFrame, rng_seed=1) -> dict:
                     "intervals": intervals if enough else {},
                     "residual_rms": 0.02 if enough else None,
                     "noise_rms": 0.018 if own["seed"].n_unique() > 1 else None,
-                    "certificate": {"gradient_norm": 1e-9, "starts": 100, "share": 0.9, "condition": 1e5},
+                    "certificate": {"gradient": 1e-9, "decrement": 0.0, "starts": 100, "share": 0.9, "condition": 1e5},
+                    "outliers": _outliers(own, response, truth if family == "mlp" else {}) if enough else None,
+                    "checklist": [
+                        {"item": "form", "part": "law", "question": "Which formula?", "answer": "E + A / N^alpha ..."},
+                        {"item": "models", "part": "training", "question": "How many?", "answer": f"{len(own)} models"},
+                    ],
                     "seconds": 0.1,
                     "draws": draws if enough else [],
                 }
@@ -182,6 +187,8 @@ def fits_of(runs: pl.DataFrame, rng_seed=1) -> dict:
                 "skill": 0.83 if enough else None,
                 "skill_interval": [0.7, 0.9] if enough else None,
                 "misfit": 0.012 if enough else None,
+                "misfit_interval": [0.0, 0.021] if enough else None,
+                "misfit_verdict": "within margin" if enough else None,
                 "order_params": 0.92 if enough else None,
                 "order_images": 0.97 if enough else None,
                 "sentence": f"{family} follows its law here." if enough else f"Cannot tell for {family}: too few cells.",
@@ -207,9 +214,50 @@ def fits_of(runs: pl.DataFrame, rng_seed=1) -> dict:
         "fits": fits,
         "holdout": holdout,
         "frontier": frontier,
+        "forms": [
+            {
+                "response": "loss",
+                "law": "chinchilla",
+                "rival": "powers",
+                "formula": "L = A / N^alpha + B / D^beta",
+                "families": {
+                    family: {"rmse_log": 0.05, "law_rmse_log": 0.04, "reason": None}
+                    for family in runs["family"].unique(maintain_order=True)
+                },
+                "ratio": 1.25,
+                "interval": [0.9, 1.7],
+                "sentence": "powers cannot be told apart: its error on held-out cells is 1.25 [0.90, 1.70] times.",
+            }
+        ],
         "verdicts": verdicts,
         "pairs": pairs,
         "summary": summary if len(done) else ["Nothing can be said yet: no cell has finished."],
+    }
+
+
+def _outliers(own: pl.DataFrame, response: str, truth: dict) -> dict:
+    """The second cell as an outlier where there is a ``truth``, and the law without it; else none."""
+    rows = [
+        {
+            "row": row["key"],
+            "N": float(row["params"]),
+            "D": float(row["images"]),
+            "observed": row[response],
+            "predicted": row[response] * 0.8,
+            "z": 5.3,
+            "weight": 0.25,
+        }
+        for row in own[1:2].iter_rows(named=True)
+        if truth
+    ]
+    return {
+        "threshold": 4.0,
+        "scale": 0.02,
+        "rows": rows,
+        "parameters": truth,
+        "parameters_without": {name: value * 1.1 for name, value in truth.items()},
+        "largest_change": 0.012 if truth else None,
+        "reason": None,
     }
 
 

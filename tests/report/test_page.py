@@ -143,6 +143,34 @@ def test_verdicts_skill_and_holdout_error_are_those_of_the_fits(whole):
         assert row["held-out error, larger N and D"] == "0.0310"
 
 
+def test_outliers_are_listed_with_the_law_without_them(whole):
+    run, _, page = whole
+    (row,) = page.table("models off the law")
+    outliers = next(fit["outliers"] for fit in run.fits["fits"] if fit["family"] == "mlp")
+    (one,) = outliers["rows"]
+    assert row["family"] == "mlp"
+    assert f"D = {one['D']:.0f}, seed 1: loss {one['observed']:.3g}" in row["models off the law"]
+    for name, value in outliers["parameters_without"].items():
+        shown, _, beside = row[f"{name} without"].partition("with: ")
+        assert float(shown) == pytest.approx(value, rel=0.006)
+        assert float(beside) == pytest.approx(outliers["parameters"][name], rel=0.006)
+    assert row["largest change of a prediction"] == "1.2 %"
+
+
+def test_a_study_without_outliers_says_so():
+    runs = runs_table(families=("vit",))
+    text = " ".join(" ".join(Page(render(inputs(runs))).text).split())
+    assert "No model's loss lies more than 4 robust standard deviations off its family's law." in text
+
+
+def test_the_checklist_is_answered(whole):
+    _, text, page = whole
+    assert "checklist" in page.ids
+    answers = re.findall(r"<dt>(Which formula\?|How many\?)</dt>\s*<dd>(.*?)</dd>", text)
+    assert answers[0] == ("Which formula?", "<div>E + A / N^alpha ...</div>")
+    assert answers[1][1].startswith("<div><b>mlp:</b> 30 models</div>")
+
+
 def test_every_cell_has_its_row(whole):
     run, _, page = whole
     rows = page.table("best at", "key")
@@ -218,8 +246,16 @@ def test_the_example_has_the_form_of_what_the_laws_write():
     runs = runs_table(families=("mlp", "vit"), seeds=2)
     real, example = fit_study(runs, classes=10, bootstrap=20), fits_of(runs)
     assert set(example) == set(real)
-    for part in ("fits", "holdout", "frontier", "verdicts", "pairs"):
+    for part in ("fits", "holdout", "frontier", "forms", "verdicts", "pairs"):
         assert set(example[part][0]) <= set(real[part][0])
+
+
+def test_rivals_of_the_law_are_shown_as_ratios_with_their_verdict():
+    runs = runs_table(families=("mlp", "vit"), seeds=2)
+    (row,) = Page(render(inputs(runs))).table("rival")
+    assert (row["mlp"], row["vit"]) == ("1.2", "1.2")
+    assert row["all families"] == "1.25 [0.90, 1.7]"
+    assert row["verdict"].startswith("powers cannot be told apart")
 
 
 def test_the_report_needs_no_torch():

@@ -68,3 +68,26 @@ def test_rate_rules():
     assert tables.rate_rule({"reference": 4.0, "rate_at_reference": 0.0351, "exponent": -0.457}) == "0.0351 (w/4)^-0.46"
     assert tables.rate_rule({"reference": 4.0, "rate_at_reference": 0.02, "exponent": 0.0}) == "0.02"
     assert tables.rate_rule(None) == "–"
+
+
+def test_outliers_come_with_their_seed_and_the_law_without_them(runs):
+    fits = fits_of(runs)
+    (row,) = tables.outliers(runs, fits)
+    (model,) = row["models"]
+    assert row["family"] == "mlp"
+    assert model["seed"] == runs.row(by_predicate=pl.col("key") == model["row"], named=True)["seed"]
+    assert row["parameters"]["alpha"] == pytest.approx((0.42, 0.462))
+    assert row["change"] == pytest.approx(0.01207, rel=1e-3)
+    assert tables.outlier_threshold(fits) == 4.0
+    assert tables.outliers(runs, {}) == []
+    assert tables.outlier_threshold({}) is None
+
+
+def test_an_answer_that_all_families_share_stands_once(runs):
+    form, models = tables.checklist(fits_of(runs))
+    assert form["answers"] == [{"families": [], "answer": "E + A / N^alpha ..."}]
+    assert models["answers"] == [
+        {"families": ["mlp"], "answer": "14 models"},
+        {"families": ["vit"], "answer": "15 models"},
+    ]
+    assert tables.checklist({}) == []

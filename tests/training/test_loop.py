@@ -120,6 +120,6 @@ def test_auxiliary_losses_train_their_heads(small_cell, images):
     before = {n: p.clone() for n, p in trainer.model.named_parameters() if n.startswith("auxiliary.")}
     assert before
     trainer.model.train()
-    trainer._train_step()
+    trainer.train_step()
     after = dict(trainer.model.named_parameters())
     assert any(not torch.equal(before[name], after[name]) for name in before)

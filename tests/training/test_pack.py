@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from scaling.progress import read_progress
 from scaling.store import Store
 from scaling.training.device import Device
 from scaling.training.pack import PackRunner
@@ -33,6 +34,7 @@ def test_every_cell_gets_a_record_and_nothing_is_trained_twice(runner, small_cel
     assert stamps == {cell.key: one.store.record_path(cell.key).stat().st_mtime_ns for cell in cells}
     assert not any(one.store.root.glob("*/lease*"))
     assert not any(one.store.root.glob("*/checkpoint*"))
+    assert not any(one.store.root.glob("*/progress*"))
 
 
 def test_a_failing_cell_leaves_its_neighbours_alone(runner, small_cell, capfd):
@@ -92,6 +94,10 @@ def test_a_signal_writes_checkpoints_and_ends_resumable(runner, small_cell):
     assert outcome.interrupted
     assert one.store.checkpoint_path(cell.key).exists()
     assert "stopped before its end" in outcome.failed[cell.key]
+    progress = read_progress(one.store.progress_path(cell.key))
+    assert progress.stopped
+    assert 0 < progress.step < progress.steps
+    assert 0 < progress.loss < 3
 
 
 def test_a_cell_that_a_twin_trains_is_waited_for(runner, small_cell, tmp_path, images):

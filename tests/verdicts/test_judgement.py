@@ -80,10 +80,37 @@ def test_a_lower_skill_that_noise_explains_is_no_difference() -> None:
     """Two families that follow their laws, one with five times the noise: what they are expected to score differs."""
     rng = np.random.default_rng(1)
     quiet, noisy = (np.log(scale) + rng.normal(0, 0.3, 500) for scale in (0.06, 0.3))
-    rows = contrasts("skill", {"quiet": measured_skill(0.95, quiet, 20), "noisy": measured_skill(0.72, noisy, 20)})
+    sure = np.zeros(500)
+    rows = contrasts("skill", {"quiet": measured_skill(0.95, quiet, sure), "noisy": measured_skill(0.72, noisy, sure)})
     assert rows[0]["p"] > 0.3
-    rows = contrasts("skill", {"quiet": measured_skill(0.95, quiet, 20), "noisy": measured_skill(-1.5, noisy, 20)})
+    rows = contrasts("skill", {"quiet": measured_skill(0.95, quiet, sure), "noisy": measured_skill(-1.5, noisy, sure)})
     assert rows[0]["p"] < 0.01
+
+
+def test_noise_known_from_few_seeds_makes_a_contrast_less_sure() -> None:
+    rng = np.random.default_rng(2)
+    first, second = (np.log(0.1) + rng.normal(0, 0.3, 2000) for _ in range(2))
+    spreads = [rng.normal(0, 0.4, 2000) for _ in range(2)]
+    known = contrasts("skill", {"a": measured_skill(0.9, first, 0 * first), "b": measured_skill(0.7, second, 0 * second)})
+    unsure = contrasts("skill", {"a": measured_skill(0.9, first, spreads[0]), "b": measured_skill(0.7, second, spreads[1])})
+    assert known[0]["p"] < 0.02 < 0.05 < unsure[0]["p"]
+    assert known[0]["interval"] == unsure[0]["interval"]
+
+
+def test_the_headline_keeps_most_of_the_level() -> None:
+    rows = [{"contrast": what, "first": "a", "second": "b", "difference": 1.0, "interval": [0.5, 1.5], "p": 0.01}
+            for what in ("skill", "alpha", "beta")]  # fmt: skip
+    assert [row["p_holm"] for row in conclude(rows)] == pytest.approx([0.01 / 0.8, 0.02 / 0.2, 0.02 / 0.2])
+
+
+def test_kinds_are_contrasted_where_two_families_stand_for_each() -> None:
+    runs = synthetic_runs(("mlp", "vgg", "resnet", "vit", "swin"), sizes=4, data_sizes=4, seeds=2, noise=0.01, seed=5)
+    bumped = pl.col("family").is_in(["vit", "swin"]) & (pl.col("images") == runs["images"].max())
+    report = fit_study(runs.with_columns(pl.col("loss") * pl.when(bumped).then(1.25).otherwise(1.0)), classes=10, bootstrap=100)
+    (kinds,) = [pair for pair in report["pairs"] if "(" in pair["first"]]
+    assert {kinds["first"], kinds["second"]} == {"convolutional families (vgg, resnet)", "transformer families (vit, swin)"}
+    assert kinds["p_holm"] < 0.05
+    assert "convolutional families (vgg, resnet) has the larger skill" in kinds["verdict"]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@ rule collect:
         packs=[str(dag.layout.pack(name)) for name in dag.packs],
     output:
         runs=str(dag.layout.runs),
+        readings=str(dag.layout.readings),
     log:
         str(dag.layout.study / "logs" / "collect.log"),
     conda:

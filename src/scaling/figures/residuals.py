@@ -8,12 +8,12 @@ import polars as pl
 
 from scaling.figures.curves import finished, has_law, law_of
 from scaling.figures.labels import percents
-from scaling.figures.theme import QUIET, empty, facet_size, family_order, level_scales, log_x_counts, look
+from scaling.figures.theme import INK, QUIET, empty, facet_size, family_order, level_scales, log_x_counts, look
 from scaling.laws import predict
 
 
 def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
-    """log(observed / predicted loss) of every finished cell; the band is plus and minus the seeds' noise."""
+    """log(observed / predicted loss) of every finished cell, outliers ringed; the band is the seeds' noise."""
     table = residual_table(runs, fits)
     if table.is_empty():
         return empty("No law has been fitted yet.")
@@ -32,9 +32,12 @@ def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
             fill=QUIET,
             alpha=0.16,
         )
+    figure += p9.geom_hline(yintercept=0, color=QUIET, size=0.5)
+    far = table.filter(pl.col("outlier"))
+    if not far.is_empty():
+        figure += p9.geom_point(data=far.to_pandas(), size=4.2, shape="o", fill="none", color=INK, stroke=0.6)
     return (
         figure
-        + p9.geom_hline(yintercept=0, color=QUIET, size=0.5)
         + p9.geom_point(size=1.5, stroke=0)
         + p9.facet_wrap("family", ncol=columns)
         + log_x_counts("D: unique training images")
@@ -45,13 +48,14 @@ def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
 
 
 def residual_table(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
-    """family, params, images, residual (log), noise (log; null with one seed) of each cell with a law."""
+    """family, params, images, residual (log), noise (log; null with one seed), outlier of each cell with a law."""
     schema = {
         "family": pl.String,
         "params": pl.Float64,
         "images": pl.Float64,
         "residual": pl.Float64,
         "noise": pl.Float64,
+        "outlier": pl.Boolean,
     }
     frames = []
     for (family,), own in finished(runs).group_by(["family"], maintain_order=True):
@@ -59,6 +63,7 @@ def residual_table(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
         if not has_law(fit):
             continue
         params, images = own["params"].to_numpy().astype(float), own["images"].to_numpy().astype(float)
+        far = [one["row"] for one in (fit.get("outliers") or {"rows": []})["rows"]]
         residual = np.log(own["loss"].to_numpy() / np.asarray(predict(fit, params, images), float))
         frames.append(
             pl.DataFrame(
@@ -68,6 +73,7 @@ def residual_table(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
                     "images": images,
                     "residual": residual,
                     "noise": fit["noise_rms"],
+                    "outlier": own["key"].is_in(far),
                 },
                 schema=schema,
             )

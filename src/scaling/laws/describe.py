@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ import polars as pl
 
 from scaling.laws.bootstrap import pairs
 from scaling.laws.catalogue import ceiling_of, law_for, law_named
+from scaling.laws.checklist import checklist, told_of_table
 from scaling.laws.curvature import standard_errors
 from scaling.laws.errors import InputError, require_count, require_positive
+from scaling.laws.outliers import describe_outliers
 from scaling.laws.powers import Power
 from scaling.laws.profile import profile_intervals
 from scaling.laws.selection import choose
@@ -108,7 +110,8 @@ def fit_table(
         else:
             chosen = law_named(law, ceiling)
         found = fit(chosen, data, response, delta=delta, starts=starts, seed=seed)
-        entry = {"group": group} | describe_fit(found, bootstrap=bootstrap, seed=seed)
+        told = told_of_table(path, y, columns, group, law, scores, delta, drop_largest)
+        entry = {"group": group} | describe_fit(found, bootstrap=bootstrap, seed=seed, rows=kept[ROW].to_list(), told=told)
         if scores is not None:
             entry["scores"] = scores
         if drop_largest:
@@ -122,16 +125,27 @@ def fit_table(
     return entries
 
 
-def describe_fit(found: Fit, *, bootstrap: int = 0, seed: int = 42, level: float = 0.95) -> dict[str, Any]:
-    """JSON-able account of a fit, with the checklist of what was fitted and how.
+def describe_fit(
+    found: Fit,
+    *,
+    bootstrap: int = 0,
+    seed: int = 42,
+    level: float = 0.95,
+    rows: Sequence[int] | None = None,
+    told: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """JSON-able account of a fit, with its outliers and the checklist of what was fitted and how.
 
     Args:
         found: the fit.
         bootstrap: pair resamples for standard errors and intervals; 0 for profile intervals and the curvature's errors.
         seed: of the resamples.
         level: coverage.
+        rows: what each row of the fit is called among the outliers; None for 1, 2, ...
+        told: what the checklist shall say beyond what the fit knows (``laws.checklist``).
     """
     law = found.law
+    told = dict(told or {})
     reasons = dict(found.reasons)
     intervals: dict[str, Any] = dict.fromkeys(law.parameters)
     errors = {} if bootstrap else standard_errors(found)
@@ -150,6 +164,11 @@ def describe_fit(found: Fit, *, bootstrap: int = 0, seed: int = 42, level: float
     elif found.parameters:
         reasons["intervals"] = f"{law.name} has terms that are no powers: ask for a bootstrap"
     errors = {name: error for name, error in errors.items() if name not in reasons}
+    told |= {"intervals": f"{level:.0%} by {method}" if method != "none" else "there are none"}
+    lacking = [name for name, ends in intervals.items() if ends is None]
+    if found.parameters and lacking:
+        told |= {"identified": f"without an interval: {', '.join(lacking)}"}
+    outliers = describe_outliers(found, rows)
     return {
         "law": law.name,
         "formula": law.formula,
@@ -167,6 +186,8 @@ def describe_fit(found: Fit, *, bootstrap: int = 0, seed: int = 42, level: float
         "interval_method": method,
         "residual_rms": _number(float(np.sqrt(np.mean(found.residuals**2)))) if found.rows else None,
         "certificate": None if found.certificate is None else asdict(found.certificate),
+        "outliers": outliers,
+        "checklist": checklist(found, outliers, told),
         "seconds": found.seconds,
     }
 

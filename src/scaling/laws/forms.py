@@ -66,6 +66,23 @@ def bounded(ceiling: float, sharpness: float = 2.0) -> Law:
     )
 
 
+def powers() -> Law:
+    """L(N, D) = A / N^alpha + B / D^beta: Chinchilla's form without its floor."""
+    return Law("powers", "L = A / N^alpha + B / D^beta", "Chinchilla's form with E = 0", ("N", "D"), (_N, _D), levels=2)
+
+
+def exponentials() -> Law:
+    """L(N, D) = E + A exp(-N / N_tau) + B exp(-D / D_tau), a rival."""
+    terms = (_FLOOR, Exponential(("A", "N_tau"), 0), Exponential(("B", "D_tau"), 1))
+    return Law("exponentials", "L = E + A exp(-N / N_tau) + B exp(-D / D_tau)", "rival without a power", ("N", "D"), terms)
+
+
+def logarithms() -> Law:
+    """L(N, D) = A - B log N - C log D, a rival."""
+    plane = Logarithmic(("A", "B", "C"), (0, 1))
+    return Law("logarithms", "L = A - B log N - C log D", "rival without a power", ("N", "D"), (plane,), levels=2)
+
+
 _X = Power("B", ("c",), (0,))
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from scaling.families import KINDS
+from scaling.families import KINDS, Architecture, Option
 from scaling.models.family import Family, ImageSpec, Regularisation
 from scaling.models.ladder import Ladders, Rung, SizeError
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Family", "ImageSpec", "Ladders", "Regularisation", "Rung", "SizeError", "build", "get_family"]
+__all__ = ["Architecture", "Family", "ImageSpec", "Ladders", "Regularisation", "Rung", "SizeError", "build", "get_family"]
 
 
 def get_family(name: str) -> Family:
@@ -26,6 +27,13 @@ def get_family(name: str) -> Family:
     return import_module(f"scaling.models.{name}").family
 
 
-def build(name: str, width: float, depth: int, image: ImageSpec, regularisation: Regularisation | None = None) -> nn.Module:
+def build(
+    name: str,
+    width: float,
+    depth: int,
+    image: ImageSpec,
+    regularisation: Regularisation | None = None,
+    options: Iterable[tuple[str, Option]] = (),
+) -> nn.Module:
     """A model of a family in a size; see `Family.build`."""
-    return get_family(name).build(width, depth, image, regularisation or Regularisation())
+    return get_family(name).build(width, depth, image, regularisation or Regularisation(), options)

@@ -10,6 +10,8 @@ deviation of 0.01 is made for its widths.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -41,7 +43,7 @@ class LocalResponseNorm(nn.Module):
 class AlexNet(nn.Module):
     """conv-pool-LRN, conv-pool-LRN, conv-conv-conv-pool, FC-FC-FC."""
 
-    def __init__(self, width: float, image: ImageSpec, regularisation: Regularisation):
+    def __init__(self, width: float, image: ImageSpec, regularisation: Regularisation, activation: str, lrn: bool):
         super().__init__()
         c1, c2, c3, c4, c5 = (channels(width, wanted / 96) for wanted in (96, 256, 384, 384, 256))
         units = channels(width, 16)
@@ -49,23 +51,29 @@ class AlexNet(nn.Module):
         def pool() -> nn.Module:
             return nn.MaxPool2d(3, stride=2, padding=1)  # overlapping, section 3.4
 
-        # Pool and ReLU commute, and after the pool there are a quarter as many values.
+        def act() -> nn.Module:
+            return nn.Tanh() if activation == "tanh" else nn.ReLU(inplace=True)
+
+        def norm() -> nn.Module:
+            return LocalResponseNorm() if lrn else nn.Identity()
+
+        # Pool and activation commute (both rise), and after the pool there are a quarter as many values.
         self.features = nn.Sequential(
-            nn.Conv2d(image.channels, c1, 5, stride=2, padding=2), pool(), nn.ReLU(inplace=True), LocalResponseNorm(),
-            nn.Conv2d(c1, c2, 5, padding=2), pool(), nn.ReLU(inplace=True), LocalResponseNorm(),
-            nn.Conv2d(c2, c3, 3, padding=1), nn.ReLU(inplace=True),
-            nn.Conv2d(c3, c4, 3, padding=1), nn.ReLU(inplace=True),
-            nn.Conv2d(c4, c5, 3, padding=1), pool(), nn.ReLU(inplace=True),
+            nn.Conv2d(image.channels, c1, 5, stride=2, padding=2), pool(), act(), norm(),
+            nn.Conv2d(c1, c2, 5, padding=2), pool(), act(), norm(),
+            nn.Conv2d(c2, c3, 3, padding=1), act(),
+            nn.Conv2d(c3, c4, 3, padding=1), act(),
+            nn.Conv2d(c4, c5, 3, padding=1), pool(), act(),
         )  # fmt: skip
         self.classifier = nn.Sequential(
             nn.AdaptiveAvgPool2d(GRID), nn.Flatten(),
-            nn.Dropout(regularisation.dropout), nn.Linear(c5 * GRID**2, units), nn.ReLU(inplace=True),
-            nn.Dropout(regularisation.dropout), nn.Linear(units, units), nn.ReLU(inplace=True),
+            nn.Dropout(regularisation.dropout), nn.Linear(c5 * GRID**2, units), act(),
+            nn.Dropout(regularisation.dropout), nn.Linear(units, units), act(),
             nn.Linear(units, image.classes),
         )  # fmt: skip
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.kaiming_normal_(module.weight, nonlinearity=activation)
                 nn.init.zeros_(module.bias)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -73,11 +81,19 @@ class AlexNet(nn.Module):
         return self.classifier(self.features(images))
 
 
-def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisation) -> nn.Module:
-    """An AlexNet whose first convolution has ``width`` channels (the paper's: 96)."""
+def build(
+    width: float,
+    depth: int,
+    image: ImageSpec,
+    regularisation: Regularisation,
+    *,
+    activation: Literal["relu", "tanh"] = "relu",
+    lrn: bool = True,
+) -> nn.Module:
+    """An AlexNet whose first convolution has ``width`` channels (the paper's: 96); ``lrn``: with local response norms."""
     if depth != LAYERS:
         raise ValueError(f"depth of alexnet is {depth}; its {LAYERS} layers are fixed")
-    return AlexNet(width, image, regularisation)
+    return AlexNet(width, image, regularisation, activation, lrn)
 
 
 family = Family(

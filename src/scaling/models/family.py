@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from scaling.families import Option, unusual_options
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,8 +50,8 @@ class Regularisation:
                 raise ValueError(f"{name} is {rate}; allowed are rates from 0 up to, not including, 1")
 
 
-Build = Callable[[float, int, ImageSpec, Regularisation], "nn.Module"]
-"""(width, depth, image, regularisation) -> model that maps (batch, channels, side, side) to (batch, classes)."""
+Build = Callable[..., "nn.Module"]
+"""(width, depth, image, regularisation, *, options) -> model: (batch, channels, side, side) -> (batch, classes)."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,19 @@ class Family:
         """Depth that goes with a width by the family's own rule."""
         return max((depth for start, depth in self.depths if start <= width), default=self.depths[0][1])
 
-    def build(self, width: float, depth: int, image: ImageSpec, regularisation: Regularisation) -> nn.Module:
+    def build(
+        self,
+        width: float,
+        depth: int,
+        image: ImageSpec,
+        regularisation: Regularisation,
+        options: Iterable[tuple[str, Option]] = (),
+    ) -> nn.Module:
         """The model, initialised from torch's global random stream, in training mode.
 
         Raises:
-            ValueError: width or depth is not a size that can be built, or stochastic depth is asked of a
-            family
-                without residual branches.
+            ValueError: width or depth is not a size that can be built, stochastic depth is asked of a family
+                without residual branches, or the family has no such option.
         """
         if not (math.isfinite(width) and width > 0):
             raise ValueError(f"width of {self.name} is {width}; it must be positive and finite")
@@ -94,7 +102,8 @@ class Family:
         if regularisation.stochastic_depth and not self.residual:
             rate = regularisation.stochastic_depth
             raise ValueError(f"stochastic_depth of {self.name} is {rate}; without residual branches it must be 0")
-        return self.builder(width, depth, image, regularisation)
+        unusual = dict(unusual_options(self.name, dict(options)))
+        return self.builder(width, depth, image, regularisation, **unusual)
 
 
 def channels(width: float, multiplier: float = 1.0) -> int:

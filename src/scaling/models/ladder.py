@@ -10,11 +10,13 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from scaling.families import OPTIONS, Architecture
 from scaling.models.family import Family, ImageSpec, Regularisation
 
 TOLERANCE = 0.05
@@ -22,7 +24,7 @@ TOLERANCE = 0.05
 
 
 class SizeError(ValueError):
-    """A family cannot have the wanted number of parameters."""
+    """A family cannot have the wanted number of parameters, or the wanted depth."""
 
 
 @dataclass(frozen=True)
@@ -55,63 +57,73 @@ class Ladders:
     def __init__(self, cache: Path):
         self.cache = cache
         self._known: dict[str, Any] | None = None
-        self._sizes: dict[tuple[str, int, float, ImageSpec], int] = {}
+        self._sizes: dict[tuple[Architecture, int, float, ImageSpec], int] = {}
 
-    def rung(self, family: str, target: int, image: ImageSpec) -> Rung:
-        """The size of a family nearest to ``target`` parameters for such images.
+    def rung(self, made: str | Architecture, target: int, image: ImageSpec) -> Rung:
+        """The size of a family (or of a variant of one) nearest to ``target`` parameters for such images.
 
-        Of the depths that the family has, the deepest whose narrowest net is no larger than the target; then
-        the width that comes nearest.
+        Of the depths that it has, the deepest whose narrowest net is no larger than the target; then the width
+        that comes nearest. One that matches FLOP has the width whose forward pass comes nearest to that of its
+        family at this target.
 
         Raises:
-            SizeError: the target lies outside the family's range by more than 5 %.
+            SizeError: the target lies outside the range by more than 5 %, or the depth cannot be built.
         """
-        key = f"rung {family} {target} {image}"
+        key = f"rung {made} {target} {image}"
         if key not in self._load():
-            self._store(key, asdict(self._solve(family, target, image)))
+            self._store(key, asdict(self._solve(_architecture(made), target, image)))
         return Rung(**self._load()[key])
 
-    def range(self, family: str, image: ImageSpec) -> tuple[int, int]:
-        """Least and largest N of a family for such images."""
-        key = f"range {family} {image}"
+    def range(self, made: str | Architecture, image: ImageSpec) -> tuple[int, int]:
+        """Least and largest N of a family, or of a variant of one, for such images."""
+        architecture = replace(_architecture(made), match="params")
+        key = f"range {architecture} {image}"
         if key not in self._load():
-            self._store(key, self._ends(_family(family), image))
+            self._store(key, self._ends(architecture, image))
         smallest, largest = self._load()[key]
         return smallest, largest
 
-    def _ends(self, family: Family, image: ImageSpec) -> tuple[int, int]:
-        narrowest, widest, _ = family.widths
-        return (
-            self._size(family, family.depths[0][1], narrowest, image),
-            self._size(family, family.depths[-1][1], widest, image),
-        )
+    def _ends(self, made: Architecture, image: ImageSpec) -> tuple[int, int]:
+        narrowest, widest, _ = _family(made.family).widths
+        depths = _depths(made)
+        try:
+            return self._size(made, depths[0][1], narrowest, image), self._size(made, depths[-1][1], widest, image)
+        except ValueError as error:
+            raise SizeError(str(error)) from error
 
-    def _solve(self, name: str, target: int, image: ImageSpec) -> Rung:
-        from scaling.models.counting import forward_flop
-
-        smallest, largest = self.range(name, image)
-        if not smallest * (1 - TOLERANCE) <= target <= largest * (1 + TOLERANCE):
-            raise SizeError(f"{name} cannot have {target:,} parameters; for {image} allowed are {smallest:,} to {largest:,}")
-        family = _family(name)
+    def _solve(self, made: Architecture, target: int, image: ImageSpec) -> Rung:
+        if made.match == "flop":
+            wanted, unit, measure = self.rung(made.family, target, image).flop_forward, "FLOP", self._flop
+            self.range(made, image)
+        else:
+            wanted, unit, measure = target, "N", self._size
+            smallest, largest = self.range(made, image)
+            if not smallest * (1 - TOLERANCE) <= target <= largest * (1 + TOLERANCE):
+                allowed = f"for {image} allowed are {smallest:,} to {largest:,}"
+                raise SizeError(f"{made} cannot have {target:,} parameters; {allowed}")
         start, depth = next(
-            ((start, depth) for start, depth in reversed(family.depths)
-             if self._size(family, depth, start, image) <= target),
-            family.depths[0],
+            ((start, depth) for start, depth in reversed(_depths(made))
+             if measure(made, depth, start, image) <= wanted),
+            _depths(made)[0],
         )  # fmt: skip
-        width = self._nearest_width(family, depth, start, target, image)
-        params = self._size(family, depth, width, image)
-        within = abs(params - target) <= TOLERANCE * target
-        note = "" if within else f"N = {params:,} is the nearest to {target:,}: whole channels are too coarse here"
-        flop = forward_flop(_sketch(family, depth, width, image), image)
-        return Rung(name, target, width, depth, params, flop, within, note)
+        width = self._nearest_width(made, depth, start, wanted, image, measure)
+        params, flop = self._size(made, depth, width, image), self._flop(made, depth, width, image)
+        reached = flop if made.match == "flop" else params
+        within = abs(reached - wanted) <= TOLERANCE * wanted
+        if made.match == "flop" and not within and width in _family(made.family).widths[:2]:
+            raise SizeError(f"{made} cannot have the {wanted:,} FLOP of {made.family} at N = {target:,}; it has {reached:,}")
+        note = "" if within else f"{unit} = {reached:,} is the nearest to {wanted:,}: whole channels are too coarse here"
+        return Rung(made.family, target, width, depth, params, flop, within, note)
 
-    def _nearest_width(self, family: Family, depth: int, start: float, target: int, image: ImageSpec) -> float:
-        """Width, on the family's grid of widths, whose N is nearest to the target."""
-        _, widest, step = family.widths
+    def _nearest_width(
+        self, made: Architecture, depth: int, start: float, target: int, image: ImageSpec, measure: Callable[..., int]
+    ) -> float:
+        """Width, on the family's grid of widths, whose N (or other ``measure``) is nearest to the target."""
+        _, widest, step = _family(made.family).widths
         low, high = 0, round((widest - start) / step)
 
         def size(index: int) -> int:
-            return self._size(family, depth, start + index * step, image)
+            return measure(made, depth, start + index * step, image)
 
         if size(low) >= target:
             return start
@@ -132,13 +144,18 @@ class Ladders:
         nearest = min(low, high, key=lambda index: abs(size(index) - target))
         return start + nearest * step
 
-    def _size(self, family: Family, depth: int, width: float, image: ImageSpec) -> int:
+    def _size(self, made: Architecture, depth: int, width: float, image: ImageSpec) -> int:
         from scaling.models.counting import count_params
 
-        key = (family.name, depth, width, image)
+        key = (made, depth, width, image)
         if key not in self._sizes:
-            self._sizes[key] = count_params(_sketch(family, depth, width, image))
+            self._sizes[key] = count_params(_sketch(made, depth, width, image))
         return self._sizes[key]
+
+    def _flop(self, made: Architecture, depth: int, width: float, image: ImageSpec) -> int:
+        from scaling.models.counting import forward_flop
+
+        return forward_flop(_sketch(made, depth, width, image), image)
 
     def _load(self) -> dict[str, Any]:
         if self._known is None:
@@ -161,16 +178,26 @@ def _family(name: str) -> Family:
     return get_family(name)
 
 
-def _sketch(family: Family, depth: int, width: float, image: ImageSpec) -> Any:
+def _architecture(made: str | Architecture) -> Architecture:
+    return Architecture(made) if isinstance(made, str) else made
+
+
+def _depths(made: Architecture) -> tuple[tuple[float, int], ...]:
+    """(width from which on, depth) of the family's own rule, or the depth that is fixed."""
+    family = _family(made.family)
+    return family.depths if made.depth is None else ((family.widths[0], made.depth),)
+
+
+def _sketch(made: Architecture, depth: int, width: float, image: ImageSpec) -> Any:
     from scaling.models.counting import sketch
 
-    return sketch(lambda: family.build(width, depth, image, Regularisation()))
+    return sketch(lambda: _family(made.family).build(width, depth, image, Regularisation(), made.options))
 
 
 @cache
 def _sources() -> str:
-    """Hash of what determines N and FLOP: the files beside this one, timm and torch."""
-    digest = hashlib.sha256()
+    """Hash of what determines N and FLOP: the files beside this one, the options' usual values, timm and torch."""
+    digest = hashlib.sha256(repr(OPTIONS).encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     for package in ("timm", "torch"):

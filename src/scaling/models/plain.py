@@ -27,13 +27,16 @@ class PlainNet(ResNet):
     """A ResNet whose blocks have no shortcut."""
 
     def block(self, channels_in: int, channels_out: int, stride: int, drop_rate: float) -> nn.Module:
-        """A block without shortcut; its norms start at one, since a zero would cut the net in two."""
-        return PlainBlock(channels_in, channels_out, stride)
+        """A block without shortcut."""
+        return PlainBlock(channels_in, channels_out, stride, norm_layer=self.norm)
+
+    def start_(self, block: BasicBlock) -> None:
+        """Leave a block as it is: without a shortcut a zero would cut the net in two."""
 
 
-def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisation) -> nn.Module:
+def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisation, **options: str) -> nn.Module:
     """Three stages of ``depth`` plain blocks of width, 2 width, 4 width channels: 6 depth + 2 layers."""
-    return PlainNet(stage_channels(width), depth, image, regularisation)
+    return PlainNet(stage_channels(width), depth, image, regularisation, **options)
 
 
 family = Family(

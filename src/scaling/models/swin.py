@@ -8,7 +8,7 @@ paper.
 
 from __future__ import annotations
 
-from timm.models.swin_transformer import SwinTransformer
+from timm.models.swin_transformer import SwinTransformer, SwinTransformerBlock
 from torch import nn
 
 from scaling.models.family import Family, ImageSpec, Regularisation
@@ -21,8 +21,11 @@ FIRST_STAGE = 2
 """Blocks of the first stage: one of still windows and one of shifted ones."""
 
 
-def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisation) -> nn.Module:
-    """Two blocks of ``width`` channels, patches merged by 2 x 2, then ``depth`` blocks of 2 width channels."""
+def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisation, *, shift: bool = True) -> nn.Module:
+    """Two blocks of ``width`` channels, patches merged by 2 x 2, then ``depth`` blocks of 2 width channels.
+
+    Without ``shift`` every block has its windows in the same place: no patch ever sees another window's.
+    """
     size = block_size(width, LARGEST_HEAD)
     model = SwinTransformer(
         img_size=round_up(image.side, PATCH * WINDOW),
@@ -39,6 +42,10 @@ def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisa
         embed_layer=PaddedPatchEmbed,
     )
     lecun_init_(model)
+    if not shift:
+        for module in model.modules():
+            if isinstance(module, SwinTransformerBlock):
+                module.shift_size, module.attn_mask = (0, 0), None
     return model
 
 

@@ -34,9 +34,12 @@ PICTURES: tuple[Picture, ...] = (
     Picture(
         "holdout",
         "Do the laws predict models they have not seen?",
-        "Each point is one trained model that was kept out of the fit and then predicted from smaller ones. "
-        "On the line: predicted exactly; grey: within 10 %. A family whose points lie off the line to one "
-        "side is not yet on its law at the smaller sizes. Columns: what was larger in the held-out models.",
+        "Each point is one trained model that was kept out of the fit and then predicted from smaller ones: on the "
+        "line exactly, to the right the law promised a higher loss than was reached, to the left a lower one. Strong points "
+        "are the largest models of the study, pale ones smaller models predicted from still smaller ones. Black tick: "
+        "the mean; off the line, the family is not yet on its law at the smaller sizes. Grey bar: how far off one would be by "
+        "repeating the nearest smaller model's loss; a law is worth something where its points lie much closer than that. In "
+        "brackets the skill over all three panels; the highest stands on top.",
         lambda run: holdout(run.fits),
     ),
     Picture(
@@ -79,7 +82,8 @@ PICTURES: tuple[Picture, ...] = (
         "What the laws leave unexplained",
         "Observed over predicted loss of every model. The grey band is plus and minus the deviation between "
         "seeds, where a family has more than one. Points that bend away from zero together, at one end or for "
-        "one colour, mean a misfit of the law's form; scatter inside the band is noise.",
+        "one colour, mean a misfit of the law's form; scatter inside the band is noise. Rings: models off "
+        "their law, listed under Laws with what the law would be without them.",
         lambda run: residuals(run.runs, run.fits),
     ),
     Picture(

@@ -19,6 +19,7 @@ from scaling.report.gallery import PICTURES
 from scaling.report.inline_svg import inline_svg
 from scaling.report.inputs import ReportInputs
 from scaling.store import write_atomic
+from scaling.verdicts.misfit import MARGIN
 
 
 def build(run: ReportInputs, output: Path) -> Path:
@@ -69,7 +70,12 @@ def render(run: ReportInputs) -> str:
         parameter_names=tables.parameter_names(run.fits),
         origins=tables.ORIGINS,
         judged=any(verdict["skill"] is not None for verdict in run.fits.get("verdicts", [])),
+        outliers=tables.outliers(run.runs, run.fits),
+        outlier_threshold=tables.outlier_threshold(run.fits),
+        checklist=tables.checklist(run.fits),
         summary=run.fits.get("summary", []),
+        forms=run.fits.get("forms", []),
+        misfit_margin=MARGIN,
         pairs=run.fits.get("pairs", []),
         tuning={family: run.tuning[family] for family in family_order(run.tuning)},
         pictures=[_picture(picture, run) for picture in PICTURES],

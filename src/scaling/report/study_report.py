@@ -48,7 +48,8 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
 def _fits(study: Study, layout: Layout, runs: pl.DataFrame) -> dict[str, Any]:
     if layout.fits.exists() and layout.runs.exists() and pl.read_parquet(layout.runs).equals(runs):
         return json.loads(layout.fits.read_text())
-    return fit_study(runs, classes=image_spec(study).classes, seed=study.laws.seed, bootstrap=min(study.laws.bootstrap, 200))
+    lawful = runs.filter(pl.col("family").is_in(study.lawful()))
+    return fit_study(lawful, classes=image_spec(study).classes, seed=study.laws.seed, bootstrap=min(study.laws.bootstrap, 200))
 
 
 def _resolved(study: Study) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import polars as pl
@@ -152,6 +153,55 @@ def laws_csv(fits: dict) -> pl.DataFrame:
                 }
             )
     return pl.DataFrame(rows, schema=schema)
+
+
+def outliers(runs: pl.DataFrame, fits: dict) -> list[dict[str, Any]]:
+    """One row a family whose law of the loss has outliers: the models, and the law's parameters with and without them.
+
+    ``models`` holds N, D, seed, observed, predicted, z, the furthest first; ``parameters`` name -> (with, without), empty
+    where ``reason`` says why there is no law without them; ``change`` is the largest of a prediction, as a share.
+    """
+    seeds = dict(runs.select("key", "seed").iter_rows())
+    rows = []
+    for family in family_order(fit["family"] for fit in fits.get("fits", [])):
+        account = law_of(fits, family).get("outliers") if law_of(fits, family) else None
+        if not account or not account["rows"]:
+            continue
+        without = account["parameters_without"]
+        change = account["largest_change"]
+        rows.append(
+            {
+                "family": family,
+                "models": [one | {"seed": seeds.get(one["row"])} for one in account["rows"]],
+                "parameters": {name: (value, without[name]) for name, value in account["parameters"].items() if without},
+                "change": None if change is None else math.expm1(change),
+                "reason": account["reason"],
+            }
+        )
+    return rows
+
+
+def outlier_threshold(fits: dict) -> float | None:
+    """Robust standard deviations beyond which the laws in ``fits`` call a model an outlier."""
+    known = [fit["outliers"]["threshold"] for fit in fits.get("fits", []) if fit.get("outliers")]
+    return known[0] if known else None
+
+
+def checklist(fits: dict) -> list[dict[str, Any]]:
+    """The checklist of the laws of the loss: part, question, and each distinct answer with the families that gave it.
+
+    ``families`` is empty where all gave the same.
+    """
+    named = [fit for fit in fits.get("fits", []) if fit["response"] == "loss" and fit.get("checklist")]
+    ordered = [law_of(fits, family) for family in family_order(fit["family"] for fit in named)]
+    rows = []
+    for items in zip(*(fit["checklist"] for fit in ordered), strict=True):
+        given: dict[str, list[str]] = {}
+        for fit, item in zip(ordered, items, strict=True):
+            given.setdefault(item["answer"], []).append(fit["family"])
+        answers = [{"families": who if len(given) > 1 else [], "answer": text} for text, who in given.items()]
+        rows.append({"part": items[0]["part"], "question": items[0]["question"], "answers": answers})
+    return rows
 
 
 def span(limits: tuple[float, float] | None) -> str:

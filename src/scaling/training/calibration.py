@@ -29,18 +29,18 @@ def calibrate(study: Study, ladders: Ladders, image: ImageSpec, path: Path, devi
     use_one_thread()
     found = {}
     for family in study.families:
-        recipe = study.family_recipe(family)
+        recipe, architecture = study.family_recipe(family), study.architecture(family)
         points = []
         for target in {min(study.sizes(family)), max(study.sizes(family))}:
-            rung = ladders.rung(family, target, image)
-            model = build(family, rung.width, rung.depth, image, Regularisation()).to(device)
-            from_width = get_family(family).channels_last_from
+            rung = ladders.rung(architecture, target, image)
+            model = build(rung.family, rung.width, rung.depth, image, Regularisation(), architecture.options).to(device)
+            from_width = get_family(rung.family).channels_last_from
             layout = torch.channels_last if from_width is not None and rung.width >= from_width else torch.contiguous_format
             model.to(memory_format=layout)
             seconds = _step_seconds(model, recipe, image, layout, device)
             points.append((float(rung.flop_forward), seconds / recipe.batch))
         points.sort()
-        found[family] = _line(points)
+        found[str(architecture)] = _line(points)
     kept = json.loads(path.read_text())["families"] if path.exists() else {}
     content = {"machine": cpu_name(), "families": kept | {name: vars(speed) for name, speed in found.items()}}
     write_atomic(path, (json.dumps(content, indent=1) + "\n").encode())

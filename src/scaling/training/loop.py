@@ -73,7 +73,7 @@ class Trainer:
         self.channels_last = from_width is not None and cell.width >= from_width
         torch.manual_seed(stream(cell.seed, "initialisation", cell.family, cell.width, cell.depth))
         regularisation = Regularisation(self.recipe.dropout, self.recipe.stochastic_depth)
-        self.model: nn.Module = build(cell.family, cell.width, cell.depth, self.spec, regularisation)
+        self.model: nn.Module = build(cell.family, cell.width, cell.depth, self.spec, regularisation, cell.options)
         self.flop_forward = forward_flop(self.model, self.spec)
         self.model.to(cell.device)
         if self.channels_last:
@@ -86,21 +86,22 @@ class Trainer:
         self.evaluate_at = evaluation_steps(self.recipe, self.steps)
         self.order = Order(cell.images, self.recipe.batch, stream(cell.seed, "order"))
         self.progress = Progress()
+        self.recent_loss: float | None = None
+        """mean training loss of the latest steps, in nats"""
         self._window = torch.zeros((), device=cell.device)
 
     # -- one step ---------------------------------------------------------------------------------------------------
 
-    def _prepare(self, images: Tensor) -> Tensor:
+    def prepare(self, images: Tensor) -> Tensor:
+        """uint8 images [b, c, h, w] as the model takes them: normalised, in its memory format."""
         batch = normalise(images, self.images.mean, self.images.std)
         return batch.contiguous(memory_format=torch.channels_last) if self.channels_last else batch
 
-    def _train_step(self) -> None:
-        step, recipe = self.progress.step, self.recipe
-        rate = self.cell.learning_rate * rate_factor(recipe, step, self.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+    def backward(self, step: int) -> Tensor:
+        """Forward and backward pass of the batch of ``step``: gradients in the model, unclipped; its loss, a scalar."""
+        recipe = self.recipe
         images, labels = self.images.train.batch(self.order.indices(step))
-        images = self._prepare(self.augment(images, generator(self.cell.seed, "augment", step)))
+        images = self.prepare(self.augment(images, generator(self.cell.seed, "augment", step)))
         torch.manual_seed(stream(self.cell.seed, "dropout", step))
         with torch.autocast(self.cell.device, torch.bfloat16, enabled=self.bf16):
             loss = supervised_loss(
@@ -111,13 +112,22 @@ class Trainer:
                 auxiliary_weight=recipe.auxiliary_weight,
             )
         loss.backward()
+        return loss.detach()
+
+    def train_step(self) -> None:
+        """One step of the optimiser."""
+        step, recipe = self.progress.step, self.recipe
+        rate = self.cell.learning_rate * rate_factor(recipe, step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = self.backward(step)
         if recipe.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.progress.step += 1
         self.average.update(self.progress.step)
-        self._window += loss.detach()
+        self._window += loss
         if self.progress.step % CHECK_EVERY == 0:
             self._look()
 
@@ -130,6 +140,7 @@ class Trainer:
         progress.loss_sum += total
         progress.loss_steps += count
         mean = total / count
+        self.recent_loss = _plain(mean)
         weights = 1 + 2 * self.recipe.auxiliary_weight if self.cell.family == "googlenet" else 1
         limit = BLOWN_UP * weights * math.log(self.spec.classes)
         if not math.isfinite(mean):
@@ -236,7 +247,7 @@ class Trainer:
         self.model.train()
         pending = [step for step in self.evaluate_at if step > progress.step]
         while pending and not progress.diverged and not progress.stopped_early:
-            self._train_step()
+            self.train_step()
             progress.seconds = before + time.monotonic() - began
             if progress.step == pending[0] and not progress.diverged:
                 pending.pop(0)

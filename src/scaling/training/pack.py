@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -25,11 +25,14 @@ from scaling.grid import ResolvedCell
 from scaling.models import get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec
+from scaling.progress import ProgressFile
+from scaling.records import DONE
 from scaling.resolve import last_line
-from scaling.store import HEARTBEAT_SECONDS, Lease, Store
+from scaling.store import HEARTBEAT_SECONDS, Entry, Lease, Store
 from scaling.training.checkpoint import UnusableCheckpoint
 from scaling.training.device import Device, use_one_thread
 from scaling.training.loop import Interrupted, Trainer, make_optimizer
+from scaling.training.readings import complete, keep_weights, missing_readings, restore_weights, take_readings
 
 RESUMABLE: Final = 75
 """Exit code of a child, and of a job, that stopped with its work saved (EX_TEMPFAIL)."""
@@ -58,21 +61,29 @@ class Outcome:
 
 
 class PackRunner:
-    """Trains cells into the store; ``label`` names the pack on the terminal."""
+    """Trains cells into the store; ``label`` names the pack on the terminal, ``readings`` what is read off the models."""
 
     def __init__(
-        self, store: Store, data_path: Path, device: Device, *, label: str, cores: int, checkpoint_seconds: float
+        self,
+        store: Store,
+        data_path: Path,
+        device: Device,
+        *,
+        label: str,
+        cores: int,
+        checkpoint_seconds: float,
+        readings: Sequence[str] = (),
     ) -> None:
         self.store, self.device, self.label = store, device, label
         self.workers = cores if device.kind == "cpu" else max(1, device.count)
-        self.checkpoint_seconds = checkpoint_seconds
+        self.checkpoint_seconds, self.readings = checkpoint_seconds, tuple(readings)
         self.data: ImageData = load(data_path)
         self._stop = _fork.Event()
         self._beaten = time.monotonic()
 
     def run(self, cells: list[ResolvedCell]) -> Outcome:
-        """Train each of ``cells`` that the store does not hold; returns once every one has ended."""
-        if any(not self.store.record_path(cell.key).exists() for cell in cells):
+        """Train, and read, each of ``cells`` of which the store does not hold all; returns once every one has ended."""
+        if not all(complete(self.store, cell.key, self.readings) for cell in cells):
             _import_before_forking(cells)
         outcome = Outcome()
         costs = {cell.key: _cost(cell) for cell in cells}
@@ -98,14 +109,14 @@ class PackRunner:
     def _start_next(self, waiting: list[ResolvedCell], running: list[_Running], outcome: Outcome) -> bool:
         """Start the first waiting cell that no other trainer holds; True where one was started or found stored."""
         for cell in list(waiting):
-            if self.store.read_or_discard(cell.key, self._warn) is not None:
+            if self._stored(cell.key):
                 waiting.remove(cell)
                 outcome.finished.append(cell.key)
                 return True
             lease = self.store.lease(cell.key)
             if not lease.acquire():
                 continue  # a twin trains it: look again later
-            if self.store.read_or_discard(cell.key, self._warn) is not None:
+            if self._stored(cell.key):
                 lease.release()
                 continue
             waiting.remove(cell)
@@ -117,12 +128,16 @@ class PackRunner:
             return True
         return False
 
+    def _stored(self, key: str) -> bool:
+        """Whether nothing is left to do for the cell; a damaged record is set aside."""
+        return self.store.read_or_discard(key, self._warn) is not None and complete(self.store, key, self.readings)
+
     def _reap(self, running: list[_Running], outcome: Outcome) -> None:
         for job in [job for job in running if not job.child.is_alive()]:
             job.child.join()
             running.remove(job)
             key, code = job.cell.key, job.child.exitcode
-            if self.store.record_path(key).exists():
+            if complete(self.store, key, self.readings):
                 outcome.finished.append(key)
             elif code == RESUMABLE:
                 outcome.failed[key] = "stopped before its end; the next run goes on from its checkpoint"
@@ -165,8 +180,17 @@ class PackRunner:
         use_one_thread()
         if cell.device == "cuda":
             os.environ["CUDA_VISIBLE_DEVICES"] = _nth_device(number % max(1, self.device.count))
-        checkpoint = self.store.checkpoint_path(cell.key)
         trainer = Trainer(cell, self.data)
+        entry = self.store.read(cell.key)
+        if entry is None or (self.readings and entry.row["status"] == DONE and not restore_weights(self.store, trainer)):
+            trainer, entry = self._train_to_end(trainer, share, parent)
+        missing = missing_readings(self.store, cell.key, self.readings)
+        take_readings(self.store, trainer, self.data, missing, entry.row["status"] == DONE)
+
+    def _train_to_end(self, trainer: Trainer, share: Any, parent: int) -> tuple[Trainer, Entry]:
+        """Train from the start or the checkpoint, store the record and, where the model is to be read, its weights."""
+        cell = trainer.cell
+        checkpoint = self.store.checkpoint_path(cell.key)
         try:
             if trainer.restore(checkpoint):
                 print(f"goes on from step {trainer.progress.step}")
@@ -175,17 +199,34 @@ class PackRunner:
             checkpoint.unlink()
             trainer = Trainer(cell, self.data)
 
+        file = ProgressFile(self.store.progress_path(cell.key), HEARTBEAT_SECONDS)
+
+        def say(*, stopped: bool = False, now: bool = False) -> None:
+            done, batch = trainer.progress, cell.recipe.batch
+            file.write(done.step, trainer.steps, batch, trainer.recent_loss, done.seconds, stopped=stopped, now=now)
+
         def beat(progress: Any, steps: int) -> None:
             share.value = progress.step / steps
+            say()
 
-        trainer.run(
-            checkpoint,
-            self.checkpoint_seconds,
-            lambda: self._stop.is_set() or os.getppid() != parent,
-            beat,
-        )
-        self.store.write(cell.key, trainer.entry(self.device.machine))
+        say(now=True)
+        try:
+            trainer.run(
+                checkpoint,
+                self.checkpoint_seconds,
+                lambda: self._stop.is_set() or os.getppid() != parent,
+                beat,
+            )
+        except Interrupted:
+            say(stopped=True, now=True)
+            raise
+        entry = trainer.entry(self.device.machine)
+        if self.readings and entry.row["status"] == DONE:
+            keep_weights(self.store, trainer)  # before the record: a record that is there has its weights
+        self.store.write(cell.key, entry)
         checkpoint.unlink(missing_ok=True)
+        file.path.unlink(missing_ok=True)
+        return trainer, entry
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

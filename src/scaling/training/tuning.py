@@ -18,6 +18,7 @@ import numpy as np
 from scaling.grid import Cell, ResolvedCell
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
+from scaling.recipe import Anchors
 from scaling.records import DONE
 from scaling.resolve import RateRule, Tuning, last_line, resolve
 from scaling.store import Store
@@ -51,11 +52,10 @@ def tune(
 
     anchors = recipe.anchors
     rates = {target: sorted(anchors.rates) for target in sorted(anchors.params)}
-    step = (max(anchors.rates) / min(anchors.rates)) ** (1 / (len(anchors.rates) - 1))
+    step = rate_step(anchors)
 
     def cell(target: int, rate: float) -> ResolvedCell:
-        fixed = Tuning(family, RateRule(1.0, rate, 0.0), device.kind, device.precision, checksum, ())
-        return resolve(study, Cell(family, target, anchors.images, anchors.seed), fixed, ladders, image)
+        return candidate(study, family, target, rate, device.kind, device.precision, checksum, ladders, image)
 
     def losses(target: int) -> list[float]:
         return [_validation_loss(store, cell(target, rate).key) for rate in rates[target]]
@@ -66,7 +66,7 @@ def tune(
         for target, tried in rates.items():
             side = edge(losses(target))
             if side:
-                tried.append(float(f"{(min(tried) / step if side < 0 else max(tried) * step):.3g}"))
+                tried.append(_three_digits(min(tried) / step if side < 0 else max(tried) * step))
                 tried.sort()
                 more += [cell(target, rate) for rate in tried]
         if not more:
@@ -102,6 +102,41 @@ def tune(
         )
     rule = rule_through([a["width"] for a in found], [a["best_rate"] for a in found])
     return Tuning(family, rule, device.kind, device.precision, checksum, tuple(found))
+
+
+def candidate(
+    study: Study,
+    family: str,
+    target: int,
+    rate: float,
+    device: str,
+    precision: str,
+    checksum: str,
+    ladders: Ladders,
+    image: ImageSpec,
+) -> ResolvedCell:
+    """The training run that tries ``rate`` at the anchor ``target``."""
+    anchors = study.family_recipe(family).anchors
+    fixed = Tuning(family, RateRule(1.0, rate, 0.0), device, precision, checksum, ())
+    return resolve(study, Cell(family, target, anchors.images, anchors.seed), fixed, ladders, image)
+
+
+def possible_rates(anchors: Anchors) -> list[float]:
+    """Every rate that tuning may try at an anchor: the candidates, and those that widening may add at either end."""
+    rates = sorted(anchors.rates)
+    step = rate_step(anchors)
+    for _ in range(anchors.widen):
+        rates = [_three_digits(rates[0] / step), *rates, _three_digits(rates[-1] * step)]
+    return rates
+
+
+def rate_step(anchors: Anchors) -> float:
+    """The factor between neighbouring candidates."""
+    return (max(anchors.rates) / min(anchors.rates)) ** (1 / (len(anchors.rates) - 1))
+
+
+def _three_digits(rate: float) -> float:
+    return float(f"{rate:.3g}")
 
 
 def edge(losses: list[float]) -> int:

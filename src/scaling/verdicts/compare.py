@@ -12,6 +12,7 @@ import polars as pl
 from scaling.laws.catalogue import law_for
 from scaling.laws.errors import require_count
 from scaling.laws.tables import ROW, Table, TableError, numbers, read_table, require_apart, require_distinct
+from scaling.verdicts.account import add_checklists
 from scaling.verdicts.cells import Cells
 from scaling.verdicts.entries import plain
 from scaling.verdicts.ranking import rank_families
@@ -67,6 +68,8 @@ def compare_table(
         table = Table(table.path, table.frame.with_columns(numbered.alias(SEED)))
     families = [_cells(str(name), rows, n, d, y, kind) for (name,), rows in table.frame.group_by(family, maintain_order=True)]
     part, judged, skills = judge(families, law, seed=seed, resamples=RESAMPLES, progress=progress)
+    told = {"response": f"column {y} of {Path(path).name}", "counting": f"N is column {n}, D is column {d}"}
+    add_checklists(part, judged, skills, {cells.family: told for cells in families})
     ranked = rank_families(judged, skills, part["fits"])
     for entry in part["fits"]:
         del entry["draws"]

@@ -14,9 +14,13 @@ import numpy as np
 from scipy.stats import t as student
 
 from scaling.laws.terms import Floats
+from scaling.verdicts.misfit import Misfit
 
 LEVEL = 0.05
 """Size of every test, family-wise for the pairs."""
+
+HEADLINE = 0.8
+"""Share of the level that the contrasts of skill have; those of exponents share the rest."""
 
 NO_FALL = 0.1
 """Log fall over a whole grid that counts as none: an interval below it means "does not scale here"."""
@@ -105,7 +109,7 @@ class Measured:
         score_draws: resamples on that scale, [B].
         expected: score expected where there is nothing to tell: two families differ by more than noise explains
             if their scores differ by more than their expected scores do.
-        freedom: degrees of freedom of the noise.
+        freedom: degrees of freedom of the noise, where the draws take it for known; None where they carry its error.
     """
 
     value: float
@@ -113,17 +117,24 @@ class Measured:
     score: float
     score_draws: Floats
     expected: float
-    freedom: int
+    freedom: int | None
 
 
-def measured_skill(value: float, log_draws: Floats, freedom: int) -> Measured:
+def measured_skill(value: float, log_draws: Floats, spreads: Floats) -> Measured:
     """Skill on the scale log(1 - skill). Resamples obey the law, so their median is what noise alone lets one expect.
 
     A noisy family has a lower skill even if it follows its law to the letter: without the expected part two families
-    with one law and unequal noise would be told apart.
+    with one law and unequal noise would be told apart. What is expected is in proportion to the noise, which is itself
+    estimated: a draw is therefore scored against the noise that it shows.
+
+    Args:
+        value: the skill.
+        log_draws: log(1 - skill) of resamples that obey the law, [B].
+        spreads: log of the noise that each of them shows, over the true one, [B].
     """
     score = float(np.log(max(1.0 - value, 1e-12)))
-    return Measured(value, 1.0 - np.exp(log_draws), score, log_draws, float(np.median(log_draws)), freedom)
+    against = log_draws - spreads[: len(log_draws)]
+    return Measured(value, 1.0 - np.exp(log_draws), score, against, float(np.median(log_draws)), None)
 
 
 def measured_exponent(value: float, draws: Floats, freedom: int) -> Measured:
@@ -164,7 +175,9 @@ def contrasts(what: str, measured: Mapping[str, Measured], lead: str | None = No
 
 
 def _joint_freedom(a: Measured, b: Measured) -> float:
-    """Welch and Satterthwaite's degrees of freedom of a difference."""
+    """Welch and Satterthwaite's degrees of freedom of a difference; infinite where the draws carry the noise's error."""
+    if a.freedom is None or b.freedom is None:
+        return np.inf
     first, second = float(np.var(a.score_draws)), float(np.var(b.score_draws))
     if first + second == 0.0:
         return float(a.freedom + b.freedom)
@@ -180,25 +193,47 @@ def p_values_without(measured: Mapping[str, Measured], lead: str) -> Floats:
     draws = np.stack([one.score_draws[:count] for one in others])
     excess = np.array([one.score - one.expected for one in others])
     covariance = np.cov(draws)
-    own, freedom = np.diag(covariance), np.array([one.freedom for one in others], float)
+    own = np.diag(covariance)
+    freedom = np.array([np.inf if one.freedom is None else one.freedom for one in others], float)
     i, j = np.triu_indices(len(others), 1)
     spread = np.sqrt(np.maximum(own[i] + own[j] - 2.0 * covariance[i, j], 1e-300))
-    joint = (own[i] + own[j]) ** 2 / np.maximum(own[i] ** 2 / freedom[i] + own[j] ** 2 / freedom[j], 1e-300)
-    return 2 * student.sf(np.abs(excess[i] - excess[j]) / spread, np.maximum(joint, 1.0))
+    share = own[i] ** 2 / freedom[i] + own[j] ** 2 / freedom[j]
+    joint = np.divide((own[i] + own[j]) ** 2, share, out=np.full(len(i), np.inf), where=share > 0)
+    return 2 * student.sf(np.abs(excess[i] - excess[j]) / spread, joint)
 
 
-def conclude(rows: list[dict[str, object]], unlisted: Floats | None = None) -> list[dict[str, object]]:
-    """Holm's correction over all contrasts together, and a sentence for each.
+def conclude(rows: list[dict[str, object]], unlisted: Mapping[str, Floats] | None = None) -> list[dict[str, object]]:
+    """Holm's correction, and a sentence for each: the chance of any false rejection stays below LEVEL.
+
+    The contrasts of skill, which are the headline, are corrected among themselves at HEADLINE of the level, all others at the
+    rest of it (Bonferroni over the two; adjusted p are divided by the share): twice as many contrasts of exponents, which a
+    small grid cannot tell apart anyway, would otherwise cost the headline its power.
 
     Args:
         rows: from ``contrasts``.
-        unlisted: p of further contrasts made of the same families, which count in the correction.
+        unlisted: quantity -> p of further contrasts of it, which count in the correction.
     """
-    p = np.concatenate([[float(row["p"]) for row in rows], np.zeros(0) if unlisted is None else unlisted])
-    for row, adjusted in zip(rows, holm(p).tolist(), strict=False):
-        row["p_holm"] = adjusted
-        row["verdict"] = _pair_sentence(row)
+    for headline, share in ((True, HEADLINE), (False, 1.0 - HEADLINE)):
+        part = [row for row in rows if (row["contrast"] == "skill") == headline]
+        more = [p for what, p in (unlisted or {}).items() if (what == "skill") == headline]
+        adjusted = holm(np.concatenate([[float(row["p"]) for row in part], *more]))
+        for row, p in zip(part, adjusted.tolist(), strict=False):
+            row["p_holm"] = min(1.0, p / share)
+            row["verdict"] = _pair_sentence(row)
     return rows
+
+
+def average(members: Sequence[Measured]) -> Measured:
+    """Mean of several families, for contrasts of kinds: a statement about these families, not about others of the kind."""
+    count = min(len(one.score_draws) for one in members)
+    return Measured(
+        float(np.mean([one.value for one in members])),
+        np.mean([one.draws[:count] for one in members], axis=0),
+        float(np.mean([one.score for one in members])),
+        np.mean([one.score_draws[:count] for one in members], axis=0),
+        float(np.mean([one.expected for one in members])),
+        None if any(one.freedom is None for one in members) else sum(one.freedom for one in members),
+    )
 
 
 def _pair_sentence(row: Mapping[str, object]) -> str:
@@ -220,7 +255,7 @@ def family_sentence(
     skill: float | None,
     interval: tuple[float, float] | None,
     reason: str | None,
-    misfit: float | None,
+    misfit: Misfit | None,
     response: str = "loss",
 ) -> str:
     """One sentence: does the family scale here, and does its law predict its larger cells?"""
@@ -237,7 +272,7 @@ def family_sentence(
     if skill is None or interval is None:
         return f"{head}; cannot tell whether its law predicts larger cells: {reason}"
     number = f"skill {skill:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
-    tail = "" if misfit is None else f"; misfit {misfit:.1f} times seed noise"
+    tail = "" if misfit is None else f"; {misfit.sentence}"
     if interval[0] > 0:
         return f"{head} and its law predicts the larger cells better than persistence: {number}{tail}"
     if interval[1] < 0:

@@ -18,8 +18,9 @@ from scaling.verdicts.cells import Cells
 HOLDOUT_DRAWS = 200
 """Resamples of the table at which the held-out prediction is made again."""
 
-ENOUGH_REPEATS = 20
-"""Degrees of freedom between seeds from which on the noise is read off them rather than off the residuals."""
+ENOUGH_REPEATS = 10
+"""Degrees of freedom between seeds from which on the noise is read off them rather than off the residuals, which hold the
+law's misfit too (the contrasts of skill carry the error of so few)."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Judged:
         noise: of all families together.
         draws: coordinates [B, p] of refits to resamples with the spread of the residuals; None where nothing was fitted.
         lawful: log responses [B, n] of a family that follows this law, with the noise between seeds where it is known.
+        spreads: log of the noise that each of these would be judged by, over the noise that it was drawn with [B].
         freedom: degrees of freedom of that noise.
     """
 
@@ -40,6 +42,7 @@ class Judged:
     noise: Noise
     draws: Floats | None
     lawful: Floats | None
+    spreads: Floats | None
     freedom: int
 
 
@@ -96,7 +99,7 @@ def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples:
     for index, cells in enumerate(families):
         found = fitted(cells, noise.weights(cells.images) if len(cells.keys) else None)
         if not found.parameters:
-            yield Judged(cells, found, noise, None, None, 1)
+            yield Judged(cells, found, noise, None, None, None, 1)
             continue
         group = left_over(cells, found)
         errors = draw_noise(group, noise, shared, np.random.default_rng([seed, index]), resamples)
@@ -106,7 +109,23 @@ def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples:
             again = np.random.default_rng([seed, index])
             lawful, freedom = draw_noise(group, noise, shared, again, resamples, variance), repeats
         clean = found.log_y - found.residuals
-        yield Judged(cells, found, noise, refit(found, clean + errors), clean + lawful, freedom)
+        draws = refit(found, clean + errors)
+        spreads = _spreads(found, draws, clean + errors, noise.weights(cells.images))
+        if lawful is not errors:
+            spreads = _seed_spreads(group, cells.params, noise, lawful)
+        yield Judged(cells, found, noise, draws, clean + lawful, spreads - np.median(spreads), freedom)
+
+
+def _spreads(found: Fit, draws: Floats, log_y: Floats, weights: Floats) -> Floats:
+    """Log of the root mean square of what each refit leaves over, [B]."""
+    left = log_y - found.law.log_values(draws, found.logs)
+    return 0.5 * np.log(np.mean(weights * left**2, axis=1))
+
+
+def _seed_spreads(group: Residuals, params: Floats, noise: Noise, errors: Floats) -> Floats:
+    """Log of the spread between seeds that each draw of errors shows, [B]."""
+    shown = [seed_variance(group._replace(residuals=row), params, noise)[0] for row in errors]
+    return 0.5 * np.log(np.maximum(shown, 1e-300))
 
 
 def left_over(cells: Cells, found: Fit) -> Residuals:

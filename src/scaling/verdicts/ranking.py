@@ -9,6 +9,7 @@ import numpy as np
 from scaling.verdicts.families import (
     LEVEL,
     Measured,
+    average,
     centred_interval,
     conclude,
     contrasts,
@@ -20,6 +21,7 @@ from scaling.verdicts.families import (
     p_values_without,
 )
 from scaling.verdicts.judging import Judged, Skill
+from scaling.verdicts.misfit import measure_misfit
 
 MOST_CROSSED = 50
 """Families up to which all pairs are listed (1,225 of each contrast). Beyond it a reader asks who beats the rest: the pairs
@@ -45,7 +47,10 @@ def rank_families(judged: list[Judged], skills: dict[str, Skill], fits: list[dic
         over = gate(cells.params, cells.images, log_y)
         noise, residual = entry["noise_rms"], entry["residual_rms"]
         step = noise if noise is not None else (residual or 0.0)
-        misfit = residual / noise if noise and residual is not None else None
+        misfit = None
+        if one.found.parameters:
+            weights = one.noise.weights(cells.images)
+            misfit = measure_misfit(one.found.residuals, cells.params, cells.images, weights, len(one.found.theta))
         interval = None
         if skill.value is not None and skill.draws is not None:
             low, high = centred_interval(np.log(max(1 - skill.value, 1e-12)), skill.draws)
@@ -59,30 +64,63 @@ def rank_families(judged: list[Judged], skills: dict[str, Skill], fits: list[dic
                 "scales": over.scales,
                 "skill": skill.value,
                 "skill_interval": interval,
-                "misfit": misfit,
+                "misfit": None if misfit is None else misfit.rms,
+                "misfit_interval": None if misfit is None else misfit.interval,
+                "misfit_verdict": None if misfit is None else misfit.verdict,
                 "order_params": order_share(cells.params, cells.images, cells.seeds, log_y, step)[0],
                 "order_images": order_share(cells.images, cells.params, cells.seeds, log_y, step)[0],
                 "sentence": family_sentence(cells.family, over, skill.value, interval, skill.reason, misfit, cells.response),
             }
         )
-    measured = {
-        "skill": {f: measured_skill(skills[f].value, skills[f].draws, one.freedom) for f, one in scaling.items()},
-        "alpha": _measured_exponents("alpha", scaling, entries),
-        "beta": _measured_exponents("beta", scaling, entries),
+    identified = {
+        name: [family for family in scaling if entries[family]["intervals"][name] is not None] for name in ("alpha", "beta")
     }
     lead = max(scaling, key=lambda f: skills[f].value) if len(scaling) > MOST_CROSSED else None
-    pairs = [row for what, values in measured.items() for row in contrasts(what, values, lead)]
-    unlisted = np.concatenate([p_values_without(values, lead) for values in measured.values()]) if lead else np.zeros(0)
-    pairs = conclude(pairs, unlisted)
-    return {"verdicts": verdicts, "pairs": pairs, "summary": _summary(verdicts, pairs, lead, len(unlisted))}
+    pairs, unlisted = compare_pairs(scaling, skills, identified, lead)
+    return {"verdicts": verdicts, "pairs": pairs, "summary": _summary(verdicts, pairs, lead, unlisted)}
 
 
-def _measured_exponents(name: str, scaling: dict[str, Judged], entries: dict[str, dict[str, Any]]) -> dict[str, Measured]:
-    """Exponents of the families that identify them."""
+def compare_pairs(
+    scaling: dict[str, Judged],
+    skills: dict[str, Skill],
+    identified: dict[str, list[str]],
+    lead: str | None = None,
+) -> tuple[list[dict[str, Any]], int]:
+    """Contrasts of skill between kinds and between families, and of exponents where the grid identifies them.
+
+    Args:
+        scaling: the families that may be ranked, by name.
+        skills: family -> skill.
+        identified: exponent -> families whose exponent has an interval.
+        lead: the family whose pairs alone are listed; all pairs by default.
+
+    Returns:
+        The contrasts, and the number of those not listed, for which the p of the others are corrected too.
+    """
+    by_skill = {name: measured_skill(skills[name].value, skills[name].draws, one.spreads) for name, one in scaling.items()}
+    pairs = contrasts("skill", _kinds(scaling, by_skill)) + contrasts("skill", by_skill, lead)
+    unlisted = {} if lead is None else {"skill": p_values_without(by_skill, lead)}
+    for name, families in identified.items():
+        exponents = {}
+        for family in families:
+            one = scaling[family]
+            draws = one.draws[:, one.found.law.parameters.index(name)]
+            exponents[family] = measured_exponent(one.found.parameters[name], draws, _freedom(one))
+        pairs += contrasts(name, exponents, lead)
+        if lead is not None:
+            unlisted[name] = p_values_without(exponents, lead)
+    return conclude(pairs, unlisted), sum(len(p) for p in unlisted.values())
+
+
+def _kinds(scaling: dict[str, Judged], measured: dict[str, Measured]) -> dict[str, Measured]:
+    """Mean over the families of each kind that has two or more of them."""
+    kinds: dict[str, list[str]] = {}
+    for name, one in scaling.items():
+        kinds.setdefault(one.cells.kind, []).append(name)
     return {
-        family: measured_exponent(one.found.parameters[name], one.draws[:, one.found.law.parameters.index(name)], _freedom(one))
-        for family, one in scaling.items()
-        if entries[family]["intervals"][name] is not None
+        f"{kind} families ({', '.join(names)})": average([measured[name] for name in names])
+        for kind, names in kinds.items()
+        if len(names) > 1
     }
 
 

@@ -9,13 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from scaling.laws import forms
 from scaling.laws.holdout import ORIGINS
 from scaling.laws.law import Law
+from scaling.verdicts.account import add_checklists, trained_as
 from scaling.verdicts.cells import Cells, cells_of
 from scaling.verdicts.entries import fit_entry, frontier_entry, holdout_entry, plain
+from scaling.verdicts.form import compare_forms
 from scaling.verdicts.judging import Judged, Skill, hold_out, judge_families, skill_of
 from scaling.verdicts.ranking import rank_families
 
@@ -34,7 +37,7 @@ def fit_study(runs: pl.DataFrame, *, classes: int, seed: int = 0, bootstrap: int
         bootstrap: resamples a fit.
 
     Returns:
-        ``{"schema", "fits", "holdout", "frontier", "verdicts", "pairs", "summary"}``, JSON-able.
+        ``{"schema", "fits", "holdout", "frontier", "forms", "verdicts", "pairs", "summary"}``, JSON-able.
 
     Raises:
         ValueError: if a column is missing or ``classes`` is below 2.
@@ -45,13 +48,16 @@ def fit_study(runs: pl.DataFrame, *, classes: int, seed: int = 0, bootstrap: int
         if name not in runs.columns:
             raise ValueError(f"the runs table lacks the column {name}; it has {', '.join(runs.columns)}")
     names = runs["family"].unique(maintain_order=True)
-    report: dict[str, Any] = {"schema": SCHEMA_VERSION, "fits": [], "holdout": [], "frontier": []}
+    report: dict[str, Any] = {"schema": SCHEMA_VERSION, "fits": [], "holdout": [], "frontier": [], "forms": []}
     for response in RESPONSES:
-        law = forms.chinchilla() if response == "loss" else forms.bounded((classes - 1) / classes)
+        ceiling = float(np.log(classes)) if response == "loss" else (classes - 1) / classes
+        law = forms.chinchilla() if response == "loss" else forms.bounded(ceiling)
         families = [cells_of(runs, name, response) for name in names]
         part, judged, skills = judge(families, law, seed=seed, resamples=bootstrap)
+        add_checklists(part, judged, skills, {name: trained_as(runs, name, response) for name in names})
         report["fits"] += part["fits"]
         report["holdout"] += part["holdout"]
+        report["forms"] += compare_forms(judged, response, ceiling)
         if response == "loss":
             report["frontier"] = [entry for one in judged if (entry := frontier_entry(one))]
             ranked = rank_families(judged, skills, part["fits"])

@@ -1,0 +1,133 @@
+"""How long a step takes and how much memory it needs, measured so that the noise is known.
+
+All settings that will be compared are timed in rounds: every setting once a round, in the same order. What slows the machine
+down for a while then slows all of them alike, and a statistic computed within each round (a ratio, an exponent) has its noise
+read off the rounds. The caller sees to it that nothing else runs.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Step = Callable[[], None]
+Name = TypeVar("Name")
+
+PHASES: Final = ("training", "prediction")
+LEAST_SECONDS: Final = 0.04
+"""A timing repeats its step until it has taken this long."""
+
+_fork = multiprocessing.get_context("fork")
+
+
+def prediction_step(model: nn.Module, images: Tensor) -> Step:
+    """One forward pass of a batch without gradients, in evaluation mode."""
+
+    def step() -> None:
+        model.eval()
+        with torch.inference_mode():
+            model(images)
+        _wait(images)
+
+    return step
+
+
+def training_step(model: nn.Module, images: Tensor, labels: Tensor) -> Step:
+    """One step of the modern recipe on a batch: forward, backward, clipping to norm 1, AdamW (with a rate of 0)."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, weight_decay=0.0, fused=True)
+
+    def step() -> None:
+        model.train()
+        output = model(images)
+        logits, auxiliary = output if isinstance(output, tuple) else (output, ())
+        loss = sum((F.cross_entropy(head, labels) for head in auxiliary), F.cross_entropy(logits, labels))
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        _wait(images)
+
+    return step
+
+
+def _wait(tensor: Tensor) -> None:
+    if tensor.device.type == "cuda":
+        torch.cuda.synchronize(tensor.device)
+
+
+def time_rounds(steps: Mapping[Name, Step], rounds: int, least: float = LEAST_SECONDS) -> dict[Name, list[float]]:
+    """Seconds a step of each of ``steps``, one figure a round.
+
+    Each step is run once beforehand, unmeasured, to warm caches up; within a round it is repeated until ``least`` seconds
+    have passed, and the figure is the mean of those repeats.
+    """
+    for step in steps.values():
+        step()
+    found: dict[Name, list[float]] = {name: [] for name in steps}
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            for name, step in steps.items():
+                count, began = 0, time.perf_counter()
+                while True:
+                    step()
+                    count += 1
+                    passed = time.perf_counter() - began
+                    if passed >= least:
+                        break
+                found[name].append(passed / count)
+            gc.collect()
+    finally:
+        if enabled:
+            gc.enable()
+    return found
+
+
+def peak_bytes(make: Callable[[], Step], device: str = "cpu") -> float | None:
+    """Most memory that one step of ``make()`` holds at a time, beyond what stood before it, model included.
+
+    On CUDA as torch's allocator counts it. On a CPU the peak of the resident memory of a forked child, which Linux resets on
+    demand; None on other systems, where it could only be guessed.
+    """
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        make()()
+        return float(torch.cuda.max_memory_allocated() - before)
+    if device != "cpu" or not Path("/proc/self/clear_refs").exists():
+        return None
+    queue = _fork.SimpleQueue()
+    child = _fork.Process(target=_peak_here, args=(make, queue))
+    child.start()
+    child.join()
+    return None if queue.empty() else queue.get()
+
+
+def _peak_here(make: Callable[[], Step], queue: Any) -> None:
+    torch.set_num_threads(1)  # a forked child must not wake the parent's threads
+    before = _memory("VmRSS")
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, see proc(5)
+        make()()
+        queue.put(_memory("VmHWM") - before)
+    except OSError:
+        pass  # refused, as in some sandboxes: unknown
+    os._exit(0)
+
+
+def _memory(field: str) -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return 1024.0 * float(line.split()[1])
+    raise OSError(f"/proc/self/status has no {field}")

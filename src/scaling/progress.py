@@ -1,0 +1,63 @@
+"""How far a cell is, in a small file beside its lease, for `scaling status`; nothing else depends on it."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A cell's step out of ``steps``, its training loss, its speed, and the seconds it has yet to train at most.
+
+    ``at`` is the time of writing (seconds since 1970); ``stopped`` says that its trainer was asked to end and left a
+    checkpoint.
+    """
+
+    step: int
+    steps: int
+    loss: float | None
+    images_per_second: float | None
+    seconds_left: float | None
+    at: float
+    stopped: bool = False
+
+
+def write_progress(path: Path, progress: Progress) -> None:
+    """Replace the file at ``path``; without a flush to disk, since a lost one costs nothing."""
+    draft = path.with_name(f".{path.name}.tmp")
+    draft.write_text(json.dumps(asdict(progress)))
+    draft.replace(path)
+
+
+def read_progress(path: Path) -> Progress | None:
+    """What ``path`` says, or None where it is missing or not whole."""
+    try:
+        return Progress(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+class ProgressFile:
+    """Writes a cell's progress to ``path``: soon at first, then every ``every`` seconds."""
+
+    def __init__(self, path: Path, every: float) -> None:
+        self.path, self.every = path, every
+        self._written, self._step, self._pause = 0.0, 0, 1.0
+
+    def write(
+        self, step: int, steps: int, batch: int, loss: float | None, seconds: float, *, stopped: bool = False, now: bool = False
+    ) -> None:
+        """Say that ``step`` of ``steps`` (of ``batch`` images) is reached after ``seconds`` of training, all attempts.
+
+        ``now`` writes whatever the time of the last writing.
+        """
+        time_ = time.time()
+        if not now and time_ - self._written < min(self._pause, self.every):
+            return
+        speed = (step - self._step) * batch / (time_ - self._written) if self._written and step > self._step else None
+        left = (steps - step) * seconds / step if step else None
+        write_progress(self.path, Progress(step, steps, loss, speed, left, time_, stopped))
+        self._written, self._step, self._pause = time_, step, 2 * self._pause

@@ -1,0 +1,107 @@
+"""Does a power law with a floor predict larger cells better than its rivals do?
+
+Every rival is fitted and held out at the same rolling origins as the law. One family's handful of held-out cells cannot tell
+two forms apart; over the families together, the mean log ratio of their errors has an interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from scaling.laws import forms
+from scaling.laws.holdout import ORIGINS, predict_splits, rolling_splits, root_mean_square
+from scaling.laws.law import Law
+from scaling.laws.solver import fit
+from scaling.verdicts.judging import Judged
+
+LEVEL = 0.95
+
+
+def rivals(law: Law, ceiling: float) -> tuple[Law, ...]:
+    """Forms of N and D that a law has to beat: no floor, coupled, no power at all, and the other answer to a ceiling.
+
+    Args:
+        law: the law itself.
+        ceiling: of the response: ln K for a loss, (K - 1) / K for an error rate.
+    """
+    other = forms.bounded(ceiling) if law.ceiling is None else forms.chinchilla()
+    return (forms.powers(), forms.kaplan(), forms.logarithms(), forms.exponentials(), other)
+
+
+def compare_forms(judged: Sequence[Judged], response: str, ceiling: float) -> list[dict[str, Any]]:
+    """One entry a rival: ``{"response", "law", "rival", "formula", "families", "ratio", "interval", "sentence"}``.
+
+    ``families`` holds for each family the root mean square log error of the law and of the rival over all held-out cells, or
+    the reason why there is none; ``ratio`` is the geometric mean over families of the rival's error over the law's.
+    """
+    fitted = [one for one in judged if one.found.parameters]
+    if not fitted:
+        return []
+    entries = []
+    for rival in rivals(fitted[0].found.law, ceiling):
+        families = {one.cells.family: _score(one, rival) for one in fitted}
+        entries.append(_entry(response, fitted[0].found.law, rival, families))
+    return entries
+
+
+def _score(one: Judged, rival: Law) -> dict[str, Any]:
+    cells, law = one.cells, one.found.law
+    splits = [
+        split
+        for origin in ORIGINS
+        for split in rolling_splits(law, cells.params, cells.images, cells.seeds, origin)
+        if len(split.train) > len(rival.parameters)
+    ]
+    if not splits:
+        return {"rmse_log": None, "law_rmse_log": None, "reason": "too few cells to hold any out"}
+    weights = one.noise.weights(cells.images)
+    test = np.concatenate([split.test for split in splits])
+    errors = []
+    for form in (law, rival):
+        found = one.found if form is law else fit(form, {"N": cells.params, "D": cells.images}, cells.y, weights, delta=None)
+        if not found.parameters:
+            why = next(iter(found.reasons.values()))
+            return {"rmse_log": None, "law_rmse_log": None, "reason": f"{form.name} could not be fitted: {why}"}
+        predicted = predict_splits(
+            form,
+            cells.params,
+            cells.images,
+            one.found.log_y[None],
+            weights,
+            one.found.delta,
+            splits,
+            warm=found.theta,
+            warm_centre=found.centre,
+            alone=False,
+        )[0]
+        errors.append(predicted - one.found.log_y[test])
+    ours, theirs = (float(root_mean_square(error)) for error in errors)
+    if not np.isfinite(theirs):
+        return {"rmse_log": None, "law_rmse_log": ours, "reason": f"{rival.name} predicts a response below 0"}
+    return {"rmse_log": theirs, "law_rmse_log": ours, "reason": None}
+
+
+def _entry(response: str, law: Law, rival: Law, families: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    known = [f for f in families.values() if f["rmse_log"] is not None]
+    logs = np.log([f["rmse_log"] / f["law_rmse_log"] for f in known])
+    entry: dict[str, Any] = {
+        "response": response,
+        "law": law.name,
+        "rival": rival.name,
+        "formula": rival.formula,
+        "families": dict(families),
+        "ratio": float(np.exp(logs.mean())) if len(logs) else None,
+        "interval": None,
+    }
+    if len(logs) < 2:
+        return entry | {"sentence": f"Cannot compare {law.name} with {rival.name}: {len(logs)} families could be scored."}
+    half = student.ppf(0.5 + LEVEL / 2, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
+    low, high = np.exp([logs.mean() - half, logs.mean() + half])
+    size = f"its error on held-out cells is {entry['ratio']:.2f} [{low:.2f}, {high:.2f}] times that of {law.name}"
+    size += f" over {len(logs)} families"
+    verdict = "predicts worse" if low > 1 else "predicts better" if high < 1 else "cannot be told apart"
+    return entry | {"interval": [float(low), float(high)], "sentence": f"{rival.name} {verdict}: {size}."}
