@@ -21,7 +21,7 @@ def test_the_historical_recipe_trains_every_family(family, small_cell, images):
     trainer = Trainer(cell, images)
     trainer.model.train()
     before = [p.clone() for p in trainer.model.parameters()]
-    trainer._train_step()
+    trainer.train_step()
     assert all(bool(p.isfinite().all()) for p in trainer.model.parameters())
     assert any(not (a == b).all() for a, b in zip(before, trainer.model.parameters(), strict=True))
 

@@ -40,10 +40,11 @@ def test_the_peak_of_memory_is_what_was_held():
 
         return lambda: step
 
-    small, large = peak_bytes(holding(8)), peak_bytes(holding(64))
+    # Both beyond 32 MB, below which the allocator may give what the parent had freed.
+    small, large = peak_bytes(holding(64)), peak_bytes(holding(192))
     if small is None:
         pytest.skip("this system refuses to reset its peaks")
-    assert large - small == pytest.approx(56 * 2**20, rel=0.1)
+    assert large - small == pytest.approx(128 * 2**20, rel=0.1)
 
 
 def test_what_cannot_be_measured_is_unknown():

@@ -37,22 +37,31 @@ class Misfit:
     sentence: str
 
 
-def measure_misfit(residuals: Floats, params: Floats, images: Floats, weights: Floats, parameters: int) -> Misfit | None:
+def measure_misfit(
+    residuals: Floats, params: Floats, images: Floats, seeds: Floats, weights: Floats, parameters: int
+) -> Misfit | None:
     """Misfit from what a fit leaves over between cells and within them; None with fewer cells than parameters + 1.
 
     The residuals' mean square between cells estimates noise + n0 misfit^2 (n0: seeds a cell), that within cells the noise;
-    the interval is Williams's (1962, Biometrika 49, 278). Without repeated seeds all that is left over bounds the misfit.
+    the interval is Williams's (1962, Biometrika 49, 278). What all cells of one (seed, D) share is taken out of the noise
+    within: a fit in D absorbs most of it, so that it would hide a misfit between cells; what is not absorbed counts as misfit.
+    Without repeated seeds all that is left over bounds the misfit.
 
     Args:
         residuals: log observed less log predicted, [n].
-        params, images: N and D, [n].
+        params, images, seeds: N, D and seed, [n].
         weights: inverse variances of the noise with mean 1, [n].
         parameters: fitted to them.
     """
     scaled = residuals * np.sqrt(weights)
     _, cell, counts = np.unique(np.column_stack([params, images]), axis=0, return_inverse=True, return_counts=True)
     cell = cell.ravel()
-    between, within = len(counts) - parameters, len(scaled) - len(counts)
+    _, place = np.unique(np.column_stack([seeds, images]), axis=0, return_inverse=True)
+    design = np.concatenate(
+        [cell[:, None] == np.arange(len(counts)), place.reshape(-1, 1) == np.arange(place.max() + 1)], axis=1
+    )
+    solution, _, rank, _ = np.linalg.lstsq(design.astype(float), scaled, rcond=None)
+    between, within = len(counts) - parameters, len(scaled) - int(rank)
     if between < 1:
         return None
     means = np.bincount(cell, scaled) / counts
@@ -62,7 +71,7 @@ def measure_misfit(residuals: Floats, params: Floats, images: Floats, weights: F
     if within < 1:
         high = float(np.sqrt(left / chi2.ppf(tail, between)))
         return _judged(float(np.sqrt(left / between)), (0.0, high), "seed noise included, since no cell has two seeds")
-    noise = float(np.sum((scaled - means[cell]) ** 2)) / within
+    noise = float(np.sum((scaled - design @ solution) ** 2)) / within
     ratio = left / between / max(noise, 1e-300)
     low, high = (
         left / (each * chi2.ppf(q, between)) * max(1.0 - fisher.ppf(q, between, within) / ratio, 0.0) for q in (1 - tail, tail)

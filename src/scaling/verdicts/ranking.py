@@ -50,7 +50,7 @@ def rank_families(judged: list[Judged], skills: dict[str, Skill], fits: list[dic
         misfit = None
         if one.found.parameters:
             weights = one.noise.weights(cells.images)
-            misfit = measure_misfit(one.found.residuals, cells.params, cells.images, weights, len(one.found.theta))
+            misfit = measure_misfit(one.found.residuals, cells.params, cells.images, cells.seeds, weights, len(one.found.theta))
         interval = None
         if skill.value is not None and skill.draws is not None:
             low, high = centred_interval(np.log(max(1 - skill.value, 1e-12)), skill.draws)
