@@ -207,12 +207,10 @@ def _fit_study(path: Path) -> None:
 
 def _refuse_table_options(context: typer.Context, path: Path) -> None:
     """A study says itself how its laws are fitted."""
-    from click.core import ParameterSource
-
     given = [
         option.opts[0]
         for option in context.command.params
-        if option.name != "path" and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+        if option.name != "path" and context.get_parameter_source(option.name).name == "COMMANDLINE"
     ]
     if given:
         _say(f"{path} is a study, which says itself what is fitted; {', '.join(given)} belong to a table (.csv, .parquet)")
