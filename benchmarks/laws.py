@@ -19,7 +19,7 @@ from scipy.special import logsumexp
 
 from scaling.laws import fit, forms
 from scaling.laws.bootstrap import pair_counts, pairs
-from scaling.laws.describe import extrapolate_table
+from scaling.laws.extrapolate import extrapolate_table
 from scaling.laws.newton import huber, minimise
 from scaling.laws.solver import SAME_OPTIMUM, make_problem, spread_of
 

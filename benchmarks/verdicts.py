@@ -77,10 +77,10 @@ def main() -> None:
     for index in range(options.first, options.first + options.studies):
         runs = study(index, options)
         families = [cells_of(runs, family, "loss") for family in TRUTHS]
-        judged = judge_families(families, LAW, seed=index, resamples=RESAMPLES)
+        judged = list(judge_families(families, LAW, seed=index, resamples=RESAMPLES))
         skills = {one.cells.family: skill_of([hold_out(one, origin) for origin in ORIGINS]) for one in judged}
         scaling = {one.cells.family: one for one in judged}
-        rows = compare_pairs(scaling, skills, {name: list(scaling) for name in ("alpha", "beta")})
+        rows, _ = compare_pairs(scaling, skills, {name: list(scaling) for name in ("alpha", "beta")})
         told = [row for row in rows if row["p_holm"] < LEVEL]
         by_skill = [row for row in rows if row["contrast"] == "skill"]
         between = [row for row in by_skill if (row["first"] in MARKED) != (row["second"] in MARKED) and "(" not in row["first"]]

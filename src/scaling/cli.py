@@ -1,4 +1,7 @@
-"""The command line: ``scaling plan``, ``prepare``, ``tune``, ``train``, ``collect``, ``fit``, ``report``, ``status`` ..."""
+"""The command line: ``scaling plan``, ``prepare``, ``tune``, ``train``, ``collect``, ``report``, ``status`` ...
+
+What fits laws, ``scaling fit | extrapolate | compare | forecast``, is in ``scaling.cli_tables``.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from typing import Annotated
 
 import typer
 
+from scaling import cli_tables
 from scaling.check import open_study
 from scaling.layout import Layout
 from scaling.study import Study
@@ -26,6 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+cli_tables.add_to(app)
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="a study file")]
 DEFAULT_STUDY = Path("config.yaml")
@@ -222,26 +227,6 @@ def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
         say=_say,
     )
     write_table(measures_table(rows), layout.measures)
-
-
-@app.command()
-def fit(study_path: StudyPath = DEFAULT_STUDY) -> None:
-    """Fit the laws of a study to its runs table."""
-    import polars as pl
-
-    from scaling.resolve import image_spec
-    from scaling.store import write_atomic
-    from scaling.verdicts import fit_study
-
-    study = open_study(study_path)
-    layout = Layout(study.name)
-    found = fit_study(
-        pl.read_parquet(layout.runs).filter(pl.col("family").is_in(study.lawful())),
-        classes=image_spec(study).classes,
-        seed=study.laws.seed,
-        bootstrap=study.laws.bootstrap,
-    )
-    write_atomic(layout.fits, (json.dumps(found, indent=1) + "\n").encode())
 
 
 @app.command()

@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from scaling.laws import forms
-from scaling.laws.describe import extrapolate_table, fit_table
+from scaling.laws.describe import fit_table
+from scaling.laws.extrapolate import extrapolate_table
 from scaling.laws.forecast import forecast_table
 from scaling.laws.tables import TableError
 

@@ -17,7 +17,7 @@ from scaling.verdicts.judging import judge_families
 
 def entries(runs: pl.DataFrame) -> dict[str, dict]:
     families = [cells_of(runs, name, "loss") for name in runs["family"].unique(maintain_order=True)]
-    judged = judge_families(families, forms.chinchilla(), seed=0, resamples=20)
+    judged = list(judge_families(families, forms.chinchilla(), seed=0, resamples=20))
     return {entry["rival"]: entry for entry in compare_forms(judged, "loss", np.log(10))}
 
 

@@ -8,6 +8,9 @@ from scaling.laws.newton import minimise
 from scaling.laws.solver import Fit
 from scaling.laws.terms import Floats
 
+BLOCK_NUMBERS = 2_000_000
+"""Resamples times rows drawn at a time, 16 MB: memory does not grow with their number."""
+
 
 def refit(found: Fit, log_y: Floats, weights: Floats | None = None) -> Floats:
     """Coordinates [B, p] of the fit to each of B log responses [B, n] or weightings [B, n]."""
@@ -18,9 +21,9 @@ def refit(found: Fit, log_y: Floats, weights: Floats | None = None) -> Floats:
     return minimise(problem, starts, weight, tolerance=1e-10).theta
 
 
-def pair_counts(rows: int, resamples: int, seed: int) -> Floats:
+def pair_counts(rows: int, resamples: int, seed: int | np.random.RandomState) -> Floats:
     """How often each row is drawn, [B, n], by numpy's legacy generator as in the published procedure."""
-    legacy = np.random.RandomState(seed)
+    legacy = np.random.RandomState(seed) if isinstance(seed, int) else seed
     counts = np.empty((resamples, rows))
     for row in range(resamples):
         counts[row] = np.bincount(legacy.choice(rows, rows, replace=True), minlength=rows)
@@ -29,5 +32,10 @@ def pair_counts(rows: int, resamples: int, seed: int) -> Floats:
 
 def pairs(found: Fit, resamples: int, seed: int = 42) -> Floats:
     """Public parameters [B, p] of refits to rows drawn with replacement (Besiroglu et al. 2024, section 4)."""
-    counts = pair_counts(found.rows, resamples, seed)
-    return found.law.publish(refit(found, found.log_y[None], counts * found.weights), found.centre)
+    legacy = np.random.RandomState(seed)
+    block = max(1, BLOCK_NUMBERS // max(found.rows, 1))
+    draws = []
+    for first in range(0, resamples, block):
+        counts = pair_counts(found.rows, min(block, resamples - first), legacy)
+        draws.append(refit(found, found.log_y[None], counts * found.weights))
+    return found.law.publish(np.concatenate(draws), found.centre)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scaling.laws import forms
+from scaling.laws.errors import InputError, require_positive
 from scaling.laws.terms import Floats
 
 UNBOUNDED: Final[dict[str, Callable[[], forms.Law]]] = {
@@ -34,22 +35,49 @@ BOUNDED: Final[dict[str, Callable[[float], forms.Law]]] = {
 }
 NAMES: Final[tuple[str, ...]] = (*UNBOUNDED, *BOUNDED)
 
+CEILINGS: Final = "chance for K classes: (K - 1) / K of an error rate, 0.9 for 10; ln K of a loss, 2.303 for 10"
+"""What a bounded response starts from, for messages and help."""
+
 
 def law_named(name: str, ceiling: float | None = None) -> forms.Law:
-    """The law of that name; bounded laws need the response's ceiling.
+    """The law of that name; bounded laws need the response's ceiling, which the others ignore.
 
     Raises:
-        ValueError: for an unknown name, or a bounded law without a ceiling.
+        InputError: for an unknown name, or a bounded law without a ceiling.
     """
     if name in UNBOUNDED:
         return UNBOUNDED[name]()
     if name in BOUNDED:
         if ceiling is None:
-            raise ValueError(f"law {name} needs the ceiling of the response, got none")
+            raise InputError(f"law {name} needs the ceiling of the response, got none; {CEILINGS}")
+        require_positive("ceiling", ceiling)
         return BOUNDED[name](ceiling)
     close = get_close_matches(name, NAMES, 1)
     hint = f"; did you mean {close[0]}?" if close else ""
-    raise ValueError(f"law {name!r} is not known; allowed: {', '.join(NAMES)}{hint}")
+    raise InputError(f"law {name!r} is not known; allowed: {', '.join(NAMES)}{hint}")
+
+
+def law_for(name: str, columns: Mapping[str, str], ceiling: float | None) -> forms.Law:
+    """The law of that name for columns of a table.
+
+    Raises:
+        InputError: as ``law_named``, for a ceiling that the law has no use for, and for the columns of other variables.
+    """
+    law = law_named(name, ceiling)
+    if ceiling is not None and law.ceiling is None:
+        raise InputError(f"law {name} has no ceiling, got {ceiling:g}; those that have one: {', '.join(BOUNDED)}")
+    if set(law.variables) != set(columns):
+        wanted = "x" if law.variables == ("x",) else "n and d"
+        raise InputError(f"law {law.name} needs {wanted}, got {', '.join(columns)}")
+    return law
+
+
+def ceiling_of(given: float | None, response: Floats) -> float | None:
+    """The ceiling given, or the one a response suggests.
+
+    Assumption: a response that never exceeds 1 is a share, whose limit is 1 (for a small one the limit hardly matters).
+    """
+    return given if given is not None else 1.0 if len(response) and response.max() <= 1.0 else None
 
 
 def predict(entry: Mapping[str, Any], params: ArrayLike, images: ArrayLike, draw: int | None = None) -> Floats:

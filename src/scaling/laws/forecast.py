@@ -7,20 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from scipy.stats import t as student
 
 from scaling.laws.bootstrap import pairs
-from scaling.laws.catalogue import law_named
+from scaling.laws.catalogue import law_for
+from scaling.laws.errors import InputError, require_count, require_positive
 from scaling.laws.frontier import Compute, SixND, optimum, tabled_compute
 from scaling.laws.profile import prediction_intervals
 from scaling.laws.solver import Fit, fit, noise_scale
-from scaling.laws.tables import numbers, read_table, require_distinct
+from scaling.laws.tables import ROW, TableError, numbers, read_table, require_apart, require_distinct, without_largest
 from scaling.laws.terms import Floats
 
 FAR = 10.0
 """Factor beyond the data at which a forecast carries a warning."""
 SEARCH = 1e4
 """Factor beyond the data to which N is searched where C = 6 N D."""
+SAME_PRICE = 0.01
+"""Relative departure from a multiple of N D that a column of compute may have and still be taken for one."""
+MOST_LEVELS = 400
+"""Distinct N and D together from which a price is read."""
 RESAMPLES = 200
 BUDGETS = 100
 LEVEL = 0.95
@@ -38,6 +44,8 @@ def forecast_table(
     at: Sequence[tuple[float, float]] = (),
     budgets: Sequence[float] = (),
     targets: Sequence[float] = (),
+    delta: float | None = None,
+    drop_largest: int = 0,
     seed: int = 42,
 ) -> dict[str, Any]:
     """Fit a table and answer.
@@ -50,49 +58,81 @@ def forecast_table(
         at: (N, D) whose response is asked for.
         budgets: FLOP whose best N and D are asked for.
         targets: responses whose least FLOP is asked for.
+        delta: Huber's; None for 1.345 times the spread of the residuals.
+        drop_largest: rows with the largest responses to leave out; they are listed.
         seed: of starts and resamples.
 
     Returns:
-        ``{"law", "parameters", "status", "compute", "at": [...], "budgets": [...], "targets": [...]}``; every answer
-        carries an interval or the reason why there is none, and warnings.
+        ``{"law", "parameters", "status", "compute", "rows", "dropped", "at": [...], "budgets": [...],
+        "targets": [...]}``; every answer carries an interval or the reason why there is none, and warnings.
 
     Raises:
         TableError: for a bad table.
-        ValueError: for a law of one variable, or a question that is not positive.
+        InputError: for no question or one that is not positive, a law of one variable, or rows that determine no law.
     """
-    form = law_named(law, ceiling)
-    if form.variables != ("N", "D"):
-        raise ValueError(f"forecast needs a law of N and D, got {law}")
+    if not (at or budgets or targets):
+        raise InputError("nothing is asked: give at (N, D), a budget or a target")
+    require_count("seed", seed)
+    require_count("drop_largest", drop_largest)
+    if delta is not None:
+        require_positive("delta", delta)
+    form = law_for(law, {"N": n, "D": d}, ceiling)
     for name, values in (("at", [v for pair in at for v in pair]), ("budget", budgets), ("target", targets)):
         for value in values:
-            if not (np.isfinite(value) and value > 0):
-                raise ValueError(f"{name} is {value}; it must be positive and finite")
+            require_positive(name, value)
+    require_apart(n=n, d=d, y=y, flop=flop)
     table = read_table(path, [n, d, y, *([flop] if flop else [])])
     for column in (n, d):
         require_distinct(table, column)
-    params, images, response = (numbers(table.frame, column) for column in (n, d, y))
-    found = fit(form, {"N": params, "D": images}, response, delta=None, seed=seed)
+    if drop_largest >= table.frame.height:
+        raise TableError(f"{path}: dropping {drop_largest} of {table.frame.height} rows leaves none")
+    kept, dropped = without_largest(table.frame, y, drop_largest)
+    params, images, response = (numbers(kept, column) for column in (n, d, y))
+    found = fit(form, {"N": params, "D": images}, response, delta=delta, seed=seed)
     if not found.parameters:
-        raise ValueError(f"{path}: {next(iter(found.reasons.values()))}")
-    compute: Compute = tabled_compute(params, images, numbers(table.frame, flop)) if flop else _six_nd(params, images)
+        raise TableError(f"{path}: {'; '.join(found.reasons.values())}")
+    compute = _price(path, params, images, numbers(kept, flop) if flop else None)
     draws = form.internal(pairs(found, RESAMPLES, seed), found.centre) if budgets or targets else found.theta[None]
     return {
         "law": form.name,
         "parameters": found.parameters,
         "status": found.status,
         "compute": f"column {flop}" if flop else "6 N D",
+        "rows": found.rows,
+        "dropped": dropped.select(pl.col(ROW).alias("row"), y).to_dicts(),
         "at": responses_at(found, at),
         "budgets": [_best_use(found, draws, compute, budget) for budget in budgets],
         "targets": [_cheapest(found, draws, compute, target) for target in targets],
     }
 
 
-def _six_nd(params: Floats, images: Floats) -> SixND:
-    """C = 6 N D, searched SEARCH times beyond the data in N and as far in D."""
+def _six_nd(params: Floats, images: Floats, factor: float = 6.0) -> SixND:
+    """C = factor N D, searched SEARCH times beyond the data in N and as far in D."""
     slack = np.log(SEARCH)
     low, high = float(np.log(params.min()) - slack), float(np.log(params.max()) + slack)
-    cheap, dear = np.log(6.0 * params.min() * images.min()), np.log(6.0 * params.max() * images.max())
-    return SixND((low, high), (float(cheap - slack), float(dear + 2.0 * slack)))
+    cheap, dear = np.log(factor * params.min() * images.min()), np.log(factor * params.max() * images.max())
+    return SixND((low, high), (float(cheap - slack), float(dear + 2.0 * slack)), factor)
+
+
+def _price(path: str | Path, params: Floats, images: Floats, flop: Floats | None) -> Compute:
+    """What a run costs: 6 N D, a multiple of N D, or what the levels of a grid cost.
+
+    Raises:
+        TableError: if the table's compute is no multiple of N D and N and D form no grid from which it can be read.
+    """
+    if flop is None:
+        return _six_nd(params, images)
+    ratio = flop / (params * images)
+    middle = float(np.median(ratio))
+    if np.abs(ratio / middle - 1.0).max() <= SAME_PRICE:
+        return _six_nd(params, images, middle)
+    levels = len(np.unique(params)) + len(np.unique(images))
+    if levels > min(MOST_LEVELS, len(flop)):
+        raise TableError(
+            f"{path}: the flop column is no multiple of N D, and {levels} levels of N and D in {len(flop)} rows form no grid "
+            "from which a price could be read; leave it out for 6 N D"
+        )
+    return tabled_compute(params, images, flop)
 
 
 def responses_at(found: Fit, places: Sequence[tuple[float, float]]) -> list[dict[str, Any]]:

@@ -37,14 +37,15 @@ class Compute(Protocol):
 
 @dataclass(frozen=True)
 class SixND:
-    """C = 6 N D, for N and C between limits (Kaplan et al. 2020, section 2.1)."""
+    """C = 6 N D, for N and C between limits (Kaplan et al. 2020, section 2.1); another factor where a table's is another."""
 
     log_params: tuple[float, float]
     log_flop: tuple[float, float]
+    factor: float = 6.0
 
     def log_images(self, log_flop: float, log_params: Floats) -> Floats:
         """Log D = log C - log 6 - log N."""
-        return log_flop - np.log(6.0) - log_params
+        return log_flop - np.log(self.factor) - log_params
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ from scaling.laws.terms import Floats
 Origin = Literal["params", "images", "both"]
 ORIGINS: tuple[Origin, ...] = ("params", "images", "both")
 STARTS = 8
+MOST_LEVELS = 16
+"""Levels of an axis that become origins; a table with more distinct sizes, as scattered points have, is cut into so many
+steps of equal numbers of levels, so that the work does not grow with their number."""
 ITERATIONS = 40
 """Enough for a prediction: what a longer search still moves are parameters that the grid does not identify."""
 
@@ -36,9 +39,8 @@ class Split:
 
 def rolling_splits(law: Law, params: Floats, images: Floats, seeds: Floats, origin: Origin) -> list[Split]:
     """Splits of a grid at which the law can be fitted; empty where the grid is too small."""
-    levels_n, levels_d = np.unique(params), np.unique(images)
-    rank_n, rank_d = np.searchsorted(levels_n, params), np.searchsorted(levels_d, images)
-    top = {"params": len(levels_n), "images": len(levels_d), "both": min(len(levels_n), len(levels_d))}[origin]
+    (rank_n, steps_n), (rank_d, steps_d) = _steps(params), _steps(images)
+    top = {"params": steps_n, "images": steps_d, "both": min(steps_n, steps_d)}[origin]
     raw = np.log(np.column_stack([params, images]))
     splits = []
     for cut in range(1, top):
@@ -47,12 +49,19 @@ def rolling_splits(law: Law, params: Floats, images: Floats, seeds: Floats, orig
         elif origin == "images":
             rank = rank_d
         else:
-            rank = np.maximum(rank_n - (len(levels_n) - top), rank_d - (len(levels_d) - top))
+            rank = np.maximum(rank_n - (steps_n - top), rank_d - (steps_d - top))
         train, test = np.flatnonzero(rank < cut), np.flatnonzero(rank == cut)
         if not len(test) or not len(train) or too_few(law, raw[train]):
             continue
         splits.append(Split(train, test, _nearest_smaller(raw, seeds, train, test)))
     return splits
+
+
+def _steps(axis: Floats) -> tuple[np.ndarray, int]:
+    """Step of each row along an axis, from 0, and their number."""
+    levels, rank = np.unique(axis, return_inverse=True)
+    steps = min(len(levels), MOST_LEVELS)
+    return rank * steps // len(levels), steps
 
 
 def _nearest_smaller(raw: Floats, seeds: Floats, train: np.ndarray, test: np.ndarray) -> np.ndarray:

@@ -15,8 +15,9 @@ from scaling.laws.law import Law
 from scaling.laws.terms import Floats
 
 CHUNK = 128
-"""Candidates worked on together: their arrays fit the processor's cache."""
-
+"""Candidates worked on together at most: their arrays fit the processor's cache."""
+CHUNK_NUMBERS = 32768
+"""Candidates times rows worked on together, which bounds the memory that a table of 100,000 rows takes."""
 
 STUCK = 1e9
 """Damping beyond which a step is too short to matter."""
@@ -134,7 +135,8 @@ def minimise(
     weights = np.broadcast_to(np.asarray(weights, float), (count, len(problem.logs)))
     problem = problem.spread(count)
     held = np.zeros((count, size), bool) if frozen is None else np.broadcast_to(frozen, (count, size))
-    chunks = [slice(at, at + CHUNK) for at in range(0, count, CHUNK)]
+    width = max(1, min(CHUNK, CHUNK_NUMBERS // max(len(problem.logs), 1)))
+    chunks = [slice(at, at + width) for at in range(0, count, width)]
     parts = [_minimise_chunk(problem.at(at), starts[at], weights[at], held[at], iterations, tolerance) for at in chunks]
     return Optima(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 

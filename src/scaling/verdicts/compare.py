@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from scaling.laws import forms
-from scaling.laws.tables import Table, numbers, read_table
+from scaling.laws.catalogue import law_for
+from scaling.laws.errors import require_count
+from scaling.laws.tables import ROW, Table, TableError, numbers, read_table, require_apart, require_distinct
 from scaling.verdicts.account import add_checklists
 from scaling.verdicts.cells import Cells
 from scaling.verdicts.entries import plain
@@ -17,6 +19,8 @@ from scaling.verdicts.ranking import rank_families
 from scaling.verdicts.study import judge
 
 RESAMPLES = 500
+SEED = "(seed)"
+"""Column of the seeds' numbers."""
 
 
 def compare_table(
@@ -30,6 +34,7 @@ def compare_table(
     seed_column: str | None = None,
     ceiling: float | None = None,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Judge every family of a table and compare all pairs.
 
@@ -40,24 +45,29 @@ def compare_table(
         seed_column: runs of one seed and D share their noise; without it every row counts as the same seed.
         ceiling: of a bounded response; None fits Chinchilla's form.
         seed: of starts and resamples.
+        progress: called after each family with the number done and the number of all.
 
     Returns:
         ``{"families": [{"family", "fit", "holdout", "verdict"}], "pairs": [...], "verdict": [sentences]}``.
 
     Raises:
-        TableError: for a bad table.
+        TableError: for a bad table, or a family of two kinds.
+        InputError: for a setting out of range.
     """
+    require_count("seed", seed)
+    law = law_for("chinchilla" if ceiling is None else "bounded", {"N": n, "D": d}, ceiling)
+    require_apart(n=n, d=d, y=y, family=family)
     labels = [family, *([kind] if kind else []), *([seed_column] if seed_column else [])]
     table = read_table(path, [n, d, y], labels)
+    for column in (n, d):
+        require_distinct(table, column)
+    if kind is not None:
+        _require_one_kind(table, family, kind)
     if seed_column is not None:
         numbered = pl.col(seed_column).rank("dense").cast(pl.Float64)
-        table = Table(table.path, table.frame.with_columns(numbered.alias(seed_column)))
-    families = [
-        _cells(str(name), rows, n, d, y, kind, seed_column)
-        for (name,), rows in table.frame.group_by(family, maintain_order=True)
-    ]
-    law = forms.chinchilla() if ceiling is None else forms.bounded(ceiling)
-    part, judged, skills = judge(families, law, seed=seed, resamples=RESAMPLES)
+        table = Table(table.path, table.frame.with_columns(numbered.alias(SEED)))
+    families = [_cells(str(name), rows, n, d, y, kind) for (name,), rows in table.frame.group_by(family, maintain_order=True)]
+    part, judged, skills = judge(families, law, seed=seed, resamples=RESAMPLES, progress=progress)
     told = {"response": f"column {y} of {Path(path).name}", "counting": f"N is column {n}, D is column {d}"}
     add_checklists(part, judged, skills, {cells.family: told for cells in families})
     ranked = rank_families(judged, skills, part["fits"])
@@ -80,16 +90,23 @@ def compare_table(
     )
 
 
-def _cells(name: str, rows: pl.DataFrame, n: str, d: str, y: str, kind: str | None, seed_column: str | None) -> Cells:
-    seeds = np.zeros(rows.height) if seed_column is None else rows[seed_column].to_numpy()
+def _require_one_kind(table: Table, family: str, kind: str) -> None:
+    """Raise TableError if a family has two kinds."""
+    kinds = table.frame.group_by(family, maintain_order=True).agg(pl.col(kind).unique(maintain_order=True))
+    for name, own in kinds.iter_rows():
+        if len(own) > 1:
+            raise TableError(f"{table.path}: column {kind}: {name} has more than one: {', '.join(own)}")
+
+
+def _cells(name: str, rows: pl.DataFrame, n: str, d: str, y: str, kind: str | None) -> Cells:
     return Cells(
         name,
-        str(rows[kind][0]) if kind else name,
+        str(rows[kind][0]) if kind else "",
         y,
-        [f"{name} row {i + 1}" for i in range(rows.height)],
+        [f"row {row}" for row in rows[ROW]],
         numbers(rows, n),
         numbers(rows, d),
-        seeds,
+        rows[SEED].to_numpy() if SEED in rows.columns else np.zeros(rows.height),
         numbers(rows, y),
         np.full(rows.height, np.nan),
         [],

@@ -84,13 +84,13 @@ def order_share(axis: Floats, other: Floats, seeds: Floats, log_y: Floats, noise
     return (better / total if total else None), total
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float] | Floats) -> Floats:
     """Holm's step-down adjustment (Holm 1979): controls the chance of any false rejection."""
-    order = np.argsort(p_values)
-    adjusted, running = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = running
+    p = np.asarray(p_values, float)
+    order = np.argsort(p)
+    stepped = np.minimum(1.0, np.arange(len(p), 0, -1) * p[order])
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.maximum.accumulate(stepped)
     return adjusted
 
 
@@ -146,15 +146,18 @@ def measured_exponent(value: float, draws: Floats, freedom: int) -> Measured:
     return Measured(value, draws, score, score_draws, 0.0, freedom)
 
 
-def contrasts(what: str, measured: Mapping[str, Measured]) -> list[dict[str, object]]:
-    """All pairs of families compared on one quantity, paired by draw; p without correction for their number.
+def contrasts(what: str, measured: Mapping[str, Measured], lead: str | None = None) -> list[dict[str, object]]:
+    """Pairs of families compared on one quantity, paired by draw; p without correction for their number.
 
     Args:
         what: name of the quantity.
         measured: family -> value and draws.
+        lead: the family whose pairs are wanted; all pairs by default.
     """
     rows: list[dict[str, object]] = []
     for first, second in combinations(measured, 2):
+        if lead is not None and lead not in (first, second):
+            continue
         a, b = measured[first], measured[second]
         excess = (a.score - a.expected) - (b.score - b.expected)
         count = min(len(a.score_draws), len(b.score_draws))
@@ -181,16 +184,40 @@ def _joint_freedom(a: Measured, b: Measured) -> float:
     return min((one.freedom for one in (a, b) if one.freedom is not None), default=np.inf)
 
 
-def conclude(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+def p_values_without(measured: Mapping[str, Measured], lead: str) -> Floats:
+    """What ``contrasts`` gives as p for the pairs that do not involve ``lead``, for many families at once."""
+    others = [one for family, one in measured.items() if family != lead]
+    if len(others) < 2:
+        return np.zeros(0)
+    count = min(len(one.score_draws) for one in others)
+    draws = np.stack([one.score_draws[:count] for one in others])
+    excess = np.array([one.score - one.expected for one in others])
+    covariance = np.cov(draws)
+    own = np.diag(covariance)
+    freedom = np.array([np.inf if one.freedom is None else one.freedom for one in others], float)
+    i, j = np.triu_indices(len(others), 1)
+    spread = np.sqrt(np.maximum(own[i] + own[j] - 2.0 * covariance[i, j], 1e-300))
+    share = own[i] ** 2 / freedom[i] + own[j] ** 2 / freedom[j]
+    joint = np.divide((own[i] + own[j]) ** 2, share, out=np.full(len(i), np.inf), where=share > 0)
+    return 2 * student.sf(np.abs(excess[i] - excess[j]) / spread, joint)
+
+
+def conclude(rows: list[dict[str, object]], unlisted: Mapping[str, Floats] | None = None) -> list[dict[str, object]]:
     """Holm's correction, and a sentence for each: the chance of any false rejection stays below LEVEL.
 
     The contrasts of skill, which are the headline, are corrected among themselves at HEADLINE of the level, all others at the
     rest of it (Bonferroni over the two; adjusted p are divided by the share): twice as many contrasts of exponents, which a
     small grid cannot tell apart anyway, would otherwise cost the headline its power.
+
+    Args:
+        rows: from ``contrasts``.
+        unlisted: quantity -> p of further contrasts of it, which count in the correction.
     """
     for headline, share in ((True, HEADLINE), (False, 1.0 - HEADLINE)):
         part = [row for row in rows if (row["contrast"] == "skill") == headline]
-        for row, p in zip(part, holm([float(row["p"]) for row in part]), strict=True):
+        more = [p for what, p in (unlisted or {}).items() if (what == "skill") == headline]
+        adjusted = holm(np.concatenate([[float(row["p"]) for row in part], *more]))
+        for row, p in zip(part, adjusted.tolist(), strict=False):
             row["p_holm"] = min(1.0, p / share)
             row["verdict"] = _pair_sentence(row)
     return rows
@@ -229,6 +256,7 @@ def family_sentence(
     interval: tuple[float, float] | None,
     reason: str | None,
     misfit: Misfit | None,
+    response: str = "loss",
 ) -> str:
     """One sentence: does the family scale here, and does its law predict its larger cells?"""
     if verdict.interval is None:
@@ -236,11 +264,11 @@ def family_sentence(
     fall = 1 - np.exp(-verdict.fall)
     if not verdict.scales:
         low, high = (1 - np.exp(-end) for end in verdict.interval)
-        size = f"its loss falls by {fall:.0%} [{low:.0%}, {high:.0%}] over the grid"
+        size = f"its {response} falls by {fall:.0%} [{low:.0%}, {high:.0%}] over the grid"
         if verdict.interval[1] > NO_FALL:
             return f"{family}: cannot tell whether it scales here: {size}"
         return f"{family} does not scale here: {size}"
-    head = f"{family}: loss falls by {fall:.0%} over the grid"
+    head = f"{family}: {response} falls by {fall:.0%} over the grid"
     if skill is None or interval is None:
         return f"{head}; cannot tell whether its law predicts larger cells: {reason}"
     number = f"skill {skill:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"

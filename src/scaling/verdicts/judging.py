@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,10 +83,11 @@ class Skill:
     reason: str | None
 
 
-def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples: int) -> list[Judged]:
+def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples: int) -> Iterator[Judged]:
     """Fit each family, learn the noise from all residuals together, fit again with its weights, and resample.
 
-    The resamples of different families share the draws of each (seed, D), so that their differences are paired.
+    The resamples of different families share the draws of each (seed, D), so that their differences are paired. Families
+    come one after the other, so that whoever asks for many need not hold the resamples of all at once.
     """
 
     def fitted(cells: Cells, weights: Floats | None) -> Fit:
@@ -95,11 +96,10 @@ def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples:
     first = [fitted(cells, None) for cells in families]
     noise = estimate_noise([left_over(cells, found) for cells, found in zip(families, first, strict=True) if found.parameters])
     shared = shared_draws(families, seed, resamples)
-    judged = []
     for index, cells in enumerate(families):
         found = fitted(cells, noise.weights(cells.images) if len(cells.keys) else None)
         if not found.parameters:
-            judged.append(Judged(cells, found, noise, None, None, None, 1))
+            yield Judged(cells, found, noise, None, None, None, 1)
             continue
         group = left_over(cells, found)
         errors = draw_noise(group, noise, shared, np.random.default_rng([seed, index]), resamples)
@@ -113,8 +113,7 @@ def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples:
         spreads = _spreads(found, draws, clean + errors, noise.weights(cells.images))
         if lawful is not errors:
             spreads = _seed_spreads(group, cells.params, noise, lawful)
-        judged.append(Judged(cells, found, noise, draws, clean + lawful, spreads - np.median(spreads), freedom))
-    return judged
+        yield Judged(cells, found, noise, draws, clean + lawful, spreads - np.median(spreads), freedom)
 
 
 def _spreads(found: Fit, draws: Floats, log_y: Floats, weights: Floats) -> Floats:

@@ -5,7 +5,8 @@ The result is plain JSON, so that a report, a notebook or another program can bu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,14 +65,17 @@ def fit_study(runs: pl.DataFrame, *, classes: int, seed: int = 0, bootstrap: int
 
 
 def judge(
-    families: Sequence[Cells], law: Law, *, seed: int, resamples: int
+    families: Sequence[Cells], law: Law, *, seed: int, resamples: int, progress: Callable[[int, int], None] | None = None
 ) -> tuple[dict[str, list[dict[str, Any]]], list[Judged], dict[str, Skill]]:
-    """Entries ``fits`` and ``holdout`` of one response, with what they were made from."""
-    judged = judge_families(families, law, seed=seed, resamples=resamples)
-    entries: dict[str, list[dict[str, Any]]] = {"fits": [fit_entry(one) for one in judged], "holdout": []}
-    skills = {}
-    for one in judged:
+    """Entries ``fits`` and ``holdout`` of one response, with what they were made from (but for the resampled tables)."""
+    entries: dict[str, list[dict[str, Any]]] = {"fits": [], "holdout": []}
+    judged, skills = [], {}
+    for one in judge_families(families, law, seed=seed, resamples=resamples):
+        entries["fits"].append(fit_entry(one))
         held = [hold_out(one, origin) for origin in ORIGINS]
         entries["holdout"] += [holdout_entry(one, part) for part in held]
         skills[one.cells.family] = skill_of(held)
+        judged.append(replace(one, lawful=None))
+        if progress is not None:
+            progress(len(judged), len(families))
     return entries, judged, skills

@@ -1,0 +1,256 @@
+"""Fits, extrapolations, comparisons and forecasts as pages on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+MOST_PAIRS = 60
+"""Pairs up to which all are printed; beyond it those that differ, and how many are left to --json."""
+
+MOST_DROPPED = 20
+"""Rows left out that are listed one by one."""
+
+
+def print_fits(entries: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
+    """Print what ``laws.describe.fit_table`` returns: one fit in full, several as a table with a row each."""
+    console = console or _console()
+    if len(entries) == 1:
+        _print_fit(entries[0], console)
+    else:
+        _print_groups(entries, console)
+
+
+def _print_fit(entry: Mapping[str, Any], console: Console) -> None:
+    group = _group(entry["group"])
+    console.print(f"[bold]{escape(group + ': ' * bool(group) + entry['law'])}[/]  {escape(entry['formula'])}")
+    console.print(f"{escape(entry['reference'])}; {entry['rows']} rows; {escape(entry['loss'])}", style="dim")
+    console.print(f"status: {entry['status']}{_because(entry)}")
+    if not entry["parameters"]:
+        return
+    table = Table("parameter", title_justify="left")
+    for name in ("value", "standard error", "95 % interval"):
+        table.add_column(name, justify="right")
+    for name, value in entry["parameters"].items():
+        error = entry["standard_errors"].get(name)
+        table.add_row(name, _digits(value, 6), _digits(error, 3), _interval_or_reason(entry, name))
+    console.print(table)
+    console.print(f"intervals: {entry['interval_method']}")
+    certificate = entry["certificate"]
+    console.print(
+        f"objective {entry['objective']:.12g}, log residual {_percent(entry['residual_rms'])} rms; "
+        f"{certificate['share']:.0%} of {certificate['starts']} starts reached it, gradient {certificate['gradient']:.1e}, "
+        f"condition {certificate['condition']:.1e}; {entry['seconds']:.2g} s"
+    )
+    _print_scores(entry, console)
+    if "dropped" in entry:
+        _print_dropped(entry["dropped"], console)
+        whole = ", ".join(f"{name} {_digits(value)}" for name, value in entry["parameters_with_dropped"].items())
+        console.print(f"with them the fit would be: {whole or 'none'}")
+
+
+def _print_dropped(dropped: Sequence[Mapping[str, Any]], console: Console) -> None:
+    if not dropped:
+        return
+    (response,) = [name for name in dropped[0] if name != "row"]
+    listed = ", ".join(f"row {one['row']} ({one[response]:.4g})" for one in dropped[:MOST_DROPPED])
+    more = f" and {len(dropped) - MOST_DROPPED} more" if len(dropped) > MOST_DROPPED else ""
+    console.print(f"left out, the largest {escape(response)}: {listed}{more} (row 1 is the first of the data)")
+
+
+def _print_scores(entry: Mapping[str, Any], console: Console) -> None:
+    if "scores" not in entry:
+        return
+    scores = {name: score for name, score in entry["scores"].items() if score is not None}
+    if not scores:
+        console.print(f"chosen: {entry['law']}, the standard form, since the rows are too few to try forms on larger rows")
+        return
+    listed = ", ".join(f"{name} {score:.4f}" for name, score in sorted(scores.items(), key=lambda item: item[1]))
+    console.print(f"chosen by root mean square log error at predicting larger rows from smaller ones: {listed}")
+    unscored = [name for name, score in entry["scores"].items() if score is None]
+    if unscored:
+        console.print(f"not scored, too few rows: {', '.join(unscored)}")
+
+
+def _print_groups(entries: Sequence[Mapping[str, Any]], console: Console) -> None:
+    parameters = list(dict.fromkeys(name for entry in entries for name in entry["parameters"]))
+    table = Table()
+    for name in (*entries[0]["group"], "law"):
+        table.add_column(escape(name))
+    for name in ("rows", *parameters):
+        table.add_column(name, justify="right")
+    table.add_column("status")
+    for entry in entries:
+        cells = [_with_interval(entry, name) for name in parameters]
+        names = [escape(value) for value in entry["group"].values()]
+        dropped = f" (less {len(entry['dropped'])})" if entry.get("dropped") else ""
+        table.add_row(*names, entry["law"], f"{entry['rows']}{dropped}", *cells, entry["status"] + _because(entry))
+    console.print(table)
+    methods = list(dict.fromkeys(entry["interval_method"] for entry in entries if entry["parameters"]))
+    console.print(f"in brackets 95 % intervals: {'; '.join(methods) or 'none'}")
+    without = sum(not entry["parameters"] for entry in entries)
+    console.print(f"{len(entries)} groups" + (f", {without} of which could not be fitted" if without else ""))
+
+
+def print_extrapolation(result: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print what ``laws.extrapolate.extrapolate_table`` returns."""
+    console = console or _console()
+    curves = result["curves"]
+    grid = any("rows_outside" in curve for curve in curves)
+    table = Table()
+    for name in curves[0]["group"]:
+        table.add_column(escape(name))
+    for name in ("train rows", "test rows", "reach", "rms log error", *(("inside N", "outside N") if grid else ())):
+        table.add_column(name, justify="right")
+    table.add_column("note")
+    for curve in curves:
+        reach = ", ".join(f"{name} x{_digits(value, 2)}" for name, value in curve.get("reach", {}).items())
+        inner = [_digits(curve.get(name)) for name in ("rmse_log_inside", "rmse_log_outside")] if grid else []
+        note = curve.get("reason") or {"converged": ""}.get(curve.get("status", "converged"), curve.get("status", ""))
+        names = [escape(value) for value in curve["group"].values()]
+        rows = str(curve["rows_train"]), str(curve["rows_test"])
+        table.add_row(*names, *rows, reach, _digits(curve["rmse_log"]), *inner, escape(note))
+    console.print(table)
+    scored = sum(curve["rmse_log"] is not None for curve in curves)
+    console.print(
+        f"estimator {result['estimator']}: root mean square log error over {scored} of {len(curves)} curves: "
+        f"mean {_digits(result['mean'])}, median {_digits(result['median'])}"
+    )
+    if grid:
+        console.print("inside and outside: test rows whose N lies within, and beyond, the range of N in the train rows")
+    if result["left_out"]:
+        held = ", ".join(f"{value or 'empty'} {count}" for value, count in result["left_out_by_split"].items())
+        console.print(f"{result['left_out']} rows left out, whose split is neither train nor test: {escape(held)}")
+
+
+def print_comparison(result: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print what ``verdicts.compare.compare_table`` returns."""
+    console = console or _console()
+    parameters = list(dict.fromkeys(name for one in result["families"] for name in one["fit"]["parameters"]))
+    table = Table("family")
+    for name in ("rows", "skill", *parameters):
+        table.add_column(name, justify="right")
+    for one in result["families"]:
+        verdict, fit = one["verdict"], one["fit"]
+        skill = _digits(verdict["skill"], 2)
+        if verdict["skill_interval"]:
+            skill += f"\n[dim]{_ends(verdict['skill_interval'], 2)}[/]"
+        table.add_row(escape(one["family"]), str(fit["rows"]), skill, *(_with_interval(fit, name) for name in parameters))
+    console.print(table)
+    console.print(
+        "below each value its 95 % interval; skill: 1 - error of the law / error of the nearest smaller run", style="dim"
+    )
+    for one in result["families"]:
+        console.print(escape(one["verdict"]["sentence"]))
+    _print_pairs(result["pairs"], console)
+    for sentence in result["verdict"]:
+        console.print(escape(sentence), style="bold")
+
+
+def _print_pairs(pairs: Sequence[Mapping[str, Any]], console: Console) -> None:
+    shown = pairs if len(pairs) <= MOST_PAIRS else [pair for pair in pairs if pair["p_holm"] < 0.05][:MOST_PAIRS]
+    if shown:
+        table = Table("contrast", "first", "second")
+        for name in ("difference", "95 % interval", "p after Holm"):
+            table.add_column(name, justify="right")
+        for pair in shown:
+            names = [escape(str(pair[key])) for key in ("contrast", "first", "second")]
+            table.add_row(*names, _digits(pair["difference"], 3), _ends(pair["interval"], 3), _digits(pair["p_holm"], 2))
+        console.print(table)
+    if len(shown) < len(pairs):
+        console.print(f"{len(pairs) - len(shown)} more contrasts are in the output of --json")
+
+
+def print_forecast(result: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print what ``laws.forecast.forecast_table`` returns."""
+    console = console or _console()
+    law = ", ".join(f"{name} {_digits(value)}" for name, value in result["parameters"].items())
+    console.print(
+        f"[bold]{result['law']}[/], {result['status']}: {law}; {result['rows']} rows, C = {escape(result['compute'])}"
+    )
+    _print_dropped(result["dropped"], console)
+    for answer in result["at"]:
+        console.print(
+            f"at N = {_digits(answer['N'])}, D = {_digits(answer['D'])}: {_digits(answer['response'])}, "
+            f"one new run expected in {_ends(answer['interval'])}"
+        )
+        _print_warnings(answer, console)
+    for answer in result["budgets"]:
+        if answer["N"] is None:
+            console.print(f"for {_digits(answer['flop'])} FLOP: {answer['reason']}")
+            continue
+        parts = [
+            f"{name} = {_digits(answer[key])} {_ends(answer[f'{key}_interval'])}"
+            for name, key in (("N", "N"), ("D", "D"), ("response", "response"))
+        ]
+        console.print(f"for {_digits(answer['flop'])} FLOP: {', '.join(parts)}")
+        _print_warnings(answer, console)
+    for answer in result["targets"]:
+        if answer["flop"] is None:
+            console.print(f"for a response of {_digits(answer['response'])}: {answer['reason']}")
+            continue
+        console.print(
+            f"for a response of {_digits(answer['response'])}: {_digits(answer['flop'])} FLOP {_ends(answer['interval'])}, "
+            f"as N = {_digits(answer['N'])}, D = {_digits(answer['D'])}"
+        )
+        _print_warnings(answer, console)
+    console.print("brackets are 95 % intervals", style="dim")
+
+
+def _print_warnings(answer: Mapping[str, Any], console: Console) -> None:
+    for warning in answer["warnings"]:
+        console.print(f"  warning: {escape(warning)}", style="yellow")
+
+
+def _console() -> Console:
+    """As wide as the terminal; in a pipe or a file no line is folded."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=1000)
+
+
+def _group(group: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in group.items())
+
+
+def _because(entry: Mapping[str, Any]) -> str:
+    """Why a fit has another status than converged."""
+    if entry["status"] == "converged":
+        return ""
+    parts = [
+        reason if name == "all" else f"{name} {reason}" for name, reason in entry["reasons"].items() if name != "intervals"
+    ]
+    return escape(f" ({'; '.join(dict.fromkeys(parts))})") if parts else ""
+
+
+def _with_interval(entry: Mapping[str, Any], name: str) -> str:
+    """A value and, below it, its interval."""
+    if name not in entry["parameters"]:
+        return ""
+    interval = entry["intervals"].get(name)
+    below = _ends(interval) if interval else "no interval"
+    return f"{_digits(entry['parameters'][name])}\n[dim]{below}[/]"
+
+
+def _interval_or_reason(entry: Mapping[str, Any], name: str) -> str:
+    interval = entry["intervals"].get(name)
+    if interval:
+        return _ends(interval, 5)
+    return escape(entry["reasons"].get(name) or entry["reasons"].get("intervals") or entry["reasons"].get("all", "none"))
+
+
+def _ends(interval: Sequence[float | None], digits: int = 4) -> str:
+    low, high = interval
+    return escape(f"[{_digits(low, digits)}, {'no end' if high is None else _digits(high, digits)}]")
+
+
+def _digits(value: float | None, digits: int = 4) -> str:
+    """A number for people; a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}g}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.3g} %"
