@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from scaling.laws.bootstrap import pairs
+from scaling.laws.bootstrap import pairs, residual_draws
 from scaling.laws.catalogue import law_named
 from scaling.laws.frontier import Compute, SixND, optimum, tabled_compute
+from scaling.laws.isoflop import describe_isoflop
 from scaling.laws.profile import prediction_intervals
 from scaling.laws.solver import Fit, fit, noise_scale
 from scaling.laws.tables import numbers, read_table, require_distinct
@@ -53,8 +54,9 @@ def forecast_table(
         seed: of starts and resamples.
 
     Returns:
-        ``{"law", "parameters", "status", "compute", "at": [...], "budgets": [...], "targets": [...]}``; every answer
-        carries an interval or the reason why there is none, and warnings.
+        ``{"law", "parameters", "status", "compute", "at": [...], "budgets": [...], "targets": [...], "isoflop"}``; every
+        answer carries an interval or the reason why there is none, and warnings. ``isoflop`` is that of
+        ``laws.isoflop.describe_isoflop``.
 
     Raises:
         TableError: for a bad table.
@@ -74,7 +76,8 @@ def forecast_table(
     found = fit(form, {"N": params, "D": images}, response, delta=None, seed=seed)
     if not found.parameters:
         raise ValueError(f"{path}: {next(iter(found.reasons.values()))}")
-    compute: Compute = tabled_compute(params, images, numbers(table.frame, flop)) if flop else _six_nd(params, images)
+    spent = numbers(table.frame, flop) if flop else 6.0 * params * images
+    compute: Compute = tabled_compute(params, images, spent) if flop else _six_nd(params, images)
     draws = form.internal(pairs(found, RESAMPLES, seed), found.centre) if budgets or targets else found.theta[None]
     return {
         "law": form.name,
@@ -84,6 +87,7 @@ def forecast_table(
         "at": responses_at(found, at),
         "budgets": [_best_use(found, draws, compute, budget) for budget in budgets],
         "targets": [_cheapest(found, draws, compute, target) for target in targets],
+        "isoflop": describe_isoflop(found, params, images, spent, compute, residual_draws(found, RESAMPLES, seed)),
     }
 
 
