@@ -124,6 +124,21 @@ def test_forecast_answers_three_questions(grid: Path) -> None:
     assert again["response"] == pytest.approx(0.5, rel=1e-3)
     assert missed["flop"] is None
     assert missed["reason"].startswith("not reached")
+    low, high = answer["isoflop"]["exponents"]["a"]["surface"]["interval"]
+    assert low < 0.45 / (0.45 + 0.46) < high
+
+
+def test_forecast_reads_the_price_off_a_table_that_is_no_grid(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    n, d = np.exp(rng.uniform(np.log([[1e4], [1e4]]), np.log([[1e6], [1e6]]), (2, 80)))
+    loss = forms.chinchilla().predict(TRUTH, N=n, D=d) * np.exp(0.005 * rng.normal(size=80))
+    pl.DataFrame({"n": n, "d": d, "loss": loss, "flop": 6 * n * d}).write_csv(tmp_path / "runs.csv")
+    answers = [
+        forecast_table(tmp_path / "runs.csv", n="n", d="d", y="loss", flop=flop, budgets=[3e10])["budgets"][0]
+        for flop in (None, "flop")
+    ]
+    assert answers[1]["N"] == pytest.approx(answers[0]["N"], rel=0.02)
+    assert answers[1]["warnings"] == []
 
 
 @needs_data

@@ -50,3 +50,19 @@ def test_a_table_with_a_floor_on_images_seen_is_priced_as_it_was_paid() -> None:
 def test_compute_must_be_positive() -> None:
     with pytest.raises(ValueError, match="flop holds a value that is not positive and finite"):
         tabled_compute(np.array([1.0, 2.0]), np.array([1.0, 2.0]), np.array([1.0, np.nan]))
+
+
+def test_a_table_that_is_no_grid_is_priced_by_a_plane() -> None:
+    rng = np.random.default_rng(0)
+    n, d = np.exp(rng.uniform(np.log([[1e6], [1e8]]), np.log([[1e9], [1e11]]), (2, 60)))
+    compute = tabled_compute(n, d, 6 * n * d)
+    bought = np.exp(compute.log_images(np.log(1e18), np.log(np.array([1e7, 1e8]))))
+    assert bought == pytest.approx([1e18 / 6e7, 1e18 / 6e8], rel=1e-3)
+
+
+def test_repeated_cells_do_not_change_the_price() -> None:
+    n, d = (a.ravel() for a in np.meshgrid([1e3, 1e4, 1e5], [300.0, 1000.0, 3000.0]))
+    flop = 180.0 * n**0.9 * d
+    once = tabled_compute(n, d, flop)
+    again = tabled_compute(np.tile(n, 3), np.tile(d, 3), np.tile(flop, 3))
+    assert again.log_images(20.0, np.log(n)) == pytest.approx(once.log_images(20.0, np.log(n)), nan_ok=True)

@@ -157,6 +157,18 @@ def test_outliers_are_listed_with_the_law_without_them(whole):
     assert row["largest change of a prediction"] == "1.2 %"
 
 
+def test_exponents_of_compute_are_those_of_the_frontier(whole):
+    run, _, page = whole
+    rows = {row["family"]: row for row in page.table("a, by the law", "slices")}
+    known = next(entry for entry in run.fits["frontier"] if entry["family"] == "mlp")["isoflop"]["exponents"]
+    for title, own in (("a, by the law", known["a"]["surface"]), ("b, by the law", known["b"]["surface"])):
+        value, _, rest = rows["mlp"][title].partition("[")
+        assert float(value) == pytest.approx(own["value"], rel=0.006)
+        assert json.loads(f"[{rest}") == pytest.approx(own["interval"], rel=0.006)
+    assert rows["mlp"]["agrees with the law?"] == "yes"
+    assert rows["mlp"]["a, by parabolas (biased)"] == "no minimum inside enough slices"
+
+
 def test_a_study_without_outliers_says_so():
     runs = runs_table(families=("vit",))
     text = " ".join(" ".join(Page(render(inputs(runs))).text).split())

@@ -91,3 +91,16 @@ def test_an_answer_that_all_families_share_stands_once(runs):
         {"families": ["vit"], "answer": "15 models"},
     ]
     assert tables.checklist({}) == []
+
+
+def test_exponents_of_compute_say_whether_the_slices_agree(runs):
+    fits = fits_of(runs)
+    mlp, vit = tables.compute_optimal(fits)
+    assert (mlp["family"], mlp["slices"], mlp["departs"]) == ("mlp", 3, False)
+    assert mlp["ways"]["surface"]["value"] == pytest.approx(0.44 / 0.86)
+    assert mlp["ways"]["parabola"] is None
+    assert mlp["images"]["value"] == pytest.approx(0.42 / 0.86)
+    assert (vit["slices"], vit["reason"]) == (0, "2 isoFLOP slices of enough sizes; 3 are needed")
+    fits["frontier"][0]["isoflop"]["departure"]["a"]["interval"] = [0.01, 0.1]
+    assert tables.compute_optimal(fits)[0]["departs"] is True
+    assert tables.compute_optimal({}) == []

@@ -39,3 +39,24 @@ def pairs(found: Fit, resamples: int, seed: int = 42) -> Floats:
         counts = pair_counts(found.rows, min(block, resamples - first), legacy)
         draws.append(refit(found, found.log_y[None], counts * found.weights))
     return found.law.publish(np.concatenate(draws), found.centre)
+
+
+MOST_DRAWN = 4_000_000
+"""Responses drawn at most: a long table is drawn less often, and needs it less."""
+LEAST_DRAWS = 40
+
+
+def residual_draws(found: Fit, resamples: int, seed: int = 42) -> Floats:
+    """Log responses [B, n] of a table that obeys the fit: its predictions plus residuals drawn with replacement.
+
+    Residuals are centred and scaled up to n - p degrees of freedom. B is at most ``resamples``.
+    """
+    rows = found.rows
+    count = min(resamples, max(LEAST_DRAWS, MOST_DRAWN // rows))
+    root = np.sqrt(found.weights)
+    scaled = found.residuals * root
+    centred = scaled - scaled.mean()
+    power = float(np.sum(scaled**2)) / max(rows - len(found.theta), 1)
+    centred *= np.sqrt(power / max(float(np.mean(centred**2)), 1e-300))
+    own = centred[np.random.default_rng(seed).integers(0, rows, (count, rows))]
+    return found.log_y - found.residuals + own / np.where(root > 0, root, 1.0)

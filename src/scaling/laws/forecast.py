@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 from scipy.stats import t as student
 
-from scaling.laws.bootstrap import pairs
+from scaling.laws.bootstrap import pairs, residual_draws
 from scaling.laws.catalogue import law_for
 from scaling.laws.errors import InputError, require_count, require_positive
 from scaling.laws.frontier import Compute, SixND, optimum, tabled_compute
+from scaling.laws.isoflop import describe_isoflop
 from scaling.laws.profile import prediction_intervals
 from scaling.laws.solver import Fit, fit, noise_scale
 from scaling.laws.tables import ROW, TableError, numbers, read_table, require_apart, require_distinct, without_largest
@@ -64,7 +65,8 @@ def forecast_table(
 
     Returns:
         ``{"law", "parameters", "status", "compute", "rows", "dropped", "at": [...], "budgets": [...],
-        "targets": [...]}``; every answer carries an interval or the reason why there is none, and warnings.
+        "targets": [...], "isoflop"}``; every answer carries an interval or the reason why there is none, and warnings.
+        ``isoflop`` is that of ``laws.isoflop.describe_isoflop``.
 
     Raises:
         TableError: for a bad table.
@@ -91,7 +93,8 @@ def forecast_table(
     found = fit(form, {"N": params, "D": images}, response, delta=delta, seed=seed)
     if not found.parameters:
         raise TableError(f"{path}: {'; '.join(found.reasons.values())}")
-    compute = _price(path, params, images, numbers(kept, flop) if flop else None)
+    spent = numbers(kept, flop) if flop else 6.0 * params * images
+    compute = _price(path, params, images, spent if flop else None)
     draws = form.internal(pairs(found, RESAMPLES, seed), found.centre) if budgets or targets else found.theta[None]
     return {
         "law": form.name,
@@ -103,6 +106,7 @@ def forecast_table(
         "at": responses_at(found, at),
         "budgets": [_best_use(found, draws, compute, budget) for budget in budgets],
         "targets": [_cheapest(found, draws, compute, target) for target in targets],
+        "isoflop": describe_isoflop(found, params, images, spent, compute, residual_draws(found, RESAMPLES, seed)),
     }
 
 

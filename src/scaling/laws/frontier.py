@@ -85,20 +85,31 @@ class TabledCompute:
 
 
 def tabled_compute(params: Floats, images: Floats, flop: Floats) -> TabledCompute:
-    """Compute as a table spent it: log C = f(N) + t(D) by least squares over its levels.
+    """Compute as a table spent it, by least squares: log C = f(N) + t(D) over the levels of a crossed table.
+
+    A table whose levels do not meet often enough to tell f and t apart gets straight lines: log C = c + p log N + q log D.
 
     Raises:
         ValueError: if a compute is not positive and finite.
     """
     if not (np.isfinite(flop).all() and (flop > 0).all()):
         raise ValueError("flop holds a value that is not positive and finite")
-    levels_n, at_n = np.unique(params, return_inverse=True)
-    levels_d, at_d = np.unique(images, return_inverse=True)
-    design = np.zeros((len(flop), len(levels_n) + len(levels_d)))
-    design[np.arange(len(flop)), at_n] = 1.0
-    design[np.arange(len(flop)), len(levels_n) + at_d] = 1.0
-    solution = np.linalg.lstsq(design, np.log(flop), rcond=None)[0]
-    return TabledCompute(np.log(levels_n), solution[: len(levels_n)], np.log(levels_d), solution[len(levels_n) :])
+    levels_n, at_n, count_n = np.unique(params, return_inverse=True, return_counts=True)
+    levels_d, at_d, count_d = np.unique(images, return_inverse=True, return_counts=True)
+    if min(count_n.min(), count_d.min()) > 1:
+        cells, inverse, rows = np.unique(at_n * len(levels_d) + at_d, return_inverse=True, return_counts=True)
+        design = np.zeros((len(cells), len(levels_n) + len(levels_d)))
+        design[np.arange(len(cells)), cells // len(levels_d)] = 1.0
+        design[np.arange(len(cells)), len(levels_n) + cells % len(levels_d)] = 1.0
+        root = np.sqrt(rows)
+        mean = np.bincount(inverse, np.log(flop)) / rows
+        solution, _, rank, _ = np.linalg.lstsq(design * root[:, None], mean * root, rcond=None)
+        if rank == len(levels_n) + len(levels_d) - 1:
+            return TabledCompute(np.log(levels_n), solution[: len(levels_n)], np.log(levels_d), solution[len(levels_n) :])
+    ends_n, ends_d = np.unique([levels_n[0], levels_n[-1]]), np.unique([levels_d[0], levels_d[-1]])
+    plane = np.column_stack([np.ones(len(flop)), np.log(params), np.log(images)])
+    constant, power_n, power_d = np.linalg.lstsq(plane, np.log(flop), rcond=None)[0]
+    return TabledCompute(np.log(ends_n), constant + power_n * np.log(ends_n), np.log(ends_d), power_d * np.log(ends_d))
 
 
 def _line(x: Floats, places: Floats, values: Floats) -> Floats:

@@ -34,12 +34,11 @@ PICTURES: tuple[Picture, ...] = (
     Picture(
         "holdout",
         "Do the laws predict models they have not seen?",
-        "Each point is one trained model that was kept out of the fit and then predicted from smaller ones: on the "
-        "line exactly, to the right the law promised a higher loss than was reached, to the left a lower one. Strong points "
-        "are the largest models of the study, pale ones smaller models predicted from still smaller ones. Black tick: "
-        "the mean; off the line, the family is not yet on its law at the smaller sizes. Grey bar: how far off one would be by "
-        "repeating the nearest smaller model's loss; a law is worth something where its points lie much closer than that. In "
-        "brackets the skill over all three panels; the highest stands on top.",
+        "Each point is one trained model, kept out of the fit and predicted from smaller ones. Right of the line the law "
+        "promised a higher loss than was reached, left of it a lower one. Strong points: the study's largest models; pale: "
+        "smaller ones, predicted from still smaller ones. Black tick: the mean; off the line, the family is not yet on its law "
+        "at the smaller sizes. Grey bar: how far off one would be by repeating the nearest smaller model's loss. In brackets "
+        "the skill over all panels, the highest on top.",
         lambda run: holdout(run.fits),
     ),
     Picture(

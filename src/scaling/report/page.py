@@ -70,6 +70,7 @@ def render(run: ReportInputs) -> str:
         parameter_names=tables.parameter_names(run.fits),
         origins=tables.ORIGINS,
         judged=any(verdict["skill"] is not None for verdict in run.fits.get("verdicts", [])),
+        compute_optimal=tables.compute_optimal(run.fits),
         outliers=tables.outliers(run.runs, run.fits),
         outlier_threshold=tables.outlier_threshold(run.fits),
         checklist=tables.checklist(run.fits),

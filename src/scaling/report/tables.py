@@ -155,6 +155,31 @@ def laws_csv(fits: dict) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema)
 
 
+def compute_optimal(fits: dict) -> list[dict[str, Any]]:
+    """One row a family with a frontier: slices, and the exponents of N* and D* by each way (``laws.isoflop``).
+
+    ``ways`` holds way -> (value, interval) of the exponent of N*, or None; ``images`` that of D* by the surface; ``departs``
+    whether the interval of slice-by-slice less surface leaves out 0, None where that is not known.
+    """
+    entries = {entry["family"]: entry["isoflop"] for entry in fits.get("frontier", []) if entry.get("isoflop")}
+    rows = []
+    for family in family_order(entries):
+        own = entries[family]
+        a, b = (own["exponents"].get(name, {}) for name in ("a", "b"))
+        departure = own["departure"].get("a")
+        rows.append(
+            {
+                "family": family,
+                "slices": len(own["slices"]),
+                "ways": {way: a.get(way) for way in ("surface", "slices", "parabola")},
+                "images": b.get("surface"),
+                "departs": None if departure is None else departure["interval"][0] > 0 or departure["interval"][1] < 0,
+                "reason": own["reason"],
+            }
+        )
+    return rows
+
+
 def outliers(runs: pl.DataFrame, fits: dict) -> list[dict[str, Any]]:
     """One row a family whose law of the loss has outliers: the models, and the law's parameters with and without them.
 

@@ -9,11 +9,13 @@ import numpy as np
 
 from scaling.laws.frontier import optimum, tabled_compute, trained_budgets
 from scaling.laws.holdout import root_mean_square
-from scaling.laws.noise import design_effect, seed_spread
+from scaling.laws.isoflop import describe_isoflop
+from scaling.laws.noise import design_effect, draw_noise, seed_spread
 from scaling.laws.outliers import describe_outliers
 from scaling.laws.profile import Interval, profile_intervals
+from scaling.laws.terms import Floats
 from scaling.verdicts.families import centred_interval
-from scaling.verdicts.judging import Held, Judged, left_over, log_ratio
+from scaling.verdicts.judging import Held, Judged, left_over, log_ratio, shared_draws
 
 LEAST_EFFECT = 0.7
 """Most that sharing may narrow an interval. What is shared cancels in alpha, but its share is an estimate from a few (seed, D):
@@ -107,7 +109,7 @@ def holdout_entry(one: Judged, held: Held) -> dict[str, Any]:
 
 
 def frontier_entry(one: Judged) -> dict[str, Any] | None:
-    """Entry of ``frontier``: N*, D*, L* over the budgets trained; None where the law or the compute is not known."""
+    """Entry of ``frontier``: N*, D*, L* over the budgets trained and in isoFLOP slices; None without a law or the compute."""
     cells, found = one.cells, one.found
     if not found.parameters or not (np.isfinite(cells.flop).all() and (cells.flop > 0).all()):
         return None
@@ -125,7 +127,14 @@ def frontier_entry(one: Judged) -> dict[str, Any] | None:
         logs = (best.log_response[0], best.log_params[0], best.log_images[0], low, high, small, large)
         for name, value in zip(names, (flop, *np.exp(logs)), strict=True):
             columns[name].append(float(value))
-    return entry | columns
+    drawn = found.log_y - found.residuals + _errors(one)
+    return entry | columns | {"isoflop": describe_isoflop(found, cells.params, cells.images, cells.flop, compute, drawn)}
+
+
+def _errors(one: Judged) -> Floats:
+    """New log residuals [B, n] of a family with the noise of the study, shared by the cells of one (seed, D)."""
+    shared = shared_draws([one.cells], 0, KEPT_DRAWS)
+    return draw_noise(left_over(one.cells, one.found), one.noise, shared, np.random.default_rng(0), KEPT_DRAWS)
 
 
 def plain(value: Any) -> Any:
