@@ -8,10 +8,13 @@ import pandas as pd
 import plotnine as p9
 
 from scaling.families import KINDS
-from scaling.figures.theme import empty, facet_size, family_colour, log_x_plain, log_y_plain, look
+from scaling.figures.labels import plain
+from scaling.figures.theme import empty, facet_size, family_colour, log_y_plain, look
 
 COLOURS: Final = ("#0f3c88", "#c59603", "#4e8149", "#a24f9c", "#459afa", "#73401d", "#93959b", "#5a0035")
 DODGE: Final = 0.35
+MOST_DOSES: Final = 7
+"""So many values of x or fewer are the axis's labels."""
 
 
 def claims_curves(claim: dict[str, Any]) -> p9.ggplot:
@@ -33,7 +36,7 @@ def claims_curves(claim: dict[str, Any]) -> p9.ggplot:
         p9.ggplot(table, p9.aes("x", "y", color="series", group="series"))
         + p9.geom_linerange(p9.aes(ymin="low", ymax="high"), position=place, size=0.9, na_rm=True)
         + p9.geom_point(position=place, size=2.0)
-        + p9.scale_color_manual(values=colours, limits=series, name="")
+        + p9.scale_color_manual(values=colours, limits=series, name=" ")
     )
     if not named:
         figure += p9.geom_line(size=0.8)
@@ -43,7 +46,10 @@ def claims_curves(claim: dict[str, Any]) -> p9.ggplot:
         figure += p9.facet_wrap("panel", ncol=columns, scales="free_y")
     figure += look(max(width, 7.0), max(height, 3.2))
     if not named:
-        figure += log_x_plain(curves["x"]) if curves["log_x"] else p9.labs(x=curves["x"])
+        doses = sorted(set(table["x"]))
+        few = {"breaks": doses, "labels": plain} if len(doses) <= MOST_DOSES else {}
+        trans = {"trans": "log10"} if curves["log_x"] else {}
+        figure += p9.scale_x_continuous(name=curves["x"], minor_breaks=[], **few, **trans)
     else:
         figure += p9.labs(x=curves["x"])
         figure += p9.theme(axis_text_x=p9.element_text(rotation=30, ha="right"))

@@ -63,6 +63,8 @@ def print_claims(claims: list[dict[str, Any]]) -> None:
         mark = " (primary)" if claim["primary"] else ""
         table.add_row(f"[b]{claim['number']}. {claim['title']}{mark}[/b]", "", "", "", "", f"[b]{claim['sentence']}[/b]")
         for part in claim["parts"]:
+            if part["effect"] is None and not part["decides"]:
+                continue
             p = part["p"] if part["p_adjusted"] is None else part["p_adjusted"]
             ends = (part["low"], part["high"])
             table.add_row(
