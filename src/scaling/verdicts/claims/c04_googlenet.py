@@ -8,7 +8,7 @@ from scaling.verdicts.claims.claim import Claim, Curves, Finding, Part
 from scaling.verdicts.claims.contrasts import log_ratio, summary, with_keys
 from scaling.verdicts.claims.evidence import Evidence
 
-PAIRS = (("googlenet-5k", "alexnet-46k"), ("googlenet-11k", "alexnet-101k"))
+PAIRS = (("googlenet-5k", "alexnet-46k"), ("googlenet-11k", "alexnet-104k"))
 """GoogLeNet and an AlexNet of 9.2 times its parameters, as in the papers."""
 WEIGHTS = {0.0: "googlenet-auxiliary-0", 0.1: "googlenet-auxiliary-0-1", 0.3: "googlenet-5k", 1.0: "googlenet-auxiliary-1"}
 """Weight of each auxiliary loss -> arm."""

@@ -27,17 +27,13 @@ def from_skill(skill: float | None, interval: list[float] | None, why: str) -> F
     return Finding(effect, se=(high - low) / (2 * NormalDist().inv_cdf(0.975)), interval=(low, high))
 
 
-def _keys(evidence: Evidence, family: str) -> tuple[str, ...]:
-    return evidence.keys(family)
-
-
 def _on_loss(family: str):
     def measure(evidence: Evidence) -> Finding:
         verdict = _verdict(evidence, family)
         if not verdict["scales"]:
             raise Lacking(verdict["sentence"])
         found = from_skill(verdict["skill"], verdict["skill_interval"], verdict["sentence"])
-        return Finding(found.effect, found.se, interval=found.interval, keys=_keys(evidence, family), rows=_rows(evidence))
+        return Finding(found.effect, found.se, interval=found.interval, keys=evidence.keys(family), rows=_rows(evidence))
 
     return measure
 
@@ -47,8 +43,25 @@ def _held_out(family: str, response: str, origin: str):
         for part in evidence.fits.get("holdout", []):
             if (part["family"], part["response"], part["origin"]) == (family, response, origin):
                 found = from_skill(part["skill"], part["interval"], part["reason"] or "not scored")
-                return Finding(found.effect, found.se, interval=found.interval, keys=_keys(evidence, family))
+                return Finding(found.effect, found.se, interval=found.interval, keys=evidence.keys(family))
         raise Lacking(f"the study has no law of {family}")
+
+    return measure
+
+
+def _by_compute(family: str):
+    """Fall of the loss along the frontier, from the least compute budget to the largest."""
+
+    def measure(evidence: Evidence) -> Finding:
+        for part in evidence.fits.get("frontier", []):
+            if part["family"] == family and len(part["flop"]) > 1:
+                low = math.log(part["low"][0] / part["high"][-1])
+                high = math.log(part["high"][0] / part["low"][-1])
+                effect = math.log(part["loss"][0] / part["loss"][-1])
+                se = (high - low) / (2 * NormalDist().inv_cdf(0.975))
+                note = f"from {part['flop'][0]:.2g} to {part['flop'][-1]:.2g} FLOP"
+                return Finding(effect, se, interval=(low, high), note=note, keys=evidence.keys(family))
+        raise Lacking(f"the study has no frontier of {family}")
 
     return measure
 
@@ -99,7 +112,7 @@ def _not_all(evidence: Evidence) -> Finding:
     note = f"{worst} is the family that transformers outdo most surely"
     if flat:
         note += f"; not shown to scale here at all: {', '.join(flat)}"
-    return Finding(effect, interval=interval, p=adjusted[worst], note=note, keys=_keys(evidence, worst))
+    return Finding(effect, interval=interval, p=adjusted[worst], note=note, keys=evidence.keys(worst))
 
 
 claim = Claim(
@@ -141,6 +154,16 @@ claim = Claim(
             for response in ("loss", "error")
             for origin in AXES
             if (response, origin) != ("loss", "both")
+        ),
+        *(
+            Part(
+                f"{family}, compute",
+                f"The loss of {family} falls with training compute along its frontier.",
+                "loss at the least compute budget over that at the largest, less 1, each the least that the law allows",
+                _by_compute(family),
+                decides=False,
+            )
+            for family in TRANSFORMERS
         ),
     ),
     curves=Curves(
