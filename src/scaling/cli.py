@@ -233,9 +233,13 @@ def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
 def report(study_path: StudyPath = DEFAULT_STUDY) -> None:
     """Write the report of a study from what is there now, marked as partial where cells are missing."""
     from scaling.report.study_report import write_report
+    from scaling.report.terminal import print_claims
 
     study = open_study(study_path)
-    _say(f"report: {write_report(study, study_path, Layout(study.name), _say)}")
+    written = write_report(study, study_path, Layout(study.name), _say)
+    if written.claims:
+        print_claims(written.claims)
+    _say(f"report: {written.page}")
 
 
 @app.command()

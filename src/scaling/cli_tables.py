@@ -187,22 +187,26 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _fit_study(path: Path) -> None:
-    """Fit the laws of a study to its runs table."""
+    """Fit the laws of a study to its runs table, and judge the claims that it tests."""
     import polars as pl
 
-    from scaling.resolve import image_spec
+    from scaling.resolve import image_spec, read_measures
     from scaling.store import write_atomic
     from scaling.verdicts import fit_study
+    from scaling.verdicts.claims import Evidence, judge_claims, load_claims
 
     study = open_study(path)
     layout = Layout(study.name)
+    runs, classes = pl.read_parquet(layout.runs), image_spec(study).classes
     found = fit_study(
-        pl.read_parquet(layout.runs).filter(pl.col("family").is_in(study.lawful())),
-        classes=image_spec(study).classes,
+        runs.filter(pl.col("family").is_in(study.lawful())),
+        classes=classes,
         seed=study.laws.seed,
         bootstrap=study.laws.bootstrap,
     )
     write_atomic(layout.fits, (json.dumps(found, indent=1) + "\n").encode())
+    judged = judge_claims(load_claims(study.tested()), Evidence(runs, classes, read_measures(layout), found))
+    write_atomic(layout.claims, (json.dumps(judged, indent=1) + "\n").encode())
 
 
 def _refuse_table_options(context: typer.Context, path: Path) -> None:

@@ -1,0 +1,137 @@
+"""The page of the claims and its table, from planted verdicts in every state."""
+
+import csv
+import io
+import math
+from dataclasses import replace
+
+import polars as pl
+import pytest
+from example_study import runs_table
+from planted import CLASSES, measures, runs
+from test_page import HOSTILE, SMALL, Page, inputs
+
+from scaling.claim_files import claim_files
+from scaling.figures.claims_curves import claims_curves
+from scaling.figures.claims_effects import claims_effects
+from scaling.report.claims import claims_csv
+from scaling.report.page import build, render, render_claims
+from scaling.report.terminal import print_claims
+from scaling.verdicts.claims import Claim, Evidence, Part, judge_claims, load_claims
+from scaling.verdicts.claims import c02_alexnet_parts as alexnet
+from scaling.verdicts.claims import c03_deeper_or_wider as deeper
+
+
+@pytest.fixture(scope="module")
+def claims():
+    """All claims, judged on runs that some of them can use: one in each state at least."""
+    losses = dict.fromkeys([alexnet.WHOLE, alexnet.HISTORICAL, alexnet.FAST, "googlenet-5k", "alexnet-46k"], 0.6)
+    losses |= {arm: 0.8 for arm, _ in alexnet.WITHOUT.values()}
+    losses |= {arm: 0.6 * math.exp(0.05 * i) for arms in deeper.ARMS.values() for i, arm in enumerate(arms)}
+    sizes = [
+        {"measure": "paper-sizes", "quantity": quantity, "family": family, "value": value}
+        for quantity in ("params", "flop_forward")
+        for family, value in (("alexnet", 61.1e6), ("googlenet", 6.6e6))
+    ]
+    found = judge_claims(load_claims(claim_files()), Evidence(runs(losses, noise=0.005), CLASSES, measures(sizes)))
+    assert {entry["verdict"] for entry in found} == {"supported", "refuted", "cannot tell here", "not testable here"}
+    return found
+
+
+def test_the_page_has_every_claim_with_its_verdict_and_a_figure_where_something_was_measured(claims):
+    page = Page(render_claims(inputs(runs_table(**SMALL), claims=claims)))
+    assert page.open == []
+    assert not [load for load in page.loads if not load.startswith(("data:", "index.html", "#"))]
+    assert len(set(page.ids)) == len(page.ids)
+    first = page.tables[0]
+    assert len(first) == len(claims) + 1
+    for row, claim in zip(first[1:], claims, strict=True):
+        assert claim["statement"] in row[1]
+        assert claim["verdict"] in row[2]
+        assert claim["name"] in page.ids
+        measured = any(part["effect"] is not None for part in claim["parts"])
+        assert measured == any(id_.startswith((f"{claim['name']}-ratios", f"{claim['name']}-effects")) for id_ in page.ids)
+
+
+def test_the_report_links_to_the_claims_and_back(claims):
+    run = inputs(runs_table(**SMALL), claims=claims)
+    assert 'href="claims.html"' in render(run)
+    assert 'href="index.html"' in render_claims(run)
+    assert "claims.html" not in render(inputs(runs_table(**SMALL)))
+
+
+def test_the_table_has_a_row_a_claim_and_a_row_a_part(claims, tmp_path):
+    build(inputs(runs_table(**SMALL), claims=claims), tmp_path / "index.html")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "claims.csv").read_text())))
+    columns = ["claim", "statement", "statistic", "effect", "low", "high", "p_adjusted", "verdict", "cells"]
+    assert list(rows[0])[: len(columns)] == columns
+    assert len(rows) == sum(1 + len(claim["parts"]) for claim in claims)
+    relu = next(row for row in rows if row["claim"] == "alexnet-parts/ReLU")
+    assert relu["verdict"] == "supported"
+    assert float(relu["effect"]) == pytest.approx(33, abs=3)
+    assert float(relu["low"]) < float(relu["effect"]) < float(relu["high"])
+    assert (relu["cells"], relu["unit"]) == ("6", "%")
+
+
+def test_without_claims_there_is_no_page_of_them(tmp_path):
+    build(inputs(runs_table(**SMALL)), tmp_path / "index.html")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "laws.csv", "runs.csv"]
+
+
+def test_what_comes_from_data_is_escaped(claims):
+    hostile = [claims[0] | {"sentence": HOSTILE, "parts": [part | {"note": HOSTILE} for part in claims[0]["parts"]]}]
+    assert HOSTILE not in render_claims(inputs(runs_table(**SMALL), claims=hostile))
+
+
+def test_the_terminal_shows_each_part(claims, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    print_claims(claims)
+    shown = capsys.readouterr().out
+    assert all(part["name"] in shown for claim in claims for part in claim["parts"] if part["decides"])
+    assert "Not testable here" in shown
+
+
+def test_a_claim_of_a_user_gets_its_figure(tmp_path):
+    part = Part("width", "It is so.", "a figure", lambda evidence: replace(FOUND, rows=()))
+    (entry,) = judge_claims([Claim(17, "A claim", "It is so.", "nowhere", parts=(part,), name="mine")], EVIDENCE)
+    page = Page(render_claims(inputs(runs_table(**SMALL), claims=[entry])))
+    assert "mine-ratios" in page.ids
+
+
+EVIDENCE = Evidence(runs({"a": 1.0, "b": 1.3}), CLASSES)
+FOUND = next(part for part in alexnet.claim.parts).measure(
+    Evidence(runs(dict.fromkeys([alexnet.WHOLE, *(arm for arm, _ in alexnet.WITHOUT.values())], 0.6)), CLASSES)
+)
+
+
+@pytest.mark.parametrize("change", [{}, {"parts": []}, {"rows": []}])
+def test_figures_draw_what_there_is_down_to_nothing(claims, change):
+    claim = next(claim for claim in claims if claim["name"] == "deeper-or-wider") | change
+    for figure in (claims_curves(claim), claims_effects(claim, ratios=True), claims_effects(claim, ratios=False)):
+        figure.save(io.BytesIO(), format="svg", verbose=False)
+
+
+def test_effects_without_an_interval_and_infinite_ones_are_drawn(claims):
+    claim = next(claim for claim in claims if claim["name"] == "alexnet-parts")
+    parts = [part | {"low": None, "high": None} for part in claim["parts"]]
+    claims_effects(claim | {"parts": parts}, ratios=True).save(io.BytesIO(), format="svg", verbose=False)
+    assert claims_csv([claim | {"parts": parts}])["low"].is_null().all()
+
+
+def test_curves_over_names_keep_their_order():
+    rows = [{"panel": "", "series": s, "x": x, "y": 1.0, "low": 0.9, "high": 1.1} for s in ("b", "a") for x in ("vit", "mlp")]
+    curves = {"title": "", "caption": "", "x": "family", "y": "skill", "log_x": False, "log_y": False}
+    figure = claims_curves({"rows": rows, "curves": curves})
+    assert list(figure.data["x"].cat.categories) == ["vit", "mlp"]
+    figure.save(io.BytesIO(), format="svg", verbose=False)
+
+
+def test_the_page_of_a_study_shows_laws_of_its_lawful_families_alone():
+    table = runs_table(**SMALL)
+    arm = table.filter(pl.col("family") == "mlp").with_columns(family=pl.lit("mlp-odd"))
+    run = inputs(table)
+    wider = replace(run, runs=pl.concat([table, arm]))
+    assert set(wider.lawful().runs["family"]) == {"mlp", "resnet"}
+    found = Page(render(wider))
+    assert "mlp-odd" not in [row[0] for row in found.tables[0]]
+    assert any("mlp-odd" in row[0] for row in found.tables[-1])
