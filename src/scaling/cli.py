@@ -222,31 +222,39 @@ def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
 
 @app.command()
 def fit(study_path: StudyPath = DEFAULT_STUDY) -> None:
-    """Fit the laws of a study to its runs table."""
+    """Fit the laws of a study to its runs table, and judge the claims that it tests."""
     import polars as pl
 
-    from scaling.resolve import image_spec
+    from scaling.resolve import image_spec, read_measures
     from scaling.store import write_atomic
     from scaling.verdicts import fit_study
+    from scaling.verdicts.claims import Evidence, judge_claims, load_claims
 
     study = open_study(study_path)
     layout = Layout(study.name)
+    runs, classes = pl.read_parquet(layout.runs), image_spec(study).classes
     found = fit_study(
-        pl.read_parquet(layout.runs).filter(pl.col("family").is_in(study.lawful())),
-        classes=image_spec(study).classes,
+        runs.filter(pl.col("family").is_in(study.lawful())),
+        classes=classes,
         seed=study.laws.seed,
         bootstrap=study.laws.bootstrap,
     )
     write_atomic(layout.fits, (json.dumps(found, indent=1) + "\n").encode())
+    judged = judge_claims(load_claims(study.tested()), Evidence(runs, classes, read_measures(layout), found))
+    write_atomic(layout.claims, (json.dumps(judged, indent=1) + "\n").encode())
 
 
 @app.command()
 def report(study_path: StudyPath = DEFAULT_STUDY) -> None:
     """Write the report of a study from what is there now, marked as partial where cells are missing."""
     from scaling.report.study_report import write_report
+    from scaling.report.terminal import print_claims
 
     study = open_study(study_path)
-    _say(f"report: {write_report(study, study_path, Layout(study.name), _say)}")
+    written = write_report(study, study_path, Layout(study.name), _say)
+    if written.claims:
+        print_claims(written.claims)
+    _say(f"report: {written.page}")
 
 
 @app.command()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scaling.check import open_study
+from scaling.claim_files import claim_files
 from scaling.data import prepared_path
 from scaling.grid import Pack, cells, digest, pack_hash, packs, timings_hash, tuning_hash
 from scaling.layout import Layout
@@ -74,6 +75,12 @@ class Dag:
     def laws_hash(self) -> str:
         """Hash of how laws are fitted."""
         return digest(self.study.laws.model_dump())
+
+    @cached_property
+    def claims_hash(self) -> str:
+        """Hash of the files of the claims that are tested: an edit of one judges anew, and trains nothing."""
+        files = claim_files()
+        return digest({name: files[name].read_text() for name in self.study.tested()})
 
     @cached_property
     def costs(self) -> dict[str, int]:

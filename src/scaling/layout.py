@@ -72,6 +72,11 @@ class Layout:
         return self.study / "fits.json"
 
     @property
+    def claims(self) -> Path:
+        """Verdicts on what the text asserts."""
+        return self.study / "claims.json"
+
+    @property
     def report(self) -> Path:
         """The page."""
         return self.reports / self.name / "index.html"

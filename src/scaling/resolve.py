@@ -154,6 +154,12 @@ def measures_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(full, schema=MEASURE_SCHEMA, orient="row")
 
 
+def read_measures(layout: Layout) -> pl.DataFrame | None:
+    """What was timed for the study and what was read off its models, in one table; None where neither is there."""
+    found = [pl.read_parquet(path) for path in (layout.measures, layout.readings) if path.exists()]
+    return pl.concat(found) if found else None
+
+
 def write_table(table: pl.DataFrame, path: Path) -> None:
     """Write ``table`` as Parquet, atomically."""
     buffer = io.BytesIO()

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from scaling.claim_files import claim_files
 from scaling.families import KINDS, Architecture, Kind, Option, unusual_options
 from scaling.recipe import Integer, Number, Recipe, RecipeChanges, Strict, recipe_for
 
@@ -169,6 +170,9 @@ class Study(Strict):
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on GPUs that have it, else fp32")
     laws: Laws = Laws()
     timings: Timings | None = Field(None, description="what is timed and counted on the idle machine; null = nothing")
+    claims: Literal["all"] | list[str] = Field(
+        [], description="what is said of these models and put to a test, by name (src/scaling/verdicts/claims), or all"
+    )
     jobs: Jobs = Jobs()
 
     @field_validator("families", mode="before")
@@ -212,6 +216,10 @@ class Study(Strict):
         """The target N at which ``family`` is timed, ascending."""
         own = self.timings.params if self.timings else None
         return sorted(own) if own else self.sizes(family)
+
+    def tested(self) -> list[str]:
+        """Names of the claims that are put to a test."""
+        return list(claim_files()) if self.claims == "all" else list(self.claims)
 
     def lawful(self) -> list[str]:
         """The entries of ``families`` that get laws and are compared by them."""

@@ -14,6 +14,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from scaling.claim_files import claim_files
 from scaling.families import KINDS
 from scaling.study import Study
 
@@ -140,6 +141,11 @@ def _name_problems(study: Study, tree: CommentedMap) -> list[Problem]:
             place = ("families", name, "model")
             message = f"received {json.dumps(model)}; an entry called {name} is that family, a variant needs another name"
             problems.append(Problem(place, message, line_of(tree, place)))
+    known = list(claim_files())
+    for index, name in enumerate(study.tested()):
+        if name not in known:
+            place = ("claims", index)
+            problems.append(Problem(place, f"received {json.dumps(name)}{_suggest(name, known)}", line_of(tree, place)))
     timed = study.timings.families if study.timings else None
     for block, names in (("laws", study.laws.families), ("timings", timed)):
         for index, name in enumerate(names or []):

@@ -19,15 +19,19 @@ rule collect:
 rule fit:
     input:
         runs=rules.collect.output.runs,
+        readings=rules.collect.output.readings,
+        measures=[str(dag.layout.measures)] if dag.study.timings else [],
     output:
         fits=str(dag.layout.fits),
+        claims=str(dag.layout.claims),
     log:
         str(dag.layout.study / "logs" / "fit.log"),
     conda:
         "../../envs/scaling.yaml"
     params:
         laws=dag.laws_hash,
+        claims=dag.claims_hash,
     message:
-        "Fitting the laws of {dag.study.name}"
+        "Fitting the laws of {dag.study.name} and judging its claims"
     shell:
         dag.command("fit") + " 2>&1 | tee -i {log:q}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -28,3 +28,13 @@ class ReportInputs:
     """whether the study was still incomplete when the report was asked for"""
     command: str
     """the command that made the results"""
+    claims: list[dict[str, Any]] = field(default_factory=list)
+    """claims.json: the claims that the study tests, with their verdicts"""
+
+    def lawful(self) -> ReportInputs:
+        """The same with the runs and rates of those families alone that have laws; all of them where nothing is fitted."""
+        named = [verdict["family"] for verdict in self.fits.get("verdicts", [])]
+        if not named:
+            return self
+        runs = self.runs.filter(pl.col("family").is_in(named))
+        return replace(self, runs=runs, tuning={family: own for family, own in self.tuning.items() if family in named})

@@ -15,6 +15,7 @@ from scaling.figures.labels import count, power, significant
 from scaling.figures.theme import family_order
 from scaling.records import SCHEMA
 from scaling.report import tables
+from scaling.report.claims import claim_pictures, claims_csv
 from scaling.report.gallery import PICTURES
 from scaling.report.inline_svg import inline_svg
 from scaling.report.inputs import ReportInputs
@@ -24,12 +25,17 @@ from scaling.store import write_atomic
 def build(run: ReportInputs, output: Path) -> Path:
     """Write the page to ``output`` (index.html) and runs.csv and laws.csv beside it; each appears whole or not at all.
 
+    Where the study tests claims, claims.html and claims.csv too.
+
     Raises ValueError when the runs table lacks a column of ``records.SCHEMA``.
     """
     lacking = [name for name in SCHEMA if name not in run.runs.columns]
     if lacking:
         raise ValueError(f"the runs table lacks the columns {', '.join(lacking)}; it has {', '.join(run.runs.columns)}")
     page = render(run)
+    if run.claims:
+        write_atomic(output.parent / "claims.csv", claims_csv(run.claims).write_csv().encode())
+        write_atomic(output.parent / "claims.html", render_claims(run).encode())
     write_atomic(output.parent / "runs.csv", run.runs.select(list(SCHEMA)).write_csv().encode())
     write_atomic(output.parent / "laws.csv", tables.laws_csv(run.fits).write_csv().encode())
     write_atomic(output, page.encode())
@@ -38,6 +44,55 @@ def build(run: ReportInputs, output: Path) -> Path:
 
 def render(run: ReportInputs) -> str:
     """The page as text. Everything that comes from data is escaped."""
+    lawful = run.lawful()
+    progress = tables.progress(run.runs)
+    done = run.runs.filter(pl.col("status") == "done")
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            run=run,
+            style=_verbatim("page.css"),
+            script=_verbatim("page.js"),
+            progress=progress,
+            partial=run.partial or progress["done"] + progress["diverged"] < progress["all"],
+            holes=tables.holes(run.runs),
+            diverged=tables.diverged(run.runs),
+            families=tables.families(lawful.runs, run.fits),
+            parameter_names=tables.parameter_names(run.fits),
+            origins=tables.ORIGINS,
+            judged=any(verdict["skill"] is not None for verdict in run.fits.get("verdicts", [])),
+            summary=run.fits.get("summary", []),
+            pairs=run.fits.get("pairs", []),
+            tuning={family: run.tuning[family] for family in family_order(run.tuning)},
+            pictures=[_picture(picture, lawful) for picture in PICTURES],
+            cells=run.runs.sort("family", "target_params", "images", "seed").to_dicts(),
+            totals={
+                "flop": done["flop"].sum(),
+                "seconds": done["seconds"].sum(),
+                "params": (done["params"].min(), done["params"].max()) if len(done) else None,
+                "images": (done["images"].min(), done["images"].max()) if len(done) else None,
+            },
+        )
+    )
+
+
+def render_claims(run: ReportInputs) -> str:
+    """The page of the claims as text."""
+    return (
+        _environment()
+        .get_template("claims.html.j2")
+        .render(
+            run=run,
+            style=_verbatim("page.css"),
+            partial=run.partial,
+            claims=run.claims,
+            pictures={claim["name"]: claim_pictures(claim) for claim in run.claims},
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("scaling.report", "template"),
         autoescape=True,
@@ -55,32 +110,7 @@ def render(run: ReportInputs) -> str:
         "rate_rule": tables.rate_rule,
         "json": _readable_json,
     }
-    progress = tables.progress(run.runs)
-    done = run.runs.filter(pl.col("status") == "done")
-    return environment.get_template("page.html.j2").render(
-        run=run,
-        style=_verbatim("page.css"),
-        script=_verbatim("page.js"),
-        progress=progress,
-        partial=run.partial or progress["done"] + progress["diverged"] < progress["all"],
-        holes=tables.holes(run.runs),
-        diverged=tables.diverged(run.runs),
-        families=tables.families(run.runs, run.fits),
-        parameter_names=tables.parameter_names(run.fits),
-        origins=tables.ORIGINS,
-        judged=any(verdict["skill"] is not None for verdict in run.fits.get("verdicts", [])),
-        summary=run.fits.get("summary", []),
-        pairs=run.fits.get("pairs", []),
-        tuning={family: run.tuning[family] for family in family_order(run.tuning)},
-        pictures=[_picture(picture, run) for picture in PICTURES],
-        cells=run.runs.sort("family", "target_params", "images", "seed").to_dicts(),
-        totals={
-            "flop": done["flop"].sum(),
-            "seconds": done["seconds"].sum(),
-            "params": (done["params"].min(), done["params"].max()) if len(done) else None,
-            "images": (done["images"].min(), done["images"].max()) if len(done) else None,
-        },
-    )
+    return environment
 
 
 def _picture(picture: Any, run: ReportInputs) -> dict[str, Any]:

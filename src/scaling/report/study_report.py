@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,28 @@ from scaling.plan import make_plan
 from scaling.records import FAILED, MISSING
 from scaling.report.inputs import ReportInputs
 from scaling.report.page import build
-from scaling.resolve import gather, image_spec, read_tuning
+from scaling.resolve import gather, image_spec, read_measures, read_tuning
 from scaling.study import Study
 from scaling.verdicts import fit_study
+from scaling.verdicts.claims import Evidence, judge_claims, load_claims
 
 
-def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[[str], None]) -> Path:
-    """Write the page of ``study`` and return its path.
+@dataclass(frozen=True)
+class Written:
+    """A report that was written: its page, and the verdicts on the claims that the study tests."""
 
-    Made from the store as it is: where that has moved on since the laws were fitted, they are fitted anew for the page.
+    page: Path
+    claims: list[dict[str, Any]]
+
+
+def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[[str], None]) -> Written:
+    """Write the page of ``study``.
+
+    Made from the store as it is: where that has moved on since the laws were fitted, they are fitted anew for the page, and
+    the claims are judged anew.
     """
     runs = gather(study, layout, warn)
-    fits = _fits(study, layout, runs)
+    fits, claims = _judged(study, layout, runs)
     tuned = {family: read_tuning(study, layout, family) for family in study.families}
     inputs = ReportInputs(
         study=_resolved(study),
@@ -41,15 +51,20 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
         plan=_planned(study, layout),
         partial=bool(runs["status"].is_in([FAILED, MISSING]).any()),
         command=f"snakemake --cores all --config study={study_path}",
+        claims=claims,
     )
-    return build(inputs, layout.report)
+    return Written(build(inputs, layout.report), claims)
 
 
-def _fits(study: Study, layout: Layout, runs: pl.DataFrame) -> dict[str, Any]:
-    if layout.fits.exists() and layout.runs.exists() and pl.read_parquet(layout.runs).equals(runs):
-        return json.loads(layout.fits.read_text())
+def _judged(study: Study, layout: Layout, runs: pl.DataFrame) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Laws and verdicts, and the verdicts on the claims that the study tests."""
+    stored = (layout.runs, layout.fits, layout.claims)
+    if all(path.exists() for path in stored) and pl.read_parquet(layout.runs).equals(runs):
+        return json.loads(layout.fits.read_text()), json.loads(layout.claims.read_text())
+    classes = image_spec(study).classes
     lawful = runs.filter(pl.col("family").is_in(study.lawful()))
-    return fit_study(lawful, classes=image_spec(study).classes, seed=study.laws.seed, bootstrap=min(study.laws.bootstrap, 200))
+    fits = fit_study(lawful, classes=classes, seed=study.laws.seed, bootstrap=min(study.laws.bootstrap, 200))
+    return fits, judge_claims(load_claims(study.tested()), Evidence(runs, classes, read_measures(layout), fits))
 
 
 def _resolved(study: Study) -> dict[str, Any]:

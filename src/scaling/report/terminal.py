@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
+from scaling.figures.labels import significant
 from scaling.plan import Plan
 from scaling.study import Study
 
@@ -12,7 +15,8 @@ from scaling.study import Study
 def print_plan(plan: Plan, study: Study, cores: int) -> None:
     """Print ``plan``: a row a family, then the sum and the time on ``cores`` cores."""
     table = Table(title=f"Plan of study {plan.study}", title_justify="left", caption_justify="left")
-    for name in ("family", "N", "width", "learning rate"):
+    table.add_column("family", no_wrap=True)
+    for name in ("N", "width", "learning rate"):
         table.add_column(name)
     for name in ("cells", "stored", "new", "FLOP", "core time", "packs"):
         table.add_column(name, justify="right")
@@ -45,6 +49,31 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
     console.print(f"{plan.new} cells to train, {plan.flop:.2g} FLOP, {time} with tuning")
     if study.device not in ("auto", "cpu"):
         console.print("(the time is for one device at a time)")
+
+
+def print_claims(claims: list[dict[str, Any]]) -> None:
+    """Print the verdicts on ``claims`` (entries of claims.json): a row a claim, then one for each of its parts."""
+    table = Table(title="Claims", title_justify="left")
+    table.add_column("claim", min_width=16)
+    for name in ("effect", "95 % interval", "p"):
+        table.add_column(name, justify="right")
+    table.add_column("models", justify="right")
+    table.add_column("verdict", min_width=16)
+    for claim in claims:
+        mark = " (primary)" if claim["primary"] else ""
+        table.add_row(f"[b]{claim['number']}. {claim['title']}{mark}[/b]", "", "", "", "", f"[b]{claim['sentence']}[/b]")
+        for part in claim["parts"]:
+            p = part["p"] if part["p_adjusted"] is None else part["p_adjusted"]
+            ends = (part["low"], part["high"])
+            table.add_row(
+                f"  {part['name']}" + ("" if part["decides"] else " (beside)"),
+                "" if part["effect"] is None else f"{significant(part['effect'])} {part['unit']}",
+                "" if None in ends else f"{significant(ends[0])} to {significant(ends[1])}",
+                "" if p is None else significant(p, 2),
+                str(part["cells"]),
+                part["verdict"] if part["effect"] is not None else f"{part['verdict']}: {part['note']}",
+            )
+    Console().print(table)
 
 
 def _minutes(seconds: float) -> str:
