@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,5 +59,7 @@ def verdicts(claim: Claim, evidence: Evidence) -> dict[str, str]:
 
 
 def share_supported(claim: Claim, part: str, tables: Sequence[Evidence]) -> float:
-    """Share of the tables in which ``part`` is supported."""
-    return float(np.mean([verdicts(claim, evidence)[part] == "supported" for evidence in tables]))
+    """Share of the tables in which ``part`` is supported, if it is judged alone."""
+    own = replace(next(own for own in claim.parts if own.name == part), decides=True)
+    alone = replace(claim, parts=(own,))
+    return float(np.mean([judge_claims([alone], evidence)[0]["verdict"] == "supported" for evidence in tables]))

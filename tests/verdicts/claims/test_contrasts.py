@@ -107,4 +107,4 @@ def test_an_optimum_at_the_edge_stays_there():
     table = arms(np.random.default_rng(5), {str(i): 0.2 * at for i, at in enumerate(x)}, 3, noise=0.01)
     found = fitted_optimum(x, list(table.values()))
     assert found.effect == 0.0
-    assert found.p > 0.05
+    assert found.p < 0.01  # it is surely not ABOVE

@@ -13,6 +13,7 @@ from scaling.verdicts import fit_study
 from scaling.verdicts.claims import Evidence, Lacking, judge_claims
 from scaling.verdicts.claims import c07_scaling_laws as scaling
 from scaling.verdicts.claims import c08_more_data_larger_models as more
+from scaling.verdicts.claims.judge import limits
 
 FLAT = {"E": 1.0, "A": 1e-9, "alpha": 0.5, "B": 1e-9, "beta": 0.5}
 
@@ -70,8 +71,8 @@ def studied():
     """Runs and laws of a study in which transformers scale, and of one in which nothing falls."""
     made = {}
     for name, truths in (("falling", TRUTHS), ("flat", dict.fromkeys(TRUTHS, FLAT))):
-        table = synthetic_runs(("vgg", "vit", "swin"), noise=0.01, truths=truths)
-        made[name] = Evidence(table, CLASSES, fits=fit_study(table, classes=CLASSES, bootstrap=40))
+        table = synthetic_runs(("vgg", "vit"), noise=0.01, truths=truths)
+        made[name] = Evidence(table, CLASSES, fits=fit_study(table, classes=CLASSES, bootstrap=20))
     return made
 
 
@@ -83,20 +84,22 @@ def test_larger_models_and_more_data_that_help_are_seen(studied: dict[str, Evide
 
 
 def test_the_whole_way_from_runs_to_the_headline(studied: dict[str, Evidence]):
-    found = verdicts(named("scaling-laws"), studied["falling"])
-    assert (found["vit"], found["swin"]) == ("supported", "supported")
+    assert verdicts(named("scaling-laws"), studied["falling"])["vit"] == "supported"
     assert verdicts(named("scaling-laws"), studied["flat"])["vit"] != "supported"
 
 
-@pytest.mark.parametrize(("slope", "expected"), [(0.2, True), (0.0, False)])
-def test_a_slope_is_recovered_family_by_family(slope: float, expected: bool):
+@pytest.mark.parametrize("slope", [0.2, 0.0])
+def test_the_interval_of_a_slope_covers_it_in_95_of_100(slope: float):
     rng = np.random.default_rng(0)
     table = synthetic_runs(("vit", "swin"))
     level = table["family"].replace_strict({"vit": 0.0, "swin": 1.0}).to_numpy()
-    loss = np.exp(level - slope * np.log(table["params"].to_numpy()) + 0.01 * rng.normal(size=len(table)))
-    found = more.fall(table.with_columns(loss=loss), "params")
-    assert found.effect == pytest.approx(slope, abs=3 * found.se)
-    assert (found.effect > 4 * found.se) == expected
+    clean = level - slope * np.log(table["params"].to_numpy())
+    hits = []
+    for _ in range(300):
+        found = more.fall(table.with_columns(loss=np.exp(clean + 0.01 * rng.normal(size=len(table)))), "params")
+        low, high = limits(found)
+        hits.append(low <= slope <= high)
+    assert np.mean(hits) == pytest.approx(0.95, abs=0.04)
 
 
 def law(family: str, A: float, B: float) -> dict:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from planted import CLASSES, measures, named, runs, share_supported, verdicts
 
-from scaling.verdicts.claims import Evidence
+from scaling.verdicts.claims import Evidence, judge_claims
 from scaling.verdicts.claims import c02_alexnet_parts as alexnet
 from scaling.verdicts.claims import c03_deeper_or_wider as deeper
 from scaling.verdicts.claims import c04_googlenet as googlenet
@@ -57,16 +57,11 @@ def test_a_fall_with_depth_is_seen_and_a_flat_line_is_not(match: str):
 
 
 def test_the_best_depth_is_said():
-    (entry,) = [part for part in judged("deeper-or-wider", by_depth("params", lambda x: 0.1 * (x - 1.5) ** 2))]
-    assert entry["effect"] == pytest.approx(1.5, abs=0.3)
-    assert "least loss at depth 2." in entry["note"] or "least loss at depth 3." in entry["note"]
-
-
-def judged(name: str, losses: dict[str, float]):
-    from scaling.verdicts.claims import judge_claims
-
-    (entry,) = judge_claims([named(name)], Evidence(runs(losses), CLASSES))
-    return [part for part in entry["parts"] if part["name"] == "optimum, equal parameters"]
+    evidence = Evidence(runs(by_depth("params", lambda x: 0.1 * (x - 1.5) ** 2)), CLASSES)
+    (entry,) = judge_claims([named("deeper-or-wider")], evidence)
+    (part,) = [part for part in entry["parts"] if part["name"] == "optimum, equal parameters"]
+    assert part["effect"] == pytest.approx(1.5, abs=0.3)
+    assert "least loss at depth 2." in part["note"] or "least loss at depth 3." in part["note"]
 
 
 PAIRED = dict.fromkeys([arm for pair in googlenet.PAIRS for arm in pair], 0.6)
@@ -171,7 +166,8 @@ def fields(shifted: float, still: float) -> list[dict]:
 def test_shifted_windows_that_help_and_see_more_are_seen():
     claim = named("shifted-windows")
     evidence = tables({windows.SHIFTED: 0.6, windows.STILL: 0.75}, fields(1.0, 0.25), noise=0.01)
-    assert share_supported(claim, "shifted-windows", evidence) > 0.9
+    assert share_supported(claim, "loss", evidence) > 0.9
+    assert share_supported(claim, "reach", evidence) == 1
     none = tables({windows.SHIFTED: 0.6, windows.STILL: 0.6}, fields(0.25, 0.25))
     assert share_supported(claim, "loss", none) < FEW
     assert share_supported(claim, "reach", none) == 0

@@ -15,6 +15,8 @@ DEPTHS = (1, 2, 3, 5, 8)
 ARMS = {"params": [f"vgg-depth-{depth}" for depth in DEPTHS], "flop": [f"vgg-depth-{depth}-flop" for depth in DEPTHS]}
 LABELS = {"params": "equal parameters", "flop": "equal compute"}
 DRAWS = 4000
+ABOVE = 0.25
+"""Doublings by which an optimum must lie above the least depth to be told from it."""
 
 
 def _lines(evidence: Evidence, match: str) -> tuple[list[int], list[dict[int, float]]]:
@@ -67,7 +69,7 @@ def fitted_optimum(x: np.ndarray, lines: list[dict[int, float]]) -> Finding:
     y = np.array([value for *_, value in places])
     solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
     freedom = len(y) - int(rank)
-    best = _vertex(solution[-2], solution[-1], x)
+    best = float(_vertices(solution[-2:], x))
     note = f"least loss at depth {2**best:.1f} by a parabola in the logarithm of the depth"
     if freedom < 1 or rank < design.shape[1]:
         return Finding(best - least, note=note + "; no interval")
@@ -76,22 +78,24 @@ def fitted_optimum(x: np.ndarray, lines: list[dict[int, float]]) -> Finding:
     rng = np.random.default_rng(0)
     scale = np.sqrt(freedom / rng.chisquare(freedom, DRAWS))[:, None]
     draws = solution[-2:] + scale * rng.multivariate_normal(np.zeros(2), covariance, DRAWS)
-    vertices = np.array([_vertex(slope, bend, x) for slope, bend in draws])
+    vertices = _vertices(draws, x)
     low, high = np.quantile(vertices, [0.025, 0.975])
     t = float(student.ppf(0.975, freedom))
     if solution[-1] <= t * math.sqrt(covariance[1, 1]):
         note += "; the bend is within noise, so that the optimum is not pinned down"
-    p = min(1.0, 2 * min(float(np.mean(vertices <= least)), float(np.mean(vertices > least))))
+    above = float(np.mean(vertices > least + ABOVE))
+    p = min(1.0, 2 * min(above, 1 - above))
     limits = (float(low) - least, float(high) - least)
     return Finding(best - least, interval=limits, p=p, note=note + f"; 95 % between {2**low:.1f} and {2**high:.1f}")
 
 
-def _vertex(slope: float, bend: float, x: np.ndarray) -> float:
-    """Least point of slope x + bend x^2 within the range of x."""
+def _vertices(coefficients: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Least points of slope x + bend x^2 within the range of x, for coefficients (slope, bend) [..., 2]."""
+    slope, bend = coefficients[..., 0], coefficients[..., 1]
     low, high = float(np.min(x)), float(np.max(x))
-    if bend > 0:
-        return min(max(-slope / (2 * bend), low), high)
-    return low if slope * low + bend * low**2 <= slope * high + bend * high**2 else high
+    edge = np.where(slope * low + bend * low**2 <= slope * high + bend * high**2, low, high)
+    inside = np.clip(-slope / np.where(bend > 0, 2 * bend, 1.0), low, high)
+    return np.where(bend > 0, inside, edge)
 
 
 def _parts(match: str) -> tuple[Part, Part]:
@@ -111,6 +115,7 @@ def _parts(match: str) -> tuple[Part, Part]:
             _optimum(match),
             scale="plain",
             unit="doublings",
+            threshold=ABOVE,
             decides=False,
         ),
     )

@@ -159,7 +159,7 @@ def _verdict(claim: Claim, parts: list[dict[str, Any]]) -> str:
 def _sentence(claim: Claim, parts: list[dict[str, Any]], verdict: str) -> str:
     """What is to be said of the claim in a line; of a claim that is not primary, what its figures suggest."""
     if not claim.parts:
-        return f"Not testable here: {claim.not_testable}"
+        return f"Not testable here: {claim.not_testable}."
     by_verdict: dict[str, list[str]] = {}
     for part in parts:
         if part["decides"]:
