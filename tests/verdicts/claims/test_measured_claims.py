@@ -10,11 +10,11 @@ from planted import CLASSES, measures, named, runs, verdicts
 from scaling.verdicts.claims import Evidence, judge_claims
 from scaling.verdicts.claims.c01_shifts_and_crops import (
     ALL,
+    augmented,
     due_to_lost_pixels,
+    in_place,
     loss_a_pixel,
     lost_to_crops,
-    shifted,
-    unshifted,
 )
 from scaling.verdicts.claims.c06_resnet_speed import FAMILY, RIVALS, sizes_at_loss
 from scaling.verdicts.claims.c09_all_positions_at_once import growth
@@ -55,8 +55,8 @@ def readings(slopes: dict[str, float], *, crops: dict[str, float], seeds: int = 
 
 
 def slopes(mlp: float, others: float) -> dict[str, float]:
-    found = {unshifted(family): mlp if family == "mlp" else others for family in ALL}
-    return found | {shifted(family): 0.6 * value for family, value in zip(ALL, found.values(), strict=True)}
+    found = {in_place(family): mlp if family == "mlp" else others for family in ALL}
+    return found | {augmented(family): 0.6 * value for family, value in zip(ALL, found.values(), strict=True)}
 
 
 def evidence_of(mlp: float, others: float, **changes) -> Evidence:
@@ -98,7 +98,7 @@ def test_one_seed_tells_nothing_and_says_so():
 
 
 def test_without_readings_it_says_what_lacks():
-    one = part("shifts-and-crops", Evidence(runs({"mlp-unshifted": 1.0}), CLASSES), "shift")
+    one = part("shifts-and-crops", Evidence(runs({"mlp-in-place": 1.0}), CLASSES), "shift")
     assert one["note"] == "no measures were made"
 
 
