@@ -39,7 +39,7 @@ def test_weights_are_kept_where_something_is_read_and_only_there(run, store, sma
     rows = store.reading(read.key, "shift", READINGS["shift"])
     unmoved = next(row for row in rows if row["quantity"] == "accuracy" and row["x"] == 0)
     error = store.read(read.key).row["error"]
-    assert unmoved["value"] == pytest.approx(1 - error, abs=0.05)  # of the first 1,000 of 10,000 test images
+    assert unmoved["value"] == pytest.approx(1 - error, abs=0.06)  # of the first 500 of 10,000 test images
     assert "shift" not in store.read(read.key).settings
 
 

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -24,7 +25,8 @@ Name = TypeVar("Name")
 
 PHASES: Final = ("training", "prediction")
 LEAST_SECONDS: Final = 0.04
-"""A timing repeats its step until it has taken this long."""
+LEAST_STEPS: Final = 3
+"""A timing repeats its step until it has taken this long and as many steps; the figure is the fastest of them."""
 
 _fork = multiprocessing.get_context("fork")
 
@@ -67,8 +69,8 @@ def _wait(tensor: Tensor) -> None:
 def time_rounds(steps: Mapping[Name, Step], rounds: int, least: float = LEAST_SECONDS) -> dict[Name, list[float]]:
     """Seconds a step of each of ``steps``, one figure a round.
 
-    Each step is run once beforehand, unmeasured, to warm caches up; within a round it is repeated until ``least`` seconds
-    have passed, and the figure is the mean of those repeats.
+    Each step is run once beforehand, unmeasured, to warm caches up. Within a round it is repeated for at least ``least``
+    seconds, and the figure is the fastest repeat: what else the machine does can only make a step slower.
     """
     for step in steps.values():
         step()
@@ -78,14 +80,11 @@ def time_rounds(steps: Mapping[Name, Step], rounds: int, least: float = LEAST_SE
     try:
         for _ in range(rounds):
             for name, step in steps.items():
-                count, began = 0, time.perf_counter()
-                while True:
+                marks = [time.perf_counter()]
+                while len(marks) <= LEAST_STEPS or marks[-1] - marks[0] < least:
                     step()
-                    count += 1
-                    passed = time.perf_counter() - began
-                    if passed >= least:
-                        break
-                found[name].append(passed / count)
+                    marks.append(time.perf_counter())
+                found[name].append(min(after - before for before, after in pairwise(marks)))
             gc.collect()
     finally:
         if enabled:

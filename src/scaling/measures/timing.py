@@ -31,7 +31,7 @@ COUNTED_TO: Final = 512
 """Side in pixels to which FLOP are counted too."""
 PIXELS_A_BATCH: Final = 2 * 256**2
 """The batch holds as many pixels at every side, so that a step is as long and the calls' overhead the same share of it."""
-MEMORY_ROUNDS: Final = 3
+MEMORY_ROUNDS: Final = 2
 BATCHES: Final = (1, 8)
 """Images at a time in the comparison with an LSTM: one, where positions are all there is to do at once, and several."""
 
@@ -145,7 +145,7 @@ def sequence_rows(rung: Rung, image: ImageSpec, rounds: int, machine: Machine) -
                 Timed(replace(place, phase=phase, batch=batch, threads=count), there, make)
                 for phase in PHASES
                 for batch in BATCHES
-                for count in threads
+                for count in (threads if batch == 1 else (1,))
             ]
     return rows + _times(timed, rounds, machine)
 
