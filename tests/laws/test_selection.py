@@ -71,7 +71,7 @@ def test_without_origins_all_candidates_count_the_same() -> None:
 def test_the_law_that_made_the_data_predicts_as_well_as_the_chosen_one(law: forms.Law, truth: dict[str, float]) -> None:
     x = np.geomspace(1e4, 1e6, 60)
     y = law.predict(truth, x=x) * np.exp(0.003 * np.random.default_rng(2).normal(size=60))
-    chosen, scores = choose({"x": x}, y)
+    (chosen, *_), scores = choose({"x": x}, y)
     assert scores[chosen.name] == min(score for score in scores.values() if score is not None)
     assert scores[law.name] < 2.0 * scores[chosen.name] + 0.003
     wrong = "power" if law.name == "exponential" else "exponential"

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from scaling.laws.bootstrap import pairs
-from scaling.laws.catalogue import ceiling_of, law_for, law_named
+from scaling.laws.catalogue import law_for, law_named
 from scaling.laws.checklist import checklist, told_of_table
 from scaling.laws.curvature import standard_errors
 from scaling.laws.errors import InputError, require_count, require_positive
@@ -106,7 +106,11 @@ def fit_table(
         response = numbers(kept, y)
         scores = None
         if law == "auto":
-            chosen, scores = choose(data, response, ceiling=ceiling_of(ceiling, response), seed=seed)
+            ranked, scores = choose(data, response, ceiling=ceiling, seed=seed)
+            # A law with more parameters than the table determines may predict best and still say nothing of them.
+            fits = (fit(one, data, response, delta=delta, starts=starts, seed=seed) for one in ranked)
+            readable = next((one for one in fits if one.status in ("converged", "at-bound")), None)
+            chosen = ranked[0] if readable is None else readable.law
         else:
             chosen = law_named(law, ceiling)
         found = fit(chosen, data, response, delta=delta, starts=starts, seed=seed)

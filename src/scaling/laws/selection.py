@@ -239,8 +239,8 @@ def _nested(errors: list[list[Floats | None]], usable: list[int]) -> float | Non
 
 def choose(
     data: Mapping[str, ArrayLike], response: ArrayLike, *, ceiling: float | None = None, seed: int = 0
-) -> tuple[Law, dict[str, float | None]]:
-    """The one law that predicts larger rows best from smaller ones, and the score of each.
+) -> tuple[list[Law], dict[str, float | None]]:
+    """Laws in the order in which they predict larger rows from smaller ones, and the score of each.
 
     For a table whose law shall be read, not only used to predict: where the origins cannot tell, or there are none, the
     first (simplest standard) form with a floor is taken.
@@ -252,7 +252,8 @@ def choose(
         seed: of the starts.
 
     Returns:
-        The law, and law name -> root mean square log error over the origins (None where it could not be scored).
+        The laws that were scored, best first, and law name -> root mean square log error over the origins (None where it
+        could not be scored).
     """
     if "N" in data:
         laws = [forms.chinchilla(), forms.kaplan(), forms.interaction()]
@@ -277,5 +278,5 @@ def choose(
         found = _fit_jobs(law, logs, log_y, weights, np.random.default_rng(seed))
         scores[law.name] = _pooled(_origin_errors(law, found, logs, log_y, splits), range(len(splits)))
     known = {name: score for name, score in scores.items() if score is not None and np.isfinite(score)}
-    best = min(known, key=known.__getitem__) if known else laws[0].name
-    return next(law for law in laws if law.name == best), scores
+    ranked = sorted((law for law in laws if law.name in known), key=lambda law: known[law.name])
+    return ranked or laws[:1], scores
