@@ -155,11 +155,11 @@ def test_imagenet_grid_is_extrapolated() -> None:
 def test_auto_takes_no_law_whose_parameters_the_table_leaves_open(tmp_path: Path) -> None:
     """Where the rival with most parameters predicts best but is not determined, the next best is taken."""
     rng = np.random.default_rng(3)
-    n, d = (axis.ravel() for axis in np.meshgrid(np.geomspace(5e3, 1e5, 4), np.geomspace(500, 4000, 4)))
+    n, d = (np.tile(axis.ravel(), 2) for axis in np.meshgrid(np.geomspace(5e3, 1e5, 4), np.geomspace(500, 4000, 4)))
     frames = []
-    for group in range(12):
-        y = (0.2 + 20 / n**0.6 + 8 / d**0.45) * np.exp(rng.normal(0, 0.03, 16))
-        frames.append(pl.DataFrame({"group": [str(group)] * 16, "n": n, "d": d, "y": y}))
+    for group in range(25):
+        y = (0.2 + 20 / n**0.6 + 8 / d**0.45) * np.exp(rng.normal(0, 0.03, 32))
+        frames.append(pl.DataFrame({"group": [str(group)] * 32, "n": n, "d": d, "y": y}))
     path = tmp_path / "runs.csv"
     pl.concat(frames).write_csv(path)
     entries = fit_table(path, n="n", d="d", y="y", law="auto", by=["group"], delta=None)
