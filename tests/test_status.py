@@ -238,3 +238,9 @@ def test_the_command_prints_once_and_as_json(watched, tmp_path):
     found = json.loads(subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True, check=True).stdout)
     assert found["counts"][WAITING] == 2
     assert found["packs"][0]["cells"][0]["target"] == 13000
+
+
+def test_progress_that_cannot_be_written_disturbs_nothing(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    write_progress(tmp_path / "file" / "progress.json", PROGRESS)
+    assert (tmp_path / "file").read_text() == "in the way"

@@ -33,6 +33,8 @@ app = typer.Typer(
 cli_tables.add_to(app)
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="a study file")]
+Cores = Annotated[int, typer.Option(help="cells trained at a time on a CPU")]
+MachineCores = Annotated[int | None, typer.Option(help="cells that all jobs together train at a time on GPUs")]
 DEFAULT_STUDY = Path("config.yaml")
 LOOK_SECONDS = 2.0
 """Least time between two looks of `scaling status`."""
@@ -89,7 +91,7 @@ def prepare(study_path: StudyPath = DEFAULT_STUDY) -> None:
 
 
 @app.command()
-def tune(study_path: StudyPath, family: str, cores: Annotated[int, typer.Option(help="cells trained at a time")] = 1) -> None:
+def tune(study_path: StudyPath, family: str, cores: Cores = 1, machine_cores: MachineCores = None) -> None:
     """Tune the learning rate of one family of a study."""
     from scaling.data import load
     from scaling.grid import tuning_hash
@@ -105,7 +107,7 @@ def tune(study_path: StudyPath, family: str, cores: Annotated[int, typer.Option(
         raise typer.Exit(2)
     layout = Layout(study.name)
     device = detect(study.device, study.precision)
-    runner = _runner(study, layout, device, f"tune {family}", cores)
+    runner = _runner(study, layout, device, f"tune {family}", cores, machine_cores)
     found = tune_family(
         study,
         family,
@@ -133,8 +135,11 @@ def _data_path(study: Study, layout: Layout) -> Path:
     return prepare(data_settings(study), layout.data, progress=False)
 
 
-def _runner(study: Study, layout: Layout, device, label: str, cores: int, readings: Sequence[str] = ()):
+def _runner(
+    study: Study, layout: Layout, device, label: str, cores: int, machine_cores: int | None, readings: Sequence[str] = ()
+):
     from scaling.store import Store
+    from scaling.training.device import cores_here
     from scaling.training.pack import PackRunner
 
     return PackRunner(
@@ -145,6 +150,7 @@ def _runner(study: Study, layout: Layout, device, label: str, cores: int, readin
         cores=cores,
         checkpoint_seconds=study.jobs.checkpoint_seconds,
         readings=readings,
+        machine_cores=min(machine_cores or cores_here(), cores_here()),
     )
 
 
@@ -157,7 +163,7 @@ def _exit_if_interrupted(outcome) -> None:
 
 
 @app.command()
-def train(study_path: StudyPath, pack: str, cores: Annotated[int, typer.Option(help="cells trained at a time")] = 1) -> None:
+def train(study_path: StudyPath, pack: str, cores: Cores = 1, machine_cores: MachineCores = None) -> None:
     """Train the cells of one pack of a study; writes its table whatever became of each cell."""
     from scaling.grid import packs
     from scaling.models.ladder import Ladders
@@ -181,7 +187,7 @@ def train(study_path: StudyPath, pack: str, cores: Annotated[int, typer.Option(h
         cells = [resolve(study, cell, tuning, ladders, image) for cell in members.cells]
         device = detect(tuning.device, tuning.precision)
         readings = study.entry(members.family).measures
-        _exit_if_interrupted(_runner(study, layout, device, pack, cores, readings).run(cells))
+        _exit_if_interrupted(_runner(study, layout, device, pack, cores, machine_cores, readings).run(cells))
     write_table(gather(study, layout, _say, members), layout.pack(pack))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -26,10 +27,12 @@ class Progress:
 
 
 def write_progress(path: Path, progress: Progress) -> None:
-    """Replace the file at ``path``; without a flush to disk, since a lost one costs nothing."""
+    """Replace the file at ``path``; a lost one costs nothing: no flush to disk, no complaint where the disk is full."""
     draft = path.with_name(f".{path.name}.tmp")
-    draft.write_text(json.dumps(asdict(progress)))
-    draft.replace(path)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps(asdict(progress)))
+        draft.replace(path)
 
 
 def read_progress(path: Path) -> Progress | None:

@@ -6,13 +6,14 @@ pack's table and in ``results/<study>/runs.parquet``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
-RECORD_VERSION: Final = 1
-"""Version of the columns below; a record of another version is refused by name."""
+RECORD_VERSION: Final = 2
+"""Version of the columns below; a record of an older version is migrated as it is read, one of a newer is refused by name."""
 
 DONE: Final = "done"
 DIVERGED: Final = "diverged"
@@ -70,6 +71,14 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("machine", pl.String, "", "processor or accelerator name"),
     Column("torch_version", pl.String, "", "version of torch"),
     Column("recipe_version", pl.Int64, "", "bumped when training changes meaning"),
+    Column("micro_batch", pl.Int64, "images", "images computed at a time: the batch, or less where the memory ran out"),
+    Column(
+        "ghost_batch_norm",
+        pl.Boolean,
+        "",
+        "batch norm saw micro-batches, not the batch (Hoffer et al. 2017): not quite the run that the key says",
+    ),
+    Column("peak_memory", pl.Int64, "bytes", "at its peak: tensors on a GPU, else the resident process, torch included"),
 )
 
 SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {column.name: column.dtype for column in COLUMNS}
@@ -101,3 +110,14 @@ MEASURE_COLUMNS: Final[tuple[Column, ...]] = (
 and ``readings.parquet`` (read off the models of cells)."""
 
 MEASURE_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {c.name: c.dtype for c in MEASURE_COLUMNS}
+MEASURED: Final = ("seconds", "peak_memory")
+"""Columns that are no function of a cell's key: two runs of one cell differ in them."""
+
+
+def _from_1(row: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 knew the whole batch alone and measured no memory."""
+    return row | {"micro_batch": row.get("batch"), "ghost_batch_norm": False, "peak_memory": None}
+
+
+MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _from_1}
+"""From a version: the row of a record as the next version has it."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from scaling.records import RECORD_VERSION
+from scaling.records import MIGRATIONS, RECORD_VERSION
 
 HEARTBEAT_SECONDS: Final = 10.0
 """A trainer renews its lease this often; a lease six beats old has no owner any more."""
@@ -132,9 +132,12 @@ class Store:
             raise DamagedRecord(f"{path}: not a whole record ({type(error).__name__}: {error})") from error
         if hashlib.sha256(canonical(body)).hexdigest() != checksum:
             raise DamagedRecord(f"{path}: its checksum does not match its contents")
-        if body["version"] != RECORD_VERSION:
-            raise ForeignRecord(f"{path}: a record of version {body['version']}, this program reads {RECORD_VERSION}")
-        return Entry(body["row"], body["settings"], body["curve"])
+        version, row = body["version"], body["row"]
+        while version in MIGRATIONS:
+            version, row = version + 1, MIGRATIONS[version](row)
+        if version != RECORD_VERSION:
+            raise ForeignRecord(f"{path}: a record of version {version}, this program reads up to {RECORD_VERSION}")
+        return Entry(row, body["settings"], body["curve"])
 
     def read_or_discard(self, key: str, warn: Callable[[str], None]) -> Entry | None:
         """The finished cell ``key``; a damaged record is named through ``warn``, set aside and None is returned."""

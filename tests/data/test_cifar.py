@@ -1,47 +1,48 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import pickle
+import io
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from torchvision import datasets
 
-from scaling.data import DataError, DataSettings, load, prepare
-
-
-def write_batch(path: Path, images: np.ndarray, **entries) -> str:
-    """Write images [n, 3, 32, 32] as CIFAR does (a pickled dictionary, one row an image); returns the md5."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(pickle.dumps({"data": images.reshape(len(images), -1), **entries}))
-    return hashlib.md5(path.read_bytes()).hexdigest()
+from scaling.data import DamagedData, DataError, DataSettings, cifar, load, prepare
+from scaling.data.cifar import CIFAR10, CIFAR100, Archive
 
 
 def random_images(n: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (n, 3, 32, 32), np.uint8)
 
 
-def write_names(path: Path, **names) -> str:
-    path.write_bytes(pickle.dumps(names))
-    return hashlib.md5(path.read_bytes()).hexdigest()
+def records(images: np.ndarray, *labels: list[int]) -> bytes:
+    """Images [n, 3, 32, 32] as CIFAR writes them: the labels of an image, a byte each, and its pixels."""
+    return b"".join(bytes(row) + image.tobytes() for *row, image in zip(*labels, images, strict=True))
+
+
+def pack(archive: Archive, folder: Path, members: dict[str, bytes]) -> Archive:
+    """A small archive of the layout of ``archive`` in ``folder``, and what it is then known by."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / archive.filename
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return dataclasses.replace(archive, md5=hashlib.md5(path.read_bytes()).hexdigest())
 
 
 @pytest.fixture
 def small_cifar10(tmp_path, monkeypatch) -> Path:
-    """Five training files of four images and a test file of six, with torchvision told their md5."""
-    root = tmp_path / "data"
-    folder = root / "downloads" / "cifar-10-batches-py"
-    train = [
-        [f"data_batch_{i}", write_batch(folder / f"data_batch_{i}", random_images(4, i), labels=[i % 2, 1, 0, 1])]
-        for i in range(1, 6)
-    ]
-    test = [["test_batch", write_batch(folder / "test_batch", random_images(6, 9), labels=[0, 1] * 3)]]
-    md5 = write_names(folder / "batches.meta", label_names=["airplane", "automobile"])
-    monkeypatch.setattr(datasets.CIFAR10, "train_list", train)
-    monkeypatch.setattr(datasets.CIFAR10, "test_list", test)
-    monkeypatch.setattr(datasets.CIFAR10, "meta", {"filename": "batches.meta", "key": "label_names", "md5": md5})
-    return root
+    """Five training files of four images and a test file of six."""
+    members = {name: records(random_images(4, i), [i % 2, 1, 0, 1]) for i, name in enumerate(CIFAR10.train, start=1)} | {
+        CIFAR10.test: records(random_images(6, 9), [0, 1] * 3),
+        CIFAR10.names: b"airplane\nautomobile\n\n",
+    }
+    monkeypatch.setattr(cifar, "CIFAR10", pack(CIFAR10, tmp_path / "data" / "downloads", members))
+    return tmp_path / "data"
 
 
 def test_cifar10_files_are_read_in_order(small_cifar10):
@@ -54,30 +55,43 @@ def test_cifar10_files_are_read_in_order(small_cifar10):
 
 
 def test_cifar100_has_its_fine_classes(tmp_path, monkeypatch):
-    root = tmp_path / "data"
-    folder = root / "downloads" / "cifar-100-python"
-    lists = {}
-    for split, count in (("train", 8), ("test", 4)):
-        labels = {"fine_labels": list(range(count)), "coarse_labels": [0] * count}
-        lists[split] = [[split, write_batch(folder / split, random_images(count, count), **labels)]]
-    names = [f"fine {i}" for i in range(8)]
-    md5 = write_names(folder / "meta", fine_label_names=names, coarse_label_names=["coarse"])
-    monkeypatch.setattr(datasets.CIFAR100, "train_list", lists["train"])
-    monkeypatch.setattr(datasets.CIFAR100, "test_list", lists["test"])
-    monkeypatch.setattr(datasets.CIFAR100, "meta", {"filename": "meta", "key": "fine_label_names", "md5": md5})
-    data = load(prepare(DataSettings("cifar100"), root, progress=False))
+    names = [f"fine_{i}" for i in range(8)]
+    members = {
+        CIFAR100.train[0]: records(random_images(8, 8), [0] * 8, list(range(8))),
+        CIFAR100.test: records(random_images(4, 4), [0] * 4, list(range(4))),
+        CIFAR100.names: "\n".join(names).encode(),
+    }
+    monkeypatch.setattr(cifar, "CIFAR100", pack(CIFAR100, tmp_path / "data" / "downloads", members))
+    data = load(prepare(DataSettings("cifar100"), tmp_path / "data", progress=False))
     assert data.classes == tuple(names)
     assert data.train_labels.tolist() == list(range(8))
     assert np.array_equal(data.test_images, random_images(4, 4))
 
 
-def test_a_pickle_whose_md5_is_not_the_published_one_is_never_opened(small_cifar10, monkeypatch):
-    class Bomb:
-        def __reduce__(self):
-            return Path.touch, (small_cifar10 / "exploded",)
-
-    (small_cifar10 / "downloads" / "cifar-10-batches-py" / "data_batch_1").write_bytes(pickle.dumps(Bomb()))
-    monkeypatch.setattr(datasets.CIFAR10, "url", "file:///nowhere/cifar-10-python.tar.gz")
-    with pytest.raises(DataError, match=r"cannot download .* put cifar-10-python\.tar\.gz into"):
+def test_another_archive_than_the_published_one_is_not_opened(small_cifar10):
+    path = small_cifar10 / "downloads" / CIFAR10.filename
+    path.write_bytes(b"something else")
+    with pytest.raises(DamagedData, match=r"cifar-10-binary\.tar\.gz: has md5 .* remove it"):
         prepare(DataSettings("cifar10"), small_cifar10, progress=False)
-    assert not (small_cifar10 / "exploded").exists()
+
+
+def test_it_is_fetched_once(small_cifar10, tmp_path, monkeypatch):
+    there = small_cifar10 / "downloads" / CIFAR10.filename
+    elsewhere = tmp_path / "elsewhere" / CIFAR10.filename
+    elsewhere.parent.mkdir()
+    there.rename(elsewhere)
+    monkeypatch.setattr(cifar, "CIFAR10", dataclasses.replace(cifar.CIFAR10, url=elsewhere.as_uri()))
+    prepare(DataSettings("cifar10"), small_cifar10, progress=False)
+    assert [path.name for path in there.parent.iterdir()] == [CIFAR10.filename]
+    elsewhere.unlink()
+    for file in small_cifar10.glob("*.safetensors"):
+        file.unlink()
+    prepare(DataSettings("cifar10"), small_cifar10, progress=False)
+
+
+def test_no_network_names_the_way_out(tmp_path, monkeypatch):
+    url = f"file:///nowhere/{CIFAR10.filename}"
+    monkeypatch.setattr(cifar, "CIFAR10", dataclasses.replace(CIFAR10, url=url))
+    with pytest.raises(DataError, match=r"cannot download .* put cifar-10-binary\.tar\.gz into"):
+        prepare(DataSettings("cifar10"), tmp_path, progress=False)
+    assert list((tmp_path / "downloads").iterdir()) == []

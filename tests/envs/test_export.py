@@ -6,10 +6,33 @@ import pytest
 
 ENVS = Path(__file__).parents[2] / "envs"
 
+pytestmark = pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not here to export uv.lock")
 
-@pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not here to export uv.lock")
-def test_the_environment_of_the_rules_is_that_of_the_lock():
+
+@pytest.fixture(scope="module")
+def export():
     spec = importlib.util.spec_from_file_location("export", ENVS / "export.py")
-    export = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(export)
-    assert (ENVS / "scaling.yaml").read_text() == export.exported(), "run: uv run python envs/export.py"
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["scaling.yaml", "requirements-cuda.txt", "requirements-cpu.txt"])
+def test_the_environments_are_those_of_the_lock(export, name):
+    assert (ENVS / name).read_text() == export.exported()[name], "run: uv run python envs/export.py"
+
+
+def test_nothing_else_is_left_there(export):
+    written = {path.name for path in ENVS.iterdir() if path.suffix in (".yaml", ".txt")}
+    assert written == set(export.exported())
+
+
+def test_the_cpu_environment_is_the_locked_one_without_cuda(export):
+    lines = export.without_cuda(export.locked())
+    assert not [line for line in lines if line.startswith(("nvidia", "cuda", "triton"))]
+    torch = [line for line in lines if line.startswith("torch==")]
+    assert len(torch) == 2
+    assert "+cpu ; sys_platform == 'linux'" in torch[0]
+    others = {line for line in export.locked() if not line.startswith(("nvidia", "cuda", "triton", "torch"))}
+    assert others <= set(lines)
+    assert len(lines) == len(others) + 4  # torch and torchvision, on Linux and elsewhere

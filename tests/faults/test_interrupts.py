@@ -10,6 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from scaling.records import MEASURED
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 STUDY = """\
@@ -61,7 +63,7 @@ def test_ctrl_c_and_a_killed_trainer_cost_only_time(checkout, expected):
         assert not path.exists()
         assert "goes on from step" in (path.parent / "log.txt").read_text()
     table = pl.read_parquet(checkout.folder / "results/interrupted/runs.parquet")
-    assert table.drop("seconds").equals(expected.drop("seconds"))
+    assert table.drop(MEASURED).equals(expected.drop(MEASURED))
 
 
 def test_damaged_images_are_named_and_rebuilt(checkout, expected):

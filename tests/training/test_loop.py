@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from scaling.records import DIVERGED, DONE, SCHEMA
+from scaling.records import DIVERGED, DONE, MEASURED, SCHEMA
 from scaling.training.loop import Interrupted, Trainer
 
 
@@ -30,7 +30,7 @@ def one_thread():
 
 
 def comparable(entry):
-    return {k: v for k, v in entry.row.items() if k != "seconds"}, entry.curve
+    return {k: v for k, v in entry.row.items() if k not in MEASURED}, entry.curve
 
 
 @pytest.mark.parametrize(("family", "target"), [("mlp", 13_000), ("resnet", 5_000), ("vit", 4_000), ("alexnet", 8_500)])

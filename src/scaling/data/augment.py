@@ -44,9 +44,10 @@ class Augment:
             down, right = torch.randint(2 * k + 1, (2, b, 1), generator=generator, device=device)
             rows, columns = rows + down, columns + right
             batch = F.pad(batch, (k, k, k, k), value=self.pad_value)
-        # One gather over flattened pixels: one index a pixel, shared by the channels.
+        # One gather over flattened pixels: one index a pixel, shared by the channels; made where the batch lies.
+        rows, columns = rows.to(batch.device), columns.to(batch.device)
         pixels = rows[:, :, None] * (w + 2 * k) + columns[:, None, :]
-        pixels = pixels.view(b, 1, h * w).expand(b, c, h * w).to(batch.device)
+        pixels = pixels.view(b, 1, h * w).expand(b, c, h * w)
         return batch.flatten(2).gather(2, pixels).view(b, c, h, w)
 
 

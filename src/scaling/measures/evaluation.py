@@ -26,18 +26,26 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, images: Tensor, labels: Tensor, mean: Tensor, std: Tensor, *, channels_last: bool, bf16: bool
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    mean: Tensor,
+    std: Tensor,
+    *,
+    channels_last: bool,
+    bf16: bool,
+    at_a_time: int = EVALUATION_BATCH,
 ) -> Evaluation:
-    """Evaluate ``model`` in its evaluation mode on uint8 images [n, c, h, w] and labels [n]."""
+    """Evaluate ``model`` in its evaluation mode on uint8 images [n, c, h, w] and labels [n], ``at_a_time`` together."""
     model.eval()
     losses, errors = [], []
-    for start in range(0, len(images), EVALUATION_BATCH):
-        batch = normalise(images[start : start + EVALUATION_BATCH], mean, std)
+    for start in range(0, len(images), at_a_time):
+        batch = normalise(images[start : start + at_a_time], mean, std)
         if channels_last:
             batch = batch.contiguous(memory_format=torch.channels_last)
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16):
             logits = model(batch)
-        loss, error = cross_entropy_and_errors(logits, labels[start : start + EVALUATION_BATCH])
+        loss, error = cross_entropy_and_errors(logits, labels[start : start + at_a_time])
         losses.append(loss)
         errors.append(error)
     loss, error = torch.cat(losses), torch.cat(errors)

@@ -16,7 +16,7 @@ from scaling.plan import Speed
 from scaling.store import write_atomic
 from scaling.study import Study
 from scaling.training.device import cpu_name, use_one_thread
-from scaling.training.loop import make_optimizer
+from scaling.training.optimizer import make_optimizer
 
 MEASURED_STEPS = 12
 

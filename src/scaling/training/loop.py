@@ -20,7 +20,7 @@ from scaling.data import ImageData
 from scaling.data.augment import Augment, normalise
 from scaling.families import KINDS
 from scaling.grid import ResolvedCell
-from scaling.measures.evaluation import Evaluation, evaluate
+from scaling.measures.evaluation import EVALUATION_BATCH, Evaluation, evaluate
 from scaling.models import build, get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec, Regularisation
@@ -30,6 +30,8 @@ from scaling.store import Entry
 from scaling.training.average import WeightAverage
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint, save_checkpoint
 from scaling.training.images import CellImages, cell_images
+from scaling.training.memory import peak_memory
+from scaling.training.optimizer import make_optimizer
 from scaling.training.schedule import Order, evaluation_steps, rate_factor
 from scaling.training.streams import generator, stream
 
@@ -59,6 +61,8 @@ class Progress:
     curve: list[dict[str, Any]] = field(default_factory=list)
     diverged: str = ""
     stopped_early: bool = False
+    micro_batch: int = 0
+    """images computed at a time; 0 = the whole batch"""
 
 
 class Trainer:
@@ -98,21 +102,29 @@ class Trainer:
         return batch.contiguous(memory_format=torch.channels_last) if self.channels_last else batch
 
     def backward(self, step: int) -> Tensor:
-        """Forward and backward pass of the batch of ``step``: gradients in the model, unclipped; its loss, a scalar."""
+        """Forward and backward pass of the batch of ``step``: gradients in the model, unclipped; its mean loss, a scalar.
+
+        Micro-batch by micro-batch, each weighted by its share of the batch: the sums are those of the whole batch, unless
+        the model normalises by the batch's statistics.
+        """
         recipe = self.recipe
         images, labels = self.images.train.batch(self.order.indices(step))
-        images = self.prepare(self.augment(images, generator(self.cell.seed, "augment", step)))
+        images = self.augment(images, generator(self.cell.seed, "augment", step))
         torch.manual_seed(stream(self.cell.seed, "dropout", step))
-        with torch.autocast(self.cell.device, torch.bfloat16, enabled=self.bf16):
-            loss = supervised_loss(
-                self.model,
-                images,
-                labels,
-                label_smoothing=recipe.label_smoothing,
-                auxiliary_weight=recipe.auxiliary_weight,
-            )
-        loss.backward()
-        return loss.detach()
+        total = torch.zeros((), device=labels.device)
+        for part, answers in zip(images.split(self.micro_batch), labels.split(self.micro_batch), strict=True):
+            with torch.autocast(self.cell.device, torch.bfloat16, enabled=self.bf16):
+                loss = supervised_loss(
+                    self.model,
+                    self.prepare(part),
+                    answers,
+                    label_smoothing=recipe.label_smoothing,
+                    auxiliary_weight=recipe.auxiliary_weight,
+                )
+            loss = loss * (len(part) / len(images))
+            loss.backward()
+            total += loss.detach()
+        return total
 
     def train_step(self) -> None:
         """One step of the optimiser."""
@@ -130,6 +142,15 @@ class Trainer:
         self._window += loss
         if self.progress.step % CHECK_EVERY == 0:
             self._look()
+
+    @property
+    def micro_batch(self) -> int:
+        """Images computed at a time: the batch, or less where memory ran out."""
+        return self.progress.micro_batch or self.recipe.batch
+
+    def shrink(self, micro_batch: int) -> None:
+        """Compute ``micro_batch`` images at a time from now on, at the same effective batch."""
+        self.progress.micro_batch = micro_batch
 
     def _look(self) -> None:
         """Read the training loss since the last look; a run that is lost is marked as diverged."""
@@ -159,6 +180,7 @@ class Trainer:
             self.images.std,
             channels_last=self.channels_last,
             bf16=self.bf16,
+            at_a_time=max(1, EVALUATION_BATCH * self.micro_batch // self.recipe.batch),
         )
 
     def _validate(self) -> None:
@@ -293,6 +315,8 @@ class Trainer:
             "machine": machine,
             "torch_version": torch.__version__,
             "recipe_version": cell.settings()["recipe_version"],
+            "micro_batch": self.micro_batch,
+            "ghost_batch_norm": self.micro_batch < self.recipe.batch and _has_batch_norm(self.model),
         }
         if progress.best_step and not progress.diverged:
             self.average.model.load_state_dict(self.best)
@@ -304,21 +328,13 @@ class Trainer:
                 "train_loss": _plain(progress.train_loss),
             }
         row["seconds"] = progress.seconds + time.monotonic() - began
+        row["peak_memory"] = peak_memory(cell.device)
         return Entry(row, cell.settings(), progress.curve)
+
+
+def _has_batch_norm(model: nn.Module) -> bool:
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
 
 
 def _plain(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def make_optimizer(model: nn.Module, recipe: Any, rate: float) -> torch.optim.Optimizer:
-    """The recipe's optimiser; biases, gains and other vectors are not decayed."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=recipe.beta1, foreach=True)
-    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups, lr=rate, betas=(recipe.beta1, recipe.beta2), fused=True)

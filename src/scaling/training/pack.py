@@ -1,7 +1,8 @@
 """The pack runner: trains many cells in one job.
 
 torch is imported once; each cell is a forked child, so that one that fails or dies leaves its neighbours alone. As many
-run at a time as the job has cores (or its GPUs hold), the longest first.
+run at a time as the job has places for (``places.py``), the longest first. A cell that runs out of memory beside others is
+begun again with a GPU to itself, and there with micro-batches of half the size, and half of that, at the same effective batch.
 """
 
 from __future__ import annotations
@@ -25,20 +26,24 @@ from scaling.grid import ResolvedCell
 from scaling.models import get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec
-from scaling.progress import ProgressFile
-from scaling.records import DONE
 from scaling.resolve import last_line
 from scaling.store import HEARTBEAT_SECONDS, Entry, Lease, Store
-from scaling.training.checkpoint import UnusableCheckpoint
-from scaling.training.device import Device, use_one_thread
-from scaling.training.loop import Interrupted, Trainer, make_optimizer
-from scaling.training.readings import complete, keep_weights, missing_readings, restore_weights, take_readings
+from scaling.training.attempt import CellTraining
+from scaling.training.device import Device, see_only, use_one_thread
+from scaling.training.loop import Interrupted
+from scaling.training.memory import MemoryEstimate, is_out_of_memory
+from scaling.training.optimizer import make_optimizer
+from scaling.training.pack_line import PackLine
+from scaling.training.places import Cores, GpuShares, Place, Places
+from scaling.training.readings import complete
 
 RESUMABLE: Final = 75
 """Exit code of a child, and of a job, that stopped with its work saved (EX_TEMPFAIL)."""
 
+CROWDED: Final = 76
+"""Exit code of a child that ran out of memory while other cells shared its GPU."""
+
 POLL_SECONDS: Final = 0.1
-SAY_SECONDS: Final = 15.0
 
 _fork = multiprocessing.get_context("fork")
 
@@ -49,6 +54,7 @@ class _Running:
     child: Any
     lease: Lease
     share: Any
+    place: Place
 
 
 @dataclass
@@ -61,7 +67,11 @@ class Outcome:
 
 
 class PackRunner:
-    """Trains cells into the store; ``label`` names the pack on the terminal, ``readings`` what is read off the models."""
+    """Trains cells into the store; ``label`` names the pack on the terminal, ``readings`` what is read off the models.
+
+    On a CPU it trains ``cores`` cells at a time; on GPUs as many as they hold, but all jobs together no more than
+    ``machine_cores``.
+    """
 
     def __init__(
         self,
@@ -72,12 +82,16 @@ class PackRunner:
         label: str,
         cores: int,
         checkpoint_seconds: float,
+        machine_cores: int = 1,
         readings: Sequence[str] = (),
     ) -> None:
         self.store, self.device, self.label = store, device, label
-        self.workers = cores if device.kind == "cpu" else max(1, device.count)
         self.checkpoint_seconds, self.readings = checkpoint_seconds, tuple(readings)
         self.data: ImageData = load(data_path)
+        self.places: Places = Cores(cores if device.kind == "cpu" else 1)
+        if device.gpus:
+            self.places = GpuShares(device.gpus, MemoryEstimate(self.data), max(cores, machine_cores))
+        self._alone: set[str] = set()
         self._stop = _fork.Event()
         self._beaten = time.monotonic()
 
@@ -89,67 +103,90 @@ class PackRunner:
         costs = {cell.key: _cost(cell) for cell in cells}
         waiting = sorted({cell.key: cell for cell in cells}.values(), key=lambda cell: -costs[cell.key])
         running: list[_Running] = []
-        line = _Line(self.label, costs)
+        line = PackLine(self.label, len(costs), sum(costs.values()))
         with self._signals():
             while waiting or running:
-                started = False
-                if len(running) < self.workers and not self._stop.is_set():
-                    started = self._start_next(waiting, running, outcome)
-                self._reap(running, outcome)
+                started = not self._stop.is_set() and self._start_next(waiting, running, outcome)
+                self._reap(waiting, running, outcome)
                 self._beat(running)
-                line.say(outcome, running)
+                line.say(len(outcome.finished), len(outcome.failed), len(running), self._done(outcome, running, costs))
                 if self._stop.is_set() and not running:
                     outcome.interrupted = True
                     break
                 if not started:
                     time.sleep(POLL_SECONDS)
-        line.say(outcome, running, last=True)
+        line.say(len(outcome.finished), len(outcome.failed), 0, sum(costs.values()), last=True)
         return outcome
+
+    @staticmethod
+    def _done(outcome: Outcome, running: list[_Running], costs: dict[str, float]) -> float:
+        """Cost of what has ended, and of the running cells' share of theirs."""
+        ended = sum(costs[key] for key in [*outcome.finished, *outcome.failed])
+        return ended + sum(costs[job.cell.key] * job.share.value for job in running)
 
     def _start_next(self, waiting: list[ResolvedCell], running: list[_Running], outcome: Outcome) -> bool:
         """Start the first waiting cell that no other trainer holds; True where one was started or found stored."""
         for cell in list(waiting):
-            if self._stored(cell.key):
+            entry = self._stored(cell.key)
+            if entry is not None:
                 waiting.remove(cell)
+                self.places.learn(cell, entry.row["peak_memory"])
                 outcome.finished.append(cell.key)
                 return True
             lease = self.store.lease(cell.key)
-            if not lease.acquire():
+            if lease.owner_now()[1]:
                 continue  # a twin trains it: look again later
-            if self._stored(cell.key):
+            place = self.places.take(cell, cell.key in self._alone)
+            if place is None:
+                return False
+            if not lease.acquire():
+                self.places.free(place)
+                continue
+            if self._stored(cell.key) is not None:
                 lease.release()
+                self.places.free(place)
                 continue
             waiting.remove(cell)
             share = _fork.RawValue("d", 0.0)
-            number = len(running)
-            child = _fork.Process(target=self._train, args=(cell, share, number), name=cell.key)
+            child = _fork.Process(target=self._train, args=(cell, share, place), name=cell.key)
             child.start()
-            running.append(_Running(cell, child, lease, share))
+            running.append(_Running(cell, child, lease, share, place))
             return True
         return False
 
-    def _stored(self, key: str) -> bool:
-        """Whether nothing is left to do for the cell; a damaged record is set aside."""
-        return self.store.read_or_discard(key, self._warn) is not None and complete(self.store, key, self.readings)
+    def _stored(self, key: str) -> Entry | None:
+        """The record of a cell of which nothing is left to do; a damaged one is set aside."""
+        entry = self.store.read_or_discard(key, self._warn)
+        return entry if entry is not None and complete(self.store, key, self.readings) else None
 
-    def _reap(self, running: list[_Running], outcome: Outcome) -> None:
+    def _reap(self, waiting: list[ResolvedCell], running: list[_Running], outcome: Outcome) -> None:
         for job in [job for job in running if not job.child.is_alive()]:
             job.child.join()
             running.remove(job)
-            key, code = job.cell.key, job.child.exitcode
-            if complete(self.store, key, self.readings):
-                outcome.finished.append(key)
-            elif code == RESUMABLE:
-                outcome.failed[key] = "stopped before its end; the next run goes on from its checkpoint"
-            elif code is not None and code < 0:
-                outcome.failed[key] = f"killed by {signal.Signals(-code).name}"
-                with self.store.log_path(key).open("a") as log:
-                    log.write(outcome.failed[key] + "\n")
-            else:
-                outcome.failed[key] = last_line(self.store.log_path(key)) or f"exit code {code}"
-            if key in outcome.failed and code != RESUMABLE:
-                self._warn(f"{_name(job.cell)} failed: {outcome.failed[key]} (log: {self.store.log_path(key)})")
+            self.places.free(job.place)
+            self._ended(job, waiting, outcome)
             job.lease.release()
+
+    def _ended(self, job: _Running, waiting: list[ResolvedCell], outcome: Outcome) -> None:
+        key, code = job.cell.key, job.child.exitcode
+        entry = self._stored(key)
+        if entry is not None:
+            outcome.finished.append(key)
+            self.places.learn(job.cell, entry.row["peak_memory"])
+        elif code == CROWDED and not self._stop.is_set():
+            self._warn(f"{_name(job.cell)} ran out of memory beside others; it is begun again with a GPU to itself")
+            self._alone.add(key)
+            waiting.append(job.cell)
+        elif code in (RESUMABLE, CROWDED):
+            outcome.failed[key] = "stopped before its end; the next run goes on from its checkpoint"
+        elif code is not None and code < 0:
+            outcome.failed[key] = f"killed by {signal.Signals(-code).name}"
+            with self.store.log_path(key).open("a") as log:
+                log.write(outcome.failed[key] + "\n")
+        else:
+            outcome.failed[key] = last_line(self.store.log_path(key)) or f"exit code {code}"
+        if key in outcome.failed and code not in (RESUMABLE, CROWDED):
+            self._warn(f"{_name(job.cell)} failed: {outcome.failed[key]} (log: {self.store.log_path(key)})")
 
     def _beat(self, running: list[_Running]) -> None:
         if time.monotonic() - self._beaten > HEARTBEAT_SECONDS:
@@ -157,7 +194,7 @@ class PackRunner:
             for job in running:
                 job.lease.renew()
 
-    def _train(self, cell: ResolvedCell, share: Any, number: int) -> None:
+    def _train(self, cell: ResolvedCell, share: Any, place: Place) -> None:
         """The child: train ``cell``, store its record, leave with an exit code."""
         parent = os.getppid()
         log = self.store.log_path(cell.key).open("w", buffering=1)
@@ -165,68 +202,38 @@ class PackRunner:
         os.dup2(log.fileno(), 2)
         sys.stdout = sys.stderr = log
         code = 1
+
+        def beat(done: float) -> None:
+            share.value = done
+
+        def stop() -> bool:
+            return self._stop.is_set() or os.getppid() != parent
+
         try:
-            self._train_here(cell, share, number, parent)
+            use_one_thread()
+            if cell.device == "cuda":
+                see_only(place.gpu or 0)
+            CellTraining(
+                cell,
+                self.data,
+                self.store,
+                self.device.machine,
+                self.checkpoint_seconds,
+                alone=place.alone,
+                readings=self.readings,
+                stop=stop,
+                beat=beat,
+            ).run()
             code = 0
         except Interrupted as error:
             print(error)
             code = RESUMABLE
-        except BaseException:
+        except BaseException as error:
             traceback.print_exc()
+            if is_out_of_memory(error) and not place.alone:
+                code = CROWDED
         log.flush()
         os._exit(code)  # the parent's exit handlers are not this child's
-
-    def _train_here(self, cell: ResolvedCell, share: Any, number: int, parent: int) -> None:
-        use_one_thread()
-        if cell.device == "cuda":
-            os.environ["CUDA_VISIBLE_DEVICES"] = _nth_device(number % max(1, self.device.count))
-        trainer = Trainer(cell, self.data)
-        entry = self.store.read(cell.key)
-        if entry is None or (self.readings and entry.row["status"] == DONE and not restore_weights(self.store, trainer)):
-            trainer, entry = self._train_to_end(trainer, share, parent)
-        missing = missing_readings(self.store, cell.key, self.readings)
-        take_readings(self.store, trainer, self.data, missing, entry.row["status"] == DONE)
-
-    def _train_to_end(self, trainer: Trainer, share: Any, parent: int) -> tuple[Trainer, Entry]:
-        """Train from the start or the checkpoint, store the record and, where the model is to be read, its weights."""
-        cell = trainer.cell
-        checkpoint = self.store.checkpoint_path(cell.key)
-        try:
-            if trainer.restore(checkpoint):
-                print(f"goes on from step {trainer.progress.step}")
-        except UnusableCheckpoint as error:
-            print(f"{error}; the cell is trained from its start")
-            checkpoint.unlink()
-            trainer = Trainer(cell, self.data)
-
-        file = ProgressFile(self.store.progress_path(cell.key), HEARTBEAT_SECONDS)
-
-        def say(*, stopped: bool = False, now: bool = False) -> None:
-            done, batch = trainer.progress, cell.recipe.batch
-            file.write(done.step, trainer.steps, batch, trainer.recent_loss, done.seconds, stopped=stopped, now=now)
-
-        def beat(progress: Any, steps: int) -> None:
-            share.value = progress.step / steps
-            say()
-
-        say(now=True)
-        try:
-            trainer.run(
-                checkpoint,
-                self.checkpoint_seconds,
-                lambda: self._stop.is_set() or os.getppid() != parent,
-                beat,
-            )
-        except Interrupted:
-            say(stopped=True, now=True)
-            raise
-        entry = trainer.entry(self.device.machine)
-        if self.readings and entry.row["status"] == DONE:
-            keep_weights(self.store, trainer)  # before the record: a record that is there has its weights
-        self.store.write(cell.key, entry)
-        checkpoint.unlink(missing_ok=True)
-        file.path.unlink(missing_ok=True)
-        return trainer, entry
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -254,11 +261,6 @@ def _import_before_forking(cells: list[ResolvedCell]) -> None:
     forward_flop(torch.nn.Flatten(), ImageSpec(28, 1, 2))
 
 
-def _nth_device(number: int) -> str:
-    visible = [part for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part]
-    return visible[number % len(visible)] if visible else str(number)
-
-
 def _cost(cell: ResolvedCell) -> float:
     """Relative cost of a cell: images seen x parameters, with a floor for the overhead of small models."""
     return cell.recipe.images_seen(cell.images) * (20_000 + cell.params)
@@ -266,35 +268,3 @@ def _cost(cell: ResolvedCell) -> float:
 
 def _name(cell: ResolvedCell) -> str:
     return f"{cell.family} N={cell.params} D={cell.images} seed={cell.seed} ({cell.key})"
-
-
-class _Line:
-    """The pack's line on the terminal: cells done, running, failed, and the time left."""
-
-    def __init__(self, label: str, costs: dict[str, float]) -> None:
-        self.label, self.costs, self.began = label, costs, time.monotonic()
-        self.said, self.shown, self.stored = -SAY_SECONDS, "", 0.0
-
-    def say(self, outcome: Outcome, running: list[_Running], last: bool = False) -> None:
-        ended = len(outcome.finished) + len(outcome.failed)
-        if not last and time.monotonic() - self.said < SAY_SECONDS:
-            return
-        text = f"{len(outcome.finished)}/{len(self.costs)} done, {len(running)} running, {len(outcome.failed)} failed"
-        if not last and ended + len(running):
-            text += self._left(outcome, running)
-        if text != self.shown:
-            print(f"{self.label}: {text}", file=sys.stderr, flush=True)
-            self.shown = text
-        self.said = time.monotonic()
-
-    def _left(self, outcome: Outcome, running: list[_Running]) -> str:
-        total = sum(self.costs.values())
-        done = sum(self.costs[key] for key in [*outcome.finished, *outcome.failed])
-        done += sum(self.costs[job.cell.key] * job.share.value for job in running)
-        passed = time.monotonic() - self.began
-        if self.said < 0:
-            self.stored = done  # what the store held already took no time
-        if done - self.stored < 0.02 * total or passed < 5:
-            return ""
-        minutes = passed * (total - done) / (done - self.stored) / 60
-        return f", about {minutes:.0f} min left" if minutes >= 1 else ", less than a minute left"

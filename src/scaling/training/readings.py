@@ -73,7 +73,7 @@ def take_readings(store: Store, trainer: Trainer, data: ImageData, names: Iterab
     takers: dict[str, Callable[[], list[Row]]] = {
         "shift": lambda: _shift(trainer) if done else [],
         "receptive-field": lambda: _fields(trainer) if done else [],
-        "gradients": lambda: gradient_readings(trainer.cell, data),
+        "gradients": lambda: gradient_readings(trainer.cell, data, trainer.micro_batch),
     }
     for name in names:
         store.write_reading(trainer.cell.key, name, READINGS[name], takers[name]())
@@ -100,9 +100,13 @@ def _fields(trainer: Trainer) -> list[Row]:
     return receptive_fields(trainer.average.model, trainer.cell.family, images)
 
 
-def gradient_readings(cell: ResolvedCell, data: ImageData) -> list[Row]:
-    """Norm of the gradient by layer at the start of the cell's training and after 100 of its steps, before clipping."""
+def gradient_readings(cell: ResolvedCell, data: ImageData, micro_batch: int = 0) -> list[Row]:
+    """Norm of the gradient by layer at the start of the cell's training and after 100 of its steps, before clipping.
+
+    ``micro_batch`` images are computed at a time; 0 = the whole batch.
+    """
     trainer = Trainer(cell, data)
+    trainer.shrink(micro_batch)
     trainer.model.train()
     rows = _norms(trainer, "start")
     for _ in range(min(GRADIENT_STEPS, trainer.steps)):

@@ -1,0 +1,128 @@
+"""Training one cell to its record: from its checkpoint where there is one, in smaller micro-batches where memory runs out."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scaling.data import ImageData
+from scaling.grid import ResolvedCell
+from scaling.progress import ProgressFile
+from scaling.records import DONE
+from scaling.store import HEARTBEAT_SECONDS, Entry, Store
+from scaling.training.checkpoint import UnusableCheckpoint
+from scaling.training.loop import Interrupted, Trainer
+from scaling.training.memory import is_out_of_memory
+from scaling.training.readings import keep_weights, missing_readings, restore_weights, take_readings
+
+
+@dataclass(frozen=True)
+class CellTraining:
+    """What the training of ``cell`` on ``data`` into ``store`` needs.
+
+    ``alone`` says that no other cell shares its device; ``stop`` is asked between steps, ``beat`` is told the share of the
+    steps that is done.
+    """
+
+    cell: ResolvedCell
+    data: ImageData
+    store: Store
+    machine: str
+    checkpoint_seconds: float
+    alone: bool
+    stop: Callable[[], bool]
+    beat: Callable[[float], None]
+    readings: tuple[str, ...] = ()
+
+    def run(self) -> None:
+        """Train to the end, store the record, and take what is to be read off the model.
+
+        Where the device's memory runs out and the cell has it alone, half as many images are computed at a time, and half
+        of that, down to one, at the same effective batch. Raises Interrupted when asked to stop, the checkpoint written;
+        torch's error where memory runs out beside others' cells, which is no reason to compute anything differently.
+        """
+        found = self._stored() or self._attempt(None)
+        while isinstance(found, int):
+            gc.collect()
+            if self.cell.device == "cuda":
+                torch.cuda.empty_cache()
+                torch.cuda.reset_peak_memory_stats()
+            found = self._attempt(found)
+        trainer, entry = found
+        missing = missing_readings(self.store, self.cell.key, self.readings)
+        take_readings(self.store, trainer, self.data, missing, entry.row["status"] == DONE)
+
+    def _stored(self) -> tuple[Trainer, Entry] | None:
+        """The record and the model of a cell that is stored and only to be read; None where it has to be trained."""
+        entry = self.store.read(self.cell.key)
+        if entry is None:
+            return None
+        trainer = Trainer(self.cell, self.data)
+        trainer.shrink(entry.row["micro_batch"])
+        if self.readings and entry.row["status"] == DONE and not restore_weights(self.store, trainer):
+            return None
+        return trainer, entry
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.store.checkpoint_path(self.cell.key)
+
+    def _attempt(self, micro_batch: int | None) -> tuple[Trainer, Entry] | int:
+        """Train to the end and store the record; or the micro-batch to try next.
+
+        None as ``micro_batch``: the whole batch, or the checkpoint's.
+        """
+        trainer = self._trainer()
+        if micro_batch is not None:
+            trainer.shrink(micro_batch)
+        try:
+            self._train(trainer)
+            entry = trainer.entry(self.machine)
+        except Exception as error:
+            if not (is_out_of_memory(error) and self.alone and trainer.micro_batch > 1):
+                raise
+            smaller = -(-trainer.micro_batch // 2)
+            print(f"out of memory with {trainer.micro_batch} images at a time; goes on with {smaller}: {error}")
+            return smaller
+        if self.readings and entry.row["status"] == DONE:
+            keep_weights(self.store, trainer)  # before the record: a record that is there has its weights
+        self.store.write(self.cell.key, entry)
+        self._checkpoint.unlink(missing_ok=True)
+        self.store.progress_path(self.cell.key).unlink(missing_ok=True)
+        return trainer, entry
+
+    def _trainer(self) -> Trainer:
+        """A trainer at the cell's checkpoint, or at its start where there is none that can be used."""
+        trainer = Trainer(self.cell, self.data)
+        try:
+            if trainer.restore(self._checkpoint):
+                print(f"goes on from step {trainer.progress.step}")
+        except UnusableCheckpoint as error:
+            print(f"{error}; the cell is trained from its start")
+            self._checkpoint.unlink()
+            trainer = Trainer(self.cell, self.data)
+        return trainer
+
+    def _train(self, trainer: Trainer) -> None:
+        """Train to the last step, telling the parent and `scaling status` how far it is."""
+        file = ProgressFile(self.store.progress_path(self.cell.key), HEARTBEAT_SECONDS)
+
+        def say(*, stopped: bool = False, now: bool = False) -> None:
+            done, batch = trainer.progress, self.cell.recipe.batch
+            file.write(done.step, trainer.steps, batch, trainer.recent_loss, done.seconds, stopped=stopped, now=now)
+
+        def beat(progress: Any, steps: int) -> None:
+            self.beat(progress.step / steps)
+            say()
+
+        say(now=True)
+        try:
+            trainer.run(self._checkpoint, self.checkpoint_seconds, self.stop, beat)
+        except Interrupted:
+            say(stopped=True, now=True)
+            raise

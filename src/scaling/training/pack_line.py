@@ -1,0 +1,38 @@
+"""A pack's line on the terminal: cells done, running, failed, and the time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Final
+
+SAY_SECONDS: Final = 15.0
+
+
+class PackLine:
+    """Says, now and then, how far the pack ``label`` of ``cells`` cells and a ``total`` cost is."""
+
+    def __init__(self, label: str, cells: int, total: float) -> None:
+        self.label, self.cells, self.total, self.began = label, cells, total, time.monotonic()
+        self.said, self.shown, self.stored = -SAY_SECONDS, "", 0.0
+
+    def say(self, finished: int, failed: int, running: int, done: float, last: bool = False) -> None:
+        """Print the line, unless it was printed lately; ``done`` is the cost of what is trained."""
+        if not last and time.monotonic() - self.said < SAY_SECONDS:
+            return
+        text = f"{finished}/{self.cells} done, {running} running, {failed} failed"
+        if not last and finished + failed + running:
+            text += self._left(done)
+        if text != self.shown:
+            print(f"{self.label}: {text}", file=sys.stderr, flush=True)
+            self.shown = text
+        self.said = time.monotonic()
+
+    def _left(self, done: float) -> str:
+        passed = time.monotonic() - self.began
+        if self.said < 0:
+            self.stored = done  # what the store held already took no time
+        if done - self.stored < 0.02 * self.total or passed < 5:
+            return ""
+        minutes = passed * (self.total - done) / (done - self.stored) / 60
+        return f", about {minutes:.0f} min left" if minutes >= 1 else ", less than a minute left"
