@@ -53,16 +53,16 @@ def test_measured_peaks_correct_the_estimates_of_a_family(small_cell, images):
     memory = MemoryEstimate(images)
     on_gpu = [replace(small_cell(*of), device="cuda") for of in (("vgg", 5_000), ("vgg", 30_000), ("mlp", 13_000))]
     cell, larger, other = on_gpu
-    before = {c: memory.need(c) for c in on_gpu}
+    before = {c.key: memory.need(c) for c in on_gpu}
     memory.learn(cell, 3 * memory.tensors(cell))
-    assert memory.need(cell) - CONTEXT_BYTES == pytest.approx(3 * (before[cell] - CONTEXT_BYTES), rel=1e-6)
-    assert memory.need(larger) - CONTEXT_BYTES == pytest.approx(3 * (before[larger] - CONTEXT_BYTES), rel=1e-6)
-    assert memory.need(other) == before[other]
+    assert memory.need(cell) - CONTEXT_BYTES == pytest.approx(3 * (before[cell.key] - CONTEXT_BYTES), rel=1e-6)
+    assert memory.need(larger) - CONTEXT_BYTES == pytest.approx(3 * (before[larger.key] - CONTEXT_BYTES), rel=1e-6)
+    assert memory.need(other) == before[other.key]
     memory.learn(larger, 2 * memory.tensors(larger))
-    assert memory.need(cell) > before[cell] * 1.5  # the largest correction seen stands
+    assert memory.need(cell) > before[cell.key] * 1.5  # the largest correction seen stands
     memory.learn(small_cell("mlp", 13_000), 10**12)  # a CPU's resident memory says nothing of a GPU's tensors
     memory.learn(other, None)
-    assert memory.need(other) == before[other]
+    assert memory.need(other) == before[other.key]
 
 
 def test_peak_memory_of_a_process_is_what_it_holds():

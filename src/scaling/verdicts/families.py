@@ -22,6 +22,9 @@ LEVEL = 0.05
 HEADLINE = 0.8
 """Share of the level that the contrasts of skill have; those of exponents share the rest."""
 
+TAILS = 30
+"""Degrees of freedom for the tails of a difference of log(1 - skill): 2,000 null studies with normal ones gave 6.9 % false."""
+
 LEAST_EXPONENT = 0.01
 """Exponents below it are as good as none."""
 
@@ -180,8 +183,8 @@ def contrasts(what: str, measured: Mapping[str, Measured], lead: str | None = No
 
 def _joint_freedom(a: Measured, b: Measured) -> float:
     """The smaller degrees of freedom (in null studies Welch and Satterthwaite's rejected twice as often as it should);
-    infinite where the draws carry the noise's error."""
-    return min((one.freedom for one in (a, b) if one.freedom is not None), default=np.inf)
+    TAILS where the draws carry the noise's error."""
+    return min((one.freedom for one in (a, b) if one.freedom is not None), default=TAILS)
 
 
 def p_values_without(measured: Mapping[str, Measured], lead: str) -> Floats:
