@@ -100,7 +100,7 @@ def main() -> None:
             for _ in range(ROUNDS):
                 began = time.perf_counter()
                 for _ in range(options.steps):
-                    trainer._train_step()
+                    trainer.train_step()
                 ours.append(time.perf_counter() - began)
                 theirs.append(usual_loop(plain, loader, options.steps))
             images = 64 * options.steps

@@ -18,4 +18,6 @@ rule train:
         "Training {wildcards.pack}"
     shell:
         dag.command("train")
-        + " {wildcards.pack} --cores {threads} --machine-cores " + str(workflow.cores or 1) + " 2>&1 | tee -i {log:q}"
+        + " {wildcards.pack} --cores {threads} --machine-cores "
+        + str(workflow.cores or 1)
+        + " 2>&1 | tee -i {log:q}"

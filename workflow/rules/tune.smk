@@ -16,4 +16,6 @@ rule tune:
         "Tuning the learning rate of {wildcards.family}"
     shell:
         dag.command("tune")
-        + " {wildcards.family} --cores {threads} --machine-cores " + str(workflow.cores or 1) + " 2>&1 | tee -i {log:q}"
+        + " {wildcards.family} --cores {threads} --machine-cores "
+        + str(workflow.cores or 1)
+        + " 2>&1 | tee -i {log:q}"
