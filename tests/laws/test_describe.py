@@ -166,3 +166,16 @@ def test_auto_takes_no_law_whose_parameters_the_table_leaves_open(tmp_path: Path
     best = [min((k for k, v in e["scores"].items() if v is not None), key=e["scores"].get) for e in entries]
     assert any(law != entry["law"] for law, entry in zip(best, entries, strict=True))
     assert all(entry["status"] in ("converged", "at-bound") for entry in entries)
+
+
+def test_a_curve_too_short_to_be_stacked_has_a_reason_and_ends_no_other(tmp_path: Path) -> None:
+    x = np.geomspace(100, 1e5, 12)
+    split = ["train"] * 9 + ["test"] * 3
+    long = pl.DataFrame({"curve": "long", "x": x, "y": 0.1 + 3 / x**0.4, "split": split})
+    short = pl.DataFrame({"curve": "short", "x": x[7:10], "y": 0.1 + 3 / x[7:10] ** 0.4, "split": ["train", "train", "test"]})
+    path = tmp_path / "curves.csv"
+    pl.concat([long, short]).write_csv(path)
+    found = extrapolate_table(path, x="x", y="y", by=["curve"], split="split")
+    assert found["curves"][0]["rmse_log"] < 0.05
+    assert (found["curves"][1]["rmse_log"], found["curves"][1]["reason"]) == (None, "2 rows; at least 3 are needed")
+    assert found["mean"] == found["curves"][0]["rmse_log"]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scaling.laws import forms
+from scaling.laws.errors import InputError
 from scaling.laws.law import Law
 from scaling.laws.newton import minimise
 from scaling.laws.projection import project
@@ -106,7 +107,8 @@ def stack(data: Mapping[str, ArrayLike], response: ArrayLike, *, ceiling: float 
         seed: of the starts.
 
     Raises:
-        ValueError: for a value that is not positive and finite, or too few rows for the smallest form.
+        ValueError: for a value that is not positive and finite.
+        InputError: for too few rows for the smallest form.
     """
     grid = "N" in data
     laws = grid_laws(ceiling) if grid else curve_laws(ceiling)
@@ -114,7 +116,7 @@ def stack(data: Mapping[str, ArrayLike], response: ArrayLike, *, ceiling: float 
     rows = len(log_y)
     laws = tuple(law for law in laws if rows >= len(law.parameters) + 1)
     if not laws:
-        raise ValueError(f"{rows} rows; at least {min(len(law.parameters) for law in curve_laws(None)) + 1} are needed")
+        raise InputError(f"{rows} rows; at least {min(len(law.parameters) for law in curve_laws(None)) + 1} are needed")
     centre = raw.mean(axis=0)
     logs = raw - centre
     size = logs[:, -1]
