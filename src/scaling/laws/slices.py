@@ -45,7 +45,7 @@ class Slice:
 
 
 def slices_of(params: Floats, images: Floats, flop: Floats, compute: Compute, weights: Floats | None = None) -> list[Slice]:
-    """Slices of a table: groups of its rows where it was made of such, else read off between its cells.
+    """Slices of a table: groups of its rows, or points read off between its cells; whichever reach over more compute.
 
     Args:
         params, images, flop: N, D and training compute of the rows [n].
@@ -54,7 +54,13 @@ def slices_of(params: Floats, images: Floats, flop: Floats, compute: Compute, we
     """
     weight = np.ones(len(flop)) if weights is None else weights
     found = _grouped(np.log(params), np.log(images), np.log(flop), weight)
-    return found if len(found) >= LEAST_SLICES else _between(np.log(params), np.log(images), compute, weight)
+    read = _between(np.log(params), np.log(images), compute, weight)
+    return found if _reach(found) >= _reach(read) else read
+
+
+def _reach(slices: list[Slice]) -> float:
+    """Width in log C; -1 for too few slices."""
+    return slices[-1].log_flop - slices[0].log_flop if len(slices) >= LEAST_SLICES else -1.0
 
 
 def distinct_sizes(log_params: Floats) -> int:
