@@ -177,6 +177,7 @@ def test_forecast_answers_with_intervals_and_warnings(table: Path) -> None:
     assert result["at"][0]["interval"][0] < 0.22 + 9 / 1e5**0.46 + 10 / 1e4**0.45 < result["at"][0]["interval"][1]
     assert result["budgets"][0]["N"] * result["budgets"][0]["D"] * 6 == pytest.approx(6e9, rel=1e-3)
     page = run("forecast", subset, *GRID, *questions, "--drop-largest", "1").stdout
+    assert "best N grows as C^a over" in " ".join(page.split())
     for part in ("warning: N = 1e+08 lies 333 times above the data", "not reached", "brackets are 95 % intervals", "row 1 ("):
         assert part in page
 

@@ -198,7 +198,22 @@ def print_forecast(result: Mapping[str, Any], console: Console | None = None) ->
             f"as N = {_digits(answer['N'])}, D = {_digits(answer['D'])}"
         )
         _print_warnings(answer, console)
+    _print_isoflop(result["isoflop"], console)
     console.print("brackets are 95 % intervals", style="dim")
+
+
+def _print_isoflop(account: Mapping[str, Any], console: Console) -> None:
+    """Exponents of the best N, and whether the slices agree; nothing where the table has no slices."""
+    ways = account["exponents"].get("a", {})
+    names = {"surface": "by the law", "slices": "slice by slice", "parabola": "by parabolas (biased)"}
+    parts = [
+        f"{_digits(ways[way]['value'])} {_ends(ways[way]['interval'])} {label}" for way, label in names.items() if ways.get(way)
+    ]
+    if parts:
+        console.print(f"best N grows as C^a over {len(account['slices'])} isoFLOP slices: a = {', '.join(parts)}")
+    departure = account["departure"].get("a")
+    if departure and not departure["interval"][0] <= 0 <= departure["interval"][1]:
+        console.print("  warning: the slices depart from the law by more than noise", style="yellow")
 
 
 def _print_warnings(answer: Mapping[str, Any], console: Console) -> None:
