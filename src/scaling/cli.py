@@ -18,8 +18,8 @@ from typing import Annotated
 
 import typer
 
-from scaling import cli_tables
 from scaling.check import open_study
+from scaling.cli_tables import DEFAULT_STUDY, add_to, say
 from scaling.layout import Layout
 from scaling.study import Study
 from scaling.study_file import StudyError, schema_text
@@ -30,18 +30,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-cli_tables.add_to(app)
+add_to(app)
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="a study file")]
 Cores = Annotated[int, typer.Option(help="cells trained at a time on a CPU")]
 MachineCores = Annotated[int | None, typer.Option(help="cells that all jobs together train at a time on GPUs")]
-DEFAULT_STUDY = Path("config.yaml")
 LOOK_SECONDS = 2.0
 """Least time between two looks of `scaling status`."""
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
 
 
 @app.command()
@@ -53,7 +48,7 @@ def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typ
     study = open_study(study_path)
     layout = Layout(study.name)
     if {str(study.architecture(family)) for family in study.families} - set(read_speed(layout.speed)):
-        _say("measuring this machine's speed, once")
+        say("measuring this machine's speed, once")
         _calibrate(study, layout)
     found = make_plan(study, layout)
     if output_json:
@@ -68,7 +63,7 @@ def calibrate(study_path: StudyPath = DEFAULT_STUDY) -> None:
     study = open_study(study_path)
     layout = Layout(study.name)
     _calibrate(study, layout)
-    _say(f"written to {layout.speed}")
+    say(f"written to {layout.speed}")
 
 
 def _calibrate(study: Study, layout: Layout) -> None:
@@ -87,7 +82,7 @@ def prepare(study_path: StudyPath = DEFAULT_STUDY) -> None:
     from scaling.resolve import data_settings
 
     study = open_study(study_path)
-    _say(f"images: {prepare_data(data_settings(study), Layout(study.name).data)}")
+    say(f"images: {prepare_data(data_settings(study), Layout(study.name).data)}")
 
 
 @app.command()
@@ -103,7 +98,7 @@ def tune(study_path: StudyPath, family: str, cores: Cores = 1, machine_cores: Ma
 
     study = open_study(study_path)
     if family not in study.families:
-        _say(f"{study_path} has no family {family}; it has {', '.join(study.families)}")
+        say(f"{study_path} has no family {family}; it has {', '.join(study.families)}")
         raise typer.Exit(2)
     layout = Layout(study.name)
     device = detect(study.device, study.precision)
@@ -121,10 +116,10 @@ def tune(study_path: StudyPath, family: str, cores: Cores = 1, machine_cores: Ma
     found = replace(found, settings=tuning_hash(study, family))
     write_atomic(layout.tuning(family), found.text().encode())
     if found.rule is None:
-        _say(f"{family}: {found.failure}")
+        say(f"{family}: {found.failure}")
         return  # its packs say so for each of their cells, and the others' report is made
     edges = [str(anchor["params"]) for anchor in found.anchors if anchor["edge"]]
-    _say(f"{family}: learning rate {found.rule}" + (f"; at the candidates' edge for N = {', '.join(edges)}" * bool(edges)))
+    say(f"{family}: learning rate {found.rule}" + (f"; at the candidates' edge for N = {', '.join(edges)}" * bool(edges)))
 
 
 def _data_path(study: Study, layout: Layout) -> Path:
@@ -158,7 +153,7 @@ def _exit_if_interrupted(outcome) -> None:
     from scaling.training.pack import RESUMABLE
 
     if outcome.interrupted:
-        _say("stopped; checkpoints are written, the next run goes on from them")
+        say("stopped; checkpoints are written, the next run goes on from them")
         raise typer.Exit(RESUMABLE)
 
 
@@ -175,12 +170,12 @@ def train(study_path: StudyPath, pack: str, cores: Cores = 1, machine_cores: Mac
     jobs = packs(study)
     if pack not in jobs:
         near = difflib.get_close_matches(pack, jobs, n=1)
-        _say(f"{study_path} has no pack {pack}" + (f"; did you mean {near[0]}?" if near else f"; it has {', '.join(jobs)}"))
+        say(f"{study_path} has no pack {pack}" + (f"; did you mean {near[0]}?" if near else f"; it has {', '.join(jobs)}"))
         raise typer.Exit(2)
     members = jobs[pack]
     tuning = read_tuning(study, layout, members.family)
     if tuning is None:
-        _say(f"{layout.tuning(members.family)} is missing: run `scaling tune {study_path} {members.family}` first")
+        say(f"{layout.tuning(members.family)} is missing: run `scaling tune {study_path} {members.family}` first")
         raise typer.Exit(2)
     if tuning.rule is not None:
         ladders, image = Ladders(layout.ladders), image_spec(study)
@@ -188,7 +183,7 @@ def train(study_path: StudyPath, pack: str, cores: Cores = 1, machine_cores: Mac
         device = detect(tuning.device, tuning.precision)
         readings = study.entry(members.family).measures
         _exit_if_interrupted(_runner(study, layout, device, pack, cores, machine_cores, readings).run(cells))
-    write_table(gather(study, layout, _say, members), layout.pack(pack))
+    write_table(gather(study, layout, say, members), layout.pack(pack))
 
 
 @app.command()
@@ -198,7 +193,7 @@ def collect(study_path: StudyPath = DEFAULT_STUDY) -> None:
 
     study = open_study(study_path)
     layout = Layout(study.name)
-    runs = gather(study, layout, _say)
+    runs = gather(study, layout, say)
     write_table(gather_readings(study, layout, runs)[0], layout.readings)
     write_table(runs, layout.runs)
 
@@ -215,12 +210,12 @@ def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
     study = open_study(study_path)
     layout = Layout(study.name)
     if study.timings is None:
-        _say(f"{study_path} asks for no timings: give it a block `timings:`")
+        say(f"{study_path} asks for no timings: give it a block `timings:`")
         raise typer.Exit(2)
     device = detect(study.device, study.precision)
     load = os.getloadavg()[0]
     if load > 0.5:
-        _say(f"other programs are running (load {load:.1f}): the timings will be noisy")
+        say(f"other programs are running (load {load:.1f}): the timings will be noisy")
     rows = measure_all(
         study.timings.measures,
         Ladders(layout.ladders),
@@ -230,7 +225,7 @@ def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
         batch=study.family_recipe(next(iter(study.families))).batch,
         rounds=study.timings.rounds,
         machine=Machine(device.kind, device.precision, device.machine),
-        say=_say,
+        say=say,
     )
     write_table(measures_table(rows), layout.measures)
 
@@ -242,10 +237,10 @@ def report(study_path: StudyPath = DEFAULT_STUDY) -> None:
     from scaling.report.terminal import print_claims
 
     study = open_study(study_path)
-    written = write_report(study, study_path, Layout(study.name), _say)
+    written = write_report(study, study_path, Layout(study.name), say)
     if written.claims:
         print_claims(written.claims)
-    _say(f"report: {written.page}")
+    say(f"report: {written.page}")
 
 
 @app.command()
@@ -261,18 +256,18 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
     runs = pl.read_parquet(layout.runs)
     holes = runs.filter(pl.col("status").is_in([FAILED, MISSING]))
     holes = pl.concat([holes, pl.DataFrame(gather_readings(study, layout, runs)[1], schema=runs.schema)])
-    _say(f"report: {layout.report}")
+    say(f"report: {layout.report}")
     if holes.is_empty():
         return
-    _say(f"{len(holes)} of {len(runs)} cells have no result:")
+    say(f"{len(holes)} of {len(runs)} cells have no result:")
     for row in holes.iter_rows(named=True):
-        _say(f"  {row['family']} N={row['target_params']} D={row['images']} seed={row['seed']}: {row['reason']}")
+        say(f"  {row['family']} N={row['target_params']} D={row['images']} seed={row['seed']}: {row['reason']}")
     for pack, family in holes.select("pack", "family").unique().iter_rows():
         layout.pack(pack).unlink(missing_ok=True)
         tuning = read_tuning(study, layout, family)
         if tuning is None or tuning.rule is None:  # of another recipe, or failed
             layout.tuning(family).unlink(missing_ok=True)
-    _say(f"run again to train just these: packs {', '.join(sorted(holes['pack'].unique()))}")
+    say(f"run again to train just these: packs {', '.join(sorted(holes['pack'].unique()))}")
     raise typer.Exit(1)
 
 
@@ -323,7 +318,7 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except (StudyError, DataError, SizeError, DeviceError) as error:
-        _say(str(error))
+        say(str(error))
         sys.exit(2)
 
 

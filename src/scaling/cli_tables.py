@@ -190,23 +190,16 @@ def _fit_study(path: Path) -> None:
     """Fit the laws of a study to its runs table, and judge the claims that it tests."""
     import polars as pl
 
-    from scaling.resolve import image_spec, read_measures
     from scaling.store import write_atomic
-    from scaling.verdicts import fit_study
-    from scaling.verdicts.claims import Evidence, judge_claims, load_claims
+    from scaling.verdicts.own_study import fit_laws, judge_own_claims
 
     study = open_study(path)
     layout = Layout(study.name)
-    runs, classes = pl.read_parquet(layout.runs), image_spec(study).classes
-    found = fit_study(
-        runs.filter(pl.col("family").is_in(study.lawful())),
-        classes=classes,
-        seed=study.laws.seed,
-        bootstrap=study.laws.bootstrap,
-    )
-    write_atomic(layout.fits, (json.dumps(found, indent=1) + "\n").encode())
-    judged = judge_claims(load_claims(study.tested()), Evidence(runs, classes, read_measures(layout), found))
-    write_atomic(layout.claims, (json.dumps(judged, indent=1) + "\n").encode())
+    runs = pl.read_parquet(layout.runs)
+    fits = fit_laws(study, runs)
+    write_atomic(layout.fits, (json.dumps(fits, indent=1) + "\n").encode())
+    claims = judge_own_claims(study, layout, runs, fits)
+    write_atomic(layout.claims, (json.dumps(claims, indent=1) + "\n").encode())
 
 
 def _refuse_table_options(context: typer.Context, path: Path) -> None:
@@ -217,7 +210,7 @@ def _refuse_table_options(context: typer.Context, path: Path) -> None:
         if option.name != "path" and context.get_parameter_source(option.name).name == "COMMANDLINE"
     ]
     if given:
-        _say(f"{path} is a study, which says itself what is fitted; {', '.join(given)} belong to a table (.csv, .parquet)")
+        say(f"{path} is a study, which says itself what is fitted; {', '.join(given)} belong to a table (.csv, .parquet)")
         raise typer.Exit(2)
 
 
@@ -227,7 +220,7 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        _say(str(error))
+        say(str(error))
         raise typer.Exit(2) from error
 
 
@@ -265,5 +258,6 @@ def _show(result: Any, as_json: bool, printer: str) -> None:
     getattr(terminal_laws, printer)(result)
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
+    """Print a message for people, to standard error."""
     print(message, file=sys.stderr, flush=True)

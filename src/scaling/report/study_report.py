@@ -19,10 +19,12 @@ from scaling.plan import make_plan
 from scaling.records import FAILED, MISSING
 from scaling.report.inputs import ReportInputs
 from scaling.report.page import build
-from scaling.resolve import gather, image_spec, read_measures, read_tuning
+from scaling.resolve import gather, read_tuning
 from scaling.study import Study
-from scaling.verdicts import fit_study
-from scaling.verdicts.claims import Evidence, judge_claims, load_claims
+from scaling.verdicts.own_study import fit_laws, judge_own_claims
+
+QUICK = 200
+"""Resamples at most, where a report has to fit laws itself."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,8 @@ def _judged(study: Study, layout: Layout, runs: pl.DataFrame) -> tuple[dict[str,
     stored = (layout.runs, layout.fits, layout.claims)
     if all(path.exists() for path in stored) and pl.read_parquet(layout.runs).equals(runs):
         return json.loads(layout.fits.read_text()), json.loads(layout.claims.read_text())
-    classes = image_spec(study).classes
-    lawful = runs.filter(pl.col("family").is_in(study.lawful()))
-    fits = fit_study(lawful, classes=classes, seed=study.laws.seed, bootstrap=min(study.laws.bootstrap, 200))
-    return fits, judge_claims(load_claims(study.tested()), Evidence(runs, classes, read_measures(layout), fits))
+    fits = fit_laws(study, runs, most=QUICK)
+    return fits, judge_own_claims(study, layout, runs, fits)
 
 
 def _resolved(study: Study) -> dict[str, Any]:
