@@ -23,6 +23,7 @@ from scaling.verdicts.families import (
     measured_exponent,
     measured_skill,
     order_share,
+    p_values_without,
 )
 
 GRID = tuple(a.ravel() for a in np.meshgrid(np.geomspace(1e3, 1e5, 4), np.geomspace(300, 3e4, 4)))
@@ -95,6 +96,27 @@ def test_noise_known_from_few_seeds_makes_a_contrast_less_sure() -> None:
     unsure = contrasts("skill", {"a": measured_skill(0.9, first, spreads[0]), "b": measured_skill(0.7, second, spreads[1])})
     assert known[0]["p"] < 0.02 < 0.05 < unsure[0]["p"]
     assert known[0]["interval"] == unsure[0]["interval"]
+
+
+@pytest.mark.parametrize("what", ["skill", "alpha"])
+def test_pairs_that_are_not_listed_have_the_p_that_they_would_have_if_they_were(what: str) -> None:
+    rng = np.random.default_rng(6)
+    common = rng.normal(0, 0.2, 400)
+    measured = {}
+    for index, name in enumerate("abcde"):
+        draws = np.log(0.2 + 0.05 * index) + common + rng.normal(0, 0.1 + 0.1 * index, 400)
+        skill = measured_skill(0.8 - 0.1 * index, draws, rng.normal(0, 0.2, 400))
+        measured[name] = skill if what == "skill" else measured_exponent(0.4 + 0.1 * index, np.exp(draws), 10 + index)
+    listed = {(row["first"], row["second"]): row["p"] for row in contrasts(what, measured)}
+    without = [p for pair, p in listed.items() if "c" not in pair]
+    assert p_values_without(measured, "c") == pytest.approx(without, rel=1e-12)
+    assert len(set(listed.values())) == 10
+
+
+def test_a_pair_whose_draws_never_differ_cannot_be_told_apart() -> None:
+    draws = np.random.default_rng(0).normal(0.5, 0.1, 50)
+    (row,) = contrasts("alpha", {"a": measured_exponent(0.5, draws, 9), "b": measured_exponent(0.6, draws, 9)})
+    assert row["p"] == 1.0
 
 
 def test_the_headline_keeps_most_of_the_level() -> None:

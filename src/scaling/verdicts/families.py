@@ -115,7 +115,7 @@ class Measured:
         score_draws: resamples on that scale, [B].
         expected: score expected where there is nothing to tell: two families differ by more than noise explains
             if their scores differ by more than their expected scores do.
-        freedom: degrees of freedom of the noise, where the draws take it for known; None where they carry its error.
+        freedom: degrees of freedom of the tails of a difference: those of the noise where the draws take it for known.
     """
 
     value: float
@@ -123,7 +123,7 @@ class Measured:
     score: float
     score_draws: Floats
     expected: float
-    freedom: int | None
+    freedom: int
 
 
 def measured_skill(value: float, log_draws: Floats, spreads: Floats) -> Measured:
@@ -140,7 +140,7 @@ def measured_skill(value: float, log_draws: Floats, spreads: Floats) -> Measured
     """
     score = float(np.log(max(1.0 - value, 1e-12)))
     against = log_draws - spreads[: len(log_draws)]
-    return Measured(value, 1.0 - np.exp(log_draws), score, against, float(np.median(log_draws)), None)
+    return Measured(value, 1.0 - np.exp(log_draws), score, against, float(np.median(log_draws)), TAILS)
 
 
 def measured_exponent(value: float, draws: Floats, freedom: int) -> Measured:
@@ -158,15 +158,11 @@ def contrasts(what: str, measured: Mapping[str, Measured], lead: str | None = No
         lead: the family whose pairs are wanted; all pairs by default.
     """
     rows: list[dict[str, object]] = []
-    for first, second in combinations(measured, 2):
+    for (first, second), p in zip(combinations(measured, 2), pair_p_values(measured).tolist(), strict=True):
         if lead is not None and lead not in (first, second):
             continue
         a, b = measured[first], measured[second]
-        excess = (a.score - a.expected) - (b.score - b.expected)
-        count = min(len(a.score_draws), len(b.score_draws))
-        spread = float(np.std(a.score_draws[:count] - b.score_draws[:count], ddof=1))
-        freedom = _joint_freedom(a, b)
-        p = float(2 * student.sf(abs(excess) / spread, freedom)) if spread > 0 else 1.0
+        count = min(len(a.draws), len(b.draws))
         difference = a.value - b.value
         rows.append(
             {
@@ -181,28 +177,30 @@ def contrasts(what: str, measured: Mapping[str, Measured], lead: str | None = No
     return rows
 
 
-def _joint_freedom(a: Measured, b: Measured) -> float:
-    """The smaller degrees of freedom (in null studies Welch and Satterthwaite's rejected twice as often as it should);
-    TAILS where the draws carry the noise's error."""
-    return min((one.freedom for one in (a, b) if one.freedom is not None), default=TAILS)
+def pair_p_values(measured: Mapping[str, Measured]) -> Floats:
+    """Two-sided p of every pair, in the order of ``itertools.combinations``, from the covariance of the families' draws.
+
+    On the smaller degrees of freedom of the two: in null studies Welch and Satterthwaite's rejected twice as often as they
+    should. A pair whose draws never differ has p = 1.
+    """
+    if len(measured) < 2:
+        return np.zeros(0)
+    families = list(measured.values())
+    count = min(len(one.score_draws) for one in families)
+    covariance = np.cov(np.stack([one.score_draws[:count] for one in families]))
+    excess = np.array([one.score - one.expected for one in families])
+    freedom = np.array([one.freedom for one in families], float)
+    i, j = np.triu_indices(len(families), 1)
+    together = covariance[i, i] + covariance[j, j]
+    spread = np.sqrt(np.maximum(together - 2.0 * covariance[i, j], 0.0))
+    differ = spread > 1e-7 * np.sqrt(together)
+    distance = np.abs(excess[i] - excess[j]) / np.where(differ, spread, 1.0)
+    return np.where(differ, 2 * student.sf(distance, np.minimum(freedom[i], freedom[j])), 1.0)
 
 
 def p_values_without(measured: Mapping[str, Measured], lead: str) -> Floats:
-    """What ``contrasts`` gives as p for the pairs that do not involve ``lead``, for many families at once."""
-    others = [one for family, one in measured.items() if family != lead]
-    if len(others) < 2:
-        return np.zeros(0)
-    count = min(len(one.score_draws) for one in others)
-    draws = np.stack([one.score_draws[:count] for one in others])
-    excess = np.array([one.score - one.expected for one in others])
-    covariance = np.cov(draws)
-    own = np.diag(covariance)
-    freedom = np.array([np.inf if one.freedom is None else one.freedom for one in others], float)
-    i, j = np.triu_indices(len(others), 1)
-    spread = np.sqrt(np.maximum(own[i] + own[j] - 2.0 * covariance[i, j], 1e-300))
-    share = own[i] ** 2 / freedom[i] + own[j] ** 2 / freedom[j]
-    joint = np.divide((own[i] + own[j]) ** 2, share, out=np.full(len(i), np.inf), where=share > 0)
-    return 2 * student.sf(np.abs(excess[i] - excess[j]) / spread, joint)
+    """What ``contrasts`` gives as p for the pairs that do not involve ``lead``."""
+    return pair_p_values({family: one for family, one in measured.items() if family != lead})
 
 
 def conclude(rows: list[dict[str, object]], unlisted: Mapping[str, Floats] | None = None) -> list[dict[str, object]]:
@@ -235,7 +233,7 @@ def average(members: Sequence[Measured]) -> Measured:
         float(np.mean([one.score for one in members])),
         np.mean([one.score_draws[:count] for one in members], axis=0),
         float(np.mean([one.expected for one in members])),
-        None if any(one.freedom is None for one in members) else sum(one.freedom for one in members),
+        min(one.freedom for one in members),
     )
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from scipy.stats import t as student
 
 from scaling.laws import forms
-from scaling.laws.holdout import ORIGINS, predict_splits, rolling_splits, root_mean_square
+from scaling.laws.holdout import ORIGINS, Split, predict_splits, rolling_splits, root_mean_square
 from scaling.laws.law import Law
-from scaling.laws.solver import fit
+from scaling.laws.solver import Fit, fit
 from scaling.verdicts.judging import Judged
 
 LEVEL = 0.95
@@ -41,48 +41,57 @@ def compare_forms(judged: Sequence[Judged], response: str, ceiling: float) -> li
     fitted = [one for one in judged if one.found.parameters]
     if not fitted:
         return []
+    law = fitted[0].found.law
+    held = {one.cells.family: _held_out(one) for one in fitted}
+    own = {one.cells.family: _error(one, held[one.cells.family], one.found) for one in fitted}
     entries = []
-    for rival in rivals(fitted[0].found.law, ceiling):
-        families = {one.cells.family: _score(one, rival) for one in fitted}
-        entries.append(_entry(response, fitted[0].found.law, rival, families))
+    for rival in rivals(law, ceiling):
+        families = {one.cells.family: _score(one, held[one.cells.family], own[one.cells.family], rival) for one in fitted}
+        entries.append(_entry(response, law, rival, families))
     return entries
 
 
-def _score(one: Judged, rival: Law) -> dict[str, Any]:
-    cells, law = one.cells, one.found.law
-    splits = [
-        split
-        for origin in ORIGINS
-        for split in rolling_splits(law, cells.params, cells.images, cells.seeds, origin)
-        if len(split.train) > len(rival.parameters)
+def _held_out(one: Judged) -> list[Split]:
+    """The splits of all origins, at which every rival can be fitted: none has more parameters than the law."""
+    cells = one.cells
+    return [
+        split for origin in ORIGINS for split in rolling_splits(one.found.law, cells.params, cells.images, cells.seeds, origin)
     ]
+
+
+def _error(one: Judged, splits: list[Split], found: Fit) -> float | None:
+    """Root mean square log error of a form over all held-out cells; None without any."""
     if not splits:
-        return {"rmse_log": None, "law_rmse_log": None, "reason": "too few cells to hold any out"}
-    weights = one.noise.weights(cells.images)
+        return None
+    cells = one.cells
+    predicted = predict_splits(
+        found.law,
+        cells.params,
+        cells.images,
+        one.found.log_y[None],
+        one.noise.weights(cells.images),
+        one.found.delta,
+        splits,
+        warm=found.theta,
+        warm_centre=found.centre,
+        alone=False,
+    )[0]
     test = np.concatenate([split.test for split in splits])
-    errors = []
-    for form in (law, rival):
-        found = one.found if form is law else fit(form, {"N": cells.params, "D": cells.images}, cells.y, weights, delta=None)
-        if not found.parameters:
-            why = next(iter(found.reasons.values()))
-            return {"rmse_log": None, "law_rmse_log": None, "reason": f"{form.name} could not be fitted: {why}"}
-        predicted = predict_splits(
-            form,
-            cells.params,
-            cells.images,
-            one.found.log_y[None],
-            weights,
-            one.found.delta,
-            splits,
-            warm=found.theta,
-            warm_centre=found.centre,
-            alone=False,
-        )[0]
-        errors.append(predicted - one.found.log_y[test])
-    ours, theirs = (float(root_mean_square(error)) for error in errors)
-    if not np.isfinite(theirs):
-        return {"rmse_log": None, "law_rmse_log": ours, "reason": f"{rival.name} predicts a response below 0"}
-    return {"rmse_log": theirs, "law_rmse_log": ours, "reason": None}
+    return float(root_mean_square(predicted - one.found.log_y[test]))
+
+
+def _score(one: Judged, splits: list[Split], own: float | None, rival: Law) -> dict[str, Any]:
+    score: dict[str, Any] = {"rmse_log": None, "law_rmse_log": own, "reason": None}
+    if own is None:
+        return score | {"reason": "too few cells to hold any out"}
+    cells = one.cells
+    found = fit(rival, {"N": cells.params, "D": cells.images}, cells.y, one.noise.weights(cells.images), delta=None)
+    if not found.parameters:
+        return score | {"reason": f"{rival.name} could not be fitted: {next(iter(found.reasons.values()))}"}
+    error = _error(one, splits, found)
+    if not np.isfinite(error):
+        return score | {"reason": f"{rival.name} predicts a response below 0"}
+    return score | {"rmse_log": error}
 
 
 def _entry(response: str, law: Law, rival: Law, families: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

@@ -34,7 +34,6 @@ class Judged:
         draws: coordinates [B, p] of refits to resamples with the spread of the residuals; None where nothing was fitted.
         lawful: log responses [B, n] of a family that follows this law, with the noise between seeds where it is known.
         spreads: log of the noise that each of these would be judged by, over the noise that it was drawn with [B].
-        freedom: degrees of freedom of that noise.
     """
 
     cells: Cells
@@ -43,7 +42,6 @@ class Judged:
     draws: Floats | None
     lawful: Floats | None
     spreads: Floats | None
-    freedom: int
 
 
 @dataclass(frozen=True)
@@ -99,21 +97,19 @@ def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples:
     for index, cells in enumerate(families):
         found = fitted(cells, noise.weights(cells.images) if len(cells.keys) else None)
         if not found.parameters:
-            yield Judged(cells, found, noise, None, None, None, 1)
+            yield Judged(cells, found, noise, None, None, None)
             continue
         group = left_over(cells, found)
         errors = draw_noise(group, noise, shared, np.random.default_rng([seed, index]), resamples)
-        lawful, freedom = errors, max(found.rows - len(found.theta), 1)
         variance, repeats = seed_variance(group, cells.params, noise)
-        if repeats >= ENOUGH_REPEATS:
-            again = np.random.default_rng([seed, index])
-            lawful, freedom = draw_noise(group, noise, shared, again, resamples, variance), repeats
         clean = found.log_y - found.residuals
         draws = refit(found, clean + errors)
-        spreads = _spreads(found, draws, clean + errors, noise.weights(cells.images))
-        if lawful is not errors:
+        if repeats >= ENOUGH_REPEATS:
+            lawful = draw_noise(group, noise, shared, np.random.default_rng([seed, index]), resamples, variance)
             spreads = _seed_spreads(group, cells.params, noise, lawful)
-        yield Judged(cells, found, noise, draws, clean + lawful, spreads - np.median(spreads), freedom)
+        else:
+            lawful, spreads = errors, _spreads(found, draws, clean + errors, noise.weights(cells.images))
+        yield Judged(cells, found, noise, draws, clean + lawful, spreads - np.median(spreads))
 
 
 def _spreads(found: Fit, draws: Floats, log_y: Floats, weights: Floats) -> Floats:
