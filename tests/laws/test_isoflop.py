@@ -130,6 +130,20 @@ def test_too_few_slices_have_a_reason() -> None:
         isoflop(found, [], PRICE, found.log_y[None])
 
 
+def test_a_grid_without_slices_has_the_exponents_of_its_law() -> None:
+    """Sizes so far apart that no three of them share a budget: nothing to check the law by, but the law."""
+    n, d = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e7, 1e10, 4), np.geomspace(1e9, 4e9, 4)))
+    found = fitted(n, d, noise=0.002)
+    account = describe_isoflop(found, n, d, 6 * n * d, PRICE, residual_draws(found, 60))
+    assert account["slices"] == []
+    assert account["departure"] == {}
+    assert set(account["exponents"]["a"]) == {"surface"}
+    for name, truth in (("a", EXPONENT), ("b", 1 - EXPONENT)):
+        low, high = account["exponents"][name]["surface"]["interval"]
+        assert low < truth < high
+        assert account["exponents"][name]["surface"]["value"] == pytest.approx(truth, abs=0.1)
+
+
 def test_an_estimate_needs_half_of_its_draws() -> None:
     assert estimate(np.array([1.0, np.nan, np.nan, np.nan, 1.1]), 5) is None
     assert estimate(np.array([np.nan, 1.0, 1.0]), 5) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -106,27 +106,35 @@ def fit_table(
         response = numbers(kept, y)
         scores = None
         if law == "auto":
-            ranked, scores = choose(data, response, ceiling=ceiling, seed=seed)
-            # A law with more parameters than the table determines may predict best and still say nothing of them.
-            fits = (fit(one, data, response, delta=delta, starts=starts, seed=seed) for one in ranked)
-            readable = next((one for one in fits if one.status in ("converged", "at-bound")), None)
-            chosen = ranked[0] if readable is None else readable.law
+            laws, scores = choose(data, response, ceiling=ceiling, seed=seed)
         else:
-            chosen = law_named(law, ceiling)
-        found = fit(chosen, data, response, delta=delta, starts=starts, seed=seed)
+            laws = [law_named(law, ceiling)]
+        fits = (fit(one, data, response, delta=delta, starts=starts, seed=seed) for one in laws)
+        found = _first_readable(fits)
         told = told_of_table(path, y, columns, group, law, scores, delta, drop_largest)
         entry = {"group": group} | describe_fit(found, bootstrap=bootstrap, seed=seed, rows=kept[ROW].to_list(), told=told)
         if scores is not None:
             entry["scores"] = scores
         if drop_largest:
             everything = {name: numbers(rows, column) for name, column in columns.items()}
-            whole = fit(chosen, everything, numbers(rows, y), delta=delta, starts=starts, seed=seed)
+            whole = fit(found.law, everything, numbers(rows, y), delta=delta, starts=starts, seed=seed)
             entry["dropped"] = dropped.select(pl.col(ROW).alias("row"), y).to_dicts()
             entry["parameters_with_dropped"] = whole.parameters
         entries.append(entry)
         if progress is not None:
             progress(done, len(groups))
     return entries
+
+
+def _first_readable(fits: Iterable[Fit]) -> Fit:
+    """The first fit whose parameters the table determines, or the first of all: a law with more parameters may predict best
+    and still say nothing of them."""
+    first = None
+    for found in fits:
+        if found.status in ("converged", "at-bound"):
+            return found
+        first = first or found
+    return first
 
 
 def describe_fit(

@@ -28,6 +28,10 @@ from scaling.laws.terms import Floats
 
 WAYS = ("surface", "slices", "parabola")
 """The three ways, the one offered first."""
+BUDGETS = 9
+"""Budgets over which the surface's exponents are taken where there are no slices."""
+QUANTITIES = {"a": "log_params", "b": "log_images"}
+"""Exponent -> what grows with it."""
 LEVEL = 0.95
 
 
@@ -91,7 +95,7 @@ def isoflop(found: Fit, slices: list[Slice], compute: Compute, drawn: Floats) ->
     left = log_y - found.law.log_values(theta, found.logs)
     values = [found.law.log_values(theta, one.logs - found.centre) + (one.reader @ left.T).T for one in slices]
     optima = {
-        "surface": _stacked([_surface(found, theta, compute, one) for one in slices]),
+        "surface": _stacked([_surface(found, theta, compute, one.log_flop) for one in slices]),
         "parabola": _stacked([_parabola(one, value, compute) for one, value in zip(slices, values, strict=True)]),
     }
     if [len(term.columns) for term in found.law.terms if isinstance(term, Power)] == [0, 1, 1]:
@@ -102,7 +106,7 @@ def isoflop(found: Fit, slices: list[Slice], compute: Compute, drawn: Floats) ->
     log_flop = np.array([one.log_flop for one in slices])
     spare = max(len(raw) - len(found.theta), 1)
     exponents, departure = {}, {}
-    for name, column in (("a", "log_params"), ("b", "log_images")):
+    for name, column in QUANTITIES.items():
         slopes = {way: _slopes(log_flop, getattr(optima[way], column)) for way in WAYS if way in optima}
         exponents[name] = {way: estimate(values, spare) for way, values in slopes.items()}
         departure[name] = estimate(slopes["slices"] - slopes["surface"], spare) if "slices" in slopes else None
@@ -113,9 +117,9 @@ def _stacked(columns: list[tuple[Floats, Floats, Floats]]) -> Optima:
     return Optima(*(np.column_stack(part) for part in zip(*columns, strict=True)))
 
 
-def _surface(found: Fit, theta: Floats, compute: Compute, one: Slice) -> tuple[Floats, Floats, Floats]:
-    """Minimum of the law along the slice's price."""
-    best = optimum(found.law, theta, found.centre, compute, float(np.exp(one.log_flop)))
+def _surface(found: Fit, theta: Floats, compute: Compute, log_flop: float) -> tuple[Floats, Floats, Floats]:
+    """Minimum of the law along a budget's price."""
+    best = optimum(found.law, theta, found.centre, compute, float(np.exp(log_flop)))
     if best is None:
         return (np.full(len(theta), np.nan),) * 3
     return tuple(np.where(best.edge, np.nan, part) for part in (best.log_params, best.log_images, best.log_response))
@@ -219,12 +223,13 @@ def describe_isoflop(
     Returns:
         ``{"slices": [{"flop", "points", "interpolated", way: {"N", "D", "response", each with "_interval"} or None}],
         "exponents": {"a", "b": {way: {"value", "interval"} or None}}, "departure": {"a", "b"}, "reason"}``; without
-        enough slices the lists are empty and the reason says why.
+        enough slices there are no slices, the reason says why, and the exponents are the surface's alone, between the table's
+        least and largest compute.
     """
     slices = slices_of(params, images, flop, compute, found.weights)
     if len(slices) < LEAST_SLICES:
         reason = f"{len(slices)} isoFLOP slices of enough sizes; {LEAST_SLICES} are needed"
-        return {"slices": [], "exponents": {}, "departure": {}, "reason": reason}
+        return {"slices": [], "exponents": _by_the_law(found, flop, compute, drawn), "departure": {}, "reason": reason}
     result = isoflop(found, slices, compute, drawn)
     listed = []
     for index, one in enumerate(slices):
@@ -242,6 +247,16 @@ def describe_isoflop(
         "departure": {name: _plain(one) for name, one in result.departure.items()},
         "reason": None,
     }
+
+
+def _by_the_law(found: Fit, flop: Floats, compute: Compute, drawn: Floats) -> dict[str, Any]:
+    """Exponents of the surface's optima between the table's least and largest compute."""
+    theta = np.vstack([found.theta, refit(found, drawn)])
+    log_flop = np.linspace(np.log(flop.min()), np.log(flop.max()), BUDGETS)
+    optima = _stacked([_surface(found, theta, compute, at) for at in log_flop])
+    spare = max(found.rows - len(found.theta), 1)
+    slopes = {name: _slopes(log_flop, getattr(optima, column)) for name, column in QUANTITIES.items()}
+    return {name: {"surface": _plain(estimate(draws, spare))} for name, draws in slopes.items()}
 
 
 def _listed(optima: Optima, index: int, spare: int) -> dict[str, Any] | None:

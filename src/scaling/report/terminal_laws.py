@@ -203,14 +203,15 @@ def print_forecast(result: Mapping[str, Any], console: Console | None = None) ->
 
 
 def _print_isoflop(account: Mapping[str, Any], console: Console) -> None:
-    """Exponents of the best N, and whether the slices agree; nothing where the table has no slices."""
+    """Exponents of the best N, and whether slices of equal compute agree."""
     ways = account["exponents"].get("a", {})
     names = {"surface": "by the law", "slices": "slice by slice", "parabola": "by parabolas (biased)"}
     parts = [
         f"{_digits(ways[way]['value'])} {_ends(ways[way]['interval'])} {label}" for way, label in names.items() if ways.get(way)
     ]
     if parts:
-        console.print(f"best N grows as C^a over {len(account['slices'])} isoFLOP slices: a = {', '.join(parts)}")
+        over = f"over {len(account['slices'])} isoFLOP slices" if account["slices"] else "(no isoFLOP slices to check it by)"
+        console.print(f"best N grows as C^a {over}: a = {', '.join(parts)}")
     departure = account["departure"].get("a")
     if departure and not departure["interval"][0] <= 0 <= departure["interval"][1]:
         console.print("  warning: the slices depart from the law by more than noise", style="yellow")
