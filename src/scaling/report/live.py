@@ -96,7 +96,7 @@ def _jobs(jobs: list[PackStatus], active: list[PackStatus], limit: int | None) -
         table.add_row(escape(pack.name), str(len(pack.cells)), *_counted(pack.counts))
     others = [pack for pack in jobs if pack not in shown]
     ended = sum(pack.counts[DONE] + pack.counts[DIVERGED] == len(pack.cells) for pack in others)
-    rest = Text(f"{ended} packs with all cells done, {len(others) - ended} others not shown", "dim")
+    rest = Text(f"not shown: {len(others)} jobs, {ended} of them with all cells done", "dim")
     return Group(table, rest) if shown else rest
 
 
