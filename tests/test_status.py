@@ -82,6 +82,13 @@ def test_before_tuning_cells_wait_for_it_and_are_found_once_it_is_done(tmp_path,
     assert watched.cell(watched.keys[0]).reason == ""
 
 
+def test_a_damaged_tuning_file_is_named(watched):
+    write_atomic(watched.layout.tuning("mlp"), b"{half")
+    (cell, *_) = watched.watcher.look().packs[0].cells
+    assert cell.state == WAITING
+    assert "mlp.json" in cell.reason
+
+
 def test_failed_tuning_fails_its_cells(watched):
     fields = json.loads(watched.layout.tuning("mlp").read_text()) | {"rule": None, "failure": "all diverged"}
     write_atomic(watched.layout.tuning("mlp"), json.dumps(fields).encode())

@@ -110,12 +110,16 @@ class Watcher:
         stamp = _stamp(self.layout.tuning(family))
         if family in self._tuned and self._tuned[family][0] == stamp:
             return
-        tuning = read_tuning(self.study, self.layout, family)
+        tuning, damage = None, UNTUNED
+        try:
+            tuning = read_tuning(self.study, self.layout, family)
+        except ValueError as error:
+            damage = f"{self.layout.tuning(family)}: {error}"
         self._tuned[family] = (stamp, tuning is not None)
         for name, pack in self._packs.items():
             if pack.family != family:
                 continue
-            cells = _waiting(pack)
+            cells = [replace(cell, reason=damage) for cell in _waiting(pack)]
             if tuning is not None and tuning.rule is None:
                 cells = [replace(cell, state=FAILED, reason=tuning.failure) for cell in cells]
             elif tuning is not None:
