@@ -12,12 +12,12 @@ from planted import CLASSES, measures, runs
 from test_page import HOSTILE, SMALL, Page, inputs
 
 from scaling.claim_files import claim_files
-from scaling.figures.claims_curves import claims_curves
+from scaling.figures.claims_curves import claims_curves, rows_of
 from scaling.figures.claims_effects import claims_effects
 from scaling.report.claims import claims_csv
 from scaling.report.page import build, render, render_claims
 from scaling.report.terminal import print_claims
-from scaling.verdicts.claims import Claim, Evidence, Part, judge_claims, load_claims
+from scaling.verdicts.claims import Claim, Curves, Evidence, Part, judge_claims, load_claims
 from scaling.verdicts.claims import c02_alexnet_parts as alexnet
 from scaling.verdicts.claims import c03_deeper_or_wider as deeper
 
@@ -107,7 +107,12 @@ FOUND = next(part for part in alexnet.claim.parts).measure(
 @pytest.mark.parametrize("change", [{}, {"parts": []}, {"rows": []}])
 def test_figures_draw_what_there_is_down_to_nothing(claims, change):
     claim = next(claim for claim in claims if claim["name"] == "deeper-or-wider") | change
-    for figure in (claims_curves(claim), claims_effects(claim, ratios=True), claims_effects(claim, ratios=False)):
+    (curves,) = claim["curves"]
+    for figure in (
+        claims_curves(curves, claim["rows"]),
+        claims_effects(claim, ratios=True),
+        claims_effects(claim, ratios=False),
+    ):
         figure.save(io.BytesIO(), format="svg", verbose=False)
 
 
@@ -118,10 +123,18 @@ def test_effects_without_an_interval_and_infinite_ones_are_drawn(claims):
     assert claims_csv([claim | {"parts": parts}])["low"].is_null().all()
 
 
+def test_each_figure_of_a_claim_has_its_own_panels():
+    row = {"series": "a", "x": 1.0, "y": 1.0, "low": None, "high": None}
+    first, second = (vars(Curves("", "", "x", "y", panels=panels)) for panels in ((), ("norm",)))
+    claim = {"curves": [first, second], "rows": [row | {"panel": panel} for panel in ("loss", "norm", "other")]}
+    assert [row["panel"] for row in rows_of(first, claim)] == ["loss", "other"]
+    assert [row["panel"] for row in rows_of(second, claim)] == ["norm"]
+
+
 def test_curves_over_names_keep_their_order():
     rows = [{"panel": "", "series": s, "x": x, "y": 1.0, "low": 0.9, "high": 1.1} for s in ("b", "a") for x in ("vit", "mlp")]
-    curves = {"title": "", "caption": "", "x": "family", "y": "skill", "log_x": False, "log_y": False}
-    figure = claims_curves({"rows": rows, "curves": curves})
+    curves = {"title": "", "caption": "", "x": "family", "y": "skill", "log_x": False, "log_y": False, "panels": ()}
+    figure = claims_curves(curves, rows)
     assert list(figure.data["x"].cat.categories) == ["vit", "mlp"]
     figure.save(io.BytesIO(), format="svg", verbose=False)
 

@@ -17,10 +17,20 @@ MOST_DOSES: Final = 7
 """So many values of x or fewer are the axis's labels."""
 
 
-def claims_curves(claim: dict[str, Any]) -> p9.ggplot:
-    """The rows of an entry of claims.json, drawn as its ``curves`` say; a text x is an axis of names."""
-    curves, rows = claim["curves"], [row for row in claim["rows"] if row["y"] is not None]
-    if not rows or curves is None:
+def rows_of(curves: dict[str, Any], claim: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of an entry of claims.json that its figure ``curves`` shows: those of its panels, or of no other's."""
+    others = {panel for other in claim["curves"] if other != curves for panel in other["panels"]}
+    wanted = curves["panels"]
+    return [
+        row
+        for row in claim["rows"]
+        if row["y"] is not None and (row["panel"] in wanted if wanted else row["panel"] not in others)
+    ]
+
+
+def claims_curves(curves: dict[str, Any], rows: list[dict[str, Any]]) -> p9.ggplot:
+    """``rows`` drawn as ``curves`` say; a text x is an axis of names."""
+    if not rows:
         return empty("nothing was measured")
     table = pd.DataFrame(rows).drop_duplicates(["panel", "series", "x"])
     table = table.astype({"y": float, "low": float, "high": float, "series": str})

@@ -9,7 +9,7 @@ import plotnine as p9
 import polars as pl
 from markupsafe import Markup
 
-from scaling.figures.claims_curves import claims_curves
+from scaling.figures.claims_curves import claims_curves, rows_of
 from scaling.figures.claims_effects import claims_effects
 from scaling.report.inline_svg import inline_svg
 
@@ -63,10 +63,10 @@ def claims_csv(claims: list[dict[str, Any]]) -> pl.DataFrame:
 def claim_pictures(claim: dict[str, Any]) -> list[dict[str, Any]]:
     """The figures of a claim: what it measured along an axis, and the effects of its parts."""
     drawn = []
-    if claim["rows"] and (claim["curves"] or claim["name"] in PICTURES):
-        draw = PICTURES.get(claim["name"], claims_curves)
-        curves = claim["curves"] or {"title": claim["title"], "caption": ""}
-        drawn.append(_picture(f"{claim['name']}-curves", curves["title"], curves["caption"], draw(claim)))
+    for index, curves in enumerate(claim["curves"]):
+        if rows := rows_of(curves, claim):
+            name = f"{claim['name']}-curves-{index + 1}"
+            drawn.append(_picture(name, curves["title"], curves["caption"], claims_curves(curves, rows)))
     for ratios in (True, False):
         if any(part["effect"] is not None and (part["unit"] == "%") == ratios for part in claim["parts"]):
             title = "Effects as ratios" if ratios else "Effects"

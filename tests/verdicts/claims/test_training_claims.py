@@ -140,6 +140,15 @@ def test_gradients_that_vanish_explode_or_keep_are_told_apart(fall: float, expec
     assert verdicts(named("residual-connections"), evidence)["gradients vanish"] == expected
 
 
+def test_the_gradients_figure_has_each_layers_mean_norm_with_an_interval_around_it():
+    evidence = Evidence(runs(DEEP, seeds=6), CLASSES, measures(gradients("plain-56", 5.0)))
+    (entry,) = judge_claims([named("residual-connections")], evidence)
+    drawn = [row for row in entry["rows"] if row["panel"] == "gradients at the start"]
+    assert [row["x"] for row in drawn] == [float(layer) for layer in range(1, 58)]
+    assert all(row["low"] < row["y"] < row["high"] for row in drawn[:-1])
+    assert drawn[0]["y"] == pytest.approx(math.exp(-5), rel=0.1)
+
+
 def test_the_fall_of_a_gradient_is_that_of_its_layers_without_the_classifier():
     found = residual.fall_of_gradient(measures(gradients("plain-56", 5.5, noise=0.0, seeds=1)))
     assert found[0] == pytest.approx(5.5 * (1 - 14 / 56) * 56 / 55, rel=0.01)  # between the quarters' middles

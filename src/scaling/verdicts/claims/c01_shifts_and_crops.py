@@ -11,6 +11,7 @@ import polars as pl
 from scaling.verdicts.claims.claim import Claim, Curves, Finding, Lacking, Part
 from scaling.verdicts.claims.contrasts import BySeed, difference, mean_finding, summary, with_keys
 from scaling.verdicts.claims.evidence import Evidence
+from scaling.verdicts.claims.judge import limits
 
 CONVOLUTIONAL = ("alexnet", "vgg", "googlenet", "resnet")
 TRANSFORMERS = ("vit", "swin")
@@ -115,9 +116,21 @@ def _mlp_fails(evidence: Evidence) -> Finding:
                 continue
             for pixels in sorted(set.intersection(*(set(line) for line in lines.values()))):
                 rows.append(summary({seed: line[pixels] for seed, line in lines.items()}, family, pixels, panel))
-    loss = _of(evidence, in_place("mlp"), loss_a_pixel)
-    found = mean_finding(np.array(list(loss.values())))
-    return with_keys(found, evidence.keys(in_place("mlp")), rows=tuple(rows))
+    found = mean_finding(np.array(list(_of(evidence, in_place("mlp"), loss_a_pixel).values())))
+    return with_keys(found, evidence.keys(in_place("mlp")), note=_slopes(evidence), rows=tuple(rows))
+
+
+def _slopes(evidence: Evidence) -> str:
+    """What each family loses a pixel, with its interval."""
+    shown = []
+    for family in ALL:
+        try:
+            found = mean_finding(np.array(list(_of(evidence, in_place(family), loss_a_pixel).values())))
+        except Lacking:
+            continue
+        ends = limits(found)
+        shown.append(f"{family} {found.effect:.3f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else ""))
+    return "accuracy lost a pixel: " + ", ".join(shown)
 
 
 def _survival(evidence: Evidence) -> Finding:
@@ -220,11 +233,13 @@ claim = Claim(
             decides=False,
         ),
     ),
-    curves=Curves(
-        "Accuracy under shifts",
-        "Test accuracy of every family by the pixels that the test images are shifted, mean of eight directions; trained on "
-        "images in their place, and on images shifted by up to one pixel. Points: mean of the seeds with its 95 % interval.",
-        "shift (pixels)",
-        "test accuracy",
+    curves=(
+        Curves(
+            "Accuracy under shifts",
+            "Test accuracy of every family by the pixels that the test images are shifted, mean of eight directions; trained "
+            "on images in their place, and on images shifted by up to one pixel. Points: mean of the seeds, 95 % interval.",
+            "shift (pixels)",
+            "test accuracy",
+        ),
     ),
 )

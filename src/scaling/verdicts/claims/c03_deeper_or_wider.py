@@ -129,13 +129,15 @@ claim = Claim(
     otherwise="Small nets: at some twenty thousand weights each stack of eight convolutions has four channels, and what is too "
     "narrow cannot be deep. VGG's own comparison let N grow with the depth.",
     parts=(*_parts("params"), *_parts("flop")),
-    curves=Curves(
-        "Depth against width",
-        "Test loss by the number of convolutions in each of the three stacks, the width chosen so that the parameters, or "
-        "the compute, stay the same. Points: mean of the seeds with its 95 % interval.",
-        "convolutions a stack",
-        "test loss (nats)",
-        log_x=True,
-        log_y=True,
+    curves=(
+        Curves(
+            "Depth against width",
+            "Test loss by the number of convolutions in each of the three stacks, the width chosen so that the parameters, or "
+            "the compute, stay the same. Points: mean of the seeds with its 95 % interval.",
+            "convolutions a stack",
+            "test loss (nats)",
+            log_x=True,
+            log_y=True,
+        ),
     ),
 )

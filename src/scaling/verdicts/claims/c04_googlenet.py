@@ -93,10 +93,12 @@ claim = Claim(
             if weight
         ),
     ),
-    curves=Curves(
-        "The weight of the auxiliary losses",
-        "GoogLeNet's test loss by the weight of its two auxiliary losses, the rate tuned for each.",
-        "weight of each auxiliary loss",
-        "test loss (nats)",
+    curves=(
+        Curves(
+            "The weight of the auxiliary losses",
+            "GoogLeNet's test loss by the weight of its two auxiliary losses, the rate tuned for each.",
+            "weight of each auxiliary loss",
+            "test loss (nats)",
+        ),
     ),
 )

@@ -54,14 +54,34 @@ def fall_of_gradient(rows: pl.DataFrame) -> dict[int, float]:
     return found
 
 
-def _vanishing(name: str, phase: str):
+def _by_layer(evidence: Evidence) -> tuple[dict[str, object], ...]:
+    """Rows for the figure: norm of the gradient by layer of the deepest nets; geometric mean of the seeds, 95 % interval."""
+    drawn = []
+    for phase, panel in _PHASES.items():
+        for family, norm in (("plain", True), ("resnet", True), ("plain", False), ("resnet", False)):
+            try:
+                rows = evidence.readings("gradients", "norm", family=arm(family, LAYERS[-1], norm), phase=phase)
+            except Lacking:
+                continue
+            for (layer,), own in rows.filter(pl.col("value") > 0).sort("x").group_by("x", maintain_order=True):
+                logs = {int(seed): math.log(value) for seed, value in own.select("seed", "value").iter_rows()}
+                row = summary(logs, family if norm else f"{family}, no norms", float(layer) + 1, panel)
+                drawn.append(row | {name: math.exp(row[name]) for name in ("y", "low", "high") if row[name] is not None})
+    return tuple(drawn)
+
+
+_PHASES = {"start": "gradients at the start", "100 steps": "gradients after 100 steps"}
+
+
+def _vanishing(name: str, phase: str, draw: bool = False):
     def measure(evidence: Evidence) -> Finding:
         rows = evidence.readings("gradients", "norm", family=name, phase=phase)
         falls = fall_of_gradient(rows)
         found = mean_finding(np.array(list(falls.values())))
         ratio = math.exp(-found.effect)
         note = f"the first quarter of the layers has {ratio:.3g} times the gradient of the last"
-        return with_keys(found, tuple(rows["key"].unique()), note="; ".join(filter(None, [found.note, note])))
+        drawn = _by_layer(evidence) if draw else ()
+        return with_keys(found, tuple(rows["key"].unique()), note="; ".join(filter(None, [found.note, note])), rows=drawn)
 
     return measure
 
@@ -106,7 +126,7 @@ claim = Claim(
             "gradients vanish",
             "At the start the plain net of 56 layers has smaller gradients in its first layers than in its last.",
             "norm of the gradient in the last quarter of the layers over that in the first, less 1",
-            _vanishing(arm("plain", 56), "start"),
+            _vanishing(arm("plain", 56), "start", draw=True),
         ),
         Part(
             "gradients vanish, no norms",
@@ -169,13 +189,24 @@ claim = Claim(
             decides=False,
         ),
     ),
-    curves=Curves(
-        "Loss by depth",
-        "Training and test loss of plain and residual nets of the same number of parameters by their number of layers, with "
-        "and without batch norms. Points: mean of the seeds with its 95 % interval.",
-        "layers",
-        "loss (nats)",
-        log_x=True,
-        log_y=True,
+    curves=(
+        Curves(
+            "Loss by depth",
+            "Training and test loss of plain and residual nets of the same number of parameters by their number of layers, "
+            "with and without batch norms. Points: mean of the seeds with its 95 % interval.",
+            "layers",
+            "loss (nats)",
+            log_x=True,
+            log_y=True,
+        ),
+        Curves(
+            "Gradients by layer",
+            "Norm of the loss's gradient for the weights of each layer of the nets of 56 layers, from the input (left) to the "
+            "classifier, before clipping. Lines: geometric mean of the seeds; bars: its 95 % interval.",
+            "layer",
+            "norm of the gradient",
+            log_y=True,
+            panels=tuple(_PHASES.values()),
+        ),
     ),
 )

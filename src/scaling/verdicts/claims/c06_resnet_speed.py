@@ -166,13 +166,15 @@ claim = Claim(
             decides=False,
         ),
     ),
-    curves=Curves(
-        "Time an image",
-        "Seconds that each family takes for an image in training (forward, backward, optimiser) and in prediction, at the "
-        "batch of training. Points: median of the rounds with its interval.",
-        "parameters N",
-        "seconds an image",
-        log_x=True,
-        log_y=True,
+    curves=(
+        Curves(
+            "Time an image",
+            "Seconds that each family takes for an image in training (forward, backward, optimiser) and in prediction, at the "
+            "batch of training. Points: median of the rounds with its interval.",
+            "parameters N",
+            "seconds an image",
+            log_x=True,
+            log_y=True,
+        ),
     ),
 )

@@ -166,12 +166,14 @@ claim = Claim(
             for family in TRANSFORMERS
         ),
     ),
-    curves=Curves(
-        "How well each family's law predicts its larger models",
-        "Skill: 1 = predicted exactly, 0 = no better than repeating the nearest smaller model's value, below 0 = worse. Points "
-        "with 95 % intervals, by what was larger in the held-out models. The families' order among each other is decided "
-        "by their paired contrasts, in the report of the study.",
-        "family",
-        "skill",
+    curves=(
+        Curves(
+            "How well each family's law predicts its larger models",
+            "Skill: 1 = predicted exactly, 0 = no better than repeating the nearest smaller model's value, below 0 = worse. "
+            "Points with 95 % intervals, by what was larger in the held-out models. The families' order among each other is "
+            "decided by their paired contrasts, in the report of the study.",
+            "family",
+            "skill",
+        ),
     ),
 )

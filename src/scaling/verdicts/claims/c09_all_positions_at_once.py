@@ -141,13 +141,15 @@ claim = Claim(
             decides=False,
         ),
     ),
-    curves=Curves(
-        "Time by the length of the sequence",
-        "Seconds an image of a ViT and an LSTM of as many layers and weights over the same patches, one image at a time on one "
-        "thread. Points: median of the rounds with its interval.",
-        "positions",
-        "seconds an image",
-        log_x=True,
-        log_y=True,
+    curves=(
+        Curves(
+            "Time by the length of the sequence",
+            "Seconds an image of a ViT and an LSTM of as many layers and weights over the same patches, one image at a time on "
+            "one thread. Points: median of the rounds with its interval.",
+            "positions",
+            "seconds an image",
+            log_x=True,
+            log_y=True,
+        ),
     ),
 )

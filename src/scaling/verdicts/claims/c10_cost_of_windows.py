@@ -174,13 +174,15 @@ claim = Claim(
             decides=False,
         ),
     ),
-    curves=Curves(
-        "Cost by the size of the image",
-        "FLOP, seconds and bytes an image of ViT and Swin by the side of the image, their width and depth unchanged. Points: "
-        "median of the rounds with its interval.",
-        "side (pixels)",
-        "an image",
-        log_x=True,
-        log_y=True,
+    curves=(
+        Curves(
+            "Cost by the size of the image",
+            "FLOP, seconds and bytes an image of ViT and Swin by the side of the image, their width and depth unchanged. "
+            "Points: median of the rounds with its interval.",
+            "side (pixels)",
+            "an image",
+            log_x=True,
+            log_y=True,
+        ),
     ),
 )

@@ -83,7 +83,8 @@ class Part:
 class Curves:
     """How the rows of a claim's findings are drawn: points (x, y) with bars (low, high) and lines by ``series``.
 
-    Rows are dicts with panel, series, x, y and, where known, low and high.
+    Rows are dicts with panel, series, x, y and, where known, low and high. ``panels`` are those of this figure; none named:
+    all that no other figure of the claim names.
     """
 
     title: str
@@ -92,6 +93,7 @@ class Curves:
     y: str
     log_x: bool = False
     log_y: bool = False
+    panels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Claim:
             verdicts of others "suggest".
         parts: none where the claim is not testable here.
         not_testable: why not, or an empty string.
-        curves: how its rows are drawn, or None.
+        curves: how its rows are drawn, a figure each.
     """
 
     number: int
@@ -119,7 +121,7 @@ class Claim:
     primary: bool = False
     parts: tuple[Part, ...] = ()
     not_testable: str = ""
-    curves: Curves | None = None
+    curves: tuple[Curves, ...] = ()
     name: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:

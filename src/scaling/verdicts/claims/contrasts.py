@@ -154,7 +154,7 @@ def with_keys(found: Finding, keys: tuple[str, ...], **changes: object) -> Findi
 
 
 def summary(values: BySeed, series: str, x: float | str, panel: str = "") -> dict[str, object]:
-    """A row for a claim's curves: mean of one value a seed with its 95 % interval (none for one seed), antilogs of logs."""
+    """A row for a claim's curves: mean of one value a seed with its 95 % interval (none for one seed)."""
     y = np.array(list(values.values()))
     mean = float(np.mean(y))
     row: dict[str, object] = {"panel": panel, "series": series, "x": x, "y": mean, "low": None, "high": None}

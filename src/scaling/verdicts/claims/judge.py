@@ -51,7 +51,7 @@ def judge_claims(claims: Sequence[Claim], evidence: Evidence) -> list[dict[str, 
                 "verdict": verdict,
                 "sentence": _sentence(claim, parts, verdict),
                 "parts": parts,
-                "curves": vars(claim.curves) if claim.curves else None,
+                "curves": [vars(curves) for curves in claim.curves],
                 "rows": rows,
             }
         )
