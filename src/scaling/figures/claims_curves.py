@@ -34,6 +34,7 @@ def claims_curves(curves: dict[str, Any], rows: list[dict[str, Any]]) -> p9.ggpl
         return empty("nothing was measured")
     table = pd.DataFrame(rows).drop_duplicates(["panel", "series", "x"])
     table = table.astype({"y": float, "low": float, "high": float, "series": str})
+    table["panel"] = pd.Categorical(table["panel"], list(dict.fromkeys(table["panel"])))
     named = any(isinstance(x, str) for x in table["x"])
     series = list(dict.fromkeys(table["series"]))
     colours = [family_colour(name) if name in KINDS else COLOURS[i % len(COLOURS)] for i, name in enumerate(series)]
