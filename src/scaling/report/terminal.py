@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from scaling.figures.labels import significant
 from scaling.plan import Plan
@@ -52,30 +53,30 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
 
 
 def print_claims(claims: list[dict[str, Any]]) -> None:
-    """Print the verdicts on ``claims`` (entries of claims.json): a row a claim, then one for each of its parts."""
-    table = Table(title="Claims", title_justify="left")
-    table.add_column("claim", min_width=16)
-    for name in ("effect", "95 % interval", "p"):
-        table.add_column(name, justify="right")
-    table.add_column("models", justify="right")
-    table.add_column("verdict", min_width=16)
+    """Print the verdicts on ``claims`` (entries of claims.json): a sentence each, then a row for each part with an effect."""
+    console = Console(highlight=False)
     for claim in claims:
         mark = " (primary)" if claim["primary"] else ""
-        table.add_row(f"[b]{claim['number']}. {claim['title']}{mark}[/b]", "", "", "", "", f"[b]{claim['sentence']}[/b]")
+        console.print(Text(f"{claim['number']}. {claim['title']}{mark}: {claim['sentence']}", style="bold"))
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column("part", ratio=1)
+        for _ in ("effect", "95 % interval", "p"):
+            table.add_column(justify="right", no_wrap=True)
+        table.add_column("verdict", no_wrap=True)
         for part in claim["parts"]:
-            if part["effect"] is None and not part["decides"]:
+            if part["effect"] is None:
                 continue
             p = part["p"] if part["p_adjusted"] is None else part["p_adjusted"]
             ends = (part["low"], part["high"])
             table.add_row(
-                f"  {part['name']}" + ("" if part["decides"] else " (beside)"),
-                "" if part["effect"] is None else f"{significant(part['effect'])} {part['unit']}",
+                Text(f"   {part['name']}" + ("" if part["decides"] else " (beside)")),
+                Text(f"{significant(part['effect'])} {part['unit'] if part['unit'] == '%' else ''}"),
                 "" if None in ends else f"{significant(ends[0])} to {significant(ends[1])}",
-                "" if p is None else significant(p, 2),
-                str(part["cells"]),
-                part["verdict"] if part["effect"] is not None else f"{part['verdict']}: {part['note']}",
+                "" if p is None else f"p {significant(p, 2)}",
+                part["verdict"],
             )
-    Console().print(table)
+        if table.row_count:
+            console.print(table)
 
 
 def _minutes(seconds: float) -> str:
