@@ -151,7 +151,7 @@ PartitionName=gpu Nodes=ALL Default=YES MaxTime=1-0 DefMemPerCPU=500 State=UP
             fields = dict(re.findall(r"(\w+)=(\S*)", line))
             if "JobId" not in fields:
                 continue
-            gpus = re.search(r"gres/gpu=(\d+)", fields.get("AllocTRES", "") + fields.get("ReqTRES", ""))
+            gpus = re.search(r"gpu:(\d+)", fields.get("TresPerJob", ""))
             node = fields.get("NodeList", "").replace("(null)", "")
             found.append(Job(fields["JobId"], fields["Comment"], fields["JobState"], node, int(gpus[1]) if gpus else 0))
         return sorted(found, key=lambda job: int(job.id))
