@@ -11,11 +11,7 @@ except ValueError as error:
     raise WorkflowError(str(error))
 
 
-wildcard_constraints:
-    family="[a-z0-9-]+",
-    pack="[a-z0-9-]+",
-
-
+include: "workflow/rules/site.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/tune.smk"
 include: "workflow/rules/train.smk"
@@ -33,6 +29,8 @@ rule complete:
         packs=rules.collect.input.packs,  # named too, or a page that is there would hide a table that is not
     log:
         str(dag.layout.study / "logs" / "complete.log"),
+    retries: 0  # it fails to say that work is left
+    localrule: True
     conda:
         "envs/scaling.yaml"
     message:

@@ -33,7 +33,7 @@ app = typer.Typer(
 add_to(app)
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="a study file")]
-Cores = Annotated[int, typer.Option(help="cells trained at a time on a CPU")]
+Cores = Annotated[int | None, typer.Option(help="cells trained at a time on a CPU (default: a core each)")]
 MachineCores = Annotated[int | None, typer.Option(help="cells that all jobs together train at a time on GPUs")]
 LOOK_SECONDS = 2.0
 """Least time between two looks of `scaling status`."""
@@ -86,7 +86,7 @@ def prepare(study_path: StudyPath = DEFAULT_STUDY) -> None:
 
 
 @app.command()
-def tune(study_path: StudyPath, family: str, cores: Cores = 1, machine_cores: MachineCores = None) -> None:
+def tune(study_path: StudyPath, family: str, cores: Cores = None, machine_cores: MachineCores = None) -> None:
     """Tune the learning rate of one family of a study."""
     from scaling.data import load
     from scaling.grid import tuning_hash
@@ -131,9 +131,10 @@ def _data_path(study: Study, layout: Layout) -> Path:
 
 
 def _runner(
-    study: Study, layout: Layout, device, label: str, cores: int, machine_cores: int | None, readings: Sequence[str] = ()
+    study: Study, layout: Layout, device, label: str, cores: int | None, machine_cores: int | None, readings: Sequence[str] = ()
 ):
     from scaling.store import Store
+    from scaling.training.deadline import stop_time
     from scaling.training.device import cores_here
     from scaling.training.pack import PackRunner
 
@@ -142,10 +143,11 @@ def _runner(
         _data_path(study, layout),
         device,
         label=label,
-        cores=cores,
+        cores=cores or cores_here(),
         checkpoint_seconds=study.jobs.checkpoint_seconds,
         readings=readings,
         machine_cores=min(machine_cores or cores_here(), cores_here()),
+        stop_at=stop_time(),
     )
 
 
@@ -158,7 +160,7 @@ def _exit_if_interrupted(outcome) -> None:
 
 
 @app.command()
-def train(study_path: StudyPath, pack: str, cores: Cores = 1, machine_cores: MachineCores = None) -> None:
+def train(study_path: StudyPath, pack: str, cores: Cores = None, machine_cores: MachineCores = None) -> None:
     """Train the cells of one pack of a study; writes its table whatever became of each cell."""
     from scaling.grid import packs
     from scaling.models.ladder import Ladders

@@ -15,6 +15,7 @@ from scaling.grid import Pack, cells, digest, pack_hash, packs, timings_hash, tu
 from scaling.layout import Layout
 from scaling.models.ladder import Ladders
 from scaling.resolve import data_settings, image_spec
+from scaling.site import look_for_mark
 
 
 class Dag:
@@ -23,8 +24,10 @@ class Dag:
     def __init__(self, config: dict[str, Any], deployed_from: str | None = None) -> None:
         """``config`` is Snakemake's; ``deployed_from`` the repository, where rules run in an environment of their own.
 
-        Raises StudyError for a bad study, ValueError where ``config`` holds more than the study's path.
+        Raises StudyError for a bad study, ValueError where ``config`` holds more than the study's path, SiteError in a job
+        that does not see the driver's folder.
         """
+        look_for_mark()
         more = sorted(set(config) - {"study"})
         if more:
             raise ValueError(

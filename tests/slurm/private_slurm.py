@@ -79,7 +79,12 @@ class PrivateSlurm:
         path = shutil.which(program, path=PATH)
         assert path is not None
         process = subprocess.Popen(
-            [path, *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_parent
+            [path, *arguments],
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
         )
         self._processes.append(process)
         return process

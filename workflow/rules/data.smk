@@ -1,8 +1,12 @@
+# On a cluster this runs where the command was given, as collecting and reporting do: it may have to download, which compute
+# nodes often cannot, and a job of Slurm would cost more than these few seconds.
 rule prepare:
     output:
         data=str(dag.data),
     log:
         str(dag.layout.study / "logs" / "prepare.log"),
+    retries: 0
+    localrule: True
     conda:
         "../../envs/scaling.yaml"
     params:

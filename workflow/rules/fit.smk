@@ -6,6 +6,8 @@ rule collect:
         readings=str(dag.layout.readings),
     log:
         str(dag.layout.study / "logs" / "collect.log"),
+    retries: 0
+    localrule: True
     conda:
         "../../envs/scaling.yaml"
     params:

@@ -8,6 +8,8 @@ rule report:
         page=str(dag.layout.report),
     log:
         str(dag.layout.study / "logs" / "report.log"),
+    retries: 0
+    localrule: True
     conda:
         "../../envs/scaling.yaml"
     params:

@@ -8,6 +8,8 @@ rule train:
         table=str(dag.layout.pack("{pack}")),
     log:
         str(dag.layout.study / "logs" / "train-{pack}.log"),
+    wildcard_constraints:
+        pack="[a-z0-9-]+",
     priority: lambda wildcards: dag.costs[dag.family(wildcards.pack)]
     conda:
         "../../envs/scaling.yaml"
@@ -17,7 +19,4 @@ rule train:
     message:
         "Training {wildcards.pack}"
     shell:
-        dag.command("train")
-        + " {wildcards.pack} --cores {threads} --machine-cores "
-        + str(workflow.cores or 1)
-        + " 2>&1 | tee -i {log:q}"
+        dag.command("train") + f" {{wildcards.pack}}{places} 2>&1 | tee -i {{log:q}}"

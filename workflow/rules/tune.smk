@@ -6,6 +6,8 @@ rule tune:
         rates=str(dag.layout.tuning("{family}")),
     log:
         str(dag.layout.study / "logs" / "tune-{family}.log"),
+    wildcard_constraints:
+        family="[a-z0-9-]+",
     priority: lambda wildcards: dag.costs[wildcards.family]
     conda:
         "../../envs/scaling.yaml"
@@ -15,7 +17,4 @@ rule tune:
     message:
         "Tuning the learning rate of {wildcards.family}"
     shell:
-        dag.command("tune")
-        + " {wildcards.family} --cores {threads} --machine-cores "
-        + str(workflow.cores or 1)
-        + " 2>&1 | tee -i {log:q}"
+        dag.command("tune") + f" {{wildcards.family}}{places} 2>&1 | tee -i {{log:q}}"

@@ -8,6 +8,7 @@ begun again with a GPU to itself, and there with micro-batches of half the size,
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -70,7 +71,7 @@ class PackRunner:
     """Trains cells into the store; ``label`` names the pack on the terminal, ``readings`` what is read off the models.
 
     On a CPU it trains ``cores`` cells at a time; on GPUs as many as they hold, but all jobs together no more than
-    ``machine_cores``.
+    ``machine_cores``. At ``stop_at`` (``time.monotonic``'s clock) it stops as on a signal, with checkpoints written.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class PackRunner:
         checkpoint_seconds: float,
         machine_cores: int = 1,
         readings: Sequence[str] = (),
+        stop_at: float | None = None,
     ) -> None:
         self.store, self.device, self.label = store, device, label
         self.checkpoint_seconds, self.readings = checkpoint_seconds, tuple(readings)
@@ -93,6 +95,7 @@ class PackRunner:
             self.places = GpuShares(device.gpus, MemoryEstimate(self.data), max(cores, machine_cores))
         self._alone: set[str] = set()
         self._stop = _fork.Event()
+        self._stop_at = math.inf if stop_at is None else stop_at
         self._beaten = time.monotonic()
 
     def run(self, cells: list[ResolvedCell]) -> Outcome:
@@ -109,9 +112,10 @@ class PackRunner:
                 started = not self._stop.is_set() and self._start_next(waiting, running, outcome)
                 self._reap(waiting, running, outcome)
                 self._beat(running)
+                self._look_at_clock()
                 line.say(len(outcome.finished), len(outcome.failed), len(running), self._done(outcome, running, costs))
                 if self._stop.is_set() and not running:
-                    outcome.interrupted = True
+                    outcome.interrupted |= bool(waiting)
                     break
                 if not started:
                     time.sleep(POLL_SECONDS)
@@ -179,6 +183,7 @@ class PackRunner:
             waiting.append(job.cell)
         elif code in (RESUMABLE, CROWDED):
             outcome.failed[key] = "stopped before its end; the next run goes on from its checkpoint"
+            outcome.interrupted = True
         elif code is not None and code < 0:
             outcome.failed[key] = f"killed by {signal.Signals(-code).name}"
             with self.store.log_path(key).open("a") as log:
@@ -193,6 +198,11 @@ class PackRunner:
             self._beaten = time.monotonic()
             for job in running:
                 job.lease.renew()
+
+    def _look_at_clock(self) -> None:
+        if time.monotonic() >= self._stop_at and not self._stop.is_set():
+            self._warn("the job's time limit is near: writing checkpoints")
+            self._stop.set()
 
     def _train(self, cell: ResolvedCell, share: Any, place: Place) -> None:
         """The child: train ``cell``, store its record, leave with an exit code."""

@@ -1,0 +1,125 @@
+"""The site that a study runs on: what must be so before the first job is sent to Slurm, and where each job starts.
+
+Every problem is one line, with its cause and what mends it. Nothing here runs on a workstation.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+CONFIG: Final = "slurm/config.yaml"
+SHARED: Final = "SCALING_SHARED"
+"""Environment variable that Slurm carries from the driver to its jobs: the path of the driver's mark and what is in it."""
+
+ANSWER_SECONDS: Final = 60.0
+"""How long Slurm's controller may take to answer: a busy one is asked again by the command itself."""
+
+APPEAR_SECONDS: Final = 30.0
+"""How long a new file may take to be seen on another node: network filesystems remember for a while that there was none."""
+
+
+class SiteError(ValueError):
+    """The site cannot run the study; the message is one line, with what mends it."""
+
+
+def asked_of_slurm(rules: Iterable[Any], resource: str) -> set[str]:
+    """What ``rules``, Snakemake's, ask for as ``resource``, such as slurm_partition, where it is text."""
+    values = {getattr(rule.resources[resource], "value", None) for rule in rules if resource in rule.resources}
+    return {str(value) for value in values if value is not None and not callable(value)}
+
+
+def check_slurm(partitions: set[str], accounts: set[str]) -> None:
+    """That jobs can be sent from here to these partitions in the name of these accounts. Raises SiteError."""
+    for program in ("sbatch", "sinfo", "squeue"):
+        if shutil.which(program) is None:
+            raise SiteError(
+                f"no {program} on this machine ({socket.gethostname()}): start the command on a login node of the cluster, "
+                f"or leave out `--profile slurm` to run here"
+            )
+    answer = _ask("sinfo", "--noheader", "--format=%R")
+    known = sorted(set(answer.split()))
+    for name in sorted(partitions - set(known)):
+        raise SiteError(f"{CONFIG}: slurm_partition: received {name!r}, this cluster has {', '.join(known)}")
+    if accounts:
+        _check_accounts(accounts)
+
+
+def _ask(*command: str) -> str:
+    """What Slurm's controller answers. Raises SiteError where it does not."""
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS)
+    except subprocess.TimeoutExpired:
+        reason = f"no answer within {ANSWER_SECONDS:.0f} s"
+    else:
+        if found.returncode == 0:
+            return found.stdout
+        reason = (found.stderr.strip().splitlines() or [f"exit code {found.returncode}"])[-1]
+    raise SiteError(
+        f"Slurm does not answer ({' '.join(command)}: {reason}): wait until `sinfo` works here, then run the command again"
+    )
+
+
+def _check_accounts(accounts: set[str]) -> None:
+    user = getpass.getuser()
+    command = ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={user}", "format=account"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return  # sbatch is the one to say it
+    known = sorted(set(found.stdout.split()))
+    for name in sorted(account for account in accounts if account.lower() not in {one.lower() for one in known}):
+        if found.returncode != 0:
+            raise SiteError(f"{CONFIG}: slurm_account: received {name!r}, but this cluster keeps no accounts: remove the entry")
+        if known:
+            raise SiteError(f"{CONFIG}: slurm_account: received {name!r}, {user} has {', '.join(known)}")
+
+
+def leave_mark(results: Path) -> None:
+    """In the driver: put a mark below ``results`` and tell the jobs of it, who must see the same one."""
+    path = results.resolve() / "cache" / "driver"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"driver.{secrets.token_hex(8)}")
+        draft.write_text(secrets.token_hex(16))
+        try:
+            os.link(draft, path)  # whole, and the first of two drivers wins
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    os.environ[SHARED] = f"{path.read_text()}:{path}"
+
+
+def look_for_mark(seconds: float = APPEAR_SECONDS) -> None:
+    """In a job: look for up to ``seconds`` for the mark of the driver that sent it, if one did. Raises SiteError."""
+    token, _, name = os.environ.get(SHARED, "").partition(":")
+    if not token:
+        return
+    deadline = time.monotonic() + seconds
+    while not (seen := _read(Path(name))) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    if seen == token:
+        return
+    what = "is another file here" if seen else "is not here"
+    node = os.environ.get("SLURMD_NODENAME", socket.gethostname())
+    raise SiteError(
+        f"node {node} does not share the driver's folder: {name} {what}; put the project, with its results, on a filesystem "
+        f"that all nodes see at the same path"
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        os.listdir(path.parent)  # makes a network filesystem look again
+        return path.read_text()
+    except OSError:
+        return ""

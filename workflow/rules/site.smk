@@ -1,0 +1,21 @@
+from scaling.layout import RESULTS
+from scaling.site import asked_of_slurm, check_slurm, leave_mark
+
+# How many runs a job trains at a time: here, what Snakemake gives the rule; in a job of a cluster, the CPUs that the job was given.
+# (Snakemake cuts `threads` in a job to the cores of the machine that it was sent from.)
+places = f" --cores {{threads}} --machine-cores {workflow.cores or 1}"
+if workflow.remote_exec:
+    places = ""
+
+
+# Runs in the driver alone, before its first job.
+onstart:
+    if workflow.executor_plugin.name == "slurm":
+        try:
+            check_slurm(
+                asked_of_slurm(workflow.rules, "slurm_partition"),
+                asked_of_slurm(workflow.rules, "slurm_account"),
+            )
+            leave_mark(RESULTS)
+        except ValueError as error:
+            raise WorkflowError(str(error))
