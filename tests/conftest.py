@@ -52,7 +52,7 @@ class Checkout:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("Snakefile", "workflow", "profiles", "studies", "config.yaml", "envs"):
+        for name in ("Snakefile", "workflow", "profiles", "slurm", "studies", "config.yaml", "envs"):
             source = ROOT / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
 
@@ -80,6 +80,12 @@ class Checkout:
             return {}
         lines = text.split("Job stats:")[1].splitlines()[3:]
         return {line.split()[0]: int(line.split()[1]) for line in lines[: lines.index("")] if line.split()[0] != "total"}
+
+
+@pytest.fixture(scope="session")
+def make_checkout() -> type[Checkout]:
+    """Checkouts in folders of one's own."""
+    return Checkout
 
 
 @pytest.fixture(scope="module")

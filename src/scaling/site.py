@@ -31,10 +31,11 @@ class SiteError(ValueError):
     """The site cannot run the study; the message is one line, with what mends it."""
 
 
-def asked_of_slurm(rules: Iterable[Any], resource: str) -> set[str]:
-    """What ``rules``, Snakemake's, ask for as ``resource``, such as slurm_partition, where it is text."""
-    values = {getattr(rule.resources[resource], "value", None) for rule in rules if resource in rule.resources}
-    return {str(value) for value in values if value is not None and not callable(value)}
+def asked_of_slurm(jobs: Iterable[Any], resource: str) -> set[str]:
+    """What ``jobs``, Snakemake's, ask for as ``resource``, such as slurm_partition; a rule's jobs ask for the same."""
+    one_a_rule = {job.rule.name: job for job in jobs if not job.is_local}
+    values = {job.resources.get(resource) for job in one_a_rule.values()}
+    return {str(value) for value in values if value}
 
 
 def check_slurm(partitions: set[str], accounts: set[str]) -> None:

@@ -95,9 +95,7 @@ def test_a_job_whose_limit_comes_as_it_finishes_is_no_interrupted_one(prepared, 
     store, cell = Store(tmp_path / "store"), small_cell()
     device = Device("cpu", "fp32", 0, "here")
     assert PackRunner(store, prepared, device, label="pack", cores=1, checkpoint_seconds=60.0).run([cell]).finished
-    late = PackRunner(
-        store, prepared, device, label="pack", cores=1, checkpoint_seconds=60.0, stop_at=time.monotonic() - 1.0
-    )
+    late = PackRunner(store, prepared, device, label="pack", cores=1, checkpoint_seconds=60.0, stop_at=time.monotonic() - 1.0)
     first = late.run([cell])
     assert (first.finished, first.interrupted) == ([cell.key], False)
     second = late.run([small_cell(seed=5)])  # the clock has been looked at: nothing more is begun

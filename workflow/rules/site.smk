@@ -11,10 +11,11 @@ if workflow.remote_exec:
 # Runs in the driver alone, before its first job.
 onstart:
     if workflow.executor_plugin.name == "slurm":
+        jobs = list(workflow.dag.needrun_jobs())
         try:
             check_slurm(
-                asked_of_slurm(workflow.rules, "slurm_partition"),
-                asked_of_slurm(workflow.rules, "slurm_account"),
+                asked_of_slurm(jobs, "slurm_partition"),
+                asked_of_slurm(jobs, "slurm_account"),
             )
             leave_mark(RESULTS)
         except ValueError as error:

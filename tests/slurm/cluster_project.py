@@ -1,0 +1,92 @@
+"""A checkout on the cluster: the project's front as a user edits it, and the literal command."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from private_slurm import wait
+
+from scaling.records import MEASURED
+
+SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
+PATIENCE = 400.0  # seconds; an idle machine needs a fifth of it
+
+FAULTS = """\
+name: faults
+families: {vit: }
+grid: {params: [4000, 11000], images: [300, 1000]}
+recipe: {images_floor: 4000, images_factor: 130, evaluations: 4, patience: 0, learning_rate: 0.01}
+jobs: {pack: size, checkpoint_seconds: 0.5}
+"""
+"""Two jobs, each of a short run (5 s on an idle core) and one that a fault can strike (20 s)."""
+
+LIMIT = """\
+name: limit
+families: {vit: }
+grid: {params: [4000], images: [3000]}
+recipe: {images_floor: 4000, images_factor: 150, evaluations: 4, patience: 0, learning_rate: 0.01}
+"""
+"""One job of one run that takes more of an idle core than a time limit of a minute leaves to it."""
+
+
+class Project:
+    """A checkout on the cluster: the project's front as a user edits it, and the literal command."""
+
+    def __init__(self, checkout: Any, study: str) -> None:
+        self.checkout, self.folder, self.name = checkout, checkout.folder, study
+        (self.folder / "studies" / "faults.yaml").write_text(FAULTS)
+        (self.folder / "studies" / "limit.yaml").write_text(LIMIT)
+        self.edit("slurm-init-seconds-before-status-checks: 20", "slurm-init-seconds-before-status-checks: 1")
+        self.study = ("--config", f"study=studies/{study}.yaml")
+        self.log = self.folder / "driver.log"
+        self.driver: subprocess.Popen | None = None
+
+    def edit(self, before: str, after: str) -> None:
+        """Edit slurm/config.yaml as a user would."""
+        path = self.folder / "slurm" / "config.yaml"
+        text = path.read_text()
+        assert text.count(before) == 1, f"{before!r} stands {text.count(before)} times in {path}"
+        path.write_text(text.replace(before, after))
+
+    def start(self) -> subprocess.Popen:
+        """Start the literal command; its words go to ``log``."""
+        command = [SNAKEMAKE, "--cores", "all", "--profile", "slurm", *self.study]
+        with self.log.open("ab") as log:
+            self.driver = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
+        return self.driver
+
+    def finish(self) -> str:
+        """Wait until the command ends, well; what it said."""
+        assert self.driver is not None
+        assert self.driver.wait(PATIENCE) == 0, self.words()
+        return self.words()
+
+    def words(self) -> str:
+        """What the command has said so far."""
+        return self.log.read_text(errors="replace")
+
+    def table(self) -> pl.DataFrame:
+        """The runs table without what differs between two runs of one cell."""
+        return pl.read_parquet(self.folder / "results" / self.name / "runs.parquet").drop(MEASURED)
+
+    def finished(self) -> dict[str, tuple[int, int]]:
+        """Keys of finished cells with the inode and time of their records: a cell trained again has others."""
+        paths = (self.folder / "results" / "store").glob("*/record.json")
+        return {path.parent.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
+
+    def wait_for(self, is_so: Callable[[], bool], what: str) -> None:
+        """Wait until ``is_so``, with the driver's words where it never is."""
+        wait(is_so, what, self.words, PATIENCE)
+
+    def wait_for_training(self, finished: int, checkpoints: int) -> None:
+        """Wait until so many cells are finished and so many others have a checkpoint."""
+        store = self.folder / "results" / "store"
+        self.wait_for(
+            lambda: len(self.finished()) >= finished and len(list(store.glob("*/checkpoint.safetensors"))) >= checkpoints,
+            f"{finished} finished cells and {checkpoints} checkpoints",
+        )

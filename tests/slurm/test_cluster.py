@@ -1,0 +1,130 @@
+"""`snakemake --cores all --profile slurm` on a real Slurm: the tables of a local run, whatever strikes on the way."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+from cluster_project import SNAKEMAKE
+from private_slurm import NODES, run
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
+def jobs_of(slurm, rule: str, since: int = 0):
+    return [job for job in slurm.jobs() if job.rule.startswith(f"rule_{rule}") and int(job.id) > since]
+
+
+def last_job(slurm) -> int:
+    return max((int(job.id) for job in slurm.jobs()), default=0)
+
+
+def test_the_literal_command_runs_the_study_on_gpus_of_both_nodes(slurm, make_project, reference):
+    before, one = last_job(slurm), make_project("smoke")
+    one.start()
+    assert "report: reports/smoke/index.html" in one.finish()
+    assert one.table().equals(reference["smoke"].table())
+    trained = jobs_of(slurm, "t", before)
+    assert sorted(job.rule for job in trained) == [
+        f"rule_{rule}_wildcards_{family}" for rule in ("train", "tune") for family in ("mlp", "vit")
+    ]
+    assert {(job.state, job.gpus) for job in trained} == {("COMPLETED", 1)}
+    assert {job.node for job in jobs_of(slurm, "train", before)} == set(NODES)
+    others = [job for job in slurm.jobs() if int(job.id) > before and job not in trained]
+    assert {(job.rule, job.gpus) for job in others} == {("rule_fit", 0)}  # the rest is done where the command was given
+
+
+def test_a_cancelled_job_and_a_node_that_goes_down_cost_only_time(slurm, project, reference):
+    before, one = last_job(slurm), project("faults")
+    one.start()
+    one.wait_for_training(finished=2, checkpoints=2)
+    finished = one.finished()
+    cancelled, lost = jobs_of(slurm, "train", before)
+    assert cancelled.node != lost.node
+    assert run("scancel", cancelled.id).returncode == 0
+    assert run("scontrol", "update", f"nodename={lost.node}", "state=down", "reason=test").returncode == 0
+    try:
+        one.finish()
+    finally:
+        run("scontrol", "update", f"nodename={lost.node}", "state=resume")
+    states = {job.id: job.state for job in slurm.jobs()}
+    assert (states[cancelled.id], states[lost.id]) == ("CANCELLED", "NODE_FAIL")
+    assert all(job.node == cancelled.node for job in jobs_of(slurm, "train", int(lost.id)))
+    assert one.table().equals(reference["faults"].table())
+    assert one.finished().items() >= finished.items()
+    assert resumed(one) == set(one.finished()) - set(finished)
+
+
+def resumed(one) -> set[str]:
+    """Keys of cells whose last attempt went on from a checkpoint."""
+    logs = (one.folder / "results" / "store").glob("*/log.txt")
+    return {log.parent.name for log in logs if "goes on from step" in log.read_text()}
+
+
+def test_a_job_that_nears_its_time_limit_stops_in_good_order_and_goes_on(slurm, project, reference):
+    before, one = last_job(slurm), project("limit")
+    one.edit("  runtime: 60", "  runtime: 1")
+    one.start()
+    one.finish()
+    jobs = jobs_of(slurm, "train", before)
+    assert [job.state for job in jobs] == ["FAILED"] * (len(jobs) - 1) + ["COMPLETED"]
+    assert len(jobs) > 1
+    assert "time limit is near: writing checkpoints" in one.words()
+    assert one.table().equals(reference["limit"].table())
+    assert resumed(one) == set(one.finished())
+
+
+def test_a_killed_driver_needs_one_unlock_and_the_same_command(slurm, project, reference):
+    one = project("faults")
+    driver = one.start()
+    one.wait_for_training(finished=2, checkpoints=2)
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+    finished = one.finished()
+    unlock = subprocess.run([SNAKEMAKE, "--unlock", *one.study], cwd=one.folder, capture_output=True, text=True)
+    assert unlock.returncode == 0, unlock.stderr
+    one.start()
+    one.finish()
+    assert one.table().equals(reference["faults"].table())
+    assert one.finished().items() >= finished.items()
+    one.wait_for(lambda: not run("squeue", "-h").stdout.strip(), "the first driver's jobs to end")
+    assert one.table().equals(reference["faults"].table())
+    assert one.finished().items() >= finished.items()
+
+
+def refused(project, message: str, **environment: str) -> None:
+    command = [SNAKEMAKE, "--cores", "all", "--profile", "slurm", *project.study]
+    found = subprocess.run(
+        command, cwd=project.folder, capture_output=True, text=True, env=os.environ | environment, timeout=200
+    )
+    assert found.returncode != 0
+    assert message in found.stdout + found.stderr
+    assert not project.finished()
+
+
+def test_an_unknown_partition_is_said_before_any_job(slurm, make_project):
+    before, one = last_job(slurm), make_project("smoke")
+    one.edit("# slurm_partition: gpu", "slurm_partition: nowhere")
+    refused(one, "slurm/config.yaml: slurm_partition: received 'nowhere', this cluster has gpu")
+    assert last_job(slurm) == before
+
+
+def test_an_account_where_none_are_kept_is_said_before_any_job(slurm, make_project):
+    before, one = last_job(slurm), make_project("smoke")
+    one.edit("# slurm_account: my-project", "slurm_account: my-project")
+    refused(one, "slurm_account: received 'my-project', but this cluster keeps no accounts: remove the entry")
+    assert last_job(slurm) == before
+
+
+def test_a_node_that_does_not_share_the_folder_says_so(slurm, make_project):
+    """The driver's mark is taken away as soon as it is there: to the jobs, the folder is another one."""
+    one = make_project("smoke")
+    mark = one.folder / "results" / "cache" / "driver"
+    one.edit("retries: 10", "retries: 0")
+    one.start()
+    one.wait_for(mark.exists, "the driver's mark")
+    one.wait_for(lambda: "has been submitted" in one.words(), "the first job")
+    mark.write_text("another folder's")
+    assert one.driver.wait(200) != 0
+    assert "does not share the driver's folder" in one.words()
+    assert "a filesystem that all nodes see at the same path" in one.words()
