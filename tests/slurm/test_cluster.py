@@ -29,7 +29,7 @@ def test_the_literal_command_runs_the_study_on_gpus_of_both_nodes(slurm, make_pr
         f"rule_{rule}_wildcards_{family}" for rule in ("train", "tune") for family in ("mlp", "vit")
     ]
     assert {(job.state, job.gpus) for job in trained} == {("COMPLETED", 1)}
-    assert {job.node for job in jobs_of(slurm, "train", before)} == set(NODES)
+    assert {job.node for job in trained} == set(NODES)
     others = [job for job in slurm.jobs() if int(job.id) > before and job not in trained]
     assert {(job.rule, job.gpus) for job in others} == {("rule_fit", 0)}  # the rest is done where the command was given
 
@@ -117,7 +117,7 @@ def test_an_account_where_none_are_kept_is_said_before_any_job(slurm, make_proje
 
 
 def test_a_node_that_does_not_share_the_folder_says_so(slurm, make_project):
-    """The driver's mark is taken away as soon as it is there: to the jobs, the folder is another one."""
+    """The driver's mark is changed before the first job looks: to the job, the folder is another one."""
     one = make_project("smoke")
     mark = one.folder / "results" / "cache" / "driver"
     one.edit("retries: 10", "retries: 0")
@@ -126,5 +126,7 @@ def test_a_node_that_does_not_share_the_folder_says_so(slurm, make_project):
     one.wait_for(lambda: "has been submitted" in one.words(), "the first job")
     mark.write_text("another folder's")
     assert one.driver.wait(200) != 0
-    assert "does not share the driver's folder" in one.words()
-    assert "a filesystem that all nodes see at the same path" in one.words()
+    (log, *_) = (one.folder / ".snakemake" / "slurm_logs").rglob("*.log")  # where the command's own words point to
+    assert str(log) in one.words()
+    assert "does not share the driver's folder" in log.read_text()
+    assert "a filesystem that all nodes see at the same path" in log.read_text()
