@@ -29,7 +29,7 @@ LIMIT = """\
 name: limit
 families: {vit: }
 grid: {params: [4000], images: [3000]}
-recipe: {images_floor: 4000, images_factor: 150, evaluations: 4, patience: 0, learning_rate: 0.01}
+recipe: {images_floor: 4000, images_factor: 280, evaluations: 4, patience: 0, learning_rate: 0.01}
 """
 """One job of one run that takes more of an idle core than a time limit of a minute leaves to it."""
 

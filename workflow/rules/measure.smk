@@ -7,7 +7,7 @@ rule measure:
     priority: 2**20  # before any training, rather than hold up cores in the midst of it
     conda:
         "../../envs/scaling.yaml"
-    threads: workflow.cores or 1
+    threads: cores
     params:
         settings=dag.timings_hash,
     message:

@@ -3,7 +3,8 @@ from scaling.site import asked_of_slurm, check_slurm, leave_mark
 
 # How many runs a job trains at a time: here, what Snakemake gives the rule; in a job of a cluster, the CPUs that the job was given.
 # (Snakemake cuts `threads` in a job to the cores of the machine that it was sent from.)
-places = f" --cores {{threads}} --machine-cores {workflow.cores or 1}"
+cores = workflow.resource_settings.cores or 1  # none are given with --unlock
+places = f" --cores {{threads}} --machine-cores {cores}"
 if workflow.remote_exec:
     places = ""
 
