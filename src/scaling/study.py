@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from scaling.claim_files import claim_files
 from scaling.families import KINDS, Architecture, Kind, Option, unusual_options
+from scaling.pretraining import PRETRAINED, Pretraining
 from scaling.recipe import Integer, Number, Recipe, RecipeChanges, Strict, recipe_for
 
 ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
@@ -20,8 +21,14 @@ RecipeName = Literal["modern", "historical"]
 FamilyName = Literal["mlp", "alexnet", "vgg", "googlenet", "plain", "resnet", "vit", "swin"]
 SOURCE_NAMES: Final = ("fashion-mnist", "fashion-mnist-full", "cifar10", "cifar100", "image-folder")
 
-Reading = Literal["shift", "gradients", "receptive-field"]
-READINGS: Final[dict[Reading, int]] = {"shift": 1, "gradients": 1, "receptive-field": 1}
+Reading = Literal["shift", "gradients", "receptive-field", "representation", "reconstruction"]
+READINGS: Final[dict[Reading, int]] = {
+    "shift": 1,
+    "gradients": 1,
+    "receptive-field": 1,
+    "representation": 1,
+    "reconstruction": 1,
+}
 """What can be read off the model of a cell, with the version of the measure: a new one is read again, and trains nothing."""
 Timing = Literal["families", "resolution", "sequence", "paper-sizes"]
 
