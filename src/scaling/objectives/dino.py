@@ -25,7 +25,6 @@ TEACHER_TEMPERATURE: Final = 0.04
 CENTRE_MOMENTUM: Final = 0.9
 TEACHER_MOMENTUM: Final = 0.99
 """At the start; it rises to 1 by a cosine. The paper's 0.996 is for 100 times as many steps."""
-VIEWS: Final = 2
 COLLAPSED: Final = 0.1
 """Nats: a teacher whose answers tell less than that about the image has collapsed."""
 
@@ -65,7 +64,7 @@ class SelfDistillation(nn.Module):
         self.student = Projector(encoder)
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
         self.register_buffer("centre", torch.zeros(ANSWERS))
-        self._mean: Tensor | None = None
+        self._means: list[Tensor] = []
 
     @property
     def encoder(self) -> VisionTransformer:
@@ -77,7 +76,7 @@ class SelfDistillation(nn.Module):
         views = torch.cat([first, second])
         with torch.no_grad():
             answers = self.teacher(views).float()
-            self._mean = answers.mean(0)
+            self._means.append(answers.mean(0))
             target = F.softmax((answers - self.centre) / TEACHER_TEMPERATURE, 1)
         said = F.log_softmax(self.student(views).float() / STUDENT_TEMPERATURE, 1)
         one, other = said.chunk(2)
@@ -89,8 +88,12 @@ class SelfDistillation(nn.Module):
         """Move the teacher and the centre after a step; ``done`` is the share of the steps that is done."""
         momentum = 1 - (1 - TEACHER_MOMENTUM) * 0.5 * (1 + math.cos(math.pi * done))
         torch._foreach_lerp_(list(self.teacher.parameters()), list(self.student.parameters()), 1 - momentum)
-        if self._mean is not None:
-            self.centre.lerp_(self._mean, 1 - CENTRE_MOMENTUM)
+        self.centre.lerp_(torch.stack(self._means).mean(0), 1 - CENTRE_MOMENTUM)
+        self.forget()
+
+    def forget(self) -> None:
+        """Leave out of the centre what the teacher said since the last step."""
+        self._means.clear()
 
     @torch.no_grad()
     def entropy(self, images: Tensor) -> tuple[float, float]:

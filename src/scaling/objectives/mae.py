@@ -16,10 +16,8 @@ from torch import Tensor, nn
 
 from scaling.models.transformer import lecun_init_
 
-DECODER_WIDTH: Final = 32
-"""Least channels of the decoder; otherwise half of the encoder's (section 4.1: 512 beside 1024)."""
 DECODER_HEAD: Final = 16
-"""Channels a head of the decoder."""
+"""Channels a head of the decoder, and its least width; otherwise half of the encoder's (section 4.1: 512 beside 1024)."""
 
 
 class MaskedAutoencoder(nn.Module):
@@ -31,7 +29,7 @@ class MaskedAutoencoder(nn.Module):
         embed = encoder.patch_embed
         self.patch, self.patches = embed.patch_size[0], embed.num_patches
         self.visible = max(1, round(self.patches * (1 - mask)))
-        width = DECODER_HEAD * max(DECODER_WIDTH // DECODER_HEAD, round(encoder.embed_dim / 2 / DECODER_HEAD))
+        width = DECODER_HEAD * max(1, round(encoder.embed_dim / 2 / DECODER_HEAD))
         self.norm = nn.LayerNorm(encoder.embed_dim)
         self.to_decoder = nn.Linear(encoder.embed_dim, width)
         self.block = Block(width, num_heads=width // DECODER_HEAD, mlp_ratio=4.0, qkv_bias=True)
