@@ -132,21 +132,25 @@ class ResolvedCell:
         # What most cells do not have is not said, so that their keys are what they were before there was such a thing.
         options = {"options": dict(self.options)} if self.options else {}
         start = {"backbone": self.backbone.key} if self.backbone else {}
-        return options | start | {
-            "family": self.family,
-            "width": self.width,
-            "depth": self.depth,
-            "params": self.params,
-            "images": self.images,
-            "seed": self.seed,
-            "learning_rate": self.learning_rate,
-            "recipe": self.recipe.settings(),
-            "device": self.device,
-            "precision": self.precision,
-            "data": self.checksum,
-            "validation": self.validation,
-            "recipe_version": RECIPE_VERSION,
-        }
+        return (
+            options
+            | start
+            | {
+                "family": self.family,
+                "width": self.width,
+                "depth": self.depth,
+                "params": self.params,
+                "images": self.images,
+                "seed": self.seed,
+                "learning_rate": self.learning_rate,
+                "recipe": self.recipe.settings(),
+                "device": self.device,
+                "precision": self.precision,
+                "data": self.checksum,
+                "validation": self.validation,
+                "recipe_version": RECIPE_VERSION,
+            }
+        )
 
     @property
     def key(self) -> str:

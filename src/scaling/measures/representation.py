@@ -89,7 +89,13 @@ def as_pixels(image: Tensor, mean: Tensor, std: Tensor) -> str:
 def painted_rows(pictures: dict[str, Tensor], mean: Tensor, std: Tensor) -> list[dict[str, Any]]:
     """Rows of the reading: for each of ``pictures`` (name -> images [n, c, h, w]) an image a row, its pixels as label."""
     return [
-        {"quantity": name, "x": float(index), "label": as_pixels(image, mean, std), "value": float(image.shape[-1]), "unit": "px"}
+        {
+            "quantity": name,
+            "x": float(index),
+            "label": as_pixels(image, mean, std),
+            "value": float(image.shape[-1]),
+            "unit": "px",
+        }
         for name, images in pictures.items()
         for index, image in enumerate(images)
     ]

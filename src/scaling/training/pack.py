@@ -1,9 +1,10 @@
 """The pack runner: trains many cells in one job.
 
 torch is imported once; each cell is a forked child, so that one that fails or dies leaves its neighbours alone. As many
-run at a time as the job has places for (``places.py``), the longest first; backbones that cells start from are trained before
-them, by whichever job needs one first (a lease keeps a twin from training it too). A cell that runs out of memory beside others is
-begun again with a GPU to itself, and there with micro-batches of half the size, and half of that, at the same effective batch.
+run at a time as the job has places for (``places.py``), the longest first. Backbones that cells start from are trained
+before them, by whichever job needs one first; a lease keeps its twins from training it too. A cell that runs out of memory
+beside others is begun again with a GPU to itself, and there with micro-batches of half the size, and half of that, at the
+same effective batch.
 """
 
 from __future__ import annotations
