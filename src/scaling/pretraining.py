@@ -68,6 +68,14 @@ class Pretraining(Strict):
             return float(self.recipe.learning_rate)
         return float(f"{RATES[self.objective] * (REFERENCE_WIDTH / width) ** 0.5:.3g}")
 
+    @property
+    def cost(self) -> float:
+        """Roughly, what pre-training does with an image, in forward passes of the encoder; records hold the exact count.
+
+        MAE: three passes of the visible patches and of a decoder of a third; DINO: eight, see `training.pretraining`.
+        """
+        return 8.4 if self.masked is None else 3 * (1 - self.masked + 1 / 3)
+
     def settings(self, family: str) -> dict[str, Any]:
         """What a backbone's key says of it beside size, seed and rate: equal meanings, equal settings."""
         return {

@@ -210,8 +210,8 @@ claim = Claim(
         Curves(
             "With few labels",
             "Test loss by the number of labelled images, from scratch and after MAE, at equal steps of fine-tuning; at one "
-            "D also from scratch at equal total compute. Points: mean of the seeds with its 95 % interval. Straight lines would be "
-            "power laws.",
+            "D also from scratch at equal total compute. Points: mean of the seeds with its 95 % interval. Straight lines "
+            "would be power laws.",
             "labelled images D",
             "test loss (nats)",
             log_x=True,
