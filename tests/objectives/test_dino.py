@@ -22,7 +22,6 @@ def images() -> torch.Tensor:
 def test_the_teacher_gets_no_gradient_and_the_student_does(pair, images):
     pair.loss(images, images.flip(3)).backward()
     assert all(parameter.grad is None and not parameter.requires_grad for parameter in pair.teacher.parameters())
-    # the classifier behind the features is not used; everything else learns
     idle = {name for name, parameter in pair.student.named_parameters() if parameter.grad is None}
     assert idle == {"encoder.head.weight", "encoder.head.bias"}
 

@@ -49,6 +49,7 @@ class Projector(nn.Module):
     def __init__(self, encoder: VisionTransformer) -> None:
         super().__init__()
         self.encoder = encoder
+        encoder.head.requires_grad_(False)  # the classifier waits for labels
         self.head = Head(encoder.embed_dim)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -26,6 +26,8 @@ class MaskedAutoencoder(nn.Module):
     def __init__(self, encoder: VisionTransformer, mask: float) -> None:
         super().__init__()
         self.encoder = encoder
+        encoder.head.requires_grad_(False)  # a classifier and the norm before it wait for labels
+        encoder.fc_norm.requires_grad_(False)
         embed = encoder.patch_embed
         self.patch, self.patches = embed.patch_size[0], embed.num_patches
         self.visible = max(1, round(self.patches * (1 - mask)))
