@@ -20,19 +20,18 @@ def reconstructions(rows: list[dict[str, Any]]) -> p9.ggplot:
     if not rows:
         return empty("no image was painted")
     side = rows[0]["side"] + GAP
-    frames = []
+    columns = int(max(row["x"] for row in rows)) + 1
+    canvas = np.full((len(KINDS) * side - GAP, columns * side - GAP), np.nan)  # a raster has no holes: gaps are clear pixels
     for row in rows:
         image = np.frombuffer(bytes.fromhex(row["pixels"]), np.uint8).reshape(row["side"], row["side"])
-        down, right = np.indices(image.shape)
-        line = list(KINDS).index(row["series"])
-        place = {"x": right.ravel() + row["x"] * side, "y": -(down.ravel() + line * side), "grey": image.ravel() / 255.0}
-        frames.append(pd.DataFrame(place))
-    table = pd.concat(frames)
-    columns = len({row["x"] for row in rows})
+        top, left = list(KINDS).index(row["series"]) * side, int(row["x"]) * side
+        canvas[top : top + row["side"], left : left + row["side"]] = image / 255.0
+    down, right = np.indices(canvas.shape)
+    table = pd.DataFrame({"x": right.ravel(), "y": -down.ravel(), "grey": canvas.ravel()})
     return (
         p9.ggplot(table, p9.aes("x", "y", fill="grey"))
         + p9.geom_raster()
-        + p9.scale_fill_gradient(low="#000000", high="#ffffff", limits=(0, 1), guide=None)
+        + p9.scale_fill_gradient(low="#000000", high="#ffffff", limits=(0, 1), na_value="none", guide=None)
         + p9.scale_y_continuous(
             name="", breaks=[-(line * side + side / 2) for line in range(len(KINDS))], labels=list(KINDS.values())
         )
