@@ -13,6 +13,7 @@ from scaling.families import Architecture
 from scaling.layout import Layout
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders, SizeError
+from scaling.pretraining import Pretraining
 from scaling.study import Data, FamilySettings, Study
 from scaling.study_file import Problem, StudyError, line_of, parse, plain, read_tree
 
@@ -74,6 +75,9 @@ def _images_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts
             if not isinstance(own, dict):
                 continue
             blocks.append((("families", name, "recipe"), own.get("recipe")))
+            if isinstance(own.get("pretrain"), dict):
+                unlabelled = own["pretrain"].get("images", Pretraining.model_fields["images"].default)
+                places.append((("families", name, "pretrain", "images"), unlabelled))
             if isinstance(own.get("images"), list):
                 places += [(("families", name, "images", i), value) for i, value in enumerate(own["images"])]
     for place, recipe in blocks:

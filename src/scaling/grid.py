@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaling.families import Architecture, Option
+from scaling.pretraining import REFERENCE_WIDTH, Pretraining
 from scaling.recipe import RECIPE_VERSION, Recipe
 from scaling.study import READINGS, Slice, Study
 
@@ -44,6 +45,65 @@ class Pack:
 
 
 @dataclass(frozen=True)
+class Backbone:
+    """A net trained without labels, a cell of its own in the store, which the cells of its size and seed start from.
+
+    ``images`` are unlabelled; ``params`` and ``width`` are those of the cells.
+    """
+
+    pretraining: Pretraining
+    family: str
+    width: float
+    depth: int
+    params: int
+    seed: int
+    device: str
+    precision: str
+    checksum: str
+    validation: int
+    options: tuple[tuple[str, Option], ...] = ()
+
+    @property
+    def images(self) -> int:
+        """D of the pre-training: unlabelled images."""
+        return self.pretraining.images
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it is trained."""
+        return self.pretraining.full_recipe(self.family)
+
+    @property
+    def learning_rate(self) -> float:
+        """Peak rate."""
+        return self.pretraining.rate(self.width)
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that the key is a hash of."""
+        options = {"options": dict(self.options)} if self.options else {}
+        return options | {
+            "pretraining": self.pretraining.settings(self.family),
+            "family": self.family,
+            "width": self.width,
+            "depth": self.depth,
+            "params": self.params,
+            "images": self.images,
+            "seed": self.seed,
+            "learning_rate": self.learning_rate,
+            "device": self.device,
+            "precision": self.precision,
+            "data": self.checksum,
+            "validation": self.validation,
+            "recipe_version": RECIPE_VERSION,
+        }
+
+    @property
+    def key(self) -> str:
+        """The backbone's name in the store."""
+        return digest(self.settings())
+
+
+@dataclass(frozen=True)
 class ResolvedCell:
     """A cell with every setting resolved: nothing else decides its result.
 
@@ -64,25 +124,33 @@ class ResolvedCell:
     validation: int
     options: tuple[tuple[str, Option], ...] = ()
     """of the architecture, where they are not the usual ones; ``family`` is the one that is built, whatever its arm's name"""
+    backbone: Backbone | None = None
+    """what it starts from; None where it starts from chance"""
 
     def settings(self) -> dict[str, Any]:
         """Everything that the key is a hash of."""
+        # What most cells do not have is not said, so that their keys are what they were before there was such a thing.
         options = {"options": dict(self.options)} if self.options else {}
-        return options | {
-            "family": self.family,
-            "width": self.width,
-            "depth": self.depth,
-            "params": self.params,
-            "images": self.images,
-            "seed": self.seed,
-            "learning_rate": self.learning_rate,
-            "recipe": self.recipe.settings(),
-            "device": self.device,
-            "precision": self.precision,
-            "data": self.checksum,
-            "validation": self.validation,
-            "recipe_version": RECIPE_VERSION,
-        }
+        start = {"backbone": self.backbone.key} if self.backbone else {}
+        return (
+            options
+            | start
+            | {
+                "family": self.family,
+                "width": self.width,
+                "depth": self.depth,
+                "params": self.params,
+                "images": self.images,
+                "seed": self.seed,
+                "learning_rate": self.learning_rate,
+                "recipe": self.recipe.settings(),
+                "device": self.device,
+                "precision": self.precision,
+                "data": self.checksum,
+                "validation": self.validation,
+                "recipe_version": RECIPE_VERSION,
+            }
+        )
 
     @property
     def key(self) -> str:
@@ -138,6 +206,10 @@ def _shared_settings(study: Study, family: str) -> dict[str, Any]:
     recipe, architecture = study.family_recipe(family), study.architecture(family)
     # A family as it is says nothing more: its hash is what it was before there were variants.
     variant = {} if architecture == Architecture(family) else {"architecture": str(architecture)}
+    pretrain = study.entry(family).pretrain
+    if pretrain is not None:
+        model = architecture.family
+        variant["pretraining"] = [pretrain.settings(model), pretrain.images, pretrain.rate(REFERENCE_WIDTH)]
     return variant | {
         "recipe": recipe.settings(),
         "data": study.data.model_dump(mode="json"),

@@ -45,6 +45,9 @@ class FamilyPlan:
     seconds: float | None
     tuning_seconds: float | None
     packs: int
+    backbones: int = 0
+    """nets to be pre-trained, those for tuning left out; ``flop`` and ``seconds`` hold those that are new"""
+    backbones_stored: int = 0
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,22 @@ def _family_plan(
     rungs = {target: ladders.rung(architecture, target, image) for target in study.sizes(family)}
     members = cells(study, family)
     done, flop, seconds = 0, 0.0, 0.0
+    pretraining = study.entry(family).pretrain
+    backbones: dict[tuple[int, int], bool] = {}
+    """by (target, seed), which share one over all D: whether it is stored"""
     for cell in members:
-        if tuning is not None and tuning.rule is not None and resolve(study, cell, tuning, ladders, image).key in stored:
+        resolved = None
+        if tuning is not None and tuning.rule is not None:
+            resolved = resolve(study, cell, tuning, ladders, image)
+        if pretraining is not None and (cell.target, cell.seed) not in backbones:
+            kept = resolved is not None and resolved.backbone is not None and resolved.backbone.key in stored
+            backbones[cell.target, cell.seed] = kept
+            if not kept:
+                forward = rungs[cell.target].flop_forward
+                passes = pretraining.cost * pretraining.full_recipe(architecture.family).images_seen(pretraining.images)
+                flop += forward * passes
+                seconds += speed.seconds(forward) * passes / 3 if speed else 0.0
+        if resolved is not None and resolved.key in stored:
             done += 1
             continue
         forward = rungs[cell.target].flop_forward
@@ -154,9 +171,11 @@ def _family_plan(
         len(members),
         done,
         flop,
-        seconds if speed or done == len(members) else None,
+        seconds if speed or (done == len(members) and all(backbones.values())) else None,
         tuning_seconds,
         jobs,
+        len(backbones),
+        sum(backbones.values()),
     )
 
 

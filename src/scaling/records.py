@@ -51,7 +51,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("batch", pl.Int64, "images", "images a step"),
     Column("steps", pl.Int64, "steps", "optimiser steps taken"),
     Column("images_seen", pl.Int64, "images", "training images seen, repeats included"),
-    Column("flop", pl.Float64, "FLOP", "training compute spent: 3 x forward x images seen"),
+    Column("flop", pl.Float64, "FLOP", "training compute spent: 3 x forward x images seen, and that of its backbone"),
+    Column("flop_pretraining", pl.Float64, "FLOP", "of that, what its backbone took, whole for each cell that starts from it"),
     Column("flop_to_best", pl.Float64, "FLOP", "training compute up to the reported checkpoint"),
     Column("flop_forward", pl.Float64, "FLOP/image", "forward pass of one image"),
     Column("loss", pl.Float64, "nats", "test cross-entropy of the checkpoint best on validation"),
@@ -84,7 +85,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
 SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {column.name: column.dtype for column in COLUMNS}
 
 MEASURE_COLUMNS: Final[tuple[Column, ...]] = (
-    Column("measure", pl.String, "", "what was measured: shift, gradients, receptive-field; families, resolution ..."),
+    Column("measure", pl.String, "", "what was measured: shift, gradients, representation ...; families, resolution ..."),
     Column("quantity", pl.String, "", "the figure: accuracy, norm, seconds, memory, flop_forward ..."),
     Column("family", pl.String, "", "architecture family, or a study's name for a variant of one"),
     Column("key", pl.String, "", "the cell whose model was read; null for what is measured on no cell's model"),
@@ -93,7 +94,7 @@ MEASURE_COLUMNS: Final[tuple[Column, ...]] = (
     Column("depth", pl.Int64, "blocks", "depth of the model"),
     Column("images", pl.Int64, "images", "D of the cell"),
     Column("seed", pl.Int64, "", "seed of the cell"),
-    Column("phase", pl.String, "", "training or prediction; start or 100 steps; else empty"),
+    Column("phase", pl.String, "", "training or prediction; start, 100 steps or end; pre-training; else empty"),
     Column("x", pl.Float64, "", "what is varied: pixels of a shift, number of a layer, side in pixels, positions"),
     Column("label", pl.String, "", "name of a direction, a layer, a feature map"),
     Column("batch", pl.Int64, "images", "images a step"),

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from scaling.data import DataSettings, describe
-from scaling.grid import Cell, Pack, ResolvedCell, packs, tuning_hash
+from scaling.grid import Backbone, Cell, Pack, ResolvedCell, packs, tuning_hash
 from scaling.layout import Layout
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
@@ -92,20 +92,25 @@ def resolve(study: Study, cell: Cell, tuning: Tuning, ladders: Ladders, image: I
         raise ValueError(tuning.failure)
     architecture = study.architecture(cell.family)
     rung = ladders.rung(architecture, cell.target, image)
+    shared: dict[str, Any] = {
+        "family": architecture.family,
+        "options": architecture.options,
+        "width": rung.width,
+        "depth": rung.depth,
+        "params": rung.params,
+        "seed": cell.seed,
+        "device": tuning.device,
+        "precision": tuning.precision,
+        "checksum": tuning.checksum,
+        "validation": study.data.validation,
+    }
+    pretraining = study.entry(cell.family).pretrain
     return ResolvedCell(
-        family=architecture.family,
-        options=architecture.options,
-        width=rung.width,
-        depth=rung.depth,
-        params=rung.params,
+        **shared,
         images=cell.images,
-        seed=cell.seed,
         learning_rate=tuning.rule.rate(rung.width),
         recipe=study.family_recipe(cell.family),
-        device=tuning.device,
-        precision=tuning.precision,
-        checksum=tuning.checksum,
-        validation=study.data.validation,
+        backbone=Backbone(pretraining, **shared) if pretraining else None,
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from scaling.data import DataError, load, prepared_path
-from scaling.grid import Pack, packs
+from scaling.grid import Pack, ResolvedCell, packs
 from scaling.layout import Layout
 from scaling.models.ladder import Ladders
 from scaling.progress import Progress, read_progress
@@ -70,6 +70,8 @@ class StudyStatus:
     study: str
     packs: tuple[PackStatus, ...]
     tuning: tuple[PackStatus, ...]
+    pretraining: tuple[PackStatus, ...] = ()
+    """the backbones of each entry that has any, as far as they are known"""
 
     @property
     def counts(self) -> Counter[str]:
@@ -93,6 +95,7 @@ class Watcher:
         self._tuned: dict[str, tuple[Any, bool]] = {}
         self._cells: dict[str, list[CellStatus]] = {name: _waiting(pack) for name, pack in self._packs.items()}
         self._candidates: dict[str, list[CellStatus]] = {}
+        self._backbones: dict[str, dict[str, CellStatus]] = {}
 
     def look(self) -> StudyStatus:
         """The study as it is now."""
@@ -103,7 +106,19 @@ class Watcher:
         for name, pack in self._packs.items():
             cells = self._cells[name] = [self._seen(cell, begun) for cell in self._cells[name]]
             found.append(PackStatus(name, pack.family, tuple(cells)))
-        return StudyStatus(self.study.name, tuple(found), tuple(self._tuning(begun)))
+        tuning = tuple(self._tuning(begun))
+        for family, known in self._backbones.items():
+            self._backbones[family] = {key: self._seen(cell, begun) for key, cell in known.items()}
+        pretraining = [PackStatus(f"pretrain {name}", name, tuple(known.values())) for name, known in self._backbones.items()]
+        return StudyStatus(self.study.name, tuple(found), tuning, tuple(pretraining))
+
+    def _add_backbone(self, family: str, target: int, cell: ResolvedCell) -> None:
+        """Remember what ``cell``, of that family and size, starts from."""
+        backbone = cell.backbone
+        if backbone is not None:
+            known = self._backbones.setdefault(family, {})
+            place = CellStatus(family, target, backbone.images, backbone.seed, backbone.key, rate=backbone.learning_rate)
+            known.setdefault(backbone.key, place)
 
     def _resolve(self, family: str) -> None:
         """Find the keys of a family's cells, once for each state of its tuning file."""
@@ -124,6 +139,8 @@ class Watcher:
                 cells = [replace(cell, state=FAILED, reason=tuning.failure) for cell in cells]
             elif tuning is not None:
                 resolved = [resolve(self.study, cell, tuning, self._ladders, self._image) for cell in pack.cells]
+                for place, one in zip(pack.cells, resolved, strict=True):
+                    self._add_backbone(family, place.target, one)
                 cells = [
                     replace(cell, key=found.key, rate=found.learning_rate, reason="")
                     for cell, found in zip(cells, resolved, strict=True)
@@ -161,6 +178,9 @@ class Watcher:
                             self.study, family, target, rate, device, precision, checksum, self._ladders, self._image
                         )
                         found.append(CellStatus(family, target, anchors.images, anchors.seed, cell.key, rate=rate))
+                        if cell.backbone is not None:
+                            place = CellStatus(family, target, cell.backbone.images, cell.backbone.seed, cell.backbone.key)
+                            found += [place] * (place not in found)
         return found
 
     def _seen(self, cell: CellStatus, begun: set[str]) -> CellStatus:

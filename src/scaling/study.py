@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from scaling.claim_files import claim_files
 from scaling.families import KINDS, Architecture, Kind, Option, unusual_options
+from scaling.pretraining import PRETRAINED, Pretraining
 from scaling.recipe import Integer, Number, Recipe, RecipeChanges, Strict, recipe_for
 
 ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
@@ -20,8 +21,14 @@ RecipeName = Literal["modern", "historical"]
 FamilyName = Literal["mlp", "alexnet", "vgg", "googlenet", "plain", "resnet", "vit", "swin"]
 SOURCE_NAMES: Final = ("fashion-mnist", "fashion-mnist-full", "cifar10", "cifar100", "image-folder")
 
-Reading = Literal["shift", "gradients", "receptive-field"]
-READINGS: Final[dict[Reading, int]] = {"shift": 1, "gradients": 1, "receptive-field": 1}
+Reading = Literal["shift", "gradients", "receptive-field", "representation", "reconstruction"]
+READINGS: Final[dict[Reading, int]] = {
+    "shift": 1,
+    "gradients": 1,
+    "receptive-field": 1,
+    "representation": 1,
+    "reconstruction": 1,
+}
 """What can be read off the model of a cell, with the version of the measure: a new one is read again, and trains nothing."""
 Timing = Literal["families", "resolution", "sequence", "paper-sizes"]
 
@@ -94,10 +101,28 @@ class FamilySettings(Strict):
     measures: list[Reading] = Field(
         [],
         description="what is read off its models: shift (accuracy under shifts and crops), gradients (their norm by layer at "
-        "the start and after 100 steps), receptive-field (share of pixels that the central position depends on)",
+        "the start and after 100 steps), receptive-field (share of pixels that the central position depends on), "
+        "representation (k-NN and linear probe on its features, before and after training), reconstruction (what mae paints)",
+    )
+    pretrain: Pretraining | None = Field(
+        None, description="vit only: a backbone trained without labels, which its cells start from; null = none"
     )
 
     _distinct = field_validator("params", "images", "seeds", "measures")(_distinct)
+
+    @field_validator("pretrain")
+    @classmethod
+    def _can_be_pretrained(cls, pretrain: Pretraining | None, info: ValidationInfo) -> Pretraining | None:
+        model = info.data.get("model")
+        if pretrain is not None and model is not None and model not in PRETRAINED:
+            raise ValueError(f"{model} cannot be pre-trained; allowed: {', '.join(PRETRAINED)}")
+        return pretrain
+
+    @model_validator(mode="after")
+    def _paints(self) -> FamilySettings:
+        if "reconstruction" in self.measures and (self.pretrain is None or self.pretrain.objective != "mae"):
+            raise ValueError("measures: reconstruction is read off what mae pre-trained; give it `pretrain: {objective: mae}`")
+        return self
 
     @field_validator("options")
     @classmethod

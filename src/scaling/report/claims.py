@@ -11,10 +11,18 @@ from markupsafe import Markup
 
 from scaling.figures.claims_curves import claims_curves, rows_of
 from scaling.figures.claims_effects import claims_effects
+from scaling.figures.reconstructions import reconstructions
 from scaling.report.inline_svg import inline_svg
 
-PICTURES: Final[dict[str, Callable[[dict[str, Any]], p9.ggplot]]] = {}
-"""Name of a claim -> a figure of its own, drawn from its entry in place of the curves."""
+PICTURES: Final[dict[str, tuple[str, str, Callable[[list[dict[str, Any]]], p9.ggplot]]]] = {
+    "masked-autoencoder": (
+        "Painted patches",
+        "Test images, the quarter of their patches that the encoder saw, and what the decoder painted in the hidden ones. The "
+        "objective leaves the brightness and contrast of a hidden patch open; the picture takes the true ones.",
+        reconstructions,
+    ),
+}
+"""Name of a claim -> title and caption of a picture of its own, drawn from its rows that hold pixels."""
 
 COLUMNS: Final = {
     "claim": pl.String,
@@ -67,6 +75,9 @@ def claim_pictures(claim: dict[str, Any]) -> list[dict[str, Any]]:
         if rows := rows_of(curves, claim):
             name = f"{claim['name']}-curves-{index + 1}"
             drawn.append(_picture(name, curves["title"], curves["caption"], claims_curves(curves, rows)))
+    if claim["name"] in PICTURES and (pixels := [row for row in claim["rows"] if "pixels" in row]):
+        title, caption, draw = PICTURES[claim["name"]]
+        drawn.append(_picture(f"{claim['name']}-picture", title, caption, draw(pixels)))
     for ratios in (True, False):
         if any(part["effect"] is not None and (part["unit"] == "%") == ratios for part in claim["parts"]):
             title = "Effects as ratios" if ratios else "Effects"

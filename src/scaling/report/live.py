@@ -20,14 +20,14 @@ STYLES = {DONE: "green", DIVERGED: "yellow", RUNNING: "bold blue", STOPPED: "mag
 
 def render(status: StudyStatus, rows: int | None = None) -> RenderableType:
     """``status`` as text and tables; no more than about ``rows`` lines, all of it where that is None."""
-    jobs = [*status.tuning, *status.packs]
+    jobs = [*status.tuning, *status.pretraining, *status.packs]
     active = [pack for pack in jobs if pack.counts[RUNNING]]
     running = [(pack, cell) for pack in active for cell in pack.cells if cell.state == RUNNING]
     trouble = [(pack, cell) for pack in jobs for cell in pack.cells if cell.state in (FAILED, STOPPED, DIVERGED)]
     families = list(dict.fromkeys(pack.family for pack in status.packs))
     free = None if rows is None else max(4, rows - len(families) - 12)
     parts: list[RenderableType] = [_headline(status), _families(status, families)]
-    if len(status.packs) > len(families) or status.tuning:
+    if len(status.packs) > len(families) or status.tuning or status.pretraining:
         parts.append(_jobs(jobs, active, None if free is None else max(2, free // 4)))
     if running:
         parts.append(_running(running, None if free is None else max(2, free // 2)))
@@ -52,7 +52,7 @@ def as_data(status: StudyStatus) -> dict[str, Any]:
                 }
                 for pack in jobs
             ]
-            for kind, jobs in (("tuning", status.tuning), ("packs", status.packs))
+            for kind, jobs in (("tuning", status.tuning), ("pretraining", status.pretraining), ("packs", status.packs))
         },
     }
 
@@ -63,6 +63,9 @@ def _headline(status: StudyStatus) -> Text:
     text = Text(f"{status.study}: {counts.total()} cells: ")
     for index, (words, style) in enumerate(parts):
         text.append(", " * bool(index)).append(words, style)
+    backbones = sum((job.counts for job in status.pretraining), Counter())
+    if backbones:
+        text.append(f"; backbones: {backbones[DONE]} of {backbones.total()} done")
     return text
 
 

@@ -45,6 +45,10 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
         for rung in part.rungs:
             if rung["note"]:
                 console.print(f"{part.family}: {rung['note']}")
+    for part in plan.families:
+        if part.backbones:
+            new = part.backbones - part.backbones_stored
+            console.print(f"{part.family}: {part.backbones} backbones to start from, {new} of them to be pre-trained")
     total = plan.core_seconds
     time = "unknown until calibrated" if total is None else f"about {_minutes(total / cores)} on {cores} cores"
     console.print(f"{plan.new} cells to train, {plan.flop:.2g} FLOP, {time} with tuning")

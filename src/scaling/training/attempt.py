@@ -11,25 +11,27 @@ from typing import Any
 import torch
 
 from scaling.data import ImageData
-from scaling.grid import ResolvedCell
+from scaling.grid import Backbone, ResolvedCell
 from scaling.progress import ProgressFile
 from scaling.records import DONE
 from scaling.store import HEARTBEAT_SECONDS, Entry, Store
 from scaling.training.checkpoint import UnusableCheckpoint
 from scaling.training.loop import Interrupted, Trainer
 from scaling.training.memory import is_out_of_memory
+from scaling.training.pretraining import Pretrainer
 from scaling.training.readings import keep_weights, missing_readings, restore_weights, take_readings
+from scaling.training.start import read_start
 
 
 @dataclass(frozen=True)
 class CellTraining:
-    """What the training of ``cell`` on ``data`` into ``store`` needs.
+    """What the training of ``cell``, a run or a backbone, on ``data`` into ``store`` needs.
 
     ``alone`` says that no other cell shares its device; ``stop`` is asked between steps, ``beat`` is told the share of the
     steps that is done.
     """
 
-    cell: ResolvedCell
+    cell: ResolvedCell | Backbone
     data: ImageData
     store: Store
     machine: str
@@ -54,19 +56,27 @@ class CellTraining:
                 torch.cuda.reset_peak_memory_stats()
             found = self._attempt(found)
         trainer, entry = found
+        if isinstance(self.cell, Backbone):
+            return
         missing = missing_readings(self.store, self.cell.key, self.readings)
         take_readings(self.store, trainer, self.data, missing, entry.row["status"] == DONE)
 
     def _stored(self) -> tuple[Trainer, Entry] | None:
         """The record and the model of a cell that is stored and only to be read; None where it has to be trained."""
         entry = self.store.read(self.cell.key)
-        if entry is None:
+        if entry is None or isinstance(self.cell, Backbone):  # of a backbone, the weights are missing or it would not be here
             return None
-        trainer = Trainer(self.cell, self.data)
+        trainer = self._new()
         trainer.shrink(entry.row["micro_batch"])
         if self.readings and entry.row["status"] == DONE and not restore_weights(self.store, trainer):
             return None
         return trainer, entry
+
+    def _new(self) -> Trainer:
+        """A trainer at the cell's start."""
+        if isinstance(self.cell, Backbone):
+            return Pretrainer(self.cell, self.data)
+        return Trainer(self.cell, self.data, read_start(self.store, self.cell.backbone) if self.cell.backbone else None)
 
     @property
     def _checkpoint(self) -> Path:
@@ -89,7 +99,7 @@ class CellTraining:
             smaller = -(-trainer.micro_batch // 2)
             print(f"out of memory with {trainer.micro_batch} images at a time; goes on with {smaller}: {error}")
             return smaller
-        if self.readings and entry.row["status"] == DONE:
+        if (self.readings or isinstance(self.cell, Backbone)) and entry.row["status"] == DONE:
             keep_weights(self.store, trainer)  # before the record: a record that is there has its weights
         self.store.write(self.cell.key, entry)
         self._checkpoint.unlink(missing_ok=True)
@@ -98,14 +108,14 @@ class CellTraining:
 
     def _trainer(self) -> Trainer:
         """A trainer at the cell's checkpoint, or at its start where there is none that can be used."""
-        trainer = Trainer(self.cell, self.data)
+        trainer = self._new()
         try:
             if trainer.restore(self._checkpoint):
                 print(f"goes on from step {trainer.progress.step}")
         except UnusableCheckpoint as error:
             print(f"{error}; the cell is trained from its start")
             self._checkpoint.unlink()
-            trainer = Trainer(self.cell, self.data)
+            trainer = self._new()
         return trainer
 
     def _train(self, trainer: Trainer) -> None:

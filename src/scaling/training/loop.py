@@ -33,6 +33,7 @@ from scaling.training.images import CellImages, cell_images
 from scaling.training.memory import peak_memory
 from scaling.training.optimizer import make_optimizer
 from scaling.training.schedule import Order, evaluation_steps, rate_factor
+from scaling.training.start import Start
 from scaling.training.streams import generator, stream
 
 CHECK_EVERY: Final = 25
@@ -68,17 +69,19 @@ class Progress:
 class Trainer:
     """One cell in training: model, average, optimiser, progress."""
 
-    def __init__(self, cell: ResolvedCell, data: ImageData) -> None:
-        self.cell, self.recipe = cell, cell.recipe
+    def __init__(self, cell: ResolvedCell, data: ImageData, start: Start | None = None) -> None:
+        """``start`` is what a cell with a backbone starts from."""
+        if (start is None) != (getattr(cell, "backbone", None) is None):
+            raise ValueError(f"{cell.family}: a cell with a backbone starts from it, and no other does")
+        self.cell, self.recipe, self.start = cell, cell.recipe, start
         self.spec = ImageSpec(data.side, data.channels, len(data.classes))
         self.images: CellImages = cell_images(data, cell.images, cell.seed, cell.validation, cell.device)
         self.bf16 = cell.precision == "bf16"
         from_width = get_family(cell.family).channels_last_from
         self.channels_last = from_width is not None and cell.width >= from_width
         torch.manual_seed(stream(cell.seed, "initialisation", cell.family, cell.width, cell.depth))
-        regularisation = Regularisation(self.recipe.dropout, self.recipe.stochastic_depth)
-        self.model: nn.Module = build(cell.family, cell.width, cell.depth, self.spec, regularisation, cell.options)
-        self.flop_forward = forward_flop(self.model, self.spec)
+        self.model: nn.Module = self._build()
+        self.flop_forward, self.flop_trained = self._count()
         self.model.to(cell.device)
         if self.channels_last:
             self.model.to(memory_format=torch.channels_last)
@@ -89,10 +92,28 @@ class Trainer:
         self.steps = self.recipe.steps(cell.images)
         self.evaluate_at = evaluation_steps(self.recipe, self.steps)
         self.order = Order(cell.images, self.recipe.batch, stream(cell.seed, "order"))
-        self.progress = Progress()
+        self.progress = Progress(diverged=start.diverged if start else "")
         self.recent_loss: float | None = None
         """mean training loss of the latest steps, in nats"""
         self._window = torch.zeros((), device=cell.device)
+
+    def _build(self) -> nn.Module:
+        cell = self.cell
+        regularisation = Regularisation(self.recipe.dropout, self.recipe.stochastic_depth)
+        model = build(cell.family, cell.width, cell.depth, self.spec, regularisation, cell.options)
+        if self.start is not None:
+            self.start.into(model)
+        return model
+
+    def _count(self) -> tuple[int, float]:
+        """FLOP of one image: of a forward pass, and of all that training does with it."""
+        forward = forward_flop(self.model, self.spec)
+        return forward, 3.0 * forward
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """What is kept of the model where something is to be read off it later."""
+        return self.best
 
     # -- one step ---------------------------------------------------------------------------------------------------
 
@@ -138,10 +159,14 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.progress.step += 1
-        self.average.update(self.progress.step)
+        self._stepped()
         self._window += loss
         if self.progress.step % CHECK_EVERY == 0:
             self._look()
+
+    def _stepped(self) -> None:
+        """What follows a step of the optimiser."""
+        self.average.update(self.progress.step)
 
     @property
     def micro_batch(self) -> int:
@@ -162,12 +187,16 @@ class Trainer:
         progress.loss_steps += count
         mean = total / count
         self.recent_loss = _plain(mean)
-        weights = 1 + 2 * self.recipe.auxiliary_weight if self.cell.family == "googlenet" else 1
-        limit = BLOWN_UP * weights * math.log(self.spec.classes)
+        limit = BLOWN_UP * self._guessing()
         if not math.isfinite(mean):
             progress.diverged = f"training loss not finite within {count} steps of step {progress.step}"
         elif mean > limit and progress.step > self.recipe.warmup * self.steps:
             progress.diverged = f"training loss {mean:.3g} at step {progress.step}, above {limit:.3g}"
+
+    def _guessing(self) -> float:
+        """Training loss of a model that has learned nothing."""
+        weights = 1 + 2 * self.recipe.auxiliary_weight if self.cell.family == "googlenet" else 1
+        return weights * math.log(self.spec.classes)
 
     # -- evaluation -------------------------------------------------------------------------------------------------
 
@@ -252,7 +281,8 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = 0.0
         for parameter in self.model.parameters():
-            parameter.grad = torch.zeros_like(parameter)
+            if parameter.requires_grad:
+                parameter.grad = torch.zeros_like(parameter)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
@@ -288,7 +318,24 @@ class Trainer:
     def entry(self, machine: str) -> Entry:
         """The record of the finished run."""
         began = time.monotonic()
+        progress, row = self.progress, self._row(machine)
+        if progress.best_step and not progress.diverged:
+            self.average.model.load_state_dict(self.best)
+            test = self._evaluate(self.images.test_images, self.images.test_labels)
+            best = next(point for point in progress.curve if point["step"] == progress.best_step)
+            row |= vars(test) | {
+                "validation_loss": best["validation_loss"],
+                "validation_error": best["validation_error"],
+                "train_loss": _plain(progress.train_loss),
+            }
+        row["seconds"] = progress.seconds + time.monotonic() - began
+        row["peak_memory"] = peak_memory(self.cell.device)
+        return Entry(row, self.cell.settings(), progress.curve)
+
+    def _row(self, machine: str) -> dict[str, Any]:
+        """The record's row, without what an evaluation says."""
         progress, cell = self.progress, self.cell
+        before = self.start.flop if self.start else 0.0
         row: dict[str, Any] = {
             "key": cell.key,
             "family": cell.family,
@@ -303,8 +350,8 @@ class Trainer:
             "batch": self.recipe.batch,
             "steps": progress.step,
             "images_seen": progress.step * self.recipe.batch,
-            "flop": 3.0 * self.flop_forward * progress.step * self.recipe.batch,
-            "flop_to_best": 3.0 * self.flop_forward * progress.best_step * self.recipe.batch,
+            "flop": before + self.flop_trained * progress.step * self.recipe.batch,
+            "flop_to_best": before + self.flop_trained * progress.best_step * self.recipe.batch,
             "flop_forward": float(self.flop_forward),
             "best_step": progress.best_step,
             "stopped_early": progress.stopped_early,
@@ -318,18 +365,9 @@ class Trainer:
             "micro_batch": self.micro_batch,
             "ghost_batch_norm": self.micro_batch < self.recipe.batch and _has_batch_norm(self.model),
         }
-        if progress.best_step and not progress.diverged:
-            self.average.model.load_state_dict(self.best)
-            test = self._evaluate(self.images.test_images, self.images.test_labels)
-            best = next(point for point in progress.curve if point["step"] == progress.best_step)
-            row |= vars(test) | {
-                "validation_loss": best["validation_loss"],
-                "validation_error": best["validation_error"],
-                "train_loss": _plain(progress.train_loss),
-            }
-        row["seconds"] = progress.seconds + time.monotonic() - began
-        row["peak_memory"] = peak_memory(cell.device)
-        return Entry(row, cell.settings(), progress.curve)
+        if self.start is not None:
+            row["flop_pretraining"] = before
+        return row
 
 
 def _has_batch_norm(model: nn.Module) -> bool:

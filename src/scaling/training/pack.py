@@ -1,8 +1,10 @@
 """The pack runner: trains many cells in one job.
 
 torch is imported once; each cell is a forked child, so that one that fails or dies leaves its neighbours alone. As many
-run at a time as the job has places for (``places.py``), the longest first. A cell that runs out of memory beside others is
-begun again with a GPU to itself, and there with micro-batches of half the size, and half of that, at the same effective batch.
+run at a time as the job has places for (``places.py``), the longest first. Backbones that cells start from are trained
+before them, by whichever job needs one first; a lease keeps its twins from training it too. A cell that runs out of memory
+beside others is begun again with a GPU to itself, and there with micro-batches of half the size, and half of that, at the
+same effective batch.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from typing import Any, Final
 import torch
 
 from scaling.data import ImageData, load
-from scaling.grid import ResolvedCell
+from scaling.grid import Backbone, ResolvedCell
 from scaling.models import get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec
@@ -37,6 +39,7 @@ from scaling.training.optimizer import make_optimizer
 from scaling.training.pack_line import PackLine
 from scaling.training.places import Cores, GpuShares, Place, Places
 from scaling.training.readings import complete
+from scaling.training.start import is_kept
 
 RESUMABLE: Final = 75
 """Exit code of a child, and of a job, that stopped with its work saved (EX_TEMPFAIL)."""
@@ -49,9 +52,13 @@ POLL_SECONDS: Final = 0.1
 _fork = multiprocessing.get_context("fork")
 
 
+Job = ResolvedCell | Backbone
+"""What a child trains."""
+
+
 @dataclass
 class _Running:
-    cell: ResolvedCell
+    cell: Job
     child: Any
     lease: Lease
     share: Any
@@ -100,11 +107,14 @@ class PackRunner:
 
     def run(self, cells: list[ResolvedCell]) -> Outcome:
         """Train, and read, each of ``cells`` of which the store does not hold all; returns once every one has ended."""
-        if not all(complete(self.store, cell.key, self.readings) for cell in cells):
+        new = [cell for cell in cells if not complete(self.store, cell.key, self.readings)]
+        if new:
             _import_before_forking(cells)
         outcome = Outcome()
-        costs = {cell.key: _cost(cell) for cell in cells}
-        waiting = sorted({cell.key: cell for cell in cells}.values(), key=lambda cell: -costs[cell.key])
+        backbones = {cell.backbone.key: cell.backbone for cell in new if cell.backbone}
+        jobs: list[Job] = [*backbones.values(), *{cell.key: cell for cell in cells}.values()]
+        costs = {job.key: _cost(job) for job in jobs}
+        waiting = sorted(jobs, key=lambda job: (job.key not in backbones, -costs[job.key]))
         running: list[_Running] = []
         line = PackLine(self.label, len(costs), sum(costs.values()))
         with self._signals():
@@ -128,15 +138,22 @@ class PackRunner:
         ended = sum(costs[key] for key in [*outcome.finished, *outcome.failed])
         return ended + sum(costs[job.cell.key] * job.share.value for job in running)
 
-    def _start_next(self, waiting: list[ResolvedCell], running: list[_Running], outcome: Outcome) -> bool:
+    def _start_next(self, waiting: list[Job], running: list[_Running], outcome: Outcome) -> bool:
         """Start the first waiting cell that no other trainer holds; True where one was started or found stored."""
         for cell in list(waiting):
-            entry = self._stored(cell.key)
+            entry = self._stored(cell)
             if entry is not None:
                 waiting.remove(cell)
                 self.places.learn(cell, entry.row["peak_memory"])
                 outcome.finished.append(cell.key)
                 return True
+            backbone = None if isinstance(cell, Backbone) else cell.backbone
+            if backbone is not None and backbone.key in outcome.failed:
+                waiting.remove(cell)
+                self._fail(cell, f"its backbone {backbone.key}: {outcome.failed[backbone.key]}", outcome)
+                return True
+            if backbone is not None and not is_kept(self.store, backbone):
+                continue  # it is being trained
             lease = self.store.lease(cell.key)
             if lease.owner_now()[1]:
                 continue  # a twin trains it: look again later
@@ -146,7 +163,7 @@ class PackRunner:
             if not lease.acquire():
                 self.places.free(place)
                 continue
-            if self._stored(cell.key) is not None:
+            if self._stored(cell) is not None:
                 lease.release()
                 self.places.free(place)
                 continue
@@ -158,10 +175,19 @@ class PackRunner:
             return True
         return False
 
-    def _stored(self, key: str) -> Entry | None:
+    def _stored(self, cell: Job) -> Entry | None:
         """The record of a cell of which nothing is left to do; a damaged one is set aside."""
-        entry = self.store.read_or_discard(key, self._warn)
-        return entry if entry is not None and complete(self.store, key, self.readings) else None
+        entry = self.store.read_or_discard(cell.key, self._warn)
+        if isinstance(cell, Backbone):
+            return entry if is_kept(self.store, cell) else None
+        return entry if entry is not None and complete(self.store, cell.key, self.readings) else None
+
+    def _fail(self, cell: Job, reason: str, outcome: Outcome) -> None:
+        """A cell that cannot be trained: its log says why, and so does whoever asks for it."""
+        outcome.failed[cell.key] = reason
+        self.store.folder(cell.key).mkdir(parents=True, exist_ok=True)
+        with self.store.log_path(cell.key).open("a") as log:
+            log.write(reason + "\n")
 
     def _reap(self, waiting: list[ResolvedCell], running: list[_Running], outcome: Outcome) -> None:
         for job in [job for job in running if not job.child.is_alive()]:
@@ -171,9 +197,9 @@ class PackRunner:
             self._ended(job, waiting, outcome)
             job.lease.release()
 
-    def _ended(self, job: _Running, waiting: list[ResolvedCell], outcome: Outcome) -> None:
+    def _ended(self, job: _Running, waiting: list[Job], outcome: Outcome) -> None:
         key, code = job.cell.key, job.child.exitcode
-        entry = self._stored(key)
+        entry = self._stored(job.cell)
         if entry is not None:
             outcome.finished.append(key)
             self.places.learn(job.cell, entry.row["peak_memory"])
@@ -185,9 +211,7 @@ class PackRunner:
             outcome.failed[key] = "stopped before its end; the next run goes on from its checkpoint"
             outcome.interrupted = True
         elif code is not None and code < 0:
-            outcome.failed[key] = f"killed by {signal.Signals(-code).name}"
-            with self.store.log_path(key).open("a") as log:
-                log.write(outcome.failed[key] + "\n")
+            self._fail(job.cell, f"killed by {signal.Signals(-code).name}", outcome)
         else:
             outcome.failed[key] = last_line(self.store.log_path(key)) or f"exit code {code}"
         if key in outcome.failed and code not in (RESUMABLE, CROWDED):
@@ -204,7 +228,7 @@ class PackRunner:
             self._warn("the job's time limit is near: writing checkpoints")
             self._stop.set()
 
-    def _train(self, cell: ResolvedCell, share: Any, place: Place) -> None:
+    def _train(self, cell: Job, share: Any, place: Place) -> None:
         """The child: train ``cell``, store its record, leave with an exit code."""
         parent = os.getppid()
         log = self.store.log_path(cell.key).open("w", buffering=1)
@@ -271,10 +295,11 @@ def _import_before_forking(cells: list[ResolvedCell]) -> None:
     forward_flop(torch.nn.Flatten(), ImageSpec(28, 1, 2))
 
 
-def _cost(cell: ResolvedCell) -> float:
+def _cost(cell: Job) -> float:
     """Relative cost of a cell: images seen x parameters, with a floor for the overhead of small models."""
     return cell.recipe.images_seen(cell.images) * (20_000 + cell.params)
 
 
-def _name(cell: ResolvedCell) -> str:
-    return f"{cell.family} N={cell.params} D={cell.images} seed={cell.seed} ({cell.key})"
+def _name(cell: Job) -> str:
+    kind = f"backbone ({cell.pretraining.objective}) of " if isinstance(cell, Backbone) else ""
+    return f"{kind}{cell.family} N={cell.params} D={cell.images} seed={cell.seed} ({cell.key})"

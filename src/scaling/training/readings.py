@@ -19,24 +19,31 @@ from torch import Tensor
 from scaling.data import ImageData
 from scaling.grid import ResolvedCell
 from scaling.measures.gradients import gradient_norms, receptive_fields
+from scaling.measures.representation import PAINTED, accuracies, painted_rows
 from scaling.measures.shift import TEST_IMAGES, shift_readings
+from scaling.objectives.mae import MaskedAutoencoder
 from scaling.store import Store
 from scaling.study import READINGS
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint, save_checkpoint
 from scaling.training.loop import Trainer
+from scaling.training.pretraining import objective_model
+from scaling.training.start import Start
+from scaling.training.streams import generator
 
 GRADIENT_STEPS: Final = 100
 GRADIENT_BATCHES: Final = 4
 """Batches over whose gradients a norm's root mean square is taken: those of the next steps."""
 FIELD_IMAGES: Final = 64
 PREDICTION_BATCH: Final = 250
+REPRESENTATION_IMAGES: Final = 2_500
+"""Test images whose class the features have to tell."""
 
 Row = dict[str, Any]
 
 
 def keep_weights(store: Store, trainer: Trainer) -> None:
     """Write the weights of the reported checkpoint of a trainer that has ended beside its record."""
-    save_checkpoint(store.weights_path(trainer.cell.key), trainer.best, {}, trainer.cell.settings())
+    save_checkpoint(store.weights_path(trainer.cell.key), trainer.weights, {}, trainer.cell.settings())
 
 
 def restore_weights(store: Store, trainer: Trainer) -> bool:
@@ -73,7 +80,9 @@ def take_readings(store: Store, trainer: Trainer, data: ImageData, names: Iterab
     takers: dict[str, Callable[[], list[Row]]] = {
         "shift": lambda: _shift(trainer) if done else [],
         "receptive-field": lambda: _fields(trainer) if done else [],
-        "gradients": lambda: gradient_readings(trainer.cell, data, trainer.micro_batch),
+        "gradients": lambda: gradient_readings(trainer.cell, data, trainer.micro_batch, trainer.start),
+        "representation": lambda: _representation(trainer, data) if done else [],
+        "reconstruction": lambda: _reconstruction(trainer) if done else [],
     }
     for name in names:
         store.write_reading(trainer.cell.key, name, READINGS[name], takers[name]())
@@ -100,12 +109,51 @@ def _fields(trainer: Trainer) -> list[Row]:
     return receptive_fields(trainer.average.model, trainer.cell.family, images)
 
 
-def gradient_readings(cell: ResolvedCell, data: ImageData, micro_batch: int = 0) -> list[Row]:
+def _representation(trainer: Trainer, data: ImageData) -> list[Row]:
+    """What the features tell of the class at the start and at the end of training, and how pre-training went."""
+    images, cell = trainer.images, trainer.cell
+    train = images.train.batch(torch.arange(len(images.train)))
+    test = images.test_images[:REPRESENTATION_IMAGES], images.test_labels[:REPRESENTATION_IMAGES]
+    both = [(trainer.prepare(pixels), labels) for pixels, labels in (train, test)]
+    models = {"start": Trainer(cell, data, trainer.start).model, "end": trainer.average.model}
+    rows: list[Row] = [
+        {"quantity": f"{name} accuracy", "phase": phase, "value": accuracy, "unit": "share"}
+        for phase, model in models.items()
+        for name, accuracy in accuracies(model, *both, trainer.spec.classes).items()
+    ]
+    points = trainer.start.curve if trainer.start else []
+    shown = ("validation_loss", "entropy", "information")
+    return rows + [
+        {"quantity": name, "phase": "pre-training", "x": float(point["step"]), "value": point[name], "unit": ""}
+        for point in points
+        for name in shown
+        if name in point
+    ]
+
+
+def _reconstruction(trainer: Trainer) -> list[Row]:
+    """The first test images: whole, as the encoder of the cell's backbone saw them, and as its decoder painted them."""
+    cell, start, images = trainer.cell, trainer.start, trainer.images
+    if cell.backbone is None or start is None:
+        raise ValueError("a cell without a backbone has nothing that paints images")
+    model = objective_model(cell.backbone, trainer.spec).to(cell.device)
+    if not isinstance(model, MaskedAutoencoder):
+        raise ValueError(f"the objective {start.objective} paints no images")
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            tensor.copy_(start.tensors[name].view(tensor.shape))
+    whole = trainer.prepare(images.test_images[:PAINTED])
+    order = model.eval().order(PAINTED, generator(0, "reconstruction")).to(cell.device)
+    seen, painted = model.reconstruct(whole, order)
+    return painted_rows({"original": whole, "visible": seen, "painted": painted}, images.mean, images.std)
+
+
+def gradient_readings(cell: ResolvedCell, data: ImageData, micro_batch: int = 0, start: Start | None = None) -> list[Row]:
     """Norm of the gradient by layer at the start of the cell's training and after 100 of its steps, before clipping.
 
     ``micro_batch`` images are computed at a time; 0 = the whole batch.
     """
-    trainer = Trainer(cell, data)
+    trainer = Trainer(cell, data, start)
     trainer.shrink(micro_batch)
     trainer.model.train()
     rows = _norms(trainer, "start")

@@ -1,0 +1,101 @@
+"""What a backbone's features are worth: nearest neighbours and a linear classifier on them, and images painted by an MAE.
+
+Both classifiers see the features of labelled images, standardised by them; the backbone stays as it is. Protocol of Caron et
+al. 2021, section 4.1: cosine similarity, votes weighted by exp(similarity / 0.07), k = 20.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+NEIGHBOURS: Final = 20
+VOTE_TEMPERATURE: Final = 0.07
+PROBE_STEPS: Final = 200
+"""Most steps of L-BFGS; the problem is convex, and fewer do."""
+PAINTED: Final = 6
+"""Images whose reconstruction is kept."""
+
+
+@torch.no_grad()
+def features(model: nn.Module, images: Tensor, at_a_time: int = 250) -> Tensor:
+    """What the classifier of ``model``, its last linear layer, is given of normalised images [n, c, h, w]: [n, e]."""
+    classifier = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+    found: list[Tensor] = []
+    hook = classifier.register_forward_pre_hook(lambda _, given: found.append(given[0].float()))
+    try:
+        for part in images.split(at_a_time):
+            model.eval()(part)
+    finally:
+        hook.remove()
+    return torch.cat(found)
+
+
+def standardise(known: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
+    """Both [n, e], centred and scaled feature by feature as ``known`` asks for."""
+    mean, deviation = known.mean(0), known.std(0).clamp_min(1e-6)
+    return (known - mean) / deviation, (asked - mean) / deviation
+
+
+def neighbours(known: Tensor, labels: Tensor, asked: Tensor, classes: int) -> Tensor:
+    """Class of each of ``asked`` [m, e] by the vote of its nearest of ``known`` [n, e] with ``labels`` [n]: [m]."""
+    near, at = (F.normalize(asked, dim=1) @ F.normalize(known, dim=1).T).topk(min(NEIGHBOURS, len(known)), 1)
+    votes = torch.zeros(len(asked), classes, device=asked.device)
+    return votes.scatter_add_(1, labels[at].long(), ((near - 1) / VOTE_TEMPERATURE).exp()).argmax(1)
+
+
+@torch.enable_grad()
+def probe(known: Tensor, labels: Tensor, asked: Tensor, classes: int) -> Tensor:
+    """Class of each of ``asked`` [m, e] by multinomial logistic regression on ``known``: [m].
+
+    The penalty on the weights is their squared length over twice the number of labels: a unit normal prior.
+    """
+    known, asked = known.double(), asked.double()
+    weight = torch.zeros(classes, known.shape[1], dtype=known.dtype, device=known.device, requires_grad=True)
+    bias = torch.zeros(classes, dtype=known.dtype, device=known.device, requires_grad=True)
+    solver = torch.optim.LBFGS([weight, bias], max_iter=PROBE_STEPS, line_search_fn="strong_wolfe")
+
+    def objective() -> Tensor:
+        solver.zero_grad()
+        loss = F.cross_entropy(F.linear(known, weight, bias), labels.long()) + weight.square().sum() / (2 * len(known))
+        loss.backward()
+        return loss
+
+    solver.step(objective)
+    return F.linear(asked, weight.detach(), bias.detach()).argmax(1)
+
+
+def accuracies(model: nn.Module, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], classes: int) -> dict[str, float]:
+    """Accuracy on ``test`` (normalised images, labels) by the labels of ``train``: of neighbours and of the probe."""
+    known, asked = standardise(features(model, train[0]), features(model, test[0]))
+    return {
+        name: (predict(known, train[1], asked, classes) == test[1]).float().mean().item()
+        for name, predict in (("neighbours", neighbours), ("probe", probe))
+    }
+
+
+def as_pixels(image: Tensor, mean: Tensor, std: Tensor) -> str:
+    """A normalised image [c, h, w] as grey pixels, two hex digits each, row by row; NaN is 80, a middling grey.
+
+    Colour is averaged over.
+    """
+    grey = (image * std[:, None, None] + mean[:, None, None]).mean(0).nan_to_num(0x80 / 255)
+    return bytes((grey.clamp(0, 1) * 255).round().to(torch.uint8).flatten().tolist()).hex()
+
+
+def painted_rows(pictures: dict[str, Tensor], mean: Tensor, std: Tensor) -> list[dict[str, Any]]:
+    """Rows of the reading: for each of ``pictures`` (name -> images [n, c, h, w]) an image a row, its pixels as label."""
+    return [
+        {
+            "quantity": name,
+            "x": float(index),
+            "label": as_pixels(image, mean, std),
+            "value": float(image.shape[-1]),
+            "unit": "px",
+        }
+        for name, images in pictures.items()
+        for index, image in enumerate(images)
+    ]

@@ -1,0 +1,130 @@
+"""Training a backbone without labels: the loop of ``loop.py`` with another model, another loss, and nothing to choose.
+
+The last weights are what is kept, decoder or student included: a cell takes the encoder, a reading may want the rest.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from scaling.data import ImageData
+from scaling.data.augment import normalise
+from scaling.grid import Backbone
+from scaling.measures.evaluation import EVALUATION_BATCH
+from scaling.models import build
+from scaling.models.counting import forward_flop
+from scaling.models.family import ImageSpec, Regularisation
+from scaling.objectives.dino import ANSWERS, SelfDistillation, view
+from scaling.objectives.mae import MaskedAutoencoder
+from scaling.store import Entry
+from scaling.training.loop import CHECK_EVERY, Trainer
+from scaling.training.memory import peak_memory
+from scaling.training.streams import generator, stream
+
+
+def objective_model(backbone: Backbone, spec: ImageSpec) -> MaskedAutoencoder | SelfDistillation:
+    """The encoder with what its objective adds, initialised from torch's global random stream."""
+    recipe = backbone.recipe
+    rates = Regularisation(recipe.dropout, recipe.stochastic_depth)
+    encoder = build(backbone.family, backbone.width, backbone.depth, spec, rates, backbone.options)
+    share = backbone.pretraining.masked
+    return SelfDistillation(encoder) if share is None else MaskedAutoencoder(encoder, share)
+
+
+def objective_flop(model: MaskedAutoencoder | SelfDistillation, spec: ImageSpec) -> tuple[int, float]:
+    """FLOP of one image: of a forward pass, and of all that pre-training does with it (a backward pass is two forward).
+
+    DINO: two views forward and backward by the student, and forward by the teacher.
+    """
+    if isinstance(model, MaskedAutoencoder):
+        forward = forward_flop(model, spec)
+        return forward, 3.0 * forward
+    forward = forward_flop(model.student, spec)
+    return forward, 2.0 * 3.0 * forward + 2.0 * forward
+
+
+class Pretrainer(Trainer):
+    """One backbone in training."""
+
+    cell: Backbone  # type: ignore[assignment]
+
+    def __init__(self, backbone: Backbone, data: ImageData) -> None:
+        super().__init__(backbone, data)  # type: ignore[arg-type]
+        self.best = {}
+
+    def _build(self) -> nn.Module:
+        return objective_model(self.cell, self.spec)
+
+    def _count(self) -> tuple[int, float]:
+        return objective_flop(self.model, self.spec)  # type: ignore[arg-type]
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """All of the model."""
+        return self.model.state_dict()
+
+    def _guessing(self) -> float:
+        # Targets of variance 1, guessed to be 0; or each of the head's answers as likely as any other.
+        return 1.0 if isinstance(self.model, MaskedAutoencoder) else math.log(ANSWERS)
+
+    def loss(self, images: Tensor, draws: torch.Generator) -> Tensor:
+        """The objective on normalised images [b, c, h, w], a scalar; masks or views come from ``draws``."""
+        model = self.model
+        if isinstance(model, MaskedAutoencoder):
+            return model.loss(images, model.order(len(images), draws).to(images.device))
+        return model.loss(view(images, draws), view(images, draws))
+
+    def backward(self, step: int) -> Tensor:
+        """Forward and backward pass of the batch of ``step``; its mean loss, a scalar. No label is looked at."""
+        images, _ = self.images.train.batch(self.order.indices(step))
+        images = self.augment(images, generator(self.cell.seed, "augment", step))
+        draws = generator(self.cell.seed, "objective", step)
+        torch.manual_seed(stream(self.cell.seed, "dropout", step))
+        total = torch.zeros((), device=images.device)
+        for part in images.split(self.micro_batch):
+            with torch.autocast(self.cell.device, torch.bfloat16, enabled=self.bf16):
+                loss = self.loss(self.prepare(part), draws)
+            loss = loss * (len(part) / len(images))
+            loss.backward()
+            total += loss.detach()
+        return total
+
+    def _stepped(self) -> None:
+        if isinstance(self.model, SelfDistillation):
+            self.model.follow(self.progress.step / self.steps)
+
+    @torch.no_grad()
+    def _validate(self) -> None:
+        """A point of the curve: loss on validation images, always with the same draws; of DINO what its teacher says."""
+        progress, model = self.progress, self.model.eval()
+        if progress.step % CHECK_EVERY:
+            self._look()
+        draws = generator(0, "validation")
+        images = self.images.validation_images
+        parts = [
+            normalise(part, self.images.mean, self.images.std) for part in images.split(min(EVALUATION_BATCH, len(images)))
+        ]
+        held = sum(self.loss(part, draws).item() * len(part) for part in parts) / len(images)
+        mean = progress.loss_sum / max(1, progress.loss_steps)
+        progress.loss_sum, progress.loss_steps, progress.train_loss = 0.0, 0, mean
+        point = {"step": progress.step, "validation_loss": held if math.isfinite(held) else None}
+        point["train_loss"] = mean if math.isfinite(mean) else None
+        if isinstance(model, SelfDistillation):
+            model.forget()
+            point["entropy"], point["information"] = model.entropy(torch.cat(parts))
+        progress.curve.append(point)
+        if not math.isfinite(held):
+            progress.diverged = f"validation loss not finite at step {progress.step}"
+        else:
+            progress.best_loss, progress.best_step = held, progress.step
+
+    def entry(self, machine: str) -> Entry:
+        """The record of the finished backbone: columns of the runs table, without what labels are needed for."""
+        progress, row = self.progress, self._row(machine)
+        if not progress.diverged:
+            row |= {"validation_loss": progress.curve[-1]["validation_loss"], "train_loss": progress.curve[-1]["train_loss"]}
+        row |= {"seconds": progress.seconds, "peak_memory": peak_memory(self.cell.device)}
+        return Entry(row, self.cell.settings(), progress.curve)
