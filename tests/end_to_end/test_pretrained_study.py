@@ -17,7 +17,11 @@ families:
     measures: [representation, reconstruction]
     pretrain: {objective: mae, images: 500, recipe: {images_floor: 1280, evaluations: 2}}
 grid: {params: [5000], images: [300]}
-recipe: {images_floor: 640, images_factor: 1, evaluations: 2, anchors: {params: [5000], images: 200, rates: [0.01, 0.02], widen: 0}}
+recipe:
+  images_floor: 640
+  images_factor: 1
+  evaluations: 2
+  anchors: {params: [5000], images: 200, rates: [0.01, 0.02], widen: 0}
 """
 
 
