@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import scaling
+from scaling.calibration import CalibrationError, read_calibration
 from scaling.check import open_study
 from scaling.data import DamagedData, DataError, load
 from scaling.layout import Layout
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
-from scaling.plan import read_speed
 from scaling.progress import read_progress
 from scaling.store import Store
 from scaling.study_file import StudyError, read_tree
@@ -101,9 +101,9 @@ def test_prepared_images(poisoned, tmp_path):
 def test_caches(poisoned, tmp_path):
     layout = Layout("s", tmp_path)
     poisoned(layout.ladders)
-    poisoned(layout.speed)
     assert Ladders(layout.ladders).rung("mlp", 13_000, ImageSpec(28, 1, 10)).params > 0
-    assert read_speed(layout.speed) == {}
+    with pytest.raises(CalibrationError, match="not a calibration"):
+        read_calibration(poisoned(layout.speed))
 
 
 def test_study_file(poisoned, tmp_path):

@@ -184,7 +184,7 @@ def test_all_done_has_ended(watched):
 def test_tuning_shows_what_it_has_begun(watched, prepared, images):
     from scaling.data import prepared_path
     from scaling.models.ladder import Ladders
-    from scaling.resolve import data_settings, image_spec
+    from scaling.study_images import data_settings, image_spec
     from scaling.training.tuning import candidate
 
     watched.layout.tuning("mlp").unlink()

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml.comments import CommentedMap
 
+from scaling.calibration import CalibrationError, usable_calibration
 from scaling.data import DataError, DataSettings, SourceFacts, describe
 from scaling.families import Architecture
 from scaling.layout import Layout
@@ -18,10 +19,11 @@ from scaling.study import Data, FamilySettings, Study
 from scaling.study_file import Problem, StudyError, line_of, parse, plain, read_tree
 
 
-def open_study(path: Path, ladders: Ladders | None = None) -> Study:
-    """The study at ``path``, valid in itself and against its data and the families' ranges.
+def open_study(path: Path, ladders: Ladders | None = None, *, calibrated: bool = True) -> Study:
+    """The study at ``path``, valid in itself and against its data, the families' ranges and its calibration.
 
-    Raises StudyError with every problem found: also those of data and sizes, where the parts that they need are valid.
+    ``calibrated`` is False for what makes the calibration. Raises StudyError with every problem found: also those of data and
+    sizes, where the parts that they need are valid.
     """
     tree = read_tree(path)
     study, problems = parse(tree)
@@ -34,6 +36,8 @@ def open_study(path: Path, ladders: Ladders | None = None) -> Study:
         if study is not None:
             problems += _anchor_problems(study, tree, facts, ladders)
             problems += _timing_problems(study, tree, facts, ladders)
+            if calibrated and study.jobs.minutes is not None:
+                problems += _calibration_problems(study, path, tree, facts)
     if problems or study is None:
         raise StudyError(path, sorted(problems, key=lambda problem: problem.line or 0))
     return study
@@ -160,6 +164,16 @@ def _timing_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladde
         except SizeError as error:
             problems.append(Problem(place, str(error), line_of(tree, place)))
     return problems
+
+
+def _calibration_problems(study: Study, path: Path, tree: CommentedMap, facts: SourceFacts) -> list[Problem]:
+    """Jobs sized in minutes by a calibration that cannot say how long they take."""
+    try:
+        usable_calibration(study, ImageSpec(facts.side, facts.channels, facts.classes), path)
+    except CalibrationError as error:
+        place = ("jobs", "minutes")
+        return [Problem(place, f"received {study.jobs.minutes:g}; {error}", line_of(tree, place))]
+    return []
 
 
 def _is_count(value: Any) -> bool:

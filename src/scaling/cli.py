@@ -42,44 +42,64 @@ LOOK_SECONDS = 2.0
 @app.command()
 def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """What running a study would cost now: sizes, cells new and stored, FLOP, time on this machine."""
-    from scaling.plan import make_plan, read_speed
+    from scaling.plan import known_paces, make_plan
     from scaling.report.terminal import print_plan
+    from scaling.study_images import image_spec
 
     study = open_study(study_path)
     layout = Layout(study.name)
-    if {str(study.architecture(family)) for family in study.families} - set(read_speed(layout.speed)):
+    if known_paces(study, layout, image_spec(study)) is None:
         say("measuring this machine's speed, once")
-        _calibrate(study, layout)
+        _calibrate(study, layout, layout.speed, keep=False)
     found = make_plan(study, layout)
     if output_json:
-        print(json.dumps(asdict(found) | {"new": found.new, "core_seconds": found.core_seconds}, indent=1))
+        sums = {"new": found.new, "core_seconds": found.core_seconds, "jobs": found.jobs}
+        print(json.dumps(asdict(found) | sums, indent=1))
     else:
         print_plan(found, study, os.cpu_count() or 1)
 
 
 @app.command()
 def calibrate(study_path: StudyPath = DEFAULT_STUDY) -> None:
-    """Measure how fast this machine trains the families of a study; `scaling plan` reads it."""
-    study = open_study(study_path)
-    layout = Layout(study.name)
-    _calibrate(study, layout)
-    say(f"written to {layout.speed}")
+    """Measure how fast this machine trains the families of a study, into the file that its jobs.calibration names.
+
+    What the file holds is kept, and what it lacks is added: jobs are sized by it. To measure anew, remove it.
+    """
+    study = open_study(study_path, calibrated=False)
+    path = study.jobs.calibration
+    _calibrate(study, Layout(study.name), path, keep=True)
+    say(f"{path}: keep it for as long as the study is trained, its jobs are sized by it")
 
 
-def _calibrate(study: Study, layout: Layout) -> None:
+def _calibrate(study: Study, layout: Layout, path: Path, keep: bool) -> None:
+    """Measure into ``path``; with ``keep`` a file of another machine is refused, else it is made anew."""
+    from scaling.calibration import CalibrationError, read_calibration, write_calibration
     from scaling.models.ladder import Ladders
-    from scaling.resolve import image_spec
+    from scaling.study_images import image_spec
     from scaling.training.calibration import calibrate as measure
     from scaling.training.device import detect
 
-    measure(study, Ladders(layout.ladders), image_spec(study), layout.speed, detect(study.device).kind)
+    device = detect(study.device, study.precision)
+    try:
+        known = read_calibration(path)
+    except CalibrationError:
+        if keep:
+            raise
+        known = None
+    here = (device.kind, device.precision, device.machine)
+    if known is not None and (known.device, known.precision, known.machine) != here:
+        if keep:
+            raise CalibrationError(f"{path} is of {known}, this is {', '.join(here)}; name another file by jobs.calibration")
+        known = None
+    image = image_spec(study)
+    write_calibration(measure(study, Ladders(layout.ladders), image, device, known, say), path)
 
 
 @app.command()
 def prepare(study_path: StudyPath = DEFAULT_STUDY) -> None:
     """Put the study's images into one file, checked and ready to be mapped into memory."""
     from scaling.data import prepare as prepare_data
-    from scaling.resolve import data_settings
+    from scaling.study_images import data_settings
 
     study = open_study(study_path)
     say(f"images: {prepare_data(data_settings(study), Layout(study.name).data)}")
@@ -91,8 +111,8 @@ def tune(study_path: StudyPath, family: str, cores: Cores = None, machine_cores:
     from scaling.data import load
     from scaling.grid import tuning_hash
     from scaling.models.ladder import Ladders
-    from scaling.resolve import image_spec
     from scaling.store import Store, write_atomic
+    from scaling.study_images import image_spec
     from scaling.training.device import detect
     from scaling.training.tuning import tune as tune_family
 
@@ -125,7 +145,7 @@ def tune(study_path: StudyPath, family: str, cores: Cores = None, machine_cores:
 def _data_path(study: Study, layout: Layout) -> Path:
     """The prepared images, checked; a damaged file is named and rebuilt."""
     from scaling.data import prepare
-    from scaling.resolve import data_settings
+    from scaling.study_images import data_settings
 
     return prepare(data_settings(study), layout.data, progress=False)
 
@@ -162,14 +182,15 @@ def _exit_if_interrupted(outcome) -> None:
 @app.command()
 def train(study_path: StudyPath, pack: str, cores: Cores = None, machine_cores: MachineCores = None) -> None:
     """Train the cells of one pack of a study; writes its table whatever became of each cell."""
-    from scaling.grid import packs
     from scaling.models.ladder import Ladders
-    from scaling.resolve import gather, image_spec, read_tuning, resolve, write_table
+    from scaling.packing import packs_of
+    from scaling.resolve import gather, read_tuning, resolve, write_table
+    from scaling.study_images import image_spec
     from scaling.training.device import detect
 
     study = open_study(study_path)
     layout = Layout(study.name)
-    jobs = packs(study)
+    jobs = packs_of(study, layout)
     if pack not in jobs:
         near = difflib.get_close_matches(pack, jobs, n=1)
         say(f"{study_path} has no pack {pack}" + (f"; did you mean {near[0]}?" if near else f"; it has {', '.join(jobs)}"))
@@ -206,7 +227,8 @@ def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
     from scaling.measures.timing import Machine
     from scaling.measures.timing import measure as measure_all
     from scaling.models.ladder import Ladders
-    from scaling.resolve import image_spec, measures_table, write_table
+    from scaling.resolve import measures_table, write_table
+    from scaling.study_images import image_spec
     from scaling.training.device import detect
 
     study = open_study(study_path)
@@ -313,13 +335,14 @@ def schema() -> None:
 
 def main() -> None:
     """Run the command line; what a user did wrong is said in a line, with exit code 2."""
+    from scaling.calibration import CalibrationError
     from scaling.data import DataError
     from scaling.models.ladder import SizeError
     from scaling.training.device import DeviceError
 
     try:
         app(standalone_mode=True)
-    except (StudyError, DataError, SizeError, DeviceError) as error:
+    except (StudyError, CalibrationError, DataError, SizeError, DeviceError) as error:
         say(str(error))
         sys.exit(2)
 

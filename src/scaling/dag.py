@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from scaling.calibration import read_calibration
 from scaling.check import open_study
 from scaling.claim_files import claim_files
 from scaling.data import prepared_path
-from scaling.grid import Pack, cells, digest, pack_hash, packs, timings_hash, tuning_hash
+from scaling.demand import Estimates, minutes_to_ask
+from scaling.grid import Pack, cells, digest, pack_hash, timings_hash, tuning_hash
 from scaling.layout import Layout
 from scaling.models.ladder import Ladders
-from scaling.resolve import data_settings, image_spec
+from scaling.packing import packs_of
 from scaling.site import look_for_mark
+from scaling.study_images import data_settings, image_spec
+
+Demand = Callable[[Any, int], int]
+"""(wildcards, attempt) -> how much of a resource is asked for."""
 
 
 class Dag:
@@ -50,7 +57,7 @@ class Dag:
     @cached_property
     def packs(self) -> dict[str, Pack]:
         """The training jobs by name."""
-        return packs(self.study)
+        return packs_of(self.study, self.layout)
 
     @cached_property
     def data(self) -> Path:
@@ -86,15 +93,51 @@ class Dag:
         return digest({name: files[name].read_text() for name in self.study.tested()})
 
     @cached_property
+    def _estimates(self) -> Estimates:
+        """Seconds and memory of cells, by the pinned calibration where there is one that suits the study."""
+        found = read_calibration(self.study.jobs.calibration)
+        calibration = found if found is not None and found.suits(self.study) else None
+        return Estimates(self.study, calibration, Ladders(self.layout.ladders), image_spec(self.study))
+
+    @cached_property
     def costs(self) -> dict[str, int]:
         """Relative cost of each family's cells, so that the longest is started first and no core idles at the end."""
-        ladders, image = Ladders(self.layout.ladders), image_spec(self.study)
         found = {}
         for family in self.study.families:
-            recipe, architecture = self.study.family_recipe(family), self.study.architecture(family)
-            flop = sum(
-                ladders.rung(architecture, cell.target, image).flop_forward * recipe.images_seen(cell.images)
-                for cell in cells(self.study, family)
-            )
-            found[family] = int(flop / 1e9)
+            recipe = self.study.family_recipe(family)
+            seen = {images: recipe.images_seen(images) for images in self.study.data_sizes(family)}
+            flop = {target: self._estimates.flop(family, target) for target in self.study.sizes(family)}
+            found[family] = int(sum(flop[cell.target] * seen[cell.images] for cell in cells(self.study, family)) / 1e9)
         return found
+
+    def training_demand(self) -> dict[str, Any]:
+        """Resources of the rule that trains packs, as functions of its wildcards and of the attempt.
+
+        Without a calibration nothing is known of time. Then no runtime is named at all: one that a function left open would
+        still hide the profile's `default-resources`.
+        """
+
+        def memory(wildcards: Any, attempt: int) -> int:
+            pack = self.packs[wildcards.pack]
+            return self._estimates.memory_mb(pack.family, {cell.target for cell in pack.cells}, len(pack.cells))
+
+        def minutes(wildcards: Any, attempt: int) -> int:
+            return minutes_to_ask(self._estimates.job_seconds(self.packs[wildcards.pack].cells))
+
+        return self._demand(memory, minutes)
+
+    def tuning_demand(self) -> dict[str, Any]:
+        """The same of the rule that tunes a family."""
+
+        def memory(wildcards: Any, attempt: int) -> int:
+            anchors = self.study.family_recipe(wildcards.family).anchors
+            return self._estimates.memory_mb(wildcards.family, anchors.params, len(anchors.params) * len(anchors.rates))
+
+        def minutes(wildcards: Any, attempt: int) -> int:
+            return minutes_to_ask(self._estimates.tuning_seconds(wildcards.family))
+
+        return self._demand(memory, minutes)
+
+    def _demand(self, memory: Demand, minutes: Demand) -> dict[str, Any]:
+        found = {"mem_mb": memory, "cpus_per_task": self.study.jobs.cores}
+        return found | ({"runtime": minutes} if self._estimates.timed else {})

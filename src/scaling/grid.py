@@ -184,7 +184,7 @@ def _holds(repeat: Slice, target: int, images: int) -> bool:
 
 
 def packs(study: Study) -> dict[str, Pack]:
-    """The jobs of ``study`` by name; membership depends on the study file alone, never on what is done."""
+    """The jobs of ``study`` by name, where it says by `jobs.pack` what a job is (else see ``packing``)."""
     found: dict[str, list[Cell]] = {}
     for family in study.families:
         for cell in cells(study, family):

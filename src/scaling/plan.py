@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from scaling.grid import cells, packs
+from scaling.calibration import Calibration, CalibrationError, read_calibration, usable_calibration
+from scaling.demand import EVALUATION_SHARE, JOB_SECONDS, Estimates
+from scaling.grid import Pack
 from scaling.layout import Layout
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
-from scaling.recipe import Recipe
-from scaling.resolve import Tuning, image_spec, read_tuning, resolve
+from scaling.packing import packs_of
+from scaling.resolve import Tuning, read_tuning, resolve
 from scaling.study import Study
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Measured speed of a family on this machine: seconds an image (forward and backward) at two sizes.
-
-    Between and beyond them the seconds follow ``overhead + params x slope``: at small sizes the calls cost, not the sums.
-    """
-
-    overhead: float
-    slope: float
-
-    def seconds(self, flop: float) -> float:
-        """Seconds to train on one image with a model of ``flop`` FLOP a forward pass."""
-        return max(0.0, self.overhead + self.slope * flop)
+from scaling.study_images import image_spec
 
 
 @dataclass(frozen=True)
@@ -45,6 +34,10 @@ class FamilyPlan:
     seconds: float | None
     tuning_seconds: float | None
     packs: int
+    job_seconds: float | None
+    """of its longest job, from nothing, at the job's cores"""
+    job_memory_mb: int
+    """of its largest job, as it is asked for"""
     backbones: int = 0
     """nets to be pre-trained, those for tuning left out; ``flop`` and ``seconds`` hold those that are new"""
     backbones_stored: int = 0
@@ -56,6 +49,8 @@ class Plan:
 
     study: str
     families: tuple[FamilyPlan, ...]
+    timing_seconds: float | None = 0.0
+    """of the rule that times, alone on the machine; None where it is not known"""
 
     @property
     def new(self) -> int:
@@ -68,92 +63,83 @@ class Plan:
         return sum(part.flop for part in self.families)
 
     @property
+    def jobs(self) -> int:
+        """Jobs of training and tuning, those included of which nothing is left to do."""
+        return sum(part.packs + 1 for part in self.families)
+
+    @property
     def core_seconds(self) -> float | None:
         """Seconds of one core (or device) for new cells and tuning; None where a speed is unknown."""
         parts = [part.seconds for part in self.families] + [part.tuning_seconds for part in self.families]
         return None if any(part is None for part in parts) else math.fsum(part for part in parts if part is not None)
 
 
-def read_speed(path: Path) -> dict[str, Speed]:
-    """The calibration at ``path`` by architecture; empty where there is none."""
-    try:
-        found = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return {family: Speed(**values) for family, values in found["families"].items()}
-
-
-EVALUATION_SHARE = 1 / 3
-"""Cost of an evaluated image against a trained one: the forward pass alone."""
-
-
-def evaluation_images(recipe: Recipe, validation: int, test: int) -> int:
-    """Images that one cell evaluates on, over all its evaluations."""
-    return recipe.evaluations * validation + test
+def known_paces(study: Study, layout: Layout, image: ImageSpec) -> Calibration | None:
+    """The calibration to plan by: the pinned one where it has the pace of every entry, else what this machine measured for
+    itself, else None."""
+    with suppress(CalibrationError):
+        return usable_calibration(study, image)
+    with suppress(CalibrationError):
+        found = read_calibration(layout.speed)
+        return found if found is not None and found.suits(study) and not found.lacking(study, image) else None
+    return None
 
 
 def make_plan(study: Study, layout: Layout, from_nothing: bool = False) -> Plan:
     """The plan of ``study`` as things stand, or as if nothing were stored or tuned yet."""
-    ladders, image = Ladders(layout.ladders), image_spec(study)
-    stored = set() if from_nothing else {path.parent.name for path in layout.store.glob("*/record.json")}
-    speeds = read_speed(layout.speed)
-    jobs = packs(study)
-    parts = []
-    for family in study.families:
-        tuning = None if from_nothing else read_tuning(study, layout, family)
-        names = [pack for pack in jobs.values() if pack.family == family]
-        parts.append(
-            _family_plan(study, family, len(names), tuning, ladders, image, stored, speeds.get(str(study.architecture(family))))
+    image = image_spec(study)
+    estimates = Estimates(study, known_paces(study, layout, image), Ladders(layout.ladders), image)
+    stored = set() if from_nothing else _stored(layout.store)
+    jobs: dict[str, list[Pack]] = {family: [] for family in study.families}
+    for pack in packs_of(study, layout).values():
+        jobs[pack.family].append(pack)
+    parts = [
+        _family_plan(
+            study, family, jobs[family], None if from_nothing else read_tuning(study, layout, family), estimates, stored
         )
-    return Plan(study.name, tuple(parts))
+        for family in study.families
+    ]
+    timed = from_nothing or not layout.measures.exists()
+    return Plan(study.name, tuple(parts), timing_seconds(study, estimates) if timed and study.timings else 0.0)
+
+
+def _stored(store: Path) -> set[str]:
+    """Keys in the store that have a record."""
+    try:
+        with os.scandir(store) as entries:
+            return {entry.name for entry in entries if os.path.exists(os.path.join(entry.path, "record.json"))}
+    except FileNotFoundError:
+        return set()
 
 
 def _family_plan(
-    study: Study,
-    family: str,
-    jobs: int,
-    tuning: Tuning | None,
-    ladders: Ladders,
-    image: ImageSpec,
-    stored: set[str],
-    speed: Speed | None,
+    study: Study, family: str, jobs: list[Pack], tuning: Tuning | None, estimates: Estimates, stored: set[str]
 ) -> FamilyPlan:
     recipe, architecture = study.family_recipe(family), study.architecture(family)
-    rungs = {target: ladders.rung(architecture, target, image) for target in study.sizes(family)}
-    members = cells(study, family)
-    done, flop, seconds = 0, 0.0, 0.0
+    rungs = {target: estimates.ladders.rung(architecture, target, estimates.image) for target in study.sizes(family)}
+    done, total, flop, seconds, known = 0, 0, 0.0, 0.0, True
     pretraining = study.entry(family).pretrain
     backbones: dict[tuple[int, int], bool] = {}
     """by (target, seed), which share one over all D: whether it is stored"""
-    for cell in members:
-        resolved = None
-        if tuning is not None and tuning.rule is not None:
-            resolved = resolve(study, cell, tuning, ladders, image)
+    rule_known = bool(stored) and tuning is not None and tuning.rule is not None
+    for cell in (cell for job in jobs for cell in job.cells):
+        total += 1
+        resolved = resolve(study, cell, tuning, estimates.ladders, estimates.image) if rule_known else None
         if pretraining is not None and (cell.target, cell.seed) not in backbones:
             kept = resolved is not None and resolved.backbone is not None and resolved.backbone.key in stored
             backbones[cell.target, cell.seed] = kept
             if not kept:
-                forward = rungs[cell.target].flop_forward
-                passes = pretraining.cost * pretraining.full_recipe(architecture.family).images_seen(pretraining.images)
-                flop += forward * passes
-                seconds += speed.seconds(forward) * passes / 3 if speed else 0.0
+                flop += rungs[cell.target].flop_forward * estimates.backbone_passes(family)
+                own = estimates.backbone_seconds(family, cell.target)
+                known, seconds = known and own is not None, seconds + (own or 0.0)
         if resolved is not None and resolved.key in stored:
             done += 1
             continue
-        forward = rungs[cell.target].flop_forward
-        seen = recipe.images_seen(cell.images)
-        flop += 3.0 * forward * seen
-        if speed:
-            seconds += _cell_seconds(recipe, seen, forward, study.data.validation, speed)
-    tuning_seconds = 0.0 if tuning is not None or recipe.learning_rate != "tuned" else None
-    if tuning_seconds is None and speed:
-        anchors = recipe.anchors
-        seen = recipe.images_seen(anchors.images)
-        tuning_seconds = sum(
-            len(anchors.rates)
-            * _cell_seconds(recipe, seen, ladders.rung(architecture, target, image).flop_forward, study.data.validation, speed)
-            for target in anchors.params
-        )
+        flop += 3.0 * rungs[cell.target].flop_forward * recipe.images_seen(cell.images)
+        own = estimates.cell_seconds(family, cell.target, cell.images)
+        known, seconds = known and own is not None, seconds + (own or 0.0)
+    longest = [estimates.job_seconds(job.cells) for job in jobs]
+    tuned = tuning is not None or recipe.learning_rate != "tuned"
     return FamilyPlan(
         family,
         tuple(
@@ -168,21 +154,37 @@ def _family_plan(
             for t, r in rungs.items()
         ),
         str(tuning.rule) if tuning and tuning.rule else "unknown until tuned",
-        len(members),
+        total,
         done,
         flop,
-        seconds if speed or (done == len(members) and all(backbones.values())) else None,
-        tuning_seconds,
-        jobs,
+        seconds if known else None,
+        0.0 if tuned else estimates.tuning_core_seconds(family),
+        len(jobs),
+        None if None in longest else max((one for one in longest if one is not None), default=0.0),
+        max(estimates.memory_mb(family, {cell.target for cell in job.cells}, len(job.cells)) for job in jobs),
         len(backbones),
         sum(backbones.values()),
     )
 
 
-def _cell_seconds(recipe: Recipe, seen: int, forward: float, validation: int, speed: Speed) -> float:
-    evaluated = EVALUATION_SHARE * evaluation_images(recipe, validation, TEST_IMAGES)
-    return (seen + evaluated) * speed.seconds(forward)
+MEASURE_SECONDS: Final[dict[str, float]] = {"resolution": 1.0, "sequence": 1.0, "paper-sizes": 1.0}
+"""Seconds of these timings: of one round and, for what is counted, of all. Measured on a 2-core CPU."""
 
 
-TEST_IMAGES = 10_000
-"""Test images assumed for the cost of the last evaluation; every built-in source has as many."""
+def timing_seconds(study: Study, estimates: Estimates) -> float | None:
+    """Seconds of the rule `measure`, which has the machine to itself; None where a pace is not known."""
+    assert study.timings is not None
+    rounds, total = study.timings.rounds, 0.0
+    for measure in study.timings.measures:
+        if measure != "families":
+            total += MEASURE_SECONDS[measure] * (1 if measure == "paper-sizes" else rounds)
+            continue
+        for family in study.timed():
+            for target in study.timed_sizes(family):
+                image = estimates.image_seconds(family, target)
+                if image is None:
+                    return None
+                step = image * study.family_recipe(next(iter(study.families))).batch
+                # A phase repeats its step three times, or for 40 ms; a prediction is a third of a training step.
+                total += (rounds + 1) * sum(max(0.04, 3 * share * step) for share in (1.0, EVALUATION_SHARE))
+    return JOB_SECONDS + total

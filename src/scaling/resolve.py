@@ -12,14 +12,15 @@ from typing import Any
 
 import polars as pl
 
-from scaling.data import DataSettings, describe
-from scaling.grid import Backbone, Cell, Pack, ResolvedCell, packs, tuning_hash
+from scaling.grid import Backbone, Cell, Pack, ResolvedCell, tuning_hash
 from scaling.layout import Layout
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
+from scaling.packing import packs_of
 from scaling.records import DIVERGED, DONE, FAILED, MEASURE_SCHEMA, MISSING, SCHEMA
 from scaling.store import ForeignRecord, Store, write_atomic
 from scaling.study import READINGS, Study
+from scaling.study_images import image_spec
 
 
 @dataclass(frozen=True)
@@ -74,18 +75,6 @@ def read_tuning(study: Study, layout: Layout, family: str) -> Tuning | None:
     return Tuning(**(fields | {"rule": rule, "anchors": tuple(fields["anchors"])}))
 
 
-def data_settings(study: Study) -> DataSettings:
-    """The study's data block as the data package takes it."""
-    data = study.data
-    return DataSettings(data.source, data.side, data.folder, data.unreadable)
-
-
-def image_spec(study: Study) -> ImageSpec:
-    """Side, channels and classes of the study's images."""
-    facts = describe(data_settings(study))
-    return ImageSpec(facts.side, facts.channels, facts.classes)
-
-
 def resolve(study: Study, cell: Cell, tuning: Tuning, ladders: Ladders, image: ImageSpec) -> ResolvedCell:
     """``cell`` with every setting resolved. Raises ValueError where ``tuning`` failed."""
     if tuning.rule is None:
@@ -122,7 +111,7 @@ def gather(study: Study, layout: Layout, warn: Callable[[str], None], only: Pack
     store, ladders = Store(layout.store), Ladders(layout.ladders)
     image = image_spec(study)
     rows = []
-    for pack in [only] if only else packs(study).values():
+    for pack in [only] if only else packs_of(study, layout).values():
         tuning = read_tuning(study, layout, pack.family)
         for cell in pack.cells:
             row: dict[str, Any] = _place(study, cell, pack.name)

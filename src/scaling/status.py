@@ -14,14 +14,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from scaling.data import DataError, load, prepared_path
-from scaling.grid import Pack, ResolvedCell, packs
+from scaling.grid import Pack, ResolvedCell
 from scaling.layout import Layout
 from scaling.models.ladder import Ladders
+from scaling.packing import packs_of
 from scaling.progress import Progress, read_progress
 from scaling.records import DIVERGED, DONE, FAILED
-from scaling.resolve import data_settings, image_spec, last_line, read_tuning, resolve
+from scaling.resolve import last_line, read_tuning, resolve
 from scaling.store import DamagedRecord, ForeignRecord, Store
 from scaling.study import Study
+from scaling.study_images import data_settings, image_spec
 from scaling.training.tuning import candidate, possible_rates
 
 WAITING: Final = "waiting"
@@ -91,7 +93,7 @@ class Watcher:
     def __init__(self, study: Study, layout: Layout) -> None:
         self.study, self.layout, self.store = study, layout, Store(layout.store)
         self._ladders, self._image = Ladders(layout.ladders), image_spec(study)
-        self._packs = packs(study)
+        self._packs = packs_of(study, layout)
         self._tuned: dict[str, tuple[Any, bool]] = {}
         self._cells: dict[str, list[CellStatus]] = {name: _waiting(pack) for name, pack in self._packs.items()}
         self._candidates: dict[str, list[CellStatus]] = {}

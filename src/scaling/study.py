@@ -167,11 +167,25 @@ class Timings(Strict):
 class Jobs(Strict):
     """How cells are bundled into jobs. Nothing here changes a result."""
 
-    pack: Literal["family", "size", "cell"] = Field(
-        "family", description="one job trains all of a family, all of a (family, N), or one cell"
+    pack: Literal["family", "size", "cell"] | None = Field(
+        None, description="one job trains all of a family (null too), all of a (family, N), or one cell"
+    )
+    minutes: Annotated[Number, Field(ge=1)] | None = Field(
+        None,
+        description="instead of `pack`: a job is as many cells as take so many minutes, by a calibration, its start included",
+    )
+    calibration: Path = Field(
+        Path("calibration.json"), description="the file that `scaling calibrate` writes: how fast the jobs' machine trains"
     )
     cores: Count = Field(1, description="cores of a training job: it trains as many cells at a time")
     checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(60, description="seconds between checkpoints of a cell")
+
+    @field_validator("minutes")
+    @classmethod
+    def _one_size(cls, minutes: float | None, info: ValidationInfo) -> float | None:
+        if minutes is not None and info.data.get("pack") is not None:
+            raise ValueError(f"a job's size is given twice, by pack: {info.data['pack']} and by minutes; keep one")
+        return minutes
 
 
 class Study(Strict):

@@ -13,7 +13,9 @@ rule train:
     priority: lambda wildcards: dag.costs[dag.family(wildcards.pack)]
     conda:
         "../../envs/scaling.yaml"
-    threads: dag.study.jobs.cores
+    threads: dag.study.jobs.cores  # `--cores` of the driver caps them, on a cluster too: there cpus_per_task asks
+    resources:
+        **dag.training_demand(),
     params:
         settings=lambda wildcards: dag.pack_hash(wildcards.pack),
     message:

@@ -11,7 +11,9 @@ rule tune:
     priority: lambda wildcards: dag.costs[wildcards.family]
     conda:
         "../../envs/scaling.yaml"
-    threads: dag.study.jobs.cores
+    threads: dag.study.jobs.cores  # `--cores` of the driver caps them, on a cluster too: there cpus_per_task asks
+    resources:
+        **dag.tuning_demand(),
     params:
         settings=lambda wildcards: dag.tuning_hash(wildcards.family),
     message:

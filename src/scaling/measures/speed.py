@@ -115,14 +115,22 @@ def peak_bytes(make: Callable[[], Step], device: str = "cpu") -> float | None:
 
 def _peak_here(make: Callable[[], Step], queue: Any) -> None:
     torch.set_num_threads(1)  # a forked child must not wake the parent's threads
-    before = _memory("VmRSS")
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, see proc(5)
+    before = resident_bytes()
+    if before is not None:
         make()()
-        queue.put(_memory("VmHWM") - before)
-    except OSError:
-        pass  # refused, as in some sandboxes: unknown
+        queue.put(resident_bytes(at_peak=True) - before)
     os._exit(0)
+
+
+def resident_bytes(at_peak: bool = False) -> float | None:
+    """Resident memory of this process in bytes, now or at its peak since the last call without ``at_peak``; None where the
+    system does not tell (Linux does, see proc(5))."""
+    try:
+        if not at_peak:
+            Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
+        return _memory("VmHWM" if at_peak else "VmRSS")
+    except OSError:
+        return None
 
 
 def _memory(field: str) -> float:

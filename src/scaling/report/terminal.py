@@ -19,7 +19,7 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
     table.add_column("family", no_wrap=True)
     for name in ("N", "width", "learning rate"):
         table.add_column(name)
-    for name in ("cells", "stored", "new", "FLOP", "core time", "packs"):
+    for name in ("cells", "stored", "new", "FLOP", "core time", "packs", "longest", "memory"):
         table.add_column(name, justify="right")
     for part in plan.families:
         rungs = part.rungs
@@ -38,6 +38,8 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
             f"{part.flop:.2g}",
             "unknown" if seconds is None else _minutes(seconds),
             str(part.packs),
+            "unknown" if part.job_seconds is None else _minutes(part.job_seconds),
+            f"{part.job_memory_mb / 1000:.3g} GB",
         )
     console = Console()
     console.print(table)
@@ -52,6 +54,13 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
     total = plan.core_seconds
     time = "unknown until calibrated" if total is None else f"about {_minutes(total / cores)} on {cores} cores"
     console.print(f"{plan.new} cells to train, {plan.flop:.2g} FLOP, {time} with tuning")
+    console.print(
+        f"{plan.jobs} jobs of tuning and training; longest: a pack's time from its start, at {study.jobs.cores} at a time; "
+        "memory: what a pack asks for"
+    )
+    if study.timings is not None and plan.timing_seconds != 0:
+        alone = "unknown" if plan.timing_seconds is None else f"about {_minutes(plan.timing_seconds)}"
+        console.print(f"timings, alone on the machine: {alone}")
     if study.device not in ("auto", "cpu"):
         console.print("(the time is for one device at a time)")
 

@@ -1,74 +1,144 @@
-"""Measuring how fast this machine trains each family, for `scaling plan`."""
+"""Measuring how fast this machine trains each family of a study, and what memory that takes: a calibration."""
 
 from __future__ import annotations
 
-import json
+import multiprocessing
+import os
 import time
-from pathlib import Path
+import traceback
+from collections.abc import Callable
+from statistics import median
+from typing import Any, Final
 
+import numpy as np
 import torch
 
-from scaling.models import build, get_family
-from scaling.models.family import ImageSpec, Regularisation
+from scaling.calibration import Calibration, Line, Pace, pace_name
+from scaling.data import ImageData
+from scaling.grid import ResolvedCell
+from scaling.measures.evaluation import EVALUATION_BATCH
+from scaling.measures.speed import resident_bytes
+from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
-from scaling.objectives.supervised import supervised_loss
-from scaling.plan import Speed
-from scaling.store import write_atomic
 from scaling.study import Study
-from scaling.training.device import cpu_name, use_one_thread
-from scaling.training.optimizer import make_optimizer
+from scaling.training.device import Device, see_only, use_one_thread
+from scaling.training.loop import Trainer
 
-MEASURED_STEPS = 12
+WARM_UP_STEPS: Final = 3
+BLOCKS: Final = 5
+BLOCK_SECONDS: Final = 0.2
+BLOCK_STEPS: Final = 3
+"""A timing is the median of so many blocks of steps; each takes at least so long and holds so many steps."""
+
+_fork = multiprocessing.get_context("fork")
 
 
-def calibrate(study: Study, ladders: Ladders, image: ImageSpec, path: Path, device: str) -> dict[str, Speed]:
-    """Time training steps of the least and largest model of each family of ``study``; written to ``path``.
+def calibrate(
+    study: Study,
+    ladders: Ladders,
+    image: ImageSpec,
+    device: Device,
+    known: Calibration | None,
+    say: Callable[[str], None],
+) -> Calibration:
+    """``known`` with the pace of every entry of ``study`` that it lacks, measured here on ``device``.
 
-    What ``path`` holds of other families is kept. The median of a few steps of the study's own batch, one thread.
+    Steps as they are trained, augmentation and weight average included, of the least and the largest model of each entry, on
+    images of noise; one thread, in a process of its own.
     """
-    use_one_thread()
-    found = {}
-    for family in study.families:
+    found = known or Calibration(device.kind, device.precision, device.machine)
+    lacking = found.lacking(study, image)
+    for family in lacking:
+        say(f"measuring {family} ({lacking.index(family) + 1} of {len(lacking)})")
         recipe, architecture = study.family_recipe(family), study.architecture(family)
-        points = []
-        for target in {min(study.sizes(family)), max(study.sizes(family))}:
+        seconds, memory = [], []
+        for target in sorted({min(study.sizes(family)), max(study.sizes(family))}):
             rung = ladders.rung(architecture, target, image)
-            model = build(rung.family, rung.width, rung.depth, image, Regularisation(), architecture.options).to(device)
-            from_width = get_family(rung.family).channels_last_from
-            layout = torch.channels_last if from_width is not None and rung.width >= from_width else torch.contiguous_format
-            model.to(memory_format=layout)
-            seconds = _step_seconds(model, recipe, image, layout, device)
-            points.append((float(rung.flop_forward), seconds / recipe.batch))
-        points.sort()
-        found[str(architecture)] = _line(points)
-    kept = json.loads(path.read_text())["families"] if path.exists() else {}
-    content = {"machine": cpu_name(), "families": kept | {name: vars(speed) for name, speed in found.items()}}
-    write_atomic(path, (json.dumps(content, indent=1) + "\n").encode())
+            cell = ResolvedCell(
+                family=architecture.family,
+                width=rung.width,
+                depth=rung.depth,
+                params=rung.params,
+                images=recipe.batch,
+                seed=0,
+                learning_rate=1e-4,
+                recipe=recipe,
+                device=device.kind,
+                precision=device.precision,
+                checksum="noise",
+                validation=EVALUATION_BATCH,
+                options=architecture.options,
+            )
+            took, held = _measured(cell, image)
+            seconds.append((float(rung.flop_forward), took))
+            if held is not None:
+                memory.append((float(rung.flop_forward), held))
+        pace = Pace(Line.through(seconds), Line.through(memory) if len(memory) == len(seconds) else None)
+        paces = found.paces | {pace_name(architecture, image, recipe.batch): pace}
+        found = Calibration(found.device, found.precision, found.machine, paces)
     return found
 
 
-def _line(points: list[tuple[float, float]]) -> Speed:
-    """The line through seconds an image at the two sizes; through the origin's side where only one was measured."""
-    if len(points) == 1:
-        return Speed(points[0][1], 0.0)
-    (low, fast), (high, slow) = points
-    slope = max(0.0, (slow - fast) / (high - low))
-    return Speed(fast - slope * low, slope)
+def _measured(cell: ResolvedCell, image: ImageSpec) -> tuple[float, float | None]:
+    """Seconds to train ``cell`` on one image, and bytes that it holds at its peak beside the program (None where unknown)."""
+    queue = _fork.SimpleQueue()
+    child = _fork.Process(target=_measure_here, args=(cell, image, queue))
+    child.start()
+    child.join()
+    if queue.empty():
+        raise RuntimeError(f"measuring {cell.family} with N = {cell.params} failed with exit code {child.exitcode}")
+    return queue.get()
 
 
-def _step_seconds(model, recipe, image: ImageSpec, layout: torch.memory_format, device: str) -> float:
-    optimizer = make_optimizer(model, recipe, 1e-4)
-    images = torch.randn(recipe.batch, image.channels, image.side, image.side, device=device)
-    images = images.contiguous(memory_format=layout)
-    labels = torch.arange(recipe.batch, device=device) % image.classes
-    times = []
-    for _ in range(MEASURED_STEPS):
-        began = time.perf_counter()
-        loss = supervised_loss(model, images, labels, label_smoothing=0.0, auxiliary_weight=0.3)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        loss.item()
-        times.append(time.perf_counter() - began)
-    return sorted(times[2:])[len(times[2:]) // 2]
+def _measure_here(cell: ResolvedCell, image: ImageSpec, queue: Any) -> None:
+    try:
+        use_one_thread()
+        if cell.device == "cuda":
+            see_only(0)
+        before = resident_bytes() if cell.device == "cpu" else None
+        trainer = Trainer(cell, _noise(cell, image))
+        for _ in range(WARM_UP_STEPS):
+            trainer.train_step()
+        seconds = median(_block(trainer) for _ in range(BLOCKS)) / cell.recipe.batch
+        trainer._validate()
+        peak = resident_bytes(at_peak=True) if before is not None else None
+        queue.put((seconds, None if before is None or peak is None else max(0.0, peak - before)))
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _block(trainer: Trainer) -> float:
+    """Seconds a step over one block of steps."""
+    began, steps = time.perf_counter(), 0
+    while steps < BLOCK_STEPS or time.perf_counter() - began < BLOCK_SECONDS:
+        trainer.train_step()
+        steps += 1
+        if trainer.cell.device == "cuda":
+            torch.cuda.synchronize()
+    return (time.perf_counter() - began) / steps
+
+
+def _noise(cell: ResolvedCell, image: ImageSpec) -> ImageData:
+    random = np.random.default_rng(0)
+
+    def images(count: int) -> np.ndarray:
+        return random.integers(0, 256, (count, image.channels, image.side, image.side), np.uint8)
+
+    count = cell.images + cell.validation + image.classes
+    labels = np.arange(count, dtype=np.int64) % image.classes
+    half = np.full(image.channels, 0.5, np.float32)
+    return ImageData(
+        "noise",
+        image.side,
+        image.channels,
+        tuple(map(str, range(image.classes))),
+        images(count),
+        labels,
+        images(EVALUATION_BATCH),
+        labels[:EVALUATION_BATCH],
+        cell.checksum,
+        half,
+        half / 2,
+    )

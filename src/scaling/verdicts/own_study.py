@@ -7,8 +7,9 @@ from typing import Any
 import polars as pl
 
 from scaling.layout import Layout
-from scaling.resolve import image_spec, read_measures
+from scaling.resolve import read_measures
 from scaling.study import Study
+from scaling.study_images import image_spec
 from scaling.verdicts.claims import Evidence, judge_claims, load_claims
 from scaling.verdicts.study import fit_study
 
