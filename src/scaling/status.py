@@ -19,7 +19,7 @@ from scaling.layout import Layout
 from scaling.models.ladder import Ladders
 from scaling.progress import Progress, read_progress
 from scaling.records import DIVERGED, DONE, FAILED
-from scaling.resolve import data_settings, image_spec, last_line, read_tuning, resolve
+from scaling.resolve import DamagedTuning, data_settings, image_spec, last_line, read_tuning, resolve
 from scaling.store import DamagedRecord, ForeignRecord, Store
 from scaling.study import Study
 from scaling.training.tuning import candidate, possible_rates
@@ -113,8 +113,8 @@ class Watcher:
         tuning, damage = None, UNTUNED
         try:
             tuning = read_tuning(self.study, self.layout, family)
-        except ValueError as error:
-            damage = f"{self.layout.tuning(family)}: {error}"
+        except DamagedTuning as error:
+            damage = str(error)
         self._tuned[family] = (stamp, tuning is not None)
         for name, pack in self._packs.items():
             if pack.family != family:
