@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import json
 import os
 import sys
@@ -21,6 +22,7 @@ import typer
 from scaling.check import open_study
 from scaling.cli_tables import DEFAULT_STUDY, add_to, say
 from scaling.layout import Layout
+from scaling.store import ForeignRecord
 from scaling.study import Study
 from scaling.study_file import StudyError, schema_text
 
@@ -35,6 +37,8 @@ add_to(app)
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="a study file")]
 Cores = Annotated[int | None, typer.Option(help="cells trained at a time on a CPU (default: a core each)")]
 MachineCores = Annotated[int | None, typer.Option(help="cells that all jobs together train at a time on GPUs")]
+DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+"""Errors that are the disk's or its owner's, not the program's."""
 LOOK_SECONDS = 2.0
 """Least time between two looks of `scaling status`."""
 
@@ -184,7 +188,7 @@ def train(study_path: StudyPath, pack: str, cores: Cores = None, machine_cores: 
     """Train the cells of one pack of a study; writes its table whatever became of each cell."""
     from scaling.models.ladder import Ladders
     from scaling.packing import packs_of
-    from scaling.resolve import gather, read_tuning, resolve, write_table
+    from scaling.resolve import gather, resolve, tuning_or_discard, write_table
     from scaling.study_images import image_spec
     from scaling.training.device import detect
 
@@ -196,7 +200,7 @@ def train(study_path: StudyPath, pack: str, cores: Cores = None, machine_cores: 
         say(f"{study_path} has no pack {pack}" + (f"; did you mean {near[0]}?" if near else f"; it has {', '.join(jobs)}"))
         raise typer.Exit(2)
     members = jobs[pack]
-    tuning = read_tuning(study, layout, members.family)
+    tuning = tuning_or_discard(study, layout, members.family, say)
     if tuning is None:
         say(f"{layout.tuning(members.family)} is missing: run `scaling tune {study_path} {members.family}` first")
         raise typer.Exit(2)
@@ -334,10 +338,11 @@ def schema() -> None:
 
 
 def main() -> None:
-    """Run the command line; what a user did wrong is said in a line, with exit code 2."""
+    """Run the command line; what a user did wrong is said in a line, with exit code 2, what the disk refuses with 1."""
     from scaling.calibration import CalibrationError
     from scaling.data import DataError
     from scaling.models.ladder import SizeError
+    from scaling.resolve import DamagedTuning
     from scaling.training.device import DeviceError
 
     try:
@@ -345,6 +350,15 @@ def main() -> None:
     except (StudyError, CalibrationError, DataError, SizeError, DeviceError) as error:
         say(str(error))
         sys.exit(2)
+    except (ForeignRecord, DamagedTuning) as error:
+        say(str(error))
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in DISK_REFUSES or not error.filename:
+            raise
+        words = str(error.strerror)
+        say(words if str(error.filename) in words else f"{error.filename}: {words}")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,10 @@ from scaling.study import READINGS, Study
 from scaling.study_images import image_spec
 
 
+class DamagedTuning(ValueError):
+    """A file of tuning that cannot be read; the message names it and why."""
+
+
 @dataclass(frozen=True)
 class RateRule:
     """Peak learning rate as a power of the width: rate = rate_at_reference x (width / reference)^exponent."""
@@ -64,15 +68,33 @@ class Tuning:
 
 
 def read_tuning(study: Study, layout: Layout, family: str) -> Tuning | None:
-    """What tuning found for ``family``, or None where it is not tuned yet with the recipe that ``study`` has now."""
+    """What tuning found for ``family``, or None where it is not tuned yet with the recipe that ``study`` has now.
+
+    Raises DamagedTuning.
+    """
+    path = layout.tuning(family)
     try:
-        fields = json.loads(layout.tuning(family).read_text())
+        fields = json.loads(path.read_text())
+        if fields.get("settings") != tuning_hash(study, family):
+            return None
+        rule = RateRule(**fields["rule"]) if fields["rule"] else None
+        return Tuning(**(fields | {"rule": rule, "anchors": tuple(fields["anchors"])}))
     except FileNotFoundError:
         return None
-    if fields.get("settings") != tuning_hash(study, family):
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DamagedTuning(f"{path}: not a whole tuning file ({type(error).__name__}: {error})") from error
+
+
+def tuning_or_discard(study: Study, layout: Layout, family: str, warn: Callable[[str], None]) -> Tuning | None:
+    """As ``read_tuning``; a damaged file is named through ``warn``, set aside and None is returned."""
+    path = layout.tuning(family)
+    try:
+        return read_tuning(study, layout, family)
+    except DamagedTuning as error:
+        aside = path.with_suffix(".damaged")
+        path.replace(aside)
+        warn(f"{error}; set aside as {aside.name}, the rate is read anew off the candidates in the store")
         return None
-    rule = RateRule(**fields["rule"]) if fields["rule"] else None
-    return Tuning(**(fields | {"rule": rule, "anchors": tuple(fields["anchors"])}))
 
 
 def resolve(study: Study, cell: Cell, tuning: Tuning, ladders: Ladders, image: ImageSpec) -> ResolvedCell:
@@ -112,7 +134,7 @@ def gather(study: Study, layout: Layout, warn: Callable[[str], None], only: Pack
     image = image_spec(study)
     rows = []
     for pack in [only] if only else packs_of(study, layout).values():
-        tuning = read_tuning(study, layout, pack.family)
+        tuning = tuning_or_discard(study, layout, pack.family, warn)
         for cell in pack.cells:
             row: dict[str, Any] = _place(study, cell, pack.name)
             if tuning is not None and tuning.rule is None:

@@ -20,7 +20,7 @@ from scaling.models.ladder import Ladders
 from scaling.packing import packs_of
 from scaling.progress import Progress, read_progress
 from scaling.records import DIVERGED, DONE, FAILED
-from scaling.resolve import last_line, read_tuning, resolve
+from scaling.resolve import DamagedTuning, last_line, read_tuning, resolve
 from scaling.store import DamagedRecord, ForeignRecord, Store
 from scaling.study import Study
 from scaling.study_images import data_settings, image_spec
@@ -130,8 +130,8 @@ class Watcher:
         tuning, damage = None, UNTUNED
         try:
             tuning = read_tuning(self.study, self.layout, family)
-        except ValueError as error:
-            damage = f"{self.layout.tuning(family)}: {error}"
+        except DamagedTuning as error:
+            damage = str(error)
         self._tuned[family] = (stamp, tuning is not None)
         for name, pack in self._packs.items():
             if pack.family != family:

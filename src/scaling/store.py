@@ -34,16 +34,17 @@ class ForeignRecord(ValueError):
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` so that a reader sees all of it or what stood there before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # on a read-only disk this fails too, and would hide why
+            temporary.unlink()
         raise OSError(error.errno, f"{error.strerror} while writing {path}", str(path)) from error
 
 
@@ -149,6 +150,14 @@ class Store:
             warn(f"{error}; set aside as {path.with_suffix('.damaged').name}, the cell is trained again")
             return None
 
+    def sweep(self, key: str) -> None:
+        """Remove what a trainer of the cell ``key`` that was killed in the midst of a write left beside its target.
+
+        For the holder of the cell's lease: nobody else is writing there.
+        """
+        for path in self.folder(key).glob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
     def lease(self, key: str) -> Lease:
         """The right to train the cell ``key``."""
         return Lease(self.folder(key) / "lease")
@@ -202,13 +211,14 @@ class Lease:
     def _create(self) -> bool:
         # Linked into place whole: another trainer never reads a lease without an owner.
         draft = self.path.with_name(f"lease.{self.owner['id']}.draft")
-        draft.write_bytes(canonical(self.owner))
         try:
+            draft.write_bytes(canonical(self.owner))
             os.link(draft, self.path)
         except FileExistsError:
             return False
         finally:
-            draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                draft.unlink()
         return True
 
     def _holder(self) -> dict[str, Any] | None:

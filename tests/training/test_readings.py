@@ -49,7 +49,7 @@ def test_an_added_measure_trains_nothing(run, store, small_cell):
     before = [stamp(path) for path in (store.record_path(cell.key), store.weights_path(cell.key))]
     first = stamp(store.reading_path(cell.key, "shift"))
     run(cell, ["shift", "receptive-field"])
-    assert missing_readings(store, cell.key, ["shift", "gradients", "receptive-field"]) == ["gradients"]
+    assert missing_readings(store, cell.key, ["shift", "receptive-field", "gradients"]) == ["gradients"]
     assert before == [stamp(path) for path in (store.record_path(cell.key), store.weights_path(cell.key))]
     assert stamp(store.reading_path(cell.key, "shift")) == first
     assert {row["quantity"] for row in store.reading(cell.key, "receptive-field", 1)} == {"reach", "effective"}

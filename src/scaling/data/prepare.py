@@ -31,13 +31,15 @@ def prepared_path(settings: DataSettings, root: Path) -> Path:
     """Where ``prepare`` puts these settings' file: ``root/SOURCE-SIDE.safetensors``, an image folder's with a
     hash.
 
-    The hash is of the folder's place and the policy for unreadable images, so that different settings never
-    share a file.
+    The hash is of the folder's place (seen from here, where it is below) and the policy for unreadable images, so that
+    different settings never share a file, and a repository that is moved with its images finds its file again.
     """
     side = settings.side or SOURCES[settings.source].side
     name = f"{settings.source}-{side}"
     if settings.folder is not None:
-        place = os.fsencode(settings.folder.resolve()) + b"\0" + settings.unreadable.encode()
+        folder, here = settings.folder.resolve(), Path.cwd()
+        folder = folder.relative_to(here) if folder.is_relative_to(here) else folder
+        place = os.fsencode(folder) + b"\0" + settings.unreadable.encode()
         name += f"-{hashlib.sha256(place).hexdigest()[:12]}"
     return Path(root) / f"{name}.safetensors"
 

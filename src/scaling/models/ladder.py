@@ -6,6 +6,7 @@ device, for what is not in the file yet.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -165,11 +166,15 @@ class Ladders:
     def _store(self, key: str, value: object) -> None:
         # What another process has added since is kept; of two that write at once, one entry is lost and made again.
         self._known = {**_read(self.cache), **self._load(), key: json.loads(json.dumps(value))}
-        self.cache.parent.mkdir(parents=True, exist_ok=True)
         partial = self.cache.with_name(f".{self.cache.name}.{os.getpid()}")
         body = {"sources": _sources(), "checksum": _checksum(self._known), "entries": self._known}
-        partial.write_text(json.dumps(body, indent=0))
-        partial.replace(self.cache)
+        try:
+            self.cache.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(json.dumps(body, indent=0))
+            partial.replace(self.cache)
+        except OSError:  # on a full or read-only disk it is solved again, which costs no more than time
+            with contextlib.suppress(OSError):
+                partial.unlink()
 
 
 def _family(name: str) -> Family:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class CellTraining:
     """What the training of ``cell``, a run or a backbone, on ``data`` into ``store`` needs.
 
     ``alone`` says that no other cell shares its device; ``stop`` is asked between steps, ``beat`` is told the share of the
-    steps that is done.
+    steps that is done; ``warn`` says what is found to be wrong and mended.
     """
 
     cell: ResolvedCell | Backbone
@@ -40,6 +41,7 @@ class CellTraining:
     stop: Callable[[], bool]
     beat: Callable[[float], None]
     readings: tuple[str, ...] = ()
+    warn: Callable[[str], None] = print
 
     def run(self) -> None:
         """Train to the end, store the record, and take what is to be read off the model.
@@ -48,6 +50,7 @@ class CellTraining:
         of that, down to one, at the same effective batch. Raises Interrupted when asked to stop, the checkpoint written;
         torch's error where memory runs out beside others' cells, which is no reason to compute anything differently.
         """
+        self.store.sweep(self.cell.key)
         found = self._stored() or self._attempt(None)
         while isinstance(found, int):
             gc.collect()
@@ -68,7 +71,7 @@ class CellTraining:
             return None
         trainer = self._new()
         trainer.shrink(entry.row["micro_batch"])
-        if self.readings and entry.row["status"] == DONE and not restore_weights(self.store, trainer):
+        if self.readings and entry.row["status"] == DONE and not restore_weights(self.store, trainer, self.warn):
             return None
         return trainer, entry
 
@@ -97,7 +100,7 @@ class CellTraining:
             if not (is_out_of_memory(error) and self.alone and trainer.micro_batch > 1):
                 raise
             smaller = -(-trainer.micro_batch // 2)
-            print(f"out of memory with {trainer.micro_batch} images at a time; goes on with {smaller}: {error}")
+            self.warn(f"out of memory with {trainer.micro_batch} images at a time; goes on with {smaller}: {error}")
             return smaller
         if (self.readings or isinstance(self.cell, Backbone)) and entry.row["status"] == DONE:
             keep_weights(self.store, trainer)  # before the record: a record that is there has its weights
@@ -111,9 +114,10 @@ class CellTraining:
         trainer = self._new()
         try:
             if trainer.restore(self._checkpoint):
-                print(f"goes on from step {trainer.progress.step}")
+                with contextlib.suppress(OSError):
+                    print(f"goes on from step {trainer.progress.step}")
         except UnusableCheckpoint as error:
-            print(f"{error}; the cell is trained from its start")
+            self.warn(f"{error}; the cell is trained from its start")
             self._checkpoint.unlink()
             trainer = self._new()
         return trainer

@@ -53,7 +53,18 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[dict[str, Ten
     if not matches:
         raise UnusableCheckpoint(f"{path}: its checksum does not match its contents")
     if canonical(content["settings"]) != canonical(settings):
-        theirs = content["settings"]
-        differing = sorted(k for k in theirs.keys() | settings.keys() if theirs.get(k) != settings.get(k))
-        raise UnusableCheckpoint(f"{path}: made with other settings: {', '.join(differing)}")
+        differing = ", ".join(_differing(content["settings"], settings))
+        raise UnusableCheckpoint(f"{path}: made with other settings: {differing}")
     return tensors, content["state"]
+
+
+def _differing(theirs: dict[str, Any], ours: dict[str, Any], within: str = "") -> list[str]:
+    """Names of the settings that are not the same in both, those of a block as ``block.name``."""
+    found = []
+    for name in sorted(theirs.keys() | ours.keys()):
+        one, other = theirs.get(name), ours.get(name)
+        if isinstance(one, dict) and isinstance(other, dict):
+            found += _differing(one, other, f"{within}{name}.")
+        elif one != other:
+            found.append(within + name)
+    return found

@@ -30,7 +30,7 @@ from scaling.models import get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec
 from scaling.resolve import last_line
-from scaling.store import HEARTBEAT_SECONDS, Entry, Lease, Store
+from scaling.store import HEARTBEAT_SECONDS, Entry, ForeignRecord, Lease, Store
 from scaling.training.attempt import CellTraining
 from scaling.training.device import Device, see_only, use_one_thread
 from scaling.training.loop import Interrupted
@@ -49,6 +49,9 @@ CROWDED: Final = 76
 
 POLL_SECONDS: Final = 0.1
 
+REASON_BYTES: Final = 1000
+"""Room for what a child says of its failure."""
+
 _fork = multiprocessing.get_context("fork")
 
 
@@ -62,6 +65,7 @@ class _Running:
     child: Any
     lease: Lease
     share: Any
+    reason: Any
     place: Place
 
 
@@ -141,7 +145,12 @@ class PackRunner:
     def _start_next(self, waiting: list[Job], running: list[_Running], outcome: Outcome) -> bool:
         """Start the first waiting cell that no other trainer holds; True where one was started or found stored."""
         for cell in list(waiting):
-            entry = self._stored(cell)
+            try:
+                entry = self._stored(cell)
+            except ForeignRecord as error:  # never rewritten, so there is nothing to be done for this cell
+                waiting.remove(cell)
+                self._failed(cell, str(error), outcome)
+                return True
             if entry is not None:
                 waiting.remove(cell)
                 self.places.learn(cell, entry.row["peak_memory"])
@@ -150,7 +159,7 @@ class PackRunner:
             backbone = None if isinstance(cell, Backbone) else cell.backbone
             if backbone is not None and backbone.key in outcome.failed:
                 waiting.remove(cell)
-                self._fail(cell, f"its backbone {backbone.key}: {outcome.failed[backbone.key]}", outcome)
+                self._failed(cell, f"its backbone {backbone.key}: {outcome.failed[backbone.key]}", outcome, log=True)
                 return True
             if backbone is not None and not is_kept(self.store, backbone):
                 continue  # it is being trained
@@ -160,7 +169,14 @@ class PackRunner:
             place = self.places.take(cell, cell.key in self._alone)
             if place is None:
                 return False
-            if not lease.acquire():
+            try:
+                acquired = lease.acquire()
+            except OSError as error:
+                waiting.remove(cell)
+                self.places.free(place)
+                self._failed(cell, f"{error.strerror} in {self.store.folder(cell.key)}", outcome)
+                return True
+            if not acquired:
                 self.places.free(place)
                 continue
             if self._stored(cell) is not None:
@@ -168,10 +184,10 @@ class PackRunner:
                 self.places.free(place)
                 continue
             waiting.remove(cell)
-            share = _fork.RawValue("d", 0.0)
-            child = _fork.Process(target=self._train, args=(cell, share, place), name=cell.key)
+            share, reason = _fork.RawValue("d", 0.0), _fork.RawArray("c", REASON_BYTES)
+            child = _fork.Process(target=self._train, args=(cell, share, reason, place), name=cell.key)
             child.start()
-            running.append(_Running(cell, child, lease, share, place))
+            running.append(_Running(cell, child, lease, share, reason, place))
             return True
         return False
 
@@ -182,20 +198,14 @@ class PackRunner:
             return entry if is_kept(self.store, cell) else None
         return entry if entry is not None and complete(self.store, cell.key, self.readings) else None
 
-    def _fail(self, cell: Job, reason: str, outcome: Outcome) -> None:
-        """A cell that cannot be trained: its log says why, and so does whoever asks for it."""
-        outcome.failed[cell.key] = reason
-        self.store.folder(cell.key).mkdir(parents=True, exist_ok=True)
-        with self.store.log_path(cell.key).open("a") as log:
-            log.write(reason + "\n")
-
-    def _reap(self, waiting: list[ResolvedCell], running: list[_Running], outcome: Outcome) -> None:
+    def _reap(self, waiting: list[Job], running: list[_Running], outcome: Outcome) -> None:
         for job in [job for job in running if not job.child.is_alive()]:
             job.child.join()
             running.remove(job)
             self.places.free(job.place)
             self._ended(job, waiting, outcome)
-            job.lease.release()
+            with contextlib.suppress(OSError):  # one that cannot be removed goes stale by itself
+                job.lease.release()
 
     def _ended(self, job: _Running, waiting: list[Job], outcome: Outcome) -> None:
         key, code = job.cell.key, job.child.exitcode
@@ -211,31 +221,44 @@ class PackRunner:
             outcome.failed[key] = "stopped before its end; the next run goes on from its checkpoint"
             outcome.interrupted = True
         elif code is not None and code < 0:
-            self._fail(job.cell, f"killed by {signal.Signals(-code).name}", outcome)
+            self._failed(job.cell, f"killed by {signal.Signals(-code).name}", outcome, log=True)
         else:
-            outcome.failed[key] = last_line(self.store.log_path(key)) or f"exit code {code}"
-        if key in outcome.failed and code not in (RESUMABLE, CROWDED):
-            self._warn(f"{_name(job.cell)} failed: {outcome.failed[key]} (log: {self.store.log_path(key)})")
+            # From the child itself: on a full disk its log does not say why.
+            said = job.reason.value.decode(errors="replace") or last_line(self.store.log_path(key))
+            self._failed(job.cell, said or f"exit code {code}", outcome)
+
+    def _failed(self, cell: Job, reason: str, outcome: Outcome, *, log: bool = False) -> None:
+        """Note that ``cell`` has failed; ``log``: its own log does not say why yet."""
+        outcome.failed[cell.key] = reason
+        if log:
+            with contextlib.suppress(OSError):
+                self.store.folder(cell.key).mkdir(parents=True, exist_ok=True)
+                with self.store.log_path(cell.key).open("a") as file:
+                    file.write(reason + "\n")
+        self._warn(f"{_name(cell)} failed: {reason} (log: {self.store.log_path(cell.key)})")
 
     def _beat(self, running: list[_Running]) -> None:
         if time.monotonic() - self._beaten > HEARTBEAT_SECONDS:
             self._beaten = time.monotonic()
             for job in running:
-                job.lease.renew()
+                with contextlib.suppress(OSError):
+                    job.lease.renew()
 
     def _look_at_clock(self) -> None:
         if time.monotonic() >= self._stop_at and not self._stop.is_set():
             self._warn("the job's time limit is near: writing checkpoints")
             self._stop.set()
 
-    def _train(self, cell: Job, share: Any, place: Place) -> None:
-        """The child: train ``cell``, store its record, leave with an exit code."""
+    def _train(self, cell: Job, share: Any, reason: Any, place: Place) -> None:
+        """The child: train ``cell``, store its record, leave with an exit code and the ``reason`` of a failure."""
         parent = os.getppid()
-        log = self.store.log_path(cell.key).open("w", buffering=1)
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-        sys.stdout = sys.stderr = log
+        terminal = os.fdopen(os.dup(2), "w", buffering=1)
         code = 1
+
+        def warn(message: str) -> None:
+            print(f"{self.label}: {message}", file=terminal)
+            with contextlib.suppress(OSError):  # of a full disk the failed write of a result tells better
+                print(message)
 
         def beat(done: float) -> None:
             share.value = done
@@ -244,6 +267,10 @@ class PackRunner:
             return self._stop.is_set() or os.getppid() != parent
 
         try:
+            log = self.store.log_path(cell.key).open("w", buffering=1)
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+            sys.stdout = sys.stderr = log
             use_one_thread()
             if cell.device == "cuda":
                 see_only(place.gpu or 0)
@@ -255,6 +282,7 @@ class PackRunner:
                 self.checkpoint_seconds,
                 alone=place.alone,
                 readings=self.readings,
+                warn=warn,
                 stop=stop,
                 beat=beat,
             ).run()
@@ -263,10 +291,13 @@ class PackRunner:
             print(error)
             code = RESUMABLE
         except BaseException as error:
-            traceback.print_exc()
+            reason.value = " ".join(f"{type(error).__name__}: {error}".split()).encode()[: REASON_BYTES - 1]
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
             if is_out_of_memory(error) and not place.alone:
                 code = CROWDED
-        log.flush()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
         os._exit(code)  # the parent's exit handlers are not this child's
 
     @contextlib.contextmanager

@@ -46,13 +46,16 @@ def keep_weights(store: Store, trainer: Trainer) -> None:
     save_checkpoint(store.weights_path(trainer.cell.key), trainer.weights, {}, trainer.cell.settings())
 
 
-def restore_weights(store: Store, trainer: Trainer) -> bool:
-    """Give the trainer's average the kept weights of its cell; False where there are none that can be used."""
+def restore_weights(store: Store, trainer: Trainer, warn: Callable[[str], None] = print) -> bool:
+    """Give the trainer's average the kept weights of its cell; False where there are none that can be used.
+
+    Weights that cannot be used are named through ``warn`` and removed.
+    """
     path = store.weights_path(trainer.cell.key)
     try:
         found = load_checkpoint(path, trainer.cell.settings())
     except UnusableCheckpoint as error:
-        print(f"{error}; the cell is trained again for them")
+        warn(f"{error}; the cell is trained again for them")
         path.unlink()
         return False
     if found is None:

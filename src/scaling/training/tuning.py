@@ -43,7 +43,8 @@ def tune(
 ) -> Tuning:
     """The learning-rate rule of ``family``, with its evidence; ``train`` trains cells into the store.
 
-    Where no candidate of an anchor has a finite validation loss, the result says so in ``failure`` and has no rule.
+    Where no candidate of an anchor has a finite validation loss, or one has no result (its trainer was killed, say), the
+    result says so in ``failure`` and has no rule: a rate chosen among the others would not be the one that a rerun finds.
     """
     recipe = study.family_recipe(family)
     if recipe.learning_rate != "tuned":
@@ -60,7 +61,22 @@ def tune(
     def losses(target: int) -> list[float]:
         return [_validation_loss(store, cell(target, rate).key) for rate in rates[target]]
 
+    def failed(failure: str, *found: dict[str, Any]) -> Tuning:
+        return Tuning(family, None, device.kind, device.precision, checksum, found, failure)
+
+    def lost() -> str:
+        """The first candidate without a result and why, or an empty string."""
+        for target, tried in rates.items():
+            for rate in tried:
+                key = cell(target, rate).key
+                if store.read_or_discard(key, _say) is None:
+                    reason = last_line(store.log_path(key)) or "no log"
+                    return f"tuning failed: the rate {rate} at N = {target} has no result ({reason})"
+        return ""
+
     train([cell(target, rate) for target in rates for rate in rates[target]])
+    if failure := lost():
+        return failed(failure)
     for _ in range(anchors.widen):
         more = []
         for target, tried in rates.items():
@@ -72,14 +88,15 @@ def tune(
         if not more:
             break
         train(more)
+    if failure := lost():
+        return failed(failure)
 
     found = []
     for target, tried in rates.items():
         values = losses(target)
         if not any(map(math.isfinite, values)):
             reason = last_line(store.log_path(cell(target, tried[0]).key)) or "all diverged"
-            failure = f"tuning failed: no rate of {tried} gave a finite validation loss at N = {target} ({reason})"
-            return Tuning(family, None, device.kind, device.precision, checksum, tuple(found), failure)
+            return failed(f"tuning failed: no rate of {tried} gave a finite validation loss at N = {target} ({reason})", *found)
         at = cell(target, tried[0])
         found.append(
             {
@@ -173,8 +190,12 @@ def rule_through(widths: list[float], rates: list[float]) -> RateRule:
     return RateRule(reference, float(f"{math.exp(log_rate):.4g}"), round(exponent, 4))
 
 
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
 def _validation_loss(store: Store, key: str) -> float:
-    entry = store.read_or_discard(key, lambda message: print(message, file=sys.stderr))
+    entry = store.read_or_discard(key, _say)
     if entry is None or entry.row["status"] != DONE or entry.row["validation_loss"] is None:
         return math.inf
     return float(entry.row["validation_loss"])

@@ -1,0 +1,104 @@
+"""Two drivers at once on one study, edits between runs, and a study's folder that moves."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import polars as pl
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+CONFIG = ("--config", "study=studies/faults.yaml")
+
+SLOW = (("images_floor: 3200", "images_floor: 96000"), ("checkpoint_seconds: 0.001", "checkpoint_seconds: 60"))
+"""Cells of several seconds, so that two drivers meet."""
+
+TRACE = """
+from scaling.training.attempt import CellTraining
+
+run = CellTraining.run
+
+def noted(training):
+    with open("trained.txt", "a") as file:
+        file.write(training.cell.key + "\\n")
+    run(training)
+
+CellTraining.run = noted
+"""
+
+
+WHEN_TRAINING = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Planter(MetaPathFinder):
+    # once the runner is imported, the trace is planted; nothing of the product knows of it
+    def find_spec(self, name, path, target=None):
+        if name == "scaling.training.pack_line":
+            sys.meta_path.remove(self)
+            import trace_cells
+        return None
+
+sys.meta_path.insert(0, Planter())
+"""
+
+
+def driver(bench, *more: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *more, *CONFIG]
+    environment = os.environ | {"PYTHONPATH": str(bench.folder)}
+    return subprocess.Popen(
+        command, cwd=bench.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def test_two_drivers_at_once_train_nothing_twice(fresh):
+    fresh.write_study(*SLOW)
+    fresh.plant("sitecustomize", WHEN_TRAINING)
+    fresh.plant("trace_cells", TRACE)
+    first = driver(fresh)
+    for _ in range(1200):
+        if list(fresh.folder.glob("results/store/*/lease")):
+            break
+        time.sleep(0.1)
+    refused = driver(fresh)
+    text = refused.communicate(timeout=100)[0]
+    assert refused.returncode != 0
+    assert "Directory cannot be locked" in text  # Snakemake's own lock
+    second = driver(fresh, "--nolock")
+    texts = [one.communicate(timeout=200)[0] for one in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], "\n".join(texts)
+    trained = (fresh.folder / "trained.txt").read_text().split()
+    assert len(trained) == len(set(trained)) == 5
+    assert set(fresh.table()["status"]) == {"done"}
+
+
+def test_a_comment_retrains_nothing_and_a_removed_number_leaves_the_fits_but_not_the_disk(bench):
+    before = bench.stamps()
+    run = bench.snakemake(*CONFIG)
+    assert run.returncode == 0, run.stdout + run.stderr
+    bench.write_study(("families:\n", "families: # a comment\n"))
+    assert set(bench.jobs(*CONFIG)) == {"complete"}
+    bench.write_study(("seeds: [0, 1, 2, 3, 4]", "seeds: [0, 1, 2]"))
+    run = bench.snakemake(*CONFIG)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert bench.table()["seed"].to_list() == [0, 1, 2]
+    assert bench.stamps() == before  # the cells stay on disk
+    assert "3 models" in (bench.folder / "reports/faults/index.html").read_text()
+
+
+def test_a_checkout_or_a_results_folder_that_moves_retrains_nothing(bench):
+    run = bench.snakemake(*CONFIG)
+    assert run.returncode == 0, run.stdout + run.stderr
+    before = bench.stamps()
+    bench.folder = bench.folder.rename(bench.folder.with_name("moved elsewhere é"))
+    assert set(bench.jobs(*CONFIG)) == {"complete"}
+    # results on another disk, a link in their place
+    elsewhere = bench.folder.with_name("another disk")
+    shutil.move(bench.folder / "results", elsewhere)
+    (bench.folder / "results").symlink_to(elsewhere)
+    assert set(bench.jobs(*CONFIG)) == {"complete"}
+    assert bench.train().code == 0
+    assert bench.stamps() == before
+    assert len(pl.read_parquet(elsewhere / "faults" / "runs.parquet")) == 5

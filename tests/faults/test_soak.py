@@ -1,0 +1,51 @@
+"""Many tiny cells in one job: the runner's memory stays bounded and its time is linear in cells.
+
+By hand, for more of them: SOAK_CELLS=10000 pytest -m slow tests/faults/test_soak.py -s
+"""
+
+import os
+import time
+
+import psutil
+import pytest
+
+CELLS = int(os.environ.get("SOAK_CELLS", "500"))
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60 + CELLS)]
+
+
+def test_memory_is_bounded_and_time_linear_in_cells(fresh):
+    fresh.write_study(
+        ("seeds: [0, 1, 2, 3, 4]", f"seeds: [{', '.join(map(str, range(CELLS)))}]"),
+        ("images_floor: 3200", "images_floor: 64"),
+        ("evaluations: 2, first_evaluation: 0.1", "evaluations: 1"),
+        ("checkpoint_seconds: 0.001", "checkpoint_seconds: 60"),
+    )
+    fresh.do("tune", "studies/faults.yaml", "mlp")
+    began = time.monotonic()
+    command = fresh.start("train", "studies/faults.yaml", "mlp", "--cores", "2")
+    runner, samples = psutil.Process(command.pid), []
+    while runner.is_running() and runner.status() != psutil.STATUS_ZOMBIE:
+        done = sum(1 for _ in fresh.folder.glob("results/store/*/record.json"))
+        with_memory = (time.monotonic() - began, done, runner.memory_info().rss / 2**20)
+        samples.append(with_memory)
+        if len(samples) % 15 == 1:
+            print("{:.0f} s, {} cells, runner {:.0f} MB".format(*with_memory), flush=True)
+        time.sleep(max(1.0, CELLS / 500))
+        if done >= CELLS:
+            break
+    ended = command.end()
+    seconds = time.monotonic() - began
+    assert ended.code == 0, ended.text
+    assert f"{CELLS}/{CELLS} done" in ended.text
+    collect = time.monotonic()
+    fresh.do("collect", "studies/faults.yaml")
+    print(
+        f"{CELLS} cells in {seconds:.0f} s, {1000 * seconds / CELLS:.0f} ms a cell; collected in {time.monotonic() - collect:.1f} s"
+    )
+    assert fresh.run("complete", "studies/faults.yaml").code == 0
+
+    at = {share: next(sample for sample in samples if sample[1] >= share * CELLS) for share in (0.2, 0.5, 0.8)}
+    assert at[0.8][2] - at[0.2][2] < 50  # MB
+    first = (at[0.5][0] - at[0.2][0]) / (at[0.5][1] - at[0.2][1])
+    second = (at[0.8][0] - at[0.5][0]) / (at[0.8][1] - at[0.5][1])
+    assert second < 1.6 * first  # other programs of the machine included
