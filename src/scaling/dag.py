@@ -130,7 +130,10 @@ class Dag:
         """The same of the rule that tunes a family."""
 
         def memory(wildcards: Any, attempt: int) -> int:
-            anchors = self.study.family_recipe(wildcards.family).anchors
+            recipe = self.study.family_recipe(wildcards.family)
+            if recipe.learning_rate != "tuned":  # nothing is trained, and the family may not have the anchors' sizes
+                return self._estimates.memory_mb(wildcards.family, (), 0)
+            anchors = recipe.anchors
             return self._estimates.memory_mb(wildcards.family, anchors.params, len(anchors.params) * len(anchors.rates))
 
         def minutes(wildcards: Any, attempt: int) -> int:
