@@ -36,7 +36,7 @@ def make_project(make_checkout, tmp_path_factory) -> Callable[[str], Project]:
 
 @pytest.fixture(scope="session")
 def reference(make_project) -> Iterator[Callable[[str], Project]]:
-    """A function that gives a study's project that was run here without Slurm; all run beside the tests until they are asked for."""
+    """A function that gives a study's project, run here without Slurm; all run beside the tests until they are asked for."""
     projects = {name: make_project(name) for name in ("smoke", "faults", "limit")}
     for project in projects.values():
         project.start(SNAKEMAKE, "--cores", "1")

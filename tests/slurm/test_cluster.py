@@ -79,7 +79,7 @@ def test_a_killed_driver_needs_one_unlock_and_the_same_command(slurm, project, r
     assert one.finished().items() >= finished.items()
 
 
-def refused(project, message: str, **environment: str) -> None:
+def refused(project, message: str) -> None:
     found = subprocess.run(
         [*LITERAL, *project.study],
         cwd=project.folder,
