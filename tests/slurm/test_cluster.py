@@ -85,7 +85,6 @@ def refused(project, message: str) -> None:
         cwd=project.folder,
         capture_output=True,
         text=True,
-        env=os.environ | environment,
         timeout=200,
     )
     assert found.returncode != 0
