@@ -14,6 +14,7 @@ from private_slurm import wait
 from scaling.records import MEASURED
 
 SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
+LITERAL = (SNAKEMAKE, "--cores", "all", "--profile", "slurm")
 PATIENCE = 400.0  # seconds; an idle machine needs a fifth of it
 
 FAULTS = """\
@@ -53,12 +54,18 @@ class Project:
         assert text.count(before) == 1, f"{before!r} stands {text.count(before)} times in {path}"
         path.write_text(text.replace(before, after))
 
-    def start(self) -> subprocess.Popen:
-        """Start the literal command; its words go to ``log``."""
-        command = [SNAKEMAKE, "--cores", "all", "--profile", "slurm", *self.study]
+    def start(self, *command: str) -> subprocess.Popen:
+        """Start ``command``, the literal one if none is given, on the study; its words go to ``log``."""
+        words = [*(command or LITERAL), *self.study]
         with self.log.open("ab") as log:
-            self.driver = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
+            self.driver = subprocess.Popen(words, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
         return self.driver
+
+    def end(self) -> None:
+        """End the command where it still runs."""
+        if self.driver is not None and self.driver.poll() is None:
+            self.driver.terminate()
+            self.driver.wait(60)
 
     def finish(self) -> str:
         """Wait until the command ends, well; what it said."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cluster_project import PATIENCE, SNAKEMAKE, Project
+from cluster_project import SNAKEMAKE, Project
 from filelock import FileLock
 from private_slurm import PrivateSlurm, why_not
 
@@ -36,17 +35,19 @@ def make_project(make_checkout, tmp_path_factory) -> Callable[[str], Project]:
 
 
 @pytest.fixture(scope="session")
-def reference(make_project) -> dict[str, Project]:
-    """The same studies run here without Slurm, all at once."""
+def reference(make_project) -> Iterator[Callable[[str], Project]]:
+    """A function that gives a study's project, run here without Slurm; all run beside the tests until they are asked for."""
     projects = {name: make_project(name) for name in ("smoke", "faults", "limit")}
-    drivers = []
     for project in projects.values():
-        with project.log.open("wb") as log:
-            command = [SNAKEMAKE, "--cores", "1", *project.study]
-            drivers.append(subprocess.Popen(command, cwd=project.folder, stdout=log, stderr=log))
-    for project, driver in zip(projects.values(), drivers, strict=True):
-        assert driver.wait(PATIENCE) == 0, project.words()
-    return projects
+        project.start(SNAKEMAKE, "--cores", "1")
+
+    def finished(study: str) -> Project:
+        projects[study].finish()
+        return projects[study]
+
+    yield finished
+    for project in projects.values():
+        project.end()
 
 
 @pytest.fixture
@@ -57,12 +58,10 @@ def project(make_project, reference) -> Iterator[Callable[[str], Project]]:
     def make(study: str) -> Project:
         one = make_project(study)
         for part in ("data", f"{study}/tuning"):
-            shutil.copytree(reference[study].folder / "results" / part, one.folder / "results" / part)
+            shutil.copytree(reference(study).folder / "results" / part, one.folder / "results" / part)
         made.append(one)
         return one
 
     yield make
     for one in made:
-        if one.driver is not None and one.driver.poll() is None:
-            one.driver.kill()
-            one.driver.wait()
+        one.end()

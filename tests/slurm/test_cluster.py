@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from cluster_project import SNAKEMAKE
+from cluster_project import LITERAL, SNAKEMAKE
 from private_slurm import NODES, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -23,7 +23,7 @@ def test_the_literal_command_runs_the_study_on_gpus_of_both_nodes(slurm, make_pr
     before, one = last_job(slurm), make_project("smoke")
     one.start()
     assert "report: reports/smoke/index.html" in one.finish()
-    assert one.table().equals(reference["smoke"].table())
+    assert one.table().equals(reference("smoke").table())
     trained = jobs_of(slurm, "t", before)
     assert sorted(job.rule for job in trained) == [
         f"rule_{rule}_wildcards_{family}" for rule in ("train", "tune") for family in ("mlp", "vit")
@@ -50,7 +50,7 @@ def test_a_cancelled_job_and_a_node_that_goes_down_cost_only_time(slurm, project
     states = {job.id: job.state for job in slurm.jobs()}
     assert (states[cancelled.id], states[lost.id]) == ("CANCELLED", "NODE_FAIL")
     assert all(job.node == cancelled.node for job in jobs_of(slurm, "train", int(lost.id)))
-    assert one.table().equals(reference["faults"].table())
+    assert one.table().equals(reference("faults").table())
     assert one.finished().items() >= finished.items()
     assert resumed(one) == set(one.finished()) - set(finished)
 
@@ -59,19 +59,6 @@ def resumed(one) -> set[str]:
     """Keys of cells whose last attempt went on from a checkpoint."""
     logs = (one.folder / "results" / "store").glob("*/log.txt")
     return {log.parent.name for log in logs if "goes on from step" in log.read_text()}
-
-
-def test_a_job_that_nears_its_time_limit_stops_in_good_order_and_goes_on(slurm, project, reference):
-    before, one = last_job(slurm), project("limit")
-    one.edit("  runtime: 60", "  runtime: 1")
-    one.start()
-    one.finish()
-    jobs = jobs_of(slurm, "train", before)
-    assert [job.state for job in jobs] == ["FAILED"] * (len(jobs) - 1) + ["COMPLETED"]
-    assert len(jobs) > 1
-    assert "time limit is near: writing checkpoints" in one.words()
-    assert one.table().equals(reference["limit"].table())
-    assert resumed(one) == set(one.finished())
 
 
 def test_a_killed_driver_needs_one_unlock_and_the_same_command(slurm, project, reference):
@@ -85,17 +72,20 @@ def test_a_killed_driver_needs_one_unlock_and_the_same_command(slurm, project, r
     assert unlock.returncode == 0, unlock.stderr
     one.start()
     one.finish()
-    assert one.table().equals(reference["faults"].table())
+    assert one.table().equals(reference("faults").table())
     assert one.finished().items() >= finished.items()
     one.wait_for(lambda: not run("squeue", "-h").stdout.strip(), "the first driver's jobs to end")
-    assert one.table().equals(reference["faults"].table())
+    assert one.table().equals(reference("faults").table())
     assert one.finished().items() >= finished.items()
 
 
-def refused(project, message: str, **environment: str) -> None:
-    command = [SNAKEMAKE, "--cores", "all", "--profile", "slurm", *project.study]
+def refused(project, message: str) -> None:
     found = subprocess.run(
-        command, cwd=project.folder, capture_output=True, text=True, env=os.environ | environment, timeout=200
+        [*LITERAL, *project.study],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        timeout=200,
     )
     assert found.returncode != 0
     assert message in found.stdout + found.stderr
@@ -130,3 +120,16 @@ def test_a_node_that_does_not_share_the_folder_says_so(slurm, make_project):
     assert str(log) in one.words()
     assert "does not share the driver's folder" in log.read_text()
     assert "a filesystem that all nodes see at the same path" in log.read_text()
+
+
+def test_a_job_that_nears_its_time_limit_stops_in_good_order_and_goes_on(slurm, project, reference):
+    before, one = last_job(slurm), project("limit")
+    one.edit("  runtime: 60", "  runtime: 1")
+    one.start()
+    one.finish()
+    jobs = jobs_of(slurm, "train", before)
+    assert [job.state for job in jobs] == ["FAILED"] * (len(jobs) - 1) + ["COMPLETED"]
+    assert len(jobs) > 1
+    assert "time limit is near: writing checkpoints" in one.words()
+    assert one.table().equals(reference("limit").table())
+    assert resumed(one) == set(one.finished())
