@@ -40,7 +40,8 @@ def test_memory_is_bounded_and_time_linear_in_cells(fresh):
     collect = time.monotonic()
     fresh.do("collect", "studies/faults.yaml")
     print(
-        f"{CELLS} cells in {seconds:.0f} s, {1000 * seconds / CELLS:.0f} ms a cell; collected in {time.monotonic() - collect:.1f} s"
+        f"{CELLS} cells in {seconds:.0f} s, {1000 * seconds / CELLS:.0f} ms a cell; "
+        f"collected in {time.monotonic() - collect:.1f} s"
     )
     assert fresh.run("complete", "studies/faults.yaml").code == 0
 
