@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +37,8 @@ add_to(app)
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="a study file")]
 Cores = Annotated[int | None, typer.Option(help="cells trained at a time on a CPU (default: a core each)")]
 MachineCores = Annotated[int | None, typer.Option(help="cells that all jobs together train at a time on GPUs")]
+MemoryMb = Annotated[int | None, typer.Option(help="memory in MB that the job asked for, for its note (Slurm says it itself)")]
+Minutes = Annotated[float | None, typer.Option(help="minutes that the job asked for, for its note")]
 DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 """Errors that are the disk's or its owner's, not the program's."""
 LOOK_SECONDS = 2.0
@@ -110,7 +112,14 @@ def prepare(study_path: StudyPath = DEFAULT_STUDY) -> None:
 
 
 @app.command()
-def tune(study_path: StudyPath, family: str, cores: Cores = None, machine_cores: MachineCores = None) -> None:
+def tune(
+    study_path: StudyPath,
+    family: str,
+    cores: Cores = None,
+    machine_cores: MachineCores = None,
+    memory_mb: MemoryMb = None,
+    minutes: Minutes = None,
+) -> None:
     """Tune the learning rate of one family of a study."""
     from scaling.data import load
     from scaling.grid import tuning_hash
@@ -125,18 +134,19 @@ def tune(study_path: StudyPath, family: str, cores: Cores = None, machine_cores:
         say(f"{study_path} has no family {family}; it has {', '.join(study.families)}")
         raise typer.Exit(2)
     layout = Layout(study.name)
-    device = detect(study.device, study.precision)
-    runner = _runner(study, layout, device, f"tune {family}", cores, machine_cores)
-    found = tune_family(
-        study,
-        family,
-        device=device,
-        checksum=load(_data_path(study, layout), verify=False).checksum,
-        image=image_spec(study),
-        ladders=Ladders(layout.ladders),
-        store=Store(layout.store),
-        train=lambda cells: _exit_if_interrupted(runner.run(cells)),
-    )
+    with _attempt(layout, "tune", family, family, cores, memory_mb, minutes) as job:
+        device = detect(study.device, study.precision)
+        runner = _runner(study, layout, device, f"tune {family}", cores, machine_cores, look=job.look)
+        found = tune_family(
+            study,
+            family,
+            device=device,
+            checksum=load(_data_path(study, layout), verify=False).checksum,
+            image=image_spec(study),
+            ladders=Ladders(layout.ladders),
+            store=Store(layout.store),
+            train=lambda cells: _settle(runner.run(cells), job, runner.store),
+        )
     found = replace(found, settings=tuning_hash(study, family))
     write_atomic(layout.tuning(family), found.text().encode())
     if found.rule is None:
@@ -155,7 +165,15 @@ def _data_path(study: Study, layout: Layout) -> Path:
 
 
 def _runner(
-    study: Study, layout: Layout, device, label: str, cores: int | None, machine_cores: int | None, readings: Sequence[str] = ()
+    study: Study,
+    layout: Layout,
+    device,
+    label: str,
+    cores: int | None,
+    machine_cores: int | None,
+    *,
+    readings: Sequence[str] = (),
+    look: Callable[[], None],
 ):
     from scaling.store import Store
     from scaling.training.deadline import stop_time
@@ -172,19 +190,46 @@ def _runner(
         readings=readings,
         machine_cores=min(machine_cores or cores_here(), cores_here()),
         stop_at=stop_time(),
+        look=look,
     )
 
 
-def _exit_if_interrupted(outcome) -> None:
+def _attempt(layout: Layout, rule, name: str, family: str, cores: int | None, memory_mb: int | None, minutes: float | None):
+    """The note of this job's attempt."""
+    from scaling.job_notes import attempt
+    from scaling.training.device import cores_here
     from scaling.training.pack import RESUMABLE
 
+    at_a_time = cores or cores_here()
+    asked = {"asked_memory_mb": memory_mb, "asked_minutes": minutes, "asked_cpus": at_a_time}
+    return attempt(layout.jobs, rule, name, family, asked, at_a_time, RESUMABLE)
+
+
+def _settle(outcome, job, store) -> None:
+    """Note what a job did; leave where it was stopped, or where another attempt with more memory may do better."""
+    from scaling.job_notes import MEMORY_RETRIES, OUT_OF_MEMORY
+    from scaling.training.pack import RESUMABLE
+
+    job.count(entry.row for entry in map(store.read, outcome.trained) if entry is not None)
+    if job.lost_to_memory(len(outcome.killed)):
+        job.close(OUT_OF_MEMORY, f"{len(outcome.killed)} runs killed at {job.note.peak_memory_mb:.0f} MB")
+        if job.note.slurm_job is not None and job.tried_for_memory < MEMORY_RETRIES:
+            say("memory ran out; the next attempt asks for half as much again")
+            raise typer.Exit(RESUMABLE)
     if outcome.interrupted:
         say("stopped; checkpoints are written, the next run goes on from them")
         raise typer.Exit(RESUMABLE)
 
 
 @app.command()
-def train(study_path: StudyPath, pack: str, cores: Cores = None, machine_cores: MachineCores = None) -> None:
+def train(
+    study_path: StudyPath,
+    pack: str,
+    cores: Cores = None,
+    machine_cores: MachineCores = None,
+    memory_mb: MemoryMb = None,
+    minutes: Minutes = None,
+) -> None:
     """Train the cells of one pack of a study; writes its table whatever became of each cell."""
     from scaling.models.ladder import Ladders
     from scaling.packing import packs_of
@@ -207,9 +252,11 @@ def train(study_path: StudyPath, pack: str, cores: Cores = None, machine_cores: 
     if tuning.rule is not None:
         ladders, image = Ladders(layout.ladders), image_spec(study)
         cells = [resolve(study, cell, tuning, ladders, image) for cell in members.cells]
-        device = detect(tuning.device, tuning.precision)
-        readings = study.entry(members.family).measures
-        _exit_if_interrupted(_runner(study, layout, device, pack, cores, machine_cores, readings).run(cells))
+        with _attempt(layout, "train", pack, members.family, cores, memory_mb, minutes) as job:
+            device = detect(tuning.device, tuning.precision)
+            readings = study.entry(members.family).measures
+            runner = _runner(study, layout, device, pack, cores, machine_cores, readings=readings, look=job.look)
+            _settle(runner.run(cells), job, runner.store)
     write_table(gather(study, layout, say, members), layout.pack(pack))
 
 

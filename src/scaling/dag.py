@@ -15,14 +15,15 @@ from scaling.claim_files import claim_files
 from scaling.data import prepared_path
 from scaling.demand import Estimates, minutes_to_ask
 from scaling.grid import Pack, cells, digest, pack_hash, timings_hash, tuning_hash
+from scaling.job_notes import memory_to_ask, read_notes
 from scaling.layout import Layout
 from scaling.models.ladder import Ladders
 from scaling.packing import packs_of
 from scaling.site import look_for_mark
 from scaling.study_images import data_settings, image_spec
 
-Demand = Callable[[Any, int], int]
-"""(wildcards, attempt) -> how much of a resource is asked for."""
+Demand = Callable[[Any], int]
+"""wildcards -> how much of a resource is asked for."""
 
 
 class Dag:
@@ -111,17 +112,20 @@ class Dag:
         return found
 
     def training_demand(self) -> dict[str, Any]:
-        """Resources of the rule that trains packs, as functions of its wildcards and of the attempt.
+        """Resources of the rule that trains packs, as functions of its wildcards.
+
+        Snakemake asks anew for each attempt; what the one before came to stands in its note.
 
         Without a calibration nothing is known of time. Then no runtime is named at all: one that a function left open would
         still hide the profile's `default-resources`.
         """
 
-        def memory(wildcards: Any, attempt: int) -> int:
+        def memory(wildcards: Any) -> int:
             pack = self.packs[wildcards.pack]
-            return self._estimates.memory_mb(pack.family, {cell.target for cell in pack.cells}, len(pack.cells))
+            estimate = self._estimates.memory_mb(pack.family, {cell.target for cell in pack.cells}, len(pack.cells))
+            return memory_to_ask(estimate, read_notes(self.layout.jobs, "train", pack.name))
 
-        def minutes(wildcards: Any, attempt: int) -> int:
+        def minutes(wildcards: Any) -> int:
             return minutes_to_ask(self._estimates.job_seconds(self.packs[wildcards.pack].cells))
 
         return self._demand(memory, minutes)
@@ -129,17 +133,24 @@ class Dag:
     def tuning_demand(self) -> dict[str, Any]:
         """The same of the rule that tunes a family."""
 
-        def memory(wildcards: Any, attempt: int) -> int:
+        def memory(wildcards: Any) -> int:
             recipe = self.study.family_recipe(wildcards.family)
             if recipe.learning_rate != "tuned":  # nothing is trained, and the family may not have the anchors' sizes
                 return self._estimates.memory_mb(wildcards.family, (), 0)
             anchors = recipe.anchors
-            return self._estimates.memory_mb(wildcards.family, anchors.params, len(anchors.params) * len(anchors.rates))
+            cells = len(anchors.params) * len(anchors.rates)
+            estimate = self._estimates.memory_mb(wildcards.family, anchors.params, cells)
+            return memory_to_ask(estimate, read_notes(self.layout.jobs, "tune", wildcards.family))
 
-        def minutes(wildcards: Any, attempt: int) -> int:
+        def minutes(wildcards: Any) -> int:
             return minutes_to_ask(self._estimates.tuning_seconds(wildcards.family))
 
         return self._demand(memory, minutes)
+
+    @property
+    def asked(self) -> str:
+        """Options of a rule's shell command that tell the job what it was given."""
+        return " --memory-mb {resources.mem_mb}" + " --minutes {resources.runtime}" * self._estimates.timed
 
     def _demand(self, memory: Demand, minutes: Demand) -> dict[str, Any]:
         found = {"mem_mb": memory, "cpus_per_task": self.study.jobs.cores}

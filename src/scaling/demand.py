@@ -186,7 +186,7 @@ class Estimates:
         on_gpu = self.calibration.device == "cuda" if self.calibration else self.study.device == "cuda"
         # The tensors of a cell on a GPU are not in the host's memory; its context is.
         each = GPU_CELL_MB if on_gpu else CELL_MB + tensors
-        return _rounded_up(MEMORY_MARGIN * (PROGRAM_MB + at_a_time * each))
+        return rounded_up(MEMORY_MARGIN * (PROGRAM_MB + at_a_time * each))
 
 
 def minutes_to_ask(seconds: float) -> int:
@@ -194,5 +194,6 @@ def minutes_to_ask(seconds: float) -> int:
     return max(LEAST_MINUTES, math.ceil(TIME_MARGIN * seconds / 60))
 
 
-def _rounded_up(megabytes: float) -> int:
+def rounded_up(megabytes: float) -> int:
+    """``megabytes`` as they are asked for."""
     return MEMORY_STEP * math.ceil(megabytes / MEMORY_STEP)

@@ -47,6 +47,11 @@ class Layout:
         """What tuning found for ``family``."""
         return self.study / "tuning" / f"{family}.json"
 
+    @property
+    def jobs(self) -> Path:
+        """What each job asked for and used."""
+        return self.study / "jobs"
+
     def pack(self, name: str) -> Path:
         """Table of the cells of one job."""
         return self.study / "packs" / f"{name}.parquet"

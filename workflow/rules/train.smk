@@ -21,4 +21,5 @@ rule train:
     message:
         "Training {wildcards.pack}"
     shell:
-        dag.command("train") + f" {{wildcards.pack}}{places} 2>&1 | tee -i {{log:q}}"
+        dag.command("train")
+        + f" {{wildcards.pack}}{places}{dag.asked} 2>&1 | tee -i {{log:q}}"

@@ -19,4 +19,5 @@ rule tune:
     message:
         "Tuning the learning rate of {wildcards.family}"
     shell:
-        dag.command("tune") + f" {{wildcards.family}}{places} 2>&1 | tee -i {{log:q}}"
+        dag.command("tune")
+        + f" {{wildcards.family}}{places}{dag.asked} 2>&1 | tee -i {{log:q}}"

@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -74,6 +74,10 @@ class Outcome:
     """What became of a pack's cells: keys that have a record now, and the reason of each that has not."""
 
     finished: list[str] = field(default_factory=list)
+    trained: list[str] = field(default_factory=list)
+    """those of ``finished`` that were trained here and now"""
+    killed: list[str] = field(default_factory=list)
+    """those of ``failed`` whose process was killed from outside, as for want of memory"""
     failed: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
 
@@ -83,6 +87,7 @@ class PackRunner:
 
     On a CPU it trains ``cores`` cells at a time; on GPUs as many as they hold, but all jobs together no more than
     ``machine_cores``. At ``stop_at`` (``time.monotonic``'s clock) it stops as on a signal, with checkpoints written.
+    ``look`` is called again and again while cells run.
     """
 
     def __init__(
@@ -97,6 +102,7 @@ class PackRunner:
         machine_cores: int = 1,
         readings: Sequence[str] = (),
         stop_at: float | None = None,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self.store, self.device, self.label = store, device, label
         self.checkpoint_seconds, self.readings = checkpoint_seconds, tuple(readings)
@@ -104,6 +110,7 @@ class PackRunner:
         self.places: Places = Cores(cores if device.kind == "cpu" else 1)
         if device.gpus:
             self.places = GpuShares(device.gpus, MemoryEstimate(self.data), max(cores, machine_cores))
+        self._look = look
         self._alone: set[str] = set()
         self._stop = _fork.Event()
         self._stop_at = math.inf if stop_at is None else stop_at
@@ -127,6 +134,7 @@ class PackRunner:
                 self._reap(waiting, running, outcome)
                 self._beat(running)
                 self._look_at_clock()
+                self._look()
                 line.say(len(outcome.finished), len(outcome.failed), len(running), self._done(outcome, running, costs))
                 if self._stop.is_set() and not running:
                     outcome.interrupted |= bool(waiting)
@@ -212,6 +220,7 @@ class PackRunner:
         entry = self._stored(job.cell)
         if entry is not None:
             outcome.finished.append(key)
+            outcome.trained.append(key)
             self.places.learn(job.cell, entry.row["peak_memory"])
         elif code == CROWDED and not self._stop.is_set():
             self._warn(f"{_name(job.cell)} ran out of memory beside others; it is begun again with a GPU to itself")
@@ -221,6 +230,8 @@ class PackRunner:
             outcome.failed[key] = "stopped before its end; the next run goes on from its checkpoint"
             outcome.interrupted = True
         elif code is not None and code < 0:
+            if code == -signal.SIGKILL:
+                outcome.killed.append(key)
             self._failed(job.cell, f"killed by {signal.Signals(-code).name}", outcome, log=True)
         else:
             # From the child itself: on a full disk its log does not say why.
