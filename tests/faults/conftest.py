@@ -141,10 +141,8 @@ def server():
 def trained(tmp_path_factory, server) -> Bench:
     """The study, trained and never disturbed. Copy it; do not change it."""
     bench = Bench(tmp_path_factory.mktemp("faults é"), server)
-    bench.do("prepare", "studies/faults.yaml")
-    bench.do("tune", "studies/faults.yaml", "mlp")
-    ended = bench.train()
-    assert ended.code == 0, ended.text
+    run = bench.snakemake("--config", "study=studies/faults.yaml")
+    assert run.returncode == 0, run.stdout + run.stderr
     assert len(bench.stamps()) == 5
     return bench
 

@@ -28,11 +28,11 @@ def test_memory_is_bounded_and_time_linear_in_cells(fresh):
         done = sum(1 for _ in fresh.folder.glob("results/store/*/record.json"))
         with_memory = (time.monotonic() - began, done, runner.memory_info().rss / 2**20)
         samples.append(with_memory)
+        if done >= CELLS:
+            break
         if len(samples) % 15 == 1:
             print("{:.0f} s, {} cells, runner {:.0f} MB".format(*with_memory), flush=True)
         time.sleep(max(1.0, CELLS / 500))
-        if done >= CELLS:
-            break
     ended = command.end()
     seconds = time.monotonic() - began
     assert ended.code == 0, ended.text

@@ -19,6 +19,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any, Final
 
@@ -139,7 +140,9 @@ class PackRunner:
                 if self._stop.is_set() and not running:
                     outcome.interrupted |= bool(waiting)
                     break
-                if not started:
+                if not started and running:  # the end of a child wakes at once: tiny cells end many times a second
+                    connection.wait([job.child.sentinel for job in running], POLL_SECONDS)
+                elif not started:
                     time.sleep(POLL_SECONDS)
         line.say(len(outcome.finished), len(outcome.failed), 0, sum(costs.values()), last=True)
         return outcome
