@@ -51,6 +51,7 @@ class Job:
     rule: str
     state: str
     node: str
+    cpus: int
     gpus: int
 
 
@@ -158,7 +159,16 @@ PartitionName=gpu Nodes=ALL Default=YES MaxTime=1-0 DefMemPerCPU=500 State=UP
                 continue
             gpus = re.search(r"gpu:(\d+)", fields.get("TresPerJob", ""))
             node = fields.get("NodeList", "").replace("(null)", "")
-            found.append(Job(fields["JobId"], fields["Comment"], fields["JobState"], node, int(gpus[1]) if gpus else 0))
+            found.append(
+                Job(
+                    id=fields["JobId"],
+                    rule=fields["Comment"],
+                    state=fields["JobState"],
+                    node=node,
+                    cpus=int(fields["NumCPUs"]),
+                    gpus=int(gpus[1]) if gpus else 0,
+                )
+            )
         return sorted(found, key=lambda job: int(job.id))
 
     def logs(self) -> str:

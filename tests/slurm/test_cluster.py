@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from cluster_project import LITERAL, SNAKEMAKE
-from private_slurm import NODES, run
+from private_slurm import CPUS, NODES, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -133,3 +133,6 @@ def test_a_job_that_nears_its_time_limit_stops_in_good_order_and_goes_on(slurm, 
     assert "time limit is near: writing checkpoints" in one.words()
     assert one.table().equals(reference("limit").table())
     assert resumed(one) == set(one.finished())
+    (measured,) = jobs_of(slurm, "measure", before)
+    assert (measured.state, measured.cpus) == ("COMPLETED", CPUS)  # a node of its own, though it asked for no core of it
+    assert (one.folder / "results" / "limit" / "measures.parquet").exists()
