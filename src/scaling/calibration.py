@@ -92,7 +92,7 @@ def read_calibration(path: Path) -> Calibration | None:
         CalibrationError: the file is damaged or of another version.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
     except FileNotFoundError:
         return None
     try:

@@ -56,7 +56,7 @@ def grow(bench) -> None:
 def test_a_full_disk_under_the_store(bench):
     store = bench.folder / "results" / "store"
     grow(bench)
-    with mounted(store, "-o", "size=2m"):
+    with mounted(store, "-o", "size=4m"):
         before, stamps = contents(store), bench.stamps()
         filler = fill(store)
         ended = bench.train()
