@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import typer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scaling.job_notes import (
@@ -55,6 +55,7 @@ def test_what_has_grown_stays_grown():
     assert memory_to_ask(2500, [note(OUT_OF_MEMORY), note(RESUMABLE, asked=6000), note(RUNNING, 10, asked=6000)]) == 6000
 
 
+@settings(deadline=None)
 @given(
     st.integers(500, 10_000),
     st.lists(
@@ -115,7 +116,7 @@ with attempt(Path({str(tmp_path)!r}), "train", "vit", "vit", {{"asked_memory_mb"
     child.wait()
     (seen,) = read_notes(tmp_path, "train", "vit")
     assert seen.outcome == RUNNING
-    assert 400 < seen.peak_memory_mb
+    assert seen.peak_memory_mb > 400
     assert memory_to_ask(500, [seen]) == 1000  # 750, rounded up to what is asked for
 
 

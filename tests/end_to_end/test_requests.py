@@ -17,9 +17,8 @@ def asked(checkout, *arguments: str) -> dict[str, tuple[int, int | None]]:
     """Memory in MB and minutes by job, of a dry run."""
     found = checkout.snakemake("-n", "-p", *SMOKE, *arguments)
     assert found.returncode == 0, found.stdout + found.stderr
-    commands = re.findall(
-        r"scaling (tune|train) \S+ (\S+) .*?--memory-mb (\d+)(?: --minutes (\d+))?", found.stdout + found.stderr
-    )
+    said = found.stdout + found.stderr
+    commands = re.findall(r"scaling (tune|train) \S+ (\S+) .*?--memory-mb (\d+)(?: --minutes (\d+))?", said)
     return {f"{rule} {name}": (int(memory), int(minutes) if minutes else None) for rule, name, memory, minutes in commands}
 
 
