@@ -88,6 +88,7 @@ class Estimates:
         self._recipes = {family: study.family_recipe(family) for family in study.families}
         self._paces = {family: calibration.pace(study, family, image) if calibration else None for family in study.families}
         self._seconds: dict[tuple[str, int, int], float] = {}
+        self._known: dict[tuple[str, int, int], float] = {}
 
     @property
     def timed(self) -> bool:
@@ -139,10 +140,13 @@ class Estimates:
         Raises:
             KeyError: it is not known.
         """
-        own, backbone = self.cell_seconds(family, target, images), self.backbone_seconds(family, target)
-        if own is None or backbone is None:
-            raise KeyError(family)
-        return own + backbone
+        place = (family, target, images)
+        if place not in self._known:
+            own, backbone = self.cell_seconds(family, target, images), self.backbone_seconds(family, target)
+            if own is None or backbone is None:
+                raise KeyError(family)
+            self._known[place] = own + backbone
+        return self._known[place]
 
     def job_seconds(self, cells: Iterable[Cell]) -> float | None:
         """Seconds of a job that trains ``cells`` of one family, and their backbones; None where its pace is not known."""
