@@ -55,6 +55,7 @@ def test_a_profile_has_the_last_word(checkout, file):
     assert found["tune vit"] == (2500, 10)
 
 
-def test_without_an_estimate_no_time_is_named_so_that_the_default_of_a_profile_holds():
+def test_without_an_estimate_no_time_is_named_so_that_the_default_of_a_profile_holds(checkout, monkeypatch):
+    monkeypatch.chdir(checkout.folder)
     untimed = Dag({"study": "studies/smoke.yaml"})
     assert set(untimed.training_demand()) == set(untimed.tuning_demand()) == {"mem_mb", "cpus_per_task"}
