@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +31,7 @@ def file(checkout):
 
 
 def test_memory_is_always_asked_for_and_time_with_a_calibration(checkout, file):
-    assert asked(checkout) == dict.fromkeys(("tune mlp", "tune vit", "train mlp", "train vit"), (2500, None))
+    assert asked(checkout) == dict.fromkeys(("tune mlp", "tune vit", "train mlp", "train vit"), (4000, None))
     write_calibration(Calibration("cpu", "fp32", "a machine", PACES), file)
     assert asked(checkout) == dict.fromkeys(("tune mlp", "tune vit", "train mlp", "train vit"), (2500, 10))
     # a family that is not in it leaves all jobs to the profile's default
@@ -41,10 +42,10 @@ def test_memory_is_always_asked_for_and_time_with_a_calibration(checkout, file):
 def test_memory_that_ran_out_is_asked_for_half_as_much_again(checkout):
     folder = checkout.folder / "results" / "smoke" / "jobs" / "train-vit"
     folder.mkdir(parents=True)
-    note = JobNote("train", "vit", "vit", 1, 1000.0, "a", asked_memory_mb=3000, outcome=OUT_OF_MEMORY)
+    note = JobNote("train", "vit", "vit", 1, 1000.0, "a", asked_memory_mb=4000, outcome=OUT_OF_MEMORY)
     (folder / "0001-a-1.json").write_text(json.dumps(vars(note)))
-    assert asked(checkout)["train vit"] == (4500, None)
-    assert asked(checkout)["train mlp"] == (2500, None)
+    assert asked(checkout)["train vit"] == (6000, None)
+    assert asked(checkout)["train mlp"] == (4000, None)
     (folder / "0001-a-1.json").unlink()
 
 
@@ -55,7 +56,14 @@ def test_a_profile_has_the_last_word(checkout, file):
     assert found["tune vit"] == (2500, 10)
 
 
-def test_without_an_estimate_no_time_is_named_so_that_the_default_of_a_profile_holds(checkout, monkeypatch):
+def test_without_an_estimate_nothing_is_named_so_that_the_default_of_a_profile_holds(checkout, file, monkeypatch):
     monkeypatch.chdir(checkout.folder)
-    untimed = Dag({"study": "studies/smoke.yaml"})
-    assert set(untimed.training_demand()) == set(untimed.tuning_demand()) == {"mem_mb", "cpus_per_task"}
+    study = Path("studies/cores.yaml")
+    study.write_text(Path("studies/smoke.yaml").read_text())
+    untimed = Dag({"study": str(study)})
+    assert set(untimed.training_demand()) == set(untimed.tuning_demand()) == {"mem_mb"}
+    write_calibration(Calibration("cpu", "fp32", "a machine", PACES), file)
+    study.write_text(study.read_text() + "jobs: {cores: 3}\n")
+    found = Dag({"study": str(study)}).training_demand()
+    assert set(found) == {"mem_mb", "cpus_per_task", "runtime"}
+    assert found["cpus_per_task"] == 3

@@ -61,7 +61,7 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
 
 def _jobs(plan: Plan, study: Study) -> Table:
     """A row a family: its training jobs, how long the longest takes from its start, the memory that the largest asks for."""
-    at_a_time = f"{study.jobs.cores} {'run' if study.jobs.cores == 1 else 'runs'} at a time"
+    at_a_time = f"{study.jobs.at_a_time} {'run' if study.jobs.at_a_time == 1 else 'runs'} at a time"
     title = f"{plan.jobs} jobs, one a family of them for tuning; training, {at_a_time}:"
     table = Table(title=title, title_justify="left")
     table.add_column("family", no_wrap=True)
