@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import typer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scaling.job_notes import (
@@ -55,6 +55,7 @@ def test_what_has_grown_stays_grown():
     assert memory_to_ask(2500, [note(OUT_OF_MEMORY), note(RESUMABLE, asked=6000), note(RUNNING, 10, asked=6000)]) == 6000
 
 
+@settings(deadline=None)
 @given(
     st.integers(500, 10_000),
     st.lists(

@@ -92,11 +92,11 @@ def read_calibration(path: Path) -> Calibration | None:
         CalibrationError: the file is damaged or of another version.
     """
     try:
-        text = path.read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
     try:
-        body: dict[str, Any] = json.loads(text)
+        body: dict[str, Any] = json.loads(content)
         if body["version"] != VERSION:
             raise CalibrationError(
                 f"{path}: a calibration of version {body['version']}, this program reads {VERSION}; make it again"

@@ -117,7 +117,7 @@ class Dag:
         Snakemake asks anew for each attempt; what the one before came to stands in its note.
 
         Without a calibration nothing is known of time. Then no runtime is named at all: one that a function left open would
-        still hide the profile's `default-resources`.
+        still hide the profile's `default-resources`. So with CPUs, where the study does not say how many.
         """
 
         def memory(wildcards: Any) -> int:
@@ -153,5 +153,9 @@ class Dag:
         return " --memory-mb {resources.mem_mb}" + " --minutes {resources.runtime}" * self._estimates.timed
 
     def _demand(self, memory: Demand, minutes: Demand) -> dict[str, Any]:
-        found = {"mem_mb": memory, "cpus_per_task": self.study.jobs.cores}
-        return found | ({"runtime": minutes} if self._estimates.timed else {})
+        found: dict[str, Any] = {"mem_mb": memory}
+        if self.study.jobs.cores is not None:
+            found["cpus_per_task"] = self.study.jobs.cores
+        if self._estimates.timed:
+            found["runtime"] = minutes
+        return found

@@ -46,6 +46,9 @@ CELL_MB: Final = 300
 GPU_CELL_MB: Final = 3000
 """Host memory of a cell on a GPU: its CUDA context and libraries are its own. Assumed, 2 to 3 GB are usual."""
 
+UNKNOWN_MB: Final = 4000
+"""Memory of a job at least, where no calibration says whether it will be on a GPU."""
+
 MEMORY_MARGIN: Final = 1.25
 
 MEMORY_STEP: Final = 500
@@ -88,6 +91,7 @@ class Estimates:
         self._recipes = {family: study.family_recipe(family) for family in study.families}
         self._paces = {family: calibration.pace(study, family, image) if calibration else None for family in study.families}
         self._seconds: dict[tuple[str, int, int], float] = {}
+        self._known: dict[tuple[str, int, int], float] = {}
 
     @property
     def timed(self) -> bool:
@@ -139,10 +143,13 @@ class Estimates:
         Raises:
             KeyError: it is not known.
         """
-        own, backbone = self.cell_seconds(family, target, images), self.backbone_seconds(family, target)
-        if own is None or backbone is None:
-            raise KeyError(family)
-        return own + backbone
+        place = (family, target, images)
+        if place not in self._known:
+            own, backbone = self.cell_seconds(family, target, images), self.backbone_seconds(family, target)
+            if own is None or backbone is None:
+                raise KeyError(family)
+            self._known[place] = own + backbone
+        return self._known[place]
 
     def job_seconds(self, cells: Iterable[Cell]) -> float | None:
         """Seconds of a job that trains ``cells`` of one family, and their backbones; None where its pace is not known."""
@@ -152,7 +159,7 @@ class Estimates:
         seconds += [self.backbone_seconds(family, target) for family, target, _ in sorted(shared)]
         if any(one is None for one in seconds):
             return None
-        return Load.of(one for one in seconds if one is not None).seconds(self.study.jobs.cores)
+        return Load.of(one for one in seconds if one is not None).seconds(self.study.jobs.at_a_time)
 
     def _candidates(self, family: str, widened: bool) -> Load | None:
         """The runs that tune ``family``, with every candidate that widening may add or without; None where not known."""
@@ -170,7 +177,7 @@ class Estimates:
     def tuning_seconds(self, family: str) -> float | None:
         """Seconds of the job that tunes ``family``, were it to widen its candidates as far as it may."""
         load = self._candidates(family, widened=True)
-        return None if load is None else load.seconds(self.study.jobs.cores)
+        return None if load is None else load.seconds(self.study.jobs.at_a_time)
 
     def tuning_core_seconds(self, family: str) -> float | None:
         """Seconds of one core for the candidates of ``family``, without any that widening adds."""
@@ -180,13 +187,14 @@ class Estimates:
     def memory_mb(self, family: str, targets: Iterable[int], cells: int) -> int:
         """Memory in MB to ask for, for a job that trains ``cells`` cells of ``family`` at these sizes."""
         pace = self._paces[family]
-        at_a_time = min(self.study.jobs.cores, max(cells, 1))
+        at_a_time = min(self.study.jobs.at_a_time, max(cells, 1))
         largest = max((self.flop(family, target) for target in targets), default=0)
         tensors = pace.memory.at(largest) / 1e6 if pace is not None and pace.memory is not None else 0.0
         on_gpu = self.calibration.device == "cuda" if self.calibration else self.study.device == "cuda"
         # The tensors of a cell on a GPU are not in the host's memory; its context is.
         each = GPU_CELL_MB if on_gpu else CELL_MB + tensors
-        return rounded_up(MEMORY_MARGIN * (PROGRAM_MB + at_a_time * each))
+        least = UNKNOWN_MB if self.calibration is None and self.study.device == "auto" else 0
+        return rounded_up(max(least, MEMORY_MARGIN * (PROGRAM_MB + at_a_time * each)))
 
 
 def minutes_to_ask(seconds: float) -> int:

@@ -48,7 +48,7 @@ def packs_of(study: Study, layout: Layout) -> dict[str, Pack]:
 def packs_by_minutes(study: Study, seconds: Seconds) -> dict[str, Pack]:
     """The jobs of ``study``, none longer than ``study.jobs.minutes`` unless it is one cell."""
     assert study.jobs.minutes is not None
-    limit, cores = 60.0 * study.jobs.minutes, study.jobs.cores
+    limit, cores = 60.0 * study.jobs.minutes, study.jobs.at_a_time
 
     def fits(members: Sequence[Cell]) -> bool:
         return Load.of(seconds(cell.family, cell.target, cell.images) for cell in members).seconds(cores) <= limit

@@ -177,8 +177,17 @@ class Jobs(Strict):
     calibration: Path = Field(
         Path("calibration.json"), description="the file that `scaling calibrate` writes: how fast the jobs' machine trains"
     )
-    cores: Count = Field(1, description="cores of a training job: it trains as many cells at a time")
+    cores: Count | None = Field(
+        None,
+        description="cores of a training job: it trains as many cells at a time; null = one here, on a cluster as many as its "
+        "profile gives a job",
+    )
     checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(60, description="seconds between checkpoints of a cell")
+
+    @property
+    def at_a_time(self) -> int:
+        """Cells that a job is reckoned to train at a time."""
+        return self.cores or 1
 
     @field_validator("minutes")
     @classmethod

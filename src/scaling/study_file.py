@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -19,6 +20,9 @@ from scaling.families import KINDS
 from scaling.study import Study
 
 SCHEMA_PATH = Path("workflow/schemas/study.schema.json")
+
+PACK: Final = re.compile(r"(-[nds]\d+(-\d+)?)+")
+"""What the name of a pack has after its family's."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,11 @@ def _name_problems(study: Study, tree: CommentedMap) -> list[Problem]:
         if name in KINDS and model != name:
             place = ("families", name, "model")
             message = f"received {json.dumps(model)}; an entry called {name} is that family, a variant needs another name"
+            problems.append(Problem(place, message, line_of(tree, place)))
+        owner = next((other for other in study.families if PACK.fullmatch(name.removeprefix(other))), None)
+        if owner is not None:
+            place = ("families", name)
+            message = f"the packs of {owner} have such names; choose another"
             problems.append(Problem(place, message, line_of(tree, place)))
     known = list(claim_files())
     for index, name in enumerate(study.tested()):

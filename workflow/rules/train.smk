@@ -13,7 +13,7 @@ rule train:
     priority: lambda wildcards: dag.costs[dag.family(wildcards.pack)]
     conda:
         "../../envs/scaling.yaml"
-    threads: dag.study.jobs.cores  # `--cores` of the driver caps them, on a cluster too: there cpus_per_task asks
+    threads: dag.study.jobs.at_a_time  # the driver's `--cores` caps them; on a cluster cpus_per_task asks
     resources:
         **dag.training_demand(),
     params:

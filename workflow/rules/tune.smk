@@ -11,7 +11,7 @@ rule tune:
     priority: lambda wildcards: dag.costs[wildcards.family]
     conda:
         "../../envs/scaling.yaml"
-    threads: dag.study.jobs.cores  # `--cores` of the driver caps them, on a cluster too: there cpus_per_task asks
+    threads: dag.study.jobs.at_a_time  # the driver's `--cores` caps them; on a cluster cpus_per_task asks
     resources:
         **dag.tuning_demand(),
     params:

@@ -7,6 +7,8 @@ from typing import Any
 
 import polars as pl
 
+from scaling.job_notes import JobNote
+
 
 @dataclass(frozen=True)
 class ReportInputs:
@@ -30,6 +32,9 @@ class ReportInputs:
     """the command that made the results"""
     claims: list[dict[str, Any]] = field(default_factory=list)
     """claims.json: the claims that the study tests, with their verdicts"""
+
+    notes: list[JobNote] = field(default_factory=list)
+    """what each job asked for and used"""
 
     def lawful(self) -> ReportInputs:
         """The same with the runs and rates of those families alone that have laws; all of them where nothing is fitted."""

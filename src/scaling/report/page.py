@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from scaling.report.claims import claim_pictures, claims_csv
 from scaling.report.gallery import PICTURES
 from scaling.report.inline_svg import inline_svg
 from scaling.report.inputs import ReportInputs
+from scaling.report.jobs import jobs_csv, jobs_table
 from scaling.store import write_atomic
 from scaling.verdicts.misfit import MARGIN
 
@@ -26,7 +28,7 @@ from scaling.verdicts.misfit import MARGIN
 def build(run: ReportInputs, output: Path) -> Path:
     """Write the page to ``output`` (index.html) and runs.csv and laws.csv beside it; each appears whole or not at all.
 
-    Where the study tests claims, claims.html and claims.csv too.
+    Where the study tests claims, claims.html and claims.csv too; where jobs left notes, jobs.csv.
 
     Raises ValueError when the runs table lacks a column of ``records.SCHEMA``.
     """
@@ -39,6 +41,8 @@ def build(run: ReportInputs, output: Path) -> Path:
         write_atomic(output.parent / "claims.html", render_claims(run).encode())
     write_atomic(output.parent / "runs.csv", run.runs.select(list(SCHEMA)).write_csv().encode())
     write_atomic(output.parent / "laws.csv", tables.laws_csv(run.fits).write_csv().encode())
+    if run.notes:
+        write_atomic(output.parent / "jobs.csv", jobs_csv(run.notes, time.time()).write_csv().encode())
     write_atomic(output, page.encode())
     return output
 
@@ -74,6 +78,7 @@ def render(run: ReportInputs) -> str:
             tuning={family: run.tuning[family] for family in family_order(run.tuning)},
             pictures=[_picture(picture, lawful) for picture in PICTURES],
             cells=run.runs.sort("family", "target_params", "images", "seed").to_dicts(),
+            jobs=jobs_table(run.notes, run.runs, time.time()),
             totals={
                 "flop": done["flop"].sum(),
                 "seconds": done["seconds"].sum(),
@@ -114,6 +119,7 @@ def _environment() -> jinja2.Environment:
         "span": tables.span,
         "interval": tables.interval,
         "duration": tables.duration,
+        "gigabytes": _gigabytes,
         "rate_rule": tables.rate_rule,
         "json": _readable_json,
     }
@@ -128,6 +134,10 @@ def _picture(picture: Any, run: ReportInputs) -> dict[str, Any]:
 def _verbatim(name: str) -> Markup:
     # Our own style and script; nothing from data is in them.
     return Markup(resources.files("scaling.report").joinpath("template", name).read_text("utf-8"))
+
+
+def _gigabytes(megabytes: float | None) -> str:
+    return "–" if megabytes is None else f"{significant(megabytes / 1000, 2)} GB"
 
 
 def _readable_json(value: Any) -> str:

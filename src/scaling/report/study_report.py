@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from scaling.job_notes import read_all_notes
 from scaling.layout import Layout
 from scaling.plan import make_plan
 from scaling.records import FAILED, MISSING
@@ -54,6 +55,7 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
         partial=bool(runs["status"].is_in([FAILED, MISSING]).any()),
         command=f"snakemake --cores all --config study={study_path}",
         claims=claims,
+        notes=read_all_notes(layout.jobs),
     )
     return Written(build(inputs, layout.report), claims)
 

@@ -19,7 +19,7 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
     table.add_column("family", no_wrap=True)
     for name in ("N", "width", "learning rate"):
         table.add_column(name)
-    for name in ("cells", "stored", "new", "FLOP", "core time", "packs", "longest", "memory"):
+    for name in ("cells", "stored", "new", "FLOP", "core time"):
         table.add_column(name, justify="right")
     for part in plan.families:
         rungs = part.rungs
@@ -37,9 +37,6 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
             str(new),
             f"{part.flop:.2g}",
             "unknown" if seconds is None else _minutes(seconds),
-            str(part.packs),
-            "unknown" if part.job_seconds is None else _minutes(part.job_seconds),
-            f"{part.job_memory_mb / 1000:.3g} GB",
         )
     console = Console()
     console.print(table)
@@ -54,15 +51,26 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
     total = plan.core_seconds
     time = "unknown until calibrated" if total is None else f"about {_minutes(total / cores)} on {cores} cores"
     console.print(f"{plan.new} cells to train, {plan.flop:.2g} FLOP, {time} with tuning")
-    console.print(
-        f"{plan.jobs} jobs of tuning and training; longest: a pack's time from its start, at {study.jobs.cores} at a time; "
-        "memory: what a pack asks for"
-    )
+    console.print(_jobs(plan, study))
     if study.timings is not None and plan.timing_seconds != 0:
         alone = "unknown" if plan.timing_seconds is None else f"about {_minutes(plan.timing_seconds)}"
         console.print(f"timings, alone on the machine: {alone}")
     if study.device not in ("auto", "cpu"):
         console.print("(the time is for one device at a time)")
+
+
+def _jobs(plan: Plan, study: Study) -> Table:
+    """A row a family: its training jobs, how long the longest takes from its start, the memory that the largest asks for."""
+    at_a_time = f"{study.jobs.at_a_time} {'run' if study.jobs.at_a_time == 1 else 'runs'} at a time"
+    title = f"{plan.jobs} jobs, one a family of them for tuning; training, {at_a_time}:"
+    table = Table(title=title, title_justify="left")
+    table.add_column("family", no_wrap=True)
+    for name in ("jobs", "longest", "memory asked"):
+        table.add_column(name, justify="right")
+    for part in plan.families:
+        longest = "unknown" if part.job_seconds is None else _minutes(part.job_seconds)
+        table.add_row(part.family, str(part.packs), longest, f"{part.job_memory_mb / 1000:.3g} GB")
+    return table
 
 
 def print_claims(claims: list[dict[str, Any]]) -> None:
