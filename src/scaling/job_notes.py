@@ -143,6 +143,7 @@ class Attempt:
             socket.gethostname(),
             slurm_job=os.environ.get("SLURM_JOB_ID"),
             at_a_time=at_a_time,
+            seconds=time.monotonic() - self._began,  # imports may have taken long: whoever looks at the note reckons from here
             **(asked | given_by_slurm(os.environ)),
         )
         # Two drivers may try at once: the name holds the process too.
