@@ -80,22 +80,7 @@ class Backbone:
 
     def settings(self) -> dict[str, Any]:
         """Everything that the key is a hash of."""
-        options = {"options": dict(self.options)} if self.options else {}
-        return options | {
-            "pretraining": self.pretraining.settings(self.family),
-            "family": self.family,
-            "width": self.width,
-            "depth": self.depth,
-            "params": self.params,
-            "images": self.images,
-            "seed": self.seed,
-            "learning_rate": self.learning_rate,
-            "device": self.device,
-            "precision": self.precision,
-            "data": self.checksum,
-            "validation": self.validation,
-            "recipe_version": RECIPE_VERSION,
-        }
+        return _trained_settings(self) | {"pretraining": self.pretraining.settings(self.family)}
 
     @property
     def key(self) -> str:
@@ -129,33 +114,33 @@ class ResolvedCell:
 
     def settings(self) -> dict[str, Any]:
         """Everything that the key is a hash of."""
-        # What most cells do not have is not said, so that their keys are what they were before there was such a thing.
-        options = {"options": dict(self.options)} if self.options else {}
         start = {"backbone": self.backbone.key} if self.backbone else {}
-        return (
-            options
-            | start
-            | {
-                "family": self.family,
-                "width": self.width,
-                "depth": self.depth,
-                "params": self.params,
-                "images": self.images,
-                "seed": self.seed,
-                "learning_rate": self.learning_rate,
-                "recipe": self.recipe.settings(),
-                "device": self.device,
-                "precision": self.precision,
-                "data": self.checksum,
-                "validation": self.validation,
-                "recipe_version": RECIPE_VERSION,
-            }
-        )
+        return _trained_settings(self) | start | {"recipe": self.recipe.settings()}
 
     @property
     def key(self) -> str:
         """The cell's name in the store."""
         return digest(self.settings())
+
+
+def _trained_settings(job: Backbone | ResolvedCell) -> dict[str, Any]:
+    """The part of the settings that backbones and cells have alike: model, images, seed, rate and where it is trained."""
+    # What most do not have is not said, so that their keys are what they were before there was such a thing.
+    options = {"options": dict(job.options)} if job.options else {}
+    return options | {
+        "family": job.family,
+        "width": job.width,
+        "depth": job.depth,
+        "params": job.params,
+        "images": job.images,
+        "seed": job.seed,
+        "learning_rate": job.learning_rate,
+        "device": job.device,
+        "precision": job.precision,
+        "data": job.checksum,
+        "validation": job.validation,
+        "recipe_version": RECIPE_VERSION,
+    }
 
 
 def cells(study: Study, family: str) -> list[Cell]:

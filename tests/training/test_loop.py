@@ -6,6 +6,8 @@ import torch
 from scaling.records import DIVERGED, DONE, MEASURED, SCHEMA
 from scaling.training.loop import Interrupted, Trainer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def never() -> bool:
     return False
@@ -19,14 +21,6 @@ def finished(cell, images, tmp_path):
     trainer = Trainer(cell, images)
     trainer.run(tmp_path / "checkpoint", 1e9, never, ignore)
     return trainer, trainer.entry("here")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def comparable(entry):

@@ -8,13 +8,7 @@ from scaling.training.attempt import CellTraining
 from scaling.training.loop import Interrupted, Trainer
 from scaling.training.memory import is_out_of_memory
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from scaling.training.pack import PackRunner
 from scaling.training.pretraining import Pretrainer
 from scaling.training.start import LostBackbone, Start, read_start
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 OBJECTIVES = ("mae", "dino")
 
 
@@ -29,14 +31,6 @@ def never() -> bool:
 
 def ignore(*_) -> None:
     pass
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
