@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaling.figures.labels import count, log_breaks, percents, power, significant
+from scaling.figures.labels import count, even_breaks, log_breaks, percents, power, significant
 
 POSITIVE = st.floats(1e-6, 1e18, allow_nan=False)
 
@@ -70,3 +70,11 @@ def test_breaks_lie_inside_and_are_few(low, ratio, most):
 def test_a_log_axis_refuses_limits_that_it_cannot_show(limits):
     with pytest.raises(ValueError, match="must be positive and ordered, got"):
         log_breaks(limits)
+
+
+@given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e3), st.integers(2, 6))
+def test_even_breaks_are_few_ordered_and_inside(low, span, most):
+    found = even_breaks(low, low + span, most)
+    assert 1 <= len(found) <= most
+    assert found == sorted(found)
+    assert all(low - 1e-9 <= one <= low + span + 1e-9 for one in found)

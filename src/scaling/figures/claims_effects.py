@@ -7,6 +7,7 @@ from typing import Any, Final
 import pandas as pd
 import plotnine as p9
 
+from scaling.figures.labels import even_breaks
 from scaling.figures.theme import INK, QUIET, empty, log_x_plain, look
 
 VERDICT_COLOURS: Final = {"supported": "#24908d", "refuted": "#b5460f", "cannot tell here": "#8a9099"}
@@ -48,7 +49,12 @@ def claims_effects(claim: dict[str, Any], *, ratios: bool) -> p9.ggplot:
     )
     if ratios:
         return figure + log_x_plain("ratio (1 = no difference)")
-    return figure + p9.facet_wrap("unit", scales="free_x") + p9.labs(x="effect")
+    return figure + p9.facet_wrap("unit", scales="free_x") + p9.scale_x_continuous(name="effect", breaks=_few, minor_breaks=[])
+
+
+def _few(limits: tuple[float, float]) -> list[float]:
+    """The panels are narrow: more numbers would run into each other."""
+    return even_breaks(min(limits), max(limits), 3)
 
 
 def _ratio(percent: float | None) -> float | None:

@@ -58,13 +58,14 @@ def log_breaks(limits: tuple[float, float], most: int = 5) -> list[float]:
     for mantissas in ((1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,)):
         breaks = [m * 10.0**k for k in decades for m in mantissas if low / margin <= m * 10.0**k <= high * margin]
         if len(breaks) <= most:
-            return breaks if len(breaks) >= 2 else _even_breaks(low, high, most)
+            return breaks if len(breaks) >= 2 else even_breaks(low, high, most)
     step = math.ceil(len(breaks) / most)
     return breaks[::step]
 
 
-def _even_breaks(low: float, high: float, most: int) -> list[float]:
-    if high / low < 1 + 1e-9:
+def even_breaks(low: float, high: float, most: int) -> list[float]:
+    """At most ``most`` round numbers from ``low`` to ``high``, in even steps; ``low`` alone where the two are one."""
+    if high - low <= 1e-9 * abs(low):
         return [low]
     smallest = (high - low) / most
     tens = 10.0 ** math.floor(math.log10(smallest))

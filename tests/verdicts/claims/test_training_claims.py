@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import polars as pl
 import pytest
 from planted import CLASSES, measures, named, runs, share_supported, verdicts
 
@@ -152,6 +153,19 @@ def test_the_gradients_figure_has_each_layers_mean_norm_with_an_interval_around_
 def test_the_fall_of_a_gradient_is_that_of_its_layers_without_the_classifier():
     found = residual.fall_of_gradient(measures(gradients("plain-56", 5.5, noise=0.0, seeds=1)))
     assert found[0] == pytest.approx(5.5 * (1 - 14 / 56) * 56 / 55, rel=0.01)  # between the quarters' middles
+
+
+def test_a_seed_whose_gradient_is_zero_is_left_out_and_said():
+    rows = measures(gradients("plain-56", 5.0))
+    dead = rows.with_columns(value=pl.when(pl.col("seed") == 3).then(0.0).otherwise(pl.col("value")))
+    assert set(residual.fall_of_gradient(dead)) == {0, 1, 2, 4, 5}
+    (entry,) = judge_claims([named("residual-connections")], Evidence(runs(DEEP, seeds=6), CLASSES, dead))
+    notes = {part["name"]: part["note"] for part in entry["parts"]}
+    assert "1 of 6 seeds left out" in notes["gradients vanish"]
+    none = rows.with_columns(value=pl.lit(0.0))
+    (entry,) = judge_claims([named("residual-connections")], Evidence(runs(DEEP, seeds=6), CLASSES, none))
+    (part,) = (part for part in entry["parts"] if part["name"] == "gradients vanish")
+    assert (part["effect"], part["note"]) == (None, "in every seed there is a layer with a gradient of exactly 0")
 
 
 @pytest.mark.parametrize("part", ["stride or pool", "norm or dropout", "norm or nothing"])

@@ -21,7 +21,7 @@ def _counted(quantity: str):
             family: float(evidence.readings("paper-sizes", quantity, family=family)["value"][0])
             for family in ("alexnet", "googlenet")
         }
-        note = ", ".join(f"{family} {value:.4g}" for family, value in counts.items())
+        note = ", ".join(f"{family} {value / 1e6:,.2f} million" for family, value in counts.items())
         return Finding(counts["alexnet"] / counts["googlenet"], exact=True, note=f"counted: {note}")
 
     return measure
