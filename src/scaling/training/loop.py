@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -128,24 +129,27 @@ class Trainer:
         Micro-batch by micro-batch, each weighted by its share of the batch: the sums are those of the whole batch, unless
         the model normalises by the batch's statistics.
         """
-        recipe = self.recipe
         images, labels = self.images.train.batch(self.order.indices(step))
         images = self.augment(images, generator(self.cell.seed, "augment", step))
+        loss_of = self._objective(step)
         torch.manual_seed(stream(self.cell.seed, "dropout", step))
         total = torch.zeros((), device=labels.device)
         for part, answers in zip(images.split(self.micro_batch), labels.split(self.micro_batch), strict=True):
             with torch.autocast(self.cell.device, torch.bfloat16, enabled=self.bf16):
-                loss = supervised_loss(
-                    self.model,
-                    self.prepare(part),
-                    answers,
-                    label_smoothing=recipe.label_smoothing,
-                    auxiliary_weight=recipe.auxiliary_weight,
-                )
+                loss = loss_of(self.prepare(part), answers)
             loss = loss * (len(part) / len(images))
             loss.backward()
             total += loss.detach()
         return total
+
+    def _objective(self, step: int) -> Callable[[Tensor, Tensor], Tensor]:
+        """What is learned at ``step``: the mean loss, a scalar, of prepared images [b, c, h, w] and their labels [b]."""
+        return partial(
+            supervised_loss,
+            self.model,
+            label_smoothing=self.recipe.label_smoothing,
+            auxiliary_weight=self.recipe.auxiliary_weight,
+        )
 
     def train_step(self) -> None:
         """One step of the optimiser."""

@@ -6,6 +6,7 @@ The last weights are what is kept, decoder or student included: a cell takes the
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ from scaling.objectives.mae import MaskedAutoencoder
 from scaling.store import Entry
 from scaling.training.loop import CHECK_EVERY, Trainer
 from scaling.training.memory import peak_memory
-from scaling.training.streams import generator, stream
+from scaling.training.streams import generator
 
 
 def objective_model(backbone: Backbone, spec: ImageSpec) -> MaskedAutoencoder | SelfDistillation:
@@ -77,20 +78,10 @@ class Pretrainer(Trainer):
             return model.loss(images, model.order(len(images), draws).to(images.device))
         return model.loss(view(images, draws), view(images, draws))
 
-    def backward(self, step: int) -> Tensor:
-        """Forward and backward pass of the batch of ``step``; its mean loss, a scalar. No label is looked at."""
-        images, _ = self.images.train.batch(self.order.indices(step))
-        images = self.augment(images, generator(self.cell.seed, "augment", step))
+    def _objective(self, step: int) -> Callable[[Tensor, Tensor], Tensor]:
+        """The loss of images alone: no label is looked at."""
         draws = generator(self.cell.seed, "objective", step)
-        torch.manual_seed(stream(self.cell.seed, "dropout", step))
-        total = torch.zeros((), device=images.device)
-        for part in images.split(self.micro_batch):
-            with torch.autocast(self.cell.device, torch.bfloat16, enabled=self.bf16):
-                loss = self.loss(self.prepare(part), draws)
-            loss = loss * (len(part) / len(images))
-            loss.backward()
-            total += loss.detach()
-        return total
+        return lambda images, _labels: self.loss(images, draws)
 
     def _stepped(self) -> None:
         if isinstance(self.model, SelfDistillation):
