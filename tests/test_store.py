@@ -1,10 +1,11 @@
+import hashlib
 import json
 import os
 import time
 
 import pytest
 
-from scaling.store import HEARTBEAT_SECONDS, DamagedRecord, Entry, ForeignRecord, Store, write_atomic
+from scaling.store import HEARTBEAT_SECONDS, DamagedRecord, Entry, ForeignRecord, Store, canonical, write_atomic
 
 ENTRY = Entry({"loss": 0.5, "family": "vit"}, {"seed": 0}, [{"step": 1}])
 
@@ -41,14 +42,12 @@ def test_damage_is_named_and_set_aside(tmp_path, damage):
 
 
 def test_a_record_of_another_version_is_refused_by_name(tmp_path):
-    from scaling import store as module
-
     store = Store(tmp_path)
     store.write("k", ENTRY)
     body = json.loads(store.record_path("k").read_text())
     del body["checksum"]
     body["version"] = 99
-    body["checksum"] = __import__("hashlib").sha256(module.canonical(body)).hexdigest()
+    body["checksum"] = hashlib.sha256(canonical(body)).hexdigest()
     store.record_path("k").write_text(json.dumps(body))
     with pytest.raises(ForeignRecord, match="version 99"):
         store.read("k")
@@ -99,3 +98,19 @@ def test_a_lease_without_heartbeat_is_taken_over_and_its_old_owner_notices(tmp_p
     old.release()
     assert new.path.exists()
     assert not store.lease("k").acquire()
+
+
+def test_training_losses_of_version_2_are_those_of_the_steps_that_were_made(tmp_path):
+    """Readings at 25 and 30, then at 50 and 60: 30 steps were counted for 30 made, then 35 for 30."""
+    store = Store(tmp_path)
+    store.write(
+        "k", Entry({"best_step": 60, "train_loss": 0.6}, {}, [{"step": 30, "train_loss": 0.9}, {"step": 60, "train_loss": 0.6}])
+    )
+    path = store.record_path("k")
+    body = json.loads(path.read_text())
+    del body["checksum"]
+    body["version"] = 2
+    path.write_text(json.dumps(body | {"checksum": hashlib.sha256(canonical(body)).hexdigest()}))
+    found = store.read("k")
+    assert [point["train_loss"] for point in found.curve] == pytest.approx([0.9, 0.6 * 35 / 30])
+    assert found.row["train_loss"] == pytest.approx(0.7)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import polars as pl
 
-RECORD_VERSION: Final = 2
+RECORD_VERSION: Final = 3
 """Version of the columns below; a record of an older version is migrated as it is read, one of a newer is refused by name."""
 
 DONE: Final = "done"
@@ -115,10 +115,30 @@ MEASURED: Final = ("seconds", "peak_memory")
 """Columns that are no function of a cell's key: two runs of one cell differ in them."""
 
 
-def _from_1(row: dict[str, Any]) -> dict[str, Any]:
+Row = dict[str, Any]
+Curve = list[dict[str, Any]]
+
+
+def _from_1(row: Row, curve: Curve) -> tuple[Row, Curve]:
     """Version 1 knew the whole batch alone and measured no memory."""
-    return row | {"micro_batch": row.get("batch"), "ghost_batch_norm": False, "peak_memory": None}
+    return row | {"micro_batch": row.get("batch"), "ghost_batch_norm": False, "peak_memory": None}, curve
 
 
-MIGRATIONS: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _from_1}
-"""From a version: the row of a record as the next version has it."""
+def _from_2(row: Row, curve: Curve) -> tuple[Row, Curve]:
+    """Version 2 divided the sum of the training losses between two evaluations by too many steps.
+
+    The sum was read every 25 steps and at each evaluation; the first reading after an evaluation was taken for one of 25
+    steps however few they were. So the true mean is the one that was written, times steps counted over steps made.
+    """
+    before, mended = 0, []
+    for point in curve:
+        step, loss = point["step"], point["train_loss"]
+        counted = 25 * (step // 25 - before // 25) + step % 25
+        mended.append(point | {"train_loss": None if loss is None else loss * counted / (step - before)})
+        before = step
+    at_best = {point["step"]: point["train_loss"] for point in mended}.get(row.get("best_step"))
+    return (row if row.get("train_loss") is None else row | {"train_loss": at_best}), mended
+
+
+MIGRATIONS: Final[dict[int, Callable[[Row, Curve], tuple[Row, Curve]]]] = {1: _from_1, 2: _from_2}
+"""From a version: the row and the evaluations of a record as the next version has them."""

@@ -133,12 +133,13 @@ class Store:
             raise DamagedRecord(f"{path}: not a whole record ({type(error).__name__}: {error})") from error
         if hashlib.sha256(canonical(body)).hexdigest() != checksum:
             raise DamagedRecord(f"{path}: its checksum does not match its contents")
-        version, row = body["version"], body["row"]
+        version, row, curve = body["version"], body["row"], body["curve"]
         while version in MIGRATIONS:
-            version, row = version + 1, MIGRATIONS[version](row)
+            row, curve = MIGRATIONS[version](row, curve)
+            version += 1
         if version != RECORD_VERSION:
             raise ForeignRecord(f"{path}: a record of version {version}, this program reads up to {RECORD_VERSION}")
-        return Entry(row, body["settings"], body["curve"])
+        return Entry(row, body["settings"], curve)
 
     def read_or_discard(self, key: str, warn: Callable[[str], None]) -> Entry | None:
         """The finished cell ``key``; a damaged record is named through ``warn``, set aside and None is returned."""

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -117,3 +118,21 @@ def test_auxiliary_losses_train_their_heads(small_cell, images):
     trainer.train_step()
     after = dict(trainer.model.named_parameters())
     assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_training_loss_of_an_evaluation_is_the_mean_of_the_steps_since_the_last(small_cell, images, monkeypatch):
+    losses, whole = [], Trainer.backward
+
+    def backward(self, step):
+        loss = whole(self, step)
+        losses.append(loss.item())
+        return loss
+
+    monkeypatch.setattr(Trainer, "backward", backward)
+    trainer = Trainer(small_cell("mlp", 13_000, images_floor=64 * 80, evaluations=6), images)
+    trainer.run(None, 1e9, never, ignore)
+    steps = [0, *(point["step"] for point in trainer.progress.curve)]
+    assert any(step % 25 for step in steps)
+    assert steps[-1] > 50
+    expected = [sum(losses[a:b]) / (b - a) for a, b in pairwise(steps)]
+    assert [point["train_loss"] for point in trainer.progress.curve] == pytest.approx(expected, rel=1e-4)

@@ -184,7 +184,8 @@ class Trainer:
     def _look(self) -> None:
         """Read the training loss since the last look; a run that is lost is marked as diverged."""
         progress = self.progress
-        count = progress.step % CHECK_EVERY or CHECK_EVERY
+        evaluated = progress.curve[-1]["step"] if progress.curve else 0
+        count = progress.step - max(evaluated, (progress.step - 1) // CHECK_EVERY * CHECK_EVERY)
         total = self._window.item()
         self._window.zero_()
         progress.loss_sum += total
