@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -136,7 +137,11 @@ def tune(
     layout = Layout(study.name)
     with _attempt(layout, "tune", family, family, cores, memory_mb, minutes) as job:
         device = detect(study.device, study.precision)
-        runner = _runner(study, layout, device, f"tune {family}", cores, machine_cores, look=job.look)
+
+        @cache
+        def runner():  # made where there is something to train: a rate that the study fixes needs no trainer
+            return _runner(study, layout, device, f"tune {family}", cores, machine_cores, look=job.look)
+
         found = tune_family(
             study,
             family,
@@ -145,7 +150,7 @@ def tune(
             image=image_spec(study),
             ladders=Ladders(layout.ladders),
             store=Store(layout.store),
-            train=lambda cells: _settle(runner.run(cells), job, runner.store),
+            train=lambda cells: _settle(runner().run(cells), job, runner().store),
         )
     found = replace(found, settings=tuning_hash(study, family))
     write_atomic(layout.tuning(family), found.text().encode())
@@ -196,29 +201,27 @@ def _runner(
 
 def _attempt(layout: Layout, rule, name: str, family: str, cores: int | None, memory_mb: int | None, minutes: float | None):
     """The note of this job's attempt."""
-    from scaling.job_notes import attempt
+    from scaling.job_notes import EXIT_RESUMABLE, attempt
     from scaling.training.device import cores_here
-    from scaling.training.pack import RESUMABLE
 
     at_a_time = cores or cores_here()
     asked = {"asked_memory_mb": memory_mb, "asked_minutes": minutes, "asked_cpus": at_a_time}
-    return attempt(layout.jobs, rule, name, family, asked, at_a_time, RESUMABLE)
+    return attempt(layout.jobs, rule, name, family, asked, at_a_time, EXIT_RESUMABLE)
 
 
 def _settle(outcome, job, store) -> None:
     """Note what a job did; leave where it was stopped, or where another attempt with more memory may do better."""
-    from scaling.job_notes import MEMORY_RETRIES, OUT_OF_MEMORY
-    from scaling.training.pack import RESUMABLE
+    from scaling.job_notes import EXIT_RESUMABLE, MEMORY_RETRIES, OUT_OF_MEMORY
 
     job.count(entry.row for entry in map(store.read, outcome.trained) if entry is not None)
     if job.lost_to_memory(len(outcome.killed)):
         job.close(OUT_OF_MEMORY, f"{len(outcome.killed)} runs killed at {job.note.peak_memory_mb:.0f} MB")
         if job.note.slurm_job is not None and job.tried_for_memory < MEMORY_RETRIES:
             say("memory ran out; the next attempt asks for half as much again")
-            raise typer.Exit(RESUMABLE)
+            raise typer.Exit(EXIT_RESUMABLE)
     if outcome.interrupted:
         say("stopped; checkpoints are written, the next run goes on from them")
-        raise typer.Exit(RESUMABLE)
+        raise typer.Exit(EXIT_RESUMABLE)
 
 
 @app.command()

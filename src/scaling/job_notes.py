@@ -25,6 +25,9 @@ from scaling.store import HEARTBEAT_SECONDS, write_atomic
 
 Rule = Literal["tune", "train"]
 
+EXIT_RESUMABLE: Final = 75
+"""Exit code of a trainer, and of a job, that stopped with its work saved (EX_TEMPFAIL)."""
+
 RUNNING: Final = "running"
 ENDED: Final = "ended"
 RESUMABLE: Final = "resumable"

@@ -27,6 +27,7 @@ import torch
 
 from scaling.data import ImageData, load
 from scaling.grid import Backbone, ResolvedCell
+from scaling.job_notes import EXIT_RESUMABLE
 from scaling.models import get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec
@@ -41,9 +42,6 @@ from scaling.training.pack_line import PackLine
 from scaling.training.places import Cores, GpuShares, Place, Places
 from scaling.training.readings import complete
 from scaling.training.start import is_kept
-
-RESUMABLE: Final = 75
-"""Exit code of a child, and of a job, that stopped with its work saved (EX_TEMPFAIL)."""
 
 CROWDED: Final = 76
 """Exit code of a child that ran out of memory while other cells shared its GPU."""
@@ -229,7 +227,7 @@ class PackRunner:
             self._warn(f"{_name(job.cell)} ran out of memory beside others; it is begun again with a GPU to itself")
             self._alone.add(key)
             waiting.append(job.cell)
-        elif code in (RESUMABLE, CROWDED):
+        elif code in (EXIT_RESUMABLE, CROWDED):
             outcome.failed[key] = "stopped before its end; the next run goes on from its checkpoint"
             outcome.interrupted = True
         elif code is not None and code < 0:
@@ -303,7 +301,7 @@ class PackRunner:
             code = 0
         except Interrupted as error:
             print(error)
-            code = RESUMABLE
+            code = EXIT_RESUMABLE
         except BaseException as error:
             reason.value = " ".join(f"{type(error).__name__}: {error}".split()).encode()[: REASON_BYTES - 1]
             with contextlib.suppress(OSError):
