@@ -4,10 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from planted import CLASSES, runs
 
 from scaling.claim_files import claim_files
 from scaling.verdicts.claims import Claim, Evidence, Finding, Lacking, Part, judge_claims, load_claims
+from scaling.verdicts.claims.judge import p_value
 
 EVIDENCE = Evidence(runs({"a": 1.0}), CLASSES)
 
@@ -39,10 +42,23 @@ def verdict(*findings: Finding, **changes) -> str:
         (Finding(0.5, exact=True), {"threshold": 1.0}, "refuted"),
         (Finding(1.0, interval=(0.5, 1.5), p=0.001), {}, "supported"),
         (Finding(1.0, interval=(0.5, 1.5), p=0.2), {}, "cannot tell here"),
+        (Finding(1.0, interval=(0.1, 9.0)), {}, "supported"),
+        (Finding(1.0, interval=(-0.1, 1.2)), {}, "cannot tell here"),
+        (Finding(-1.0, interval=(-9.0, -0.1)), {}, "refuted"),
+        (Finding(-1.0, interval=(-1.2, 0.1)), {}, "cannot tell here"),
     ],
 )
 def test_the_rule(finding: Finding, changes: dict, expected: str):
     assert verdict(finding, **changes) == expected
+
+
+@given(st.floats(-3, 3), st.floats(0.01, 3), st.floats(0.01, 3), st.floats(-3, 3))
+def test_p_agrees_with_a_lopsided_interval(effect: float, below: float, above: float, threshold: float):
+    part = Part("part", "It is so.", "a figure", lambda evidence: Finding(0.0), threshold=threshold)
+    p = p_value(part, Finding(effect, interval=(effect - below, effect + above)))
+    end = effect - below if effect > threshold else effect + above  # the one that faces the threshold
+    assume(abs(end - threshold) > 1e-6)
+    assert (p < 0.05) == ((end - threshold) * (effect - threshold) > 0)
 
 
 def test_a_claim_holds_where_all_its_parts_do():

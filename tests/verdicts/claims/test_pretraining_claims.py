@@ -20,11 +20,10 @@ FEW = 0.12
 def table(gain: float, rng: int, *, fading: float = 0.0, compute: float = 1.0, long: float | None = None) -> pl.DataFrame:
     """Runs of the claim's arms: loss falls with labels, and by ``gain`` more after MAE, less ``fading`` a doubling of D."""
     parts = []
-    for index, images in enumerate((*mae.LABELS, mae.MANY)):
+    for index, images in enumerate((*mae.LABELS, *mae.MANY)):
         scratch = 0.9 * (images / 100) ** -0.2
         own = gain - fading * math.log2(images / 100)
-        suffix = f"-{mae.MANY}" if images == mae.MANY else ""
-        losses = {mae.SCRATCH + suffix: scratch, mae.MAE + suffix: scratch * math.exp(-own)}
+        losses = {mae.entry(mae.SCRATCH, images): scratch, mae.entry(mae.MAE, images): scratch * math.exp(-own)}
         if images == mae.AT:
             losses |= {mae.LONG: scratch * math.exp(-own) if long is None else long}
             losses |= {arm: losses[mae.MAE] * math.exp(gain) for arm in mae.MASKS.values()}
@@ -62,7 +61,7 @@ def readings(gain: float, rng: int, *, arm: str = mae.MAE, seeds: int = 6, infor
 
 
 @pytest.mark.parametrize(
-    "part", [*(f"{images} labels" for images in (*mae.LABELS, mae.MANY)), *(f"mask {m}" for m in mae.MASKS)]
+    "part", [*(f"{images:,} labels" for images in (*mae.LABELS, *mae.MANY)), *(f"mask {m}" for m in mae.MASKS)]
 )
 def test_a_gain_by_pretraining_is_seen_and_none_is_not(part):
     claim = named("masked-autoencoder")
@@ -94,7 +93,7 @@ def test_help_that_wears_off_is_seen_in_the_exponents():
     assert scratch == pytest.approx(0.2, abs=0.02)
 
 
-@pytest.mark.parametrize("part", ["k-NN", "k-NN, 100 labels", "k-NN against supervised, 1000 labels"])
+@pytest.mark.parametrize("part", ["k-NN", "k-NN, 100 labels", "k-NN against supervised, 1,000 labels"])
 def test_better_features_are_seen(part):
     claim = named("masked-autoencoder")
     for gain, low, high in ((0.1, 0.95, 1.0), (0.0, 0.0, FEW)):

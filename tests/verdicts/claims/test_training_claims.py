@@ -94,7 +94,7 @@ def test_googlenets_loss_may_be_no_higher(pair: tuple[str, str]):
 
 @pytest.mark.parametrize("weight", [weight for weight in googlenet.WEIGHTS if weight])
 def test_auxiliary_losses_that_help_are_seen(weight: float):
-    claim, part = named("googlenet"), f"auxiliary losses, {weight:g}"
+    claim, part = named("googlenet"), f"auxiliary losses of {weight:g}"
     without = dict.fromkeys(googlenet.WEIGHTS.values(), 0.6)
     assert share_supported(claim, part, tables(without | {googlenet.WEIGHTS[weight]: 0.52})) > 0.9
     assert share_supported(claim, part, tables(without)) < FEW
@@ -117,10 +117,10 @@ def gradients(arm: str, fall: float, phase: str = "start", seeds: int = 6, noise
 @pytest.mark.parametrize(
     ("part", "worse"),
     [
-        ("training loss, 56 layers", "plain-56"),
-        ("test loss, 56 layers", "plain-56"),
-        ("plain: deeper is worse", "plain-56"),
-        ("no norms, 56 layers", "plain-56-bare"),
+        ("training loss at 56 layers", "plain-56"),
+        ("test loss at 56 layers", "plain-56"),
+        ("deeper plain nets are worse", "plain-56"),
+        ("training loss without norms", "plain-56-bare"),
     ],
 )
 def test_a_plain_net_that_suffers_from_depth_is_seen(part: str, worse: str):
@@ -130,7 +130,7 @@ def test_a_plain_net_that_suffers_from_depth_is_seen(part: str, worse: str):
 
 
 def test_a_residual_net_that_suffers_from_depth_is_seen():
-    claim, part = named("residual-connections"), "residual: depth trains"
+    claim, part = named("residual-connections"), "deeper residual nets train"
     assert share_supported(claim, part, tables(DEEP, seeds=6)) > 0.95
     assert share_supported(claim, part, tables(DEEP | {"resnet-56": 0.6 * math.exp(residual.MARGIN)}, seeds=6)) < FEW
 

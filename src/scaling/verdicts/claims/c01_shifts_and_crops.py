@@ -207,7 +207,7 @@ claim = Claim(
         ),
         *(
             Part(
-                f"shift, {family}",
+                f"shift against {family}",
                 f"For each pixel of a shift the MLP loses more than twice what {family} loses.",
                 f"accuracy lost a pixel, the MLP's over {family}'s, less 1",
                 _against((family,), loss_a_pixel, PER_PIXEL),

@@ -82,7 +82,7 @@ claim = Claim(
         ),
         *(
             Part(
-                f"auxiliary losses, {weight:g}",
+                f"auxiliary losses of {weight:g}",
                 f"Auxiliary losses of weight {weight:g} lower the loss.",
                 f"test loss without auxiliary losses over that with weight {weight:g}, less 1",
                 _auxiliary(weight),

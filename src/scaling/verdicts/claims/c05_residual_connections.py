@@ -107,25 +107,25 @@ claim = Claim(
     primary=True,
     parts=(
         Part(
-            "training loss, 56 layers",
+            "training loss at 56 layers",
             "At 56 layers the residual net fits the training images better than the plain net.",
             "plain net's training loss over the residual net's at 56 layers, less 1",
             _ratio(arm("plain", 56), arm("resnet", 56), "train_loss", _ALL),
         ),
         Part(
-            "test loss, 56 layers",
+            "test loss at 56 layers",
             "At 56 layers the residual net has the lower test loss.",
             "plain net's test loss over the residual net's at 56 layers, less 1",
             _ratio(arm("plain", 56), arm("resnet", 56), "loss", _ALL),
         ),
         Part(
-            "plain: deeper is worse",
+            "deeper plain nets are worse",
             "Without skips 56 layers fit the training images worse than 8.",
             "plain net's training loss at 56 layers over that at 8, less 1",
             _ratio(arm("plain", 56), arm("plain", 8), "train_loss"),
         ),
         Part(
-            "residual: depth trains",
+            "deeper residual nets train",
             "With skips 56 layers fit the training images no worse than 8 (by less than 10 %).",
             "residual net's training loss at 8 layers over that at 56, less 1",
             _ratio(arm("resnet", 8), arm("resnet", 56), "train_loss"),
@@ -159,7 +159,7 @@ claim = Claim(
             decides=False,
         ),
         Part(
-            "no norms, 56 layers",
+            "training loss without norms",
             "Without batch norms, too, the residual net of 56 layers fits the training images better.",
             "plain net's training loss over the residual net's at 56 layers without norms, less 1",
             _ratio(arm("plain", 56, norm=False), arm("resnet", 56, norm=False), "train_loss"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
+from dataclasses import replace
 from typing import Any
 
 from scaling.families import KINDS
@@ -16,7 +16,7 @@ AXES = {"params": "larger N", "images": "larger D", "both": "larger N and D"}
 
 
 def from_skill(skill: float | None, interval: list[float] | None, why: str) -> Finding:
-    """Skill 1 - r as log(1/r), r the law's error over persistence's, whose errors are symmetric; p by its interval's width.
+    """Skill 1 - r as log(1/r), r the law's error over persistence's: an effect of scale log with its interval.
 
     Raises:
         Lacking: there is no skill, with the reason.
@@ -24,7 +24,7 @@ def from_skill(skill: float | None, interval: list[float] | None, why: str) -> F
     if skill is None or interval is None or max(skill, *interval) >= 1:
         raise Lacking(why)
     effect, low, high = (-math.log(1 - value) for value in (skill, *interval))
-    return Finding(effect, se=(high - low) / (2 * NormalDist().inv_cdf(0.975)), interval=(low, high))
+    return Finding(effect, interval=(low, high))
 
 
 def _on_loss(family: str):
@@ -33,7 +33,7 @@ def _on_loss(family: str):
         if not verdict["scales"]:
             raise Lacking(verdict["sentence"])
         found = from_skill(verdict["skill"], verdict["skill_interval"], verdict["sentence"])
-        return Finding(found.effect, found.se, interval=found.interval, keys=evidence.keys(family), rows=_rows(evidence))
+        return replace(found, keys=evidence.keys(family), rows=_rows(evidence))
 
     return measure
 
@@ -43,7 +43,7 @@ def _held_out(family: str, response: str, origin: str):
         for part in evidence.fits.get("holdout", []):
             if (part["family"], part["response"], part["origin"]) == (family, response, origin):
                 found = from_skill(part["skill"], part["interval"], part["reason"] or "not scored")
-                return Finding(found.effect, found.se, interval=found.interval, keys=evidence.keys(family))
+                return replace(found, keys=evidence.keys(family))
         raise Lacking(f"the study has no law of {family}")
 
     return measure
@@ -58,9 +58,8 @@ def _by_compute(family: str):
                 low = math.log(part["low"][0] / part["high"][-1])
                 high = math.log(part["high"][0] / part["low"][-1])
                 effect = math.log(part["loss"][0] / part["loss"][-1])
-                se = (high - low) / (2 * NormalDist().inv_cdf(0.975))
                 note = f"from {part['flop'][0]:.2g} to {part['flop'][-1]:.2g} FLOP"
-                return Finding(effect, se, interval=(low, high), note=note, keys=evidence.keys(family))
+                return Finding(effect, interval=(low, high), note=note, keys=evidence.keys(family))
         raise Lacking(f"the study has no frontier of {family}")
 
     return measure

@@ -14,7 +14,8 @@ from scaling.verdicts.claims.evidence import Evidence
 
 MAE, SCRATCH, LONG = "vit-mae", "vit-scratch", "vit-scratch-long"
 LABELS = (100, 300, 1000)
-MANY = 3000
+MANY = (3000, 10000)
+"""Labels that are not few, in entries of their own with fewer seeds: where does the help end?"""
 AT = 300
 """Labels at which computation is matched and shares of masked patches are compared."""
 MASKS = {"25 %": "vit-mae-25", "50 %": "vit-mae-50", "90 %": "vit-mae-90"}
@@ -23,8 +24,13 @@ SPENT = 0.98
 PICTURE = "picture"
 
 
-def _tuned(images: int, many: bool = False) -> Callable[[Evidence], Finding]:
-    scratch, mae = (f"{arm}-{images}" if many else arm for arm in (SCRATCH, MAE))
+def entry(arm: str, images: int) -> str:
+    """The entry of the study that holds ``arm`` at ``images`` labels."""
+    return f"{arm}-many" if images in MANY else arm
+
+
+def _tuned(images: int) -> Callable[[Evidence], Finding]:
+    scratch, mae = entry(SCRATCH, images), entry(MAE, images)
 
     def measure(evidence: Evidence) -> Finding:
         found = log_ratio(evidence, scratch, mae, images=images, guessing=True)
@@ -59,8 +65,9 @@ def accuracy(evidence: Evidence, arm: str, phase: str, classifier: str = "neighb
 
 def _neighbours(images: int, phase: str) -> Callable[[Evidence], Finding]:
     def measure(evidence: Evidence) -> Finding:
-        mae = accuracy(evidence, MAE, "start", images=images)
-        other = accuracy(evidence, SCRATCH, phase, images=images)
+        arms = entry(MAE, images), entry(SCRATCH, images)
+        mae = accuracy(evidence, arms[0], "start", images=images)
+        other = accuracy(evidence, arms[1], phase, images=images)
         rows = tuple(
             summary(line, name, images, "k-NN accuracy")
             for line, name in (
@@ -68,22 +75,26 @@ def _neighbours(images: int, phase: str) -> Callable[[Evidence], Finding]:
                 (other, "no training" if phase == "start" else "from scratch"),
             )
         )
-        return with_keys(difference(mae, other), evidence.keys(MAE, SCRATCH, images=images), rows=rows)
+        return with_keys(difference(mae, other), evidence.keys(*arms, images=images), rows=rows)
 
     return measure
 
 
 def _exponents(evidence: Evidence) -> Finding:
-    lines = {arm: [log_by_seed(evidence, arm, images=images, guessing=True) for images in LABELS] for arm in (SCRATCH, MAE)}
-    x = [math.log(images) for images in LABELS]
-    gaps = [
-        {seed: first[seed] - second[seed] for seed in first.keys() & second.keys()}
-        for first, second in zip(lines[MAE], lines[SCRATCH], strict=True)
-    ]
-    betas = [-trend(x, lines[arm]).effect for arm in (SCRATCH, MAE)]
-    note = f"loss ~ D^-beta: beta {betas[0]:.3f} from scratch, {betas[1]:.3f} after MAE"
+    lines: dict[int, list[dict[int, float]]] = {}
+    for images in (*LABELS, *MANY):
+        try:
+            lines[images] = [log_by_seed(evidence, entry(arm, images), images=images, guessing=True) for arm in (SCRATCH, MAE)]
+        except Lacking:
+            if images in LABELS:
+                raise
+    x = [math.log(images) for images in lines]
+    gaps = [{seed: mae[seed] - scratch[seed] for seed in mae.keys() & scratch.keys()} for scratch, mae in lines.values()]
+    betas = [-trend(x, line).effect for line in zip(*lines.values(), strict=True)]
+    span = f"D from {min(lines):,} to {max(lines):,}"
+    note = f"loss ~ D^-beta, {span}: beta {betas[0]:.3f} from scratch, {betas[1]:.3f} after MAE"
     found = trend(x, gaps)
-    keys = tuple(key for images in LABELS for key in evidence.keys(SCRATCH, MAE, images=images))
+    keys = tuple(key for images in lines for key in evidence.keys(entry(SCRATCH, images), entry(MAE, images), images=images))
     return with_keys(found, keys, note="; ".join(filter(None, [found.note, note])))
 
 
@@ -121,8 +132,8 @@ claim = Claim(
     parts=(
         *(
             Part(
-                f"{images} labels",
-                f"With {images} labels fine-tuning after MAE beats as many steps from scratch.",
+                f"{images:,} labels",
+                f"With {images:,} labels fine-tuning after MAE beats as many steps from scratch.",
                 "test loss from scratch over that after MAE, less 1",
                 _tuned(images),
                 negligible=math.log(1.02),
@@ -147,20 +158,20 @@ claim = Claim(
         ),
         *(
             Part(
-                f"k-NN, {images} labels",
-                f"The same with {images}.",
+                f"k-NN, {images:,} labels",
+                f"The same with {images:,}.",
                 "accuracy with MAE's features less that with a random net's",
                 _neighbours(images, "start"),
                 scale="plain",
                 unit="share of the images",
                 decides=False,
             )
-            for images in LABELS
+            for images in (*LABELS, *MANY)
             if images != AT
         ),
         *(
             Part(
-                f"k-NN against supervised, {images} labels",
+                f"k-NN against supervised, {images:,} labels",
                 "MAE's features, which saw no label, tell classes better than those of a net trained on the labels.",
                 "accuracy with MAE's features less that with those of the net from scratch",
                 _neighbours(images, "end"),
@@ -168,14 +179,18 @@ claim = Claim(
                 unit="share of the images",
                 decides=False,
             )
-            for images in LABELS
+            for images in (*LABELS, *MANY)
         ),
-        Part(
-            f"{MANY} labels",
-            f"With {MANY} labels, too, fine-tuning after MAE beats as many steps from scratch.",
-            "test loss from scratch over that after MAE, less 1",
-            _tuned(MANY, many=True),
-            decides=False,
+        *(
+            Part(
+                f"{images:,} labels",
+                f"With {images:,} labels, too, fine-tuning after MAE beats as many steps from scratch.",
+                "test loss from scratch over that after MAE, less 1",
+                _tuned(images),
+                negligible=math.log(1.02),
+                decides=False,
+            )
+            for images in MANY
         ),
         Part(
             "fewer labels, more help",

@@ -59,7 +59,7 @@ claim = Claim(
         *(
             Part(
                 f"{NAMES[classifier]} against random",
-                f"Its features tell classes better than a random net's ({NAMES[classifier]}, {LABELS} labels).",
+                f"Its features tell classes better than a random net's ({NAMES[classifier]}, {LABELS:,} labels).",
                 "accuracy with DINO's features less that with a random net's",
                 _against(SCRATCH, "start", classifier, "random"),
                 scale="plain",
@@ -88,7 +88,7 @@ claim = Claim(
                 decides=False,
             )
             for arm, phase, name, whose in (
-                (SCRATCH, "end", "supervised", f"those of a net trained on the {LABELS} labels"),
+                (SCRATCH, "end", "supervised", f"those of a net trained on the {LABELS:,} labels"),
                 (MAE, "start", "MAE", "MAE's"),
             )
             for classifier in NAMES

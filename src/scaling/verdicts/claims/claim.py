@@ -33,8 +33,9 @@ class Finding:
         effect: positive where it speaks for the claim; of scale log, the logarithm of a ratio.
         se: standard error; None where there is none (one seed, a count).
         freedom: degrees of freedom of ``se``.
-        interval: 95 % limits, where they are not effect -+ t x se; then ``p`` goes with it.
-        p: two-sided p of "the effect is the part's threshold", where it is not that of a t test.
+        interval: 95 % limits, where they are not effect -+ t x se.
+        p: two-sided p of "the effect is the part's threshold", where it is not that of a t test and cannot be read off
+            ``interval``.
         keys: of the cells it rests on.
         note: what a reader must know of it, or why there is no interval.
         rows: for the figure, see ``Curves``.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from scaling.verdicts.claims.claim import CANNOT_TELL, NOT_TESTABLE, REFUTED, SUPPORTED, Claim, Finding, Lacking, Part
@@ -76,15 +77,23 @@ def limits(finding: Finding) -> tuple[float, float] | None:
 
 
 def p_value(part: Part, finding: Finding) -> float | None:
-    """Two-sided p of "the effect is the threshold"; None without a standard error."""
+    """Two-sided p of "the effect is the threshold"; None without a standard error and an interval.
+
+    Where an interval is given, its arm towards the threshold stands for 1.96 standard errors, so that p is below 0.05 where
+    the interval leaves the threshold out, however lopsided it is.
+    """
     if finding.p is not None:
         return finding.p
-    if finding.se is None or not math.isfinite(finding.se):
+    distance, se, freedom = abs(finding.effect - part.threshold), finding.se, finding.freedom
+    if finding.interval is not None:
+        low, high = finding.interval
+        arm = finding.effect - low if finding.effect > part.threshold else high - finding.effect
+        se, freedom = arm / float(norm.ppf(1 - LEVEL / 2)), math.inf
+    if se is None or not math.isfinite(se):
         return None
-    distance = abs(finding.effect - part.threshold)
-    if finding.se == 0:
+    if se <= 0:
         return 1.0 if distance == 0 else 0.0
-    return float(2 * student.sf(distance / finding.se, finding.freedom))
+    return float(2 * student.sf(distance / se, freedom))
 
 
 def part_verdict(part: Part, finding: Finding, p: float | None) -> str:
