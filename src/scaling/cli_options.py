@@ -1,4 +1,4 @@
-"""What the commands for tables take: options with their help, and how those of several parts are read."""
+"""What the commands take: options with their help, and how those of several parts are read."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ CEILING_HELP = (
     "limit of a bounded response, for the laws bounded and power-bounded and for auto: chance, which for K classes is "
     "(K - 1) / K of an error rate (0.9 for 10 classes) and ln K of a cross-entropy (2.303 for 10)"
 )
+
+DEFAULT_STUDY = Path("config.yaml")
+StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="a study file")]
+Cores = Annotated[int | None, typer.Option(help="cells trained at a time on a CPU (default: a core each)")]
+MachineCores = Annotated[int | None, typer.Option(help="cells that all jobs together train at a time on GPUs")]
+MemoryMb = Annotated[int | None, typer.Option(help="memory in MB that the job asked for, for its note (Slurm says it itself)")]
+Minutes = Annotated[float | None, typer.Option(help="minutes that the job asked for, for its note")]
 
 TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="a .csv, .csv.gz or .parquet file, one row a run")]
 TableOrStudy = Annotated[Path, typer.Argument(metavar="TABLE|STUDY", help="a .csv or .parquet table, or a .yaml study")]

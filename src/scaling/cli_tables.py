@@ -16,11 +16,11 @@ import typer
 
 from scaling import cli_options as options
 from scaling.check import open_study
+from scaling.cli_options import DEFAULT_STUDY
 from scaling.laws.errors import InputError
 from scaling.layout import Layout
 
 STUDY_ENDINGS = (".yaml", ".yml")
-DEFAULT_STUDY = Path("config.yaml")
 
 
 def fit(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import typer
 
-from scaling.cli import _settle
+from scaling.cli_jobs import _settle
 from scaling.job_notes import ENDED, OUT_OF_MEMORY, RESUMABLE, attempt, memory_to_ask, read_notes
 from scaling.store import Store
 from scaling.training.pack import Outcome
