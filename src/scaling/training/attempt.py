@@ -39,7 +39,7 @@ class CellTraining:
     checkpoint_seconds: float
     alone: bool
     stop: Callable[[], bool]
-    beat: Callable[[float], None]
+    beat: Callable[[float], None] = lambda done: None
     readings: tuple[str, ...] = ()
     warn: Callable[[str], None] = print
 

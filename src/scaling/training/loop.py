@@ -9,30 +9,29 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from scaling.data import ImageData
 from scaling.data.augment import Augment, normalise
-from scaling.families import KINDS
 from scaling.grid import ResolvedCell
 from scaling.measures.evaluation import EVALUATION_BATCH, Evaluation, evaluate
 from scaling.models import build, get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec, Regularisation
 from scaling.objectives.supervised import supervised_loss
-from scaling.records import DIVERGED, DONE
 from scaling.store import Entry
 from scaling.training.average import WeightAverage
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint, save_checkpoint
 from scaling.training.images import CellImages, cell_images
 from scaling.training.memory import peak_memory
 from scaling.training.optimizer import make_optimizer
+from scaling.training.run_progress import Progress, finite
+from scaling.training.run_row import run_row
 from scaling.training.schedule import Order, evaluation_steps, rate_factor
 from scaling.training.start import Start
 from scaling.training.streams import generator, stream
@@ -46,25 +45,6 @@ BLOWN_UP: Final = 3.0
 
 class Interrupted(Exception):
     """Training was asked to stop; its checkpoint is written and the next attempt goes on from it."""
-
-
-@dataclass
-class Progress:
-    """What a run carries from step to step beside its tensors; plain data, so that a checkpoint can hold it."""
-
-    step: int = 0
-    best_step: int = 0
-    best_loss: float = math.inf
-    since_best: int = 0
-    loss_sum: float = 0.0
-    loss_steps: int = 0
-    train_loss: float = math.nan
-    seconds: float = 0.0
-    curve: list[dict[str, Any]] = field(default_factory=list)
-    diverged: str = ""
-    stopped_early: bool = False
-    micro_batch: int = 0
-    """images computed at a time; 0 = the whole batch"""
 
 
 class Trainer:
@@ -188,10 +168,9 @@ class Trainer:
         count = progress.step - max(evaluated, (progress.step - 1) // CHECK_EVERY * CHECK_EVERY)
         total = self._window.item()
         self._window.zero_()
-        progress.loss_sum += total
-        progress.loss_steps += count
+        progress.add(total, count)
         mean = total / count
-        self.recent_loss = _plain(mean)
+        self.recent_loss = finite(mean)
         limit = BLOWN_UP * self._guessing()
         if not math.isfinite(mean):
             progress.diverged = f"training loss not finite within {count} steps of step {progress.step}"
@@ -222,14 +201,13 @@ class Trainer:
         if progress.step % CHECK_EVERY:
             self._look()
         held = self._evaluate(self.images.validation_images, self.images.validation_labels)
-        mean = progress.loss_sum / max(1, progress.loss_steps)
-        progress.loss_sum, progress.loss_steps = 0.0, 0
+        mean = progress.mean_loss()
         progress.curve.append(
             {
                 "step": progress.step,
-                "validation_loss": held.loss if math.isfinite(held.loss) else None,
+                "validation_loss": finite(held.loss),
                 "validation_error": held.error,
-                "train_loss": mean if math.isfinite(mean) else None,
+                "train_loss": finite(mean),
             }
         )
         if not math.isfinite(held.loss):
@@ -257,9 +235,7 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Write a checkpoint from which ``restore`` goes on."""
-        state = vars(self.progress) | {"best_loss": _plain(self.progress.best_loss)}
-        state["train_loss"] = _plain(self.progress.train_loss)
-        save_checkpoint(path, self._tensors(), state, self.cell.settings())
+        save_checkpoint(path, self._tensors(), self.progress.state(), self.cell.settings())
 
     def restore(self, path: Path) -> bool:
         """Go on from the checkpoint at ``path``; False where there is none. Raises UnusableCheckpoint."""
@@ -276,9 +252,7 @@ class Trainer:
             for name, tensor in own.items():
                 # Shapes and memory formats are the model's own; the file holds each tensor's elements in order.
                 tensor.copy_(tensors[name].view(tensor.shape))
-        state["best_loss"] = math.inf if state["best_loss"] is None else state["best_loss"]
-        state["train_loss"] = math.nan if state["train_loss"] is None else state["train_loss"]
-        self.progress = Progress(**state)
+        self.progress = Progress.of(state)
         return True
 
     def _touch_optimizer(self) -> None:
@@ -323,7 +297,7 @@ class Trainer:
     def entry(self, machine: str) -> Entry:
         """The record of the finished run."""
         began = time.monotonic()
-        progress, row = self.progress, self._row(machine)
+        progress, row = self.progress, run_row(self, machine)
         if progress.best_step and not progress.diverged:
             self.average.model.load_state_dict(self.best)
             test = self._evaluate(self.images.test_images, self.images.test_labels)
@@ -331,53 +305,8 @@ class Trainer:
             row |= vars(test) | {
                 "validation_loss": best["validation_loss"],
                 "validation_error": best["validation_error"],
-                "train_loss": _plain(progress.train_loss),
+                "train_loss": finite(progress.train_loss),
             }
         row["seconds"] = progress.seconds + time.monotonic() - began
         row["peak_memory"] = peak_memory(self.cell.device)
         return Entry(row, self.cell.settings(), progress.curve)
-
-    def _row(self, machine: str) -> dict[str, Any]:
-        """The record's row, without what an evaluation says."""
-        progress, cell = self.progress, self.cell
-        before = self.start.flop if self.start else 0.0
-        row: dict[str, Any] = {
-            "key": cell.key,
-            "family": cell.family,
-            "kind": KINDS[cell.family],
-            "recipe": self.recipe.name,
-            "params": cell.params,
-            "width": cell.width,
-            "depth": cell.depth,
-            "images": cell.images,
-            "seed": cell.seed,
-            "learning_rate": cell.learning_rate,
-            "batch": self.recipe.batch,
-            "steps": progress.step,
-            "images_seen": progress.step * self.recipe.batch,
-            "flop": before + self.flop_trained * progress.step * self.recipe.batch,
-            "flop_to_best": before + self.flop_trained * progress.best_step * self.recipe.batch,
-            "flop_forward": float(self.flop_forward),
-            "best_step": progress.best_step,
-            "stopped_early": progress.stopped_early,
-            "status": DIVERGED if progress.diverged else DONE,
-            "reason": progress.diverged,
-            "device": cell.device,
-            "precision": cell.precision,
-            "machine": machine,
-            "torch_version": torch.__version__,
-            "recipe_version": cell.settings()["recipe_version"],
-            "micro_batch": self.micro_batch,
-            "ghost_batch_norm": self.micro_batch < self.recipe.batch and _has_batch_norm(self.model),
-        }
-        if self.start is not None:
-            row["flop_pretraining"] = before
-        return row
-
-
-def _has_batch_norm(model: nn.Module) -> bool:
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
-
-
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None

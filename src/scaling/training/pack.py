@@ -12,11 +12,9 @@ from __future__ import annotations
 import contextlib
 import math
 import multiprocessing
-import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
@@ -34,28 +32,18 @@ from scaling.models.family import ImageSpec
 from scaling.resolve import last_line
 from scaling.store import HEARTBEAT_SECONDS, Entry, ForeignRecord, Lease, Store
 from scaling.training.attempt import CellTraining
-from scaling.training.device import Device, see_only, use_one_thread
-from scaling.training.loop import Interrupted
-from scaling.training.memory import MemoryEstimate, is_out_of_memory
+from scaling.training.child import CROWDED, REASON_BYTES, Job, train_and_leave
+from scaling.training.device import Device
+from scaling.training.memory import MemoryEstimate
 from scaling.training.optimizer import make_optimizer
 from scaling.training.pack_line import PackLine
 from scaling.training.places import Cores, GpuShares, Place, Places
 from scaling.training.readings import complete
 from scaling.training.start import is_kept
 
-CROWDED: Final = 76
-"""Exit code of a child that ran out of memory while other cells shared its GPU."""
-
 POLL_SECONDS: Final = 0.1
 
-REASON_BYTES: Final = 1000
-"""Room for what a child says of its failure."""
-
 _fork = multiprocessing.get_context("fork")
-
-
-Job = ResolvedCell | Backbone
-"""What a child trains."""
 
 
 @dataclass
@@ -194,11 +182,26 @@ class PackRunner:
                 continue
             waiting.remove(cell)
             share, reason = _fork.RawValue("d", 0.0), _fork.RawArray("c", REASON_BYTES)
-            child = _fork.Process(target=self._train, args=(cell, share, reason, place), name=cell.key)
+            child = _fork.Process(
+                target=train_and_leave, args=(self._training(cell, place), place, share, reason), name=cell.key
+            )
             child.start()
             running.append(_Running(cell, child, lease, share, reason, place))
             return True
         return False
+
+    def _training(self, cell: Job, place: Place) -> CellTraining:
+        return CellTraining(
+            cell,
+            self.data,
+            self.store,
+            self.device.machine,
+            self.checkpoint_seconds,
+            alone=place.alone,
+            readings=self.readings,
+            stop=self._stop.is_set,
+            warn=self._warn,
+        )
 
     def _stored(self, cell: Job) -> Entry | None:
         """The record of a cell of which nothing is left to do; a damaged one is set aside."""
@@ -260,57 +263,6 @@ class PackRunner:
         if time.monotonic() >= self._stop_at and not self._stop.is_set():
             self._warn("the job's time limit is near: writing checkpoints")
             self._stop.set()
-
-    def _train(self, cell: Job, share: Any, reason: Any, place: Place) -> None:
-        """The child: train ``cell``, store its record, leave with an exit code and the ``reason`` of a failure."""
-        parent = os.getppid()
-        terminal = os.fdopen(os.dup(2), "w", buffering=1)
-        code = 1
-
-        def warn(message: str) -> None:
-            print(f"{self.label}: {message}", file=terminal)
-            with contextlib.suppress(OSError):  # of a full disk the failed write of a result tells better
-                print(message)
-
-        def beat(done: float) -> None:
-            share.value = done
-
-        def stop() -> bool:
-            return self._stop.is_set() or os.getppid() != parent
-
-        try:
-            log = self.store.log_path(cell.key).open("w", buffering=1)
-            os.dup2(log.fileno(), 1)
-            os.dup2(log.fileno(), 2)
-            sys.stdout = sys.stderr = log
-            use_one_thread()
-            if cell.device == "cuda":
-                see_only(place.gpu or 0)
-            CellTraining(
-                cell,
-                self.data,
-                self.store,
-                self.device.machine,
-                self.checkpoint_seconds,
-                alone=place.alone,
-                readings=self.readings,
-                warn=warn,
-                stop=stop,
-                beat=beat,
-            ).run()
-            code = 0
-        except Interrupted as error:
-            print(error)
-            code = EXIT_RESUMABLE
-        except BaseException as error:
-            reason.value = " ".join(f"{type(error).__name__}: {error}".split()).encode()[: REASON_BYTES - 1]
-            with contextlib.suppress(OSError):
-                traceback.print_exc()
-            if is_out_of_memory(error) and not place.alone:
-                code = CROWDED
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-        os._exit(code)  # the parent's exit handlers are not this child's
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

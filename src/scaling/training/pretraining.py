@@ -23,6 +23,8 @@ from scaling.objectives.mae import MaskedAutoencoder
 from scaling.store import Entry
 from scaling.training.loop import CHECK_EVERY, Trainer
 from scaling.training.memory import peak_memory
+from scaling.training.run_progress import finite
+from scaling.training.run_row import run_row
 from scaling.training.streams import generator
 
 
@@ -99,10 +101,8 @@ class Pretrainer(Trainer):
             normalise(part, self.images.mean, self.images.std) for part in images.split(min(EVALUATION_BATCH, len(images)))
         ]
         held = sum(self.loss(part, draws).item() * len(part) for part in parts) / len(images)
-        mean = progress.loss_sum / max(1, progress.loss_steps)
-        progress.loss_sum, progress.loss_steps, progress.train_loss = 0.0, 0, mean
-        point = {"step": progress.step, "validation_loss": held if math.isfinite(held) else None}
-        point["train_loss"] = mean if math.isfinite(mean) else None
+        mean = progress.train_loss = progress.mean_loss()
+        point = {"step": progress.step, "validation_loss": finite(held), "train_loss": finite(mean)}
         if isinstance(model, SelfDistillation):
             model.forget()
             point["entropy"], point["information"] = model.entropy(torch.cat(parts))
@@ -114,7 +114,7 @@ class Pretrainer(Trainer):
 
     def entry(self, machine: str) -> Entry:
         """The record of the finished backbone: columns of the runs table, without what labels are needed for."""
-        progress, row = self.progress, self._row(machine)
+        progress, row = self.progress, run_row(self, machine)
         if not progress.diverged:
             row |= {"validation_loss": progress.curve[-1]["validation_loss"], "train_loss": progress.curve[-1]["train_loss"]}
         row |= {"seconds": progress.seconds, "peak_memory": peak_memory(self.cell.device)}
