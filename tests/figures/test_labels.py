@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaling.figures.labels import count, even_breaks, log_breaks, percents, power, significant
+from scaling.figures.labels import count, even_breaks, log_breaks, percents, plain, power, significant
 
 POSITIVE = st.floats(1e-6, 1e18, allow_nan=False)
 
@@ -34,6 +34,10 @@ def test_a_missing_number_is_a_dash(write, value):
 def test_powers_and_percents():
     assert [power(1e12), power(3e12), power(5e-3)] == ["10¹²", "3·10¹²", "5·10⁻³"]
     assert percents([0.05, -0.025]) == ["5 %", "-2.5 %"]
+
+
+def test_plain_numbers_stay_short():
+    assert plain([0, 0.05, 1.5, 1024, 20_000, 5e9, 3e-5, -1e-4]) == ["0", "0.05", "1.5", "1024", "20k", "5G", "3·10⁻⁵", "−10⁻⁴"]
 
 
 @given(POSITIVE)

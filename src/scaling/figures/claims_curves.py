@@ -9,7 +9,7 @@ import plotnine as p9
 
 from scaling.families import KINDS
 from scaling.figures.labels import plain
-from scaling.figures.theme import empty, facet_size, family_colour, log_y_plain, look
+from scaling.figures.theme import empty, facet_size, family_colour, log_x_plain, log_y_plain, look
 
 COLOURS: Final = ("#0f3c88", "#c59603", "#4e8149", "#a24f9c", "#459afa", "#73401d", "#93959b", "#5a0035")
 DODGE: Final = 0.35
@@ -58,9 +58,13 @@ def claims_curves(curves: dict[str, Any], rows: list[dict[str, Any]]) -> p9.ggpl
     figure += look(max(width, 7.0), max(height, 3.2))
     if not named:
         doses = sorted(set(table["x"]))
-        few = {"breaks": doses, "labels": plain} if len(doses) <= MOST_DOSES else {}
-        trans = {"trans": "log10"} if curves["log_x"] else {}
-        figure += p9.scale_x_continuous(name=curves["x"], minor_breaks=[], **few, **trans)
+        if len(doses) <= MOST_DOSES:
+            trans = {"trans": "log10"} if curves["log_x"] else {}
+            figure += p9.scale_x_continuous(name=curves["x"], minor_breaks=[], breaks=doses, labels=plain, **trans)
+        elif curves["log_x"]:
+            figure += log_x_plain(curves["x"])
+        else:
+            figure += p9.scale_x_continuous(name=curves["x"], minor_breaks=[], labels=plain)
     else:
         figure += p9.labs(x=curves["x"])
         figure += p9.theme(axis_text_x=p9.element_text(rotation=30, ha="right"))

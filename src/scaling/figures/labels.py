@@ -85,8 +85,14 @@ def powers(values: Sequence[float]) -> list[str]:
 
 
 def plain(values: Sequence[float]) -> list[str]:
-    """Each value with no trailing zeros: an axis's labels."""
-    return [f"{value:.6g}" for value in values]
+    """Each value with no trailing zeros, 0.05, 1.5, 1024, and where that is long as a count or a power: 20k, 3·10⁻⁵."""
+    return [_plain(value) for value in values]
+
+
+def _plain(value: float) -> str:
+    if 0 < abs(value) < 1e-3:
+        return ("−" if value < 0 else "") + power(abs(value))
+    return count(value) if abs(value) >= 1e4 else f"{value:.6g}"
 
 
 def percents(values: Sequence[float]) -> list[str]:

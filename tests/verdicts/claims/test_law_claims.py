@@ -121,6 +121,19 @@ def test_a_crossing_of_laws_is_where_it_was_planted():
     (part,) = [part for part in entry["parts"] if part["name"] == "crossing"]
     assert part["effect"] == pytest.approx(math.log(last / at))
     assert part["verdict"] == "supported"
+    (row,) = entry["rows"]
+    assert (row["series"], row["x"], row["y"]) == ("vit", "vgg", pytest.approx(at))
+    assert at * 0.88 < row["low"] < row["high"] <= at  # the resamples' A differ the more, the further they are drawn
+
+
+def test_the_first_of_several_crossings_pays_for_the_choice():
+    others = ("alexnet", "vgg", "googlenet", "resnet")
+    laws = [law("vit", 10.0, 15.0), *(law(family, 20.0, 10.0) for family in others)]
+    evidence = Evidence(synthetic_runs(("vit", *others)), CLASSES, fits={"fits": laws})
+    found = more._crossing(evidence)
+    assert found.p == pytest.approx(4 * 2 / 61)
+    assert "4 of 4 pairs cross" in found.note
+    assert {row["x"] for row in found.rows} == set(others)
 
 
 def test_laws_that_do_not_cross_are_said_not_to():

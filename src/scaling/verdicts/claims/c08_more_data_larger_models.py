@@ -13,13 +13,15 @@ from scipy.stats import binomtest
 
 from scaling.families import KINDS
 from scaling.laws import predict
-from scaling.verdicts.claims.claim import Claim, Finding, Lacking, Part
+from scaling.verdicts.claims.claim import Claim, Curves, Finding, Lacking, Part
 from scaling.verdicts.claims.evidence import Evidence
 
 TRANSFORMERS = tuple(family for family, kind in KINDS.items() if kind == "transformer")
 CONVOLUTIONAL = tuple(family for family, kind in KINDS.items() if kind == "convolutional")
 REACH = 10.0
 """Crossings are looked for from a tenth of the least D to ten times the largest."""
+LEAST_DRAWS = 40
+"""Resamples below which there is no 95 % interval."""
 
 
 def _cells(evidence: Evidence) -> pl.DataFrame:
@@ -108,7 +110,11 @@ def crossing(first: dict, second: dict, params: float, images: tuple[float, floa
 
 
 def _crossing(evidence: Evidence) -> Finding:
-    """log(10 x largest D / D at which a transformer's law comes to lie below that of a convolutional family)."""
+    """log(10 x largest D / D at which a transformer's law comes to lie below that of a convolutional family).
+
+    Of the pair that crosses first; its p is that of the share of resamples without a crossing, times the number of pairs
+    that it was chosen from (Bonferroni).
+    """
     fits = {fit["family"]: fit for fit in evidence.fits.get("fits", []) if fit["response"] == "loss" and fit["parameters"]}
     pairs = [(t, c) for t, c in product(TRANSFORMERS, CONVOLUTIONAL) if t in fits and c in fits]
     if not pairs:
@@ -126,19 +132,35 @@ def _crossing(evidence: Evidence) -> Finding:
             f"no transformer's law comes to lie below a convolutional family's "
             f"between {span[0]:,.0f} and {span[1]:,.0f} images at N = {params:,.0f}"
         )
+    draws = {(t, c): _resampled(fits[t], fits[c], params, span) for t, c in found}
+    drawn = tuple(_drawn(*pair, at, draws[pair], span) for pair, at in found.items())
     (t, c), at = min(found.items(), key=lambda item: item[1])
-    count = min(len(fits[t]["draws"]), len(fits[c]["draws"]))
-    draws = np.array([crossing(fits[t], fits[c], params, span, draw) for draw in range(count)])
-    top = math.log(span[1])
+    top, count = math.log(span[1]), len(draws[t, c])
     note = f"the law of {t} comes to lie below that of {c} at D = {math.exp(at):,.0f} (N = {params:,.0f})"
-    if count < 40:
-        return Finding(top - at, note=note + "; no interval")
-    low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
-    crossed = float(np.mean(np.isfinite(draws)))
+    if count < LEAST_DRAWS:
+        return Finding(top - at, note=note + "; no interval", rows=drawn)
+    low, high = np.quantile(draws[t, c], [0.025, 0.975], method="nearest")
+    crossed = int(np.isfinite(draws[t, c]).sum())
     note += f"; 95 % between {math.exp(low):,.0f} and " + (f"{math.exp(high):,.0f}" if math.isfinite(high) else "no crossing")
-    note += f"; in {crossed:.0%} of the resamples they cross at all"
+    note += f"; in {crossed / count:.0%} of the resamples they cross at all; {len(found)} of {len(pairs)} pairs cross"
     interval = (top - high if math.isfinite(high) else 0.0, top - low)
-    return Finding(top - at, interval=interval, p=min(1.0, 2 * (1 - crossed)), note=note, keys=evidence.keys(t, c))
+    p = min(1.0, len(pairs) * 2 * (count - crossed + 1) / (count + 1))
+    return Finding(top - at, interval=interval, p=p, note=note, keys=evidence.keys(t, c), rows=drawn)
+
+
+def _resampled(first: dict, second: dict, params: float, span: tuple[float, float]) -> np.ndarray:
+    """log D of the crossing in each resample of both laws."""
+    count = min(len(first["draws"]), len(second["draws"]))
+    return np.array([crossing(first, second, params, span, draw) for draw in range(count)])
+
+
+def _drawn(first: str, second: str, at: float, draws: np.ndarray, span: tuple[float, float]) -> dict:
+    """A row for the figure: D of the crossing of two families' laws, its interval as far as ``span`` reaches."""
+    row = {"panel": "", "series": first, "x": second, "y": math.exp(at), "low": None, "high": None}
+    if len(draws) >= LEAST_DRAWS:
+        low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
+        row |= {"low": min(math.exp(low), span[1]), "high": min(math.exp(high), span[1])}
+    return row
 
 
 def _below(first: dict, second: dict, params: float, images: float) -> bool:
@@ -202,6 +224,17 @@ claim = Claim(
                 decides=False,
             )
             for axis, along, other in (("N", "target_params", "images"), ("D", "images", "target_params"))
+        ),
+    ),
+    curves=(
+        Curves(
+            "Where a transformer's law comes to lie below",
+            "Images D at which the law of a transformer (colour) comes to lie below that of a convolutional family, at the "
+            "largest N. Points with 95 % intervals, which end at ten times the largest D: there a resample had no crossing. "
+            "Pairs without a point do not cross.",
+            "convolutional family",
+            "images D",
+            log_y=True,
         ),
     ),
 )
