@@ -104,7 +104,8 @@ def _parts(match: str) -> tuple[Part, Part]:
         Part(
             label,
             f"At {label} each doubling of the depth lowers the loss.",
-            f"test loss over that at twice the depth, less 1 (a line through depths {DEPTHS[0]} to {DEPTHS[-1]}, convolutions a stack)",
+            f"test loss over that at twice the depth, less 1; a line through depths {DEPTHS[0]} to {DEPTHS[-1]} "
+            "(convolutions a stack)",
             _trend(match),
             negligible=math.log(1.02),
         ),
