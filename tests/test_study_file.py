@@ -90,6 +90,13 @@ def test_duplicate_keys_are_refused_with_both_lines(tmp_path):
         read_tree(path)
 
 
+def test_of_many_allowed_values_the_first_are_named(tmp_path):
+    many = "name: a\nfamilies: {" + ", ".join(f"a{i}: {{model: vit}}" for i in range(40)) + "}\n"
+    _, (found,) = problems(tmp_path, many + "grid: {params: [5000], images: [500]}\nlaws: {families: [zzz]}\n")
+    assert 'received "zzz"; allowed: a0, a1' in found
+    assert found.endswith("a14, ... (40 in all)")
+
+
 def test_missing_file_suggests_its_neighbour(tmp_path):
     (tmp_path / "smoke.yaml").write_text(GOOD)
     with pytest.raises(StudyError, match=r"no such file; did you mean .*smoke\.yaml"):

@@ -24,6 +24,9 @@ SCHEMA_PATH = Path("workflow/schemas/study.schema.json")
 PACK: Final = re.compile(r"(-[nds]\d+(-\d+)?)+")
 """What the name of a pack has after its family's."""
 
+MOST_NAMED: Final = 15
+"""Allowed values that an error lists; of more it gives the first and how many there are."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -209,7 +212,10 @@ def _literals(context: dict[str, Any]) -> list[str]:
 
 def _suggest(word: str, choices: list[str]) -> str:
     near = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else (f"; allowed: {', '.join(choices)}" if choices else "")
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    named = [*choices[:MOST_NAMED], f"... ({len(choices)} in all)"] if len(choices) > MOST_NAMED else choices
+    return f"; allowed: {', '.join(named)}" if named else ""
 
 
 def _keys_beside(place: tuple[str | int, ...]) -> list[str]:

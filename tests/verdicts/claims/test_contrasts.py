@@ -67,7 +67,7 @@ def test_only_shared_seeds_count():
 def test_one_seed_has_an_effect_and_no_interval():
     found = difference({0: 1.0}, {0: 0.4})
     assert (found.effect, limits(found)) == (pytest.approx(0.6), None)
-    assert "one seed" in found.note
+    assert "one seed" in found.lacks
 
 
 @pytest.mark.parametrize("slope", [0.0, -0.05, 0.2])

@@ -99,6 +99,13 @@ def test_what_is_lacking_is_said():
     assert entry["parts"][0]["effect"] is None
 
 
+def test_why_there_is_no_interval_is_said_once_and_beside_what_was_measured():
+    lone = Finding(1.0, note="2 against 1", lacks="one seed")
+    (entry,) = judge_claims([claim(lone, Finding(2.0, note="3 against 1", lacks="one seed"))], EVIDENCE)
+    assert entry["sentence"] == "Cannot tell here (one seed)."
+    assert [part["note"] for part in entry["parts"]] == ["2 against 1; one seed", "3 against 1; one seed"]
+
+
 def test_log_effects_are_shown_in_per_cent():
     part = Part("part", "It is so.", "a ratio", lambda evidence: Finding(np.log(1.5), 0.01, 10), threshold=np.log(0.8))
     (entry,) = judge_claims([Claim(1, "A claim", "It is so.", "nowhere", parts=(part,))], EVIDENCE)

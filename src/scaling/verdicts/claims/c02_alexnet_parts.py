@@ -25,7 +25,7 @@ def _part(name: str, worse: str, better: str, **options: object) -> Callable[[Ev
     def measure(evidence: Evidence) -> Finding:
         found = log_ratio(evidence, worse, better, pool=POOL, guessing=True, **options)
         lost = evidence.cells(worse, guessing=True).filter(status="diverged").height
-        note = found.note or (f"{lost} of {worse}'s runs diverged: counted as guessing" if lost else "")
+        note = f"{lost} of {worse}'s runs diverged: counted as guessing" if lost else ""
         row = summary(evidence.by_seed(worse, guessing=True), worse, name)
         return with_keys(found, found.keys, note=note, rows=(row,))
 

@@ -72,7 +72,7 @@ def fitted_optimum(x: np.ndarray, lines: list[dict[int, float]]) -> Finding:
     best = float(_vertices(solution[-2:], x))
     note = f"least loss at depth {2**best:.1f} by a parabola in the logarithm of the depth"
     if freedom < 1 or rank < design.shape[1]:
-        return Finding(best - least, note=note + "; no interval")
+        return Finding(best - least, note=note, lacks="too few runs to see their scatter: no interval")
     variance = float(np.sum((y - design @ solution) ** 2)) / freedom
     covariance = variance * np.linalg.inv(design.T @ design)[-2:, -2:]
     rng = np.random.default_rng(0)

@@ -90,7 +90,7 @@ def _vanishing(name: str, phase: str, draw: bool = False):
         if len(falls) < seeds:
             note += f"; {seeds - len(falls)} of {seeds} seeds left out: a layer has a gradient of exactly 0"
         drawn = _by_layer(evidence) if draw else ()
-        return with_keys(found, tuple(rows["key"].unique()), note="; ".join(filter(None, [found.note, note])), rows=drawn)
+        return with_keys(found, tuple(rows["key"].unique()), note=note, rows=drawn)
 
     return measure
 

@@ -138,7 +138,7 @@ def _crossing(evidence: Evidence) -> Finding:
     top, count = math.log(span[1]), len(draws[t, c])
     note = f"the law of {t} comes to lie below that of {c} at D = {math.exp(at):,.0f} (N = {params:,.0f})"
     if count < LEAST_DRAWS:
-        return Finding(top - at, note=note + "; no interval", rows=drawn)
+        return Finding(top - at, note=note, lacks=f"fewer than {LEAST_DRAWS} resamples: no interval", rows=drawn)
     low, high = np.quantile(draws[t, c], [0.025, 0.975], method="nearest")
     crossed = int(np.isfinite(draws[t, c]).sum())
     note += f"; 95 % between {math.exp(low):,.0f} and " + (f"{math.exp(high):,.0f}" if math.isfinite(high) else "no crossing")

@@ -27,14 +27,14 @@ def in_pixels(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(pl.col("x") ** 2)
 
 
-def _exponent(family: str, quantity: str, phase: str) -> Callable[[Evidence], tuple[Finding, str]]:
-    def measure(evidence: Evidence) -> tuple[Finding, str]:
+def _exponent(family: str, quantity: str, phase: str) -> Callable[[Evidence], Finding]:
+    def measure(evidence: Evidence) -> Finding:
         rows = in_pixels(evidence.readings("resolution", quantity, family=family, phase=phase))
         found = mean_finding(np.array(list(exponents(rows, LARGE**2).values())))
         whole = float(np.mean(list(exponents(rows).values())))
         sides = np.sqrt(rows["x"].to_numpy())
         note = f"exponent {found.effect:.2f} from {LARGE:g} px on, {whole:.2f} from {sides.min():.0f} to {sides.max():.0f} px"
-        return found, "; ".join(filter(None, [found.note, note]))
+        return replace(found, note=note)
 
     return measure
 
@@ -43,18 +43,8 @@ def _linear(quantity: str, phase: str) -> Callable[[Evidence], Finding]:
     exponent = _exponent("swin", quantity, phase)
 
     def measure(evidence: Evidence) -> Finding:
-        found, note = exponent(evidence)
-        return replace(found, effect=LINEAR - found.effect, note=note, rows=_drawn(evidence, quantity, phase))
-
-    return measure
-
-
-def _quadratic(quantity: str, phase: str) -> Callable[[Evidence], Finding]:
-    exponent = _exponent("vit", quantity, phase)
-
-    def measure(evidence: Evidence) -> Finding:
-        found, note = exponent(evidence)
-        return replace(found, note=note)
+        found = exponent(evidence)
+        return replace(found, effect=LINEAR - found.effect, rows=_drawn(evidence, quantity, phase))
 
     return measure
 
@@ -123,7 +113,7 @@ def _parts(quantity: str, phase: str, what: str, decides: bool) -> tuple[Part, P
             f"ViT quadratic, {what}",
             f"From {LARGE:g} px on ViT's {what} grows with an exponent above {QUADRATIC} in the number of pixels.",
             "the exponent",
-            _quadratic(quantity, phase),
+            _exponent("vit", quantity, phase),
             threshold=QUADRATIC,
             **shared,
         ),

@@ -32,7 +32,7 @@ def _field(quantity: str):
         found = difference(shares[SHIFTED], shares[STILL])
         means = [sum(by_seed.values()) / len(by_seed) for by_seed in shares.values()]
         note = f"shifted {means[0]:.0%} of the image, still {means[1]:.0%}"
-        return with_keys(found, evidence.keys(SHIFTED, STILL), note="; ".join(filter(None, [found.note, note])))
+        return with_keys(found, evidence.keys(SHIFTED, STILL), note=note)
 
     return measure
 

@@ -95,7 +95,7 @@ def _exponents(evidence: Evidence) -> Finding:
     note = f"loss ~ D^-beta, {span}: beta {betas[0]:.3f} from scratch, {betas[1]:.3f} after MAE"
     found = trend(x, gaps)
     keys = tuple(key for images in lines for key in evidence.keys(entry(SCRATCH, images), entry(MAE, images), images=images))
-    return with_keys(found, keys, note="; ".join(filter(None, [found.note, note])))
+    return with_keys(found, keys, note=note)
 
 
 def _mask(arm: str) -> Callable[[Evidence], Finding]:

@@ -27,7 +27,7 @@ def _against(arm: str, phase: str, classifier: str, name: str) -> Callable[[Evid
         rows = (summary(dino, NAMES[classifier], "DINO"), summary(shared, NAMES[classifier], name))
         note = f"{np.mean(list(dino.values())):.3f} against {np.mean(list(shared.values())):.3f}"
         keys = evidence.keys(DINO, images=LABELS) + evidence.keys(arm, images=LABELS)
-        return with_keys(found, keys, note="; ".join(filter(None, [found.note, note])), rows=rows)
+        return with_keys(found, keys, note=note, rows=rows)
 
     return measure
 
@@ -43,7 +43,7 @@ def _information(evidence: Evidence) -> Finding:
     found = mean_finding(last["information"]["value"].to_numpy())
     lost = int((last["information"]["value"] < COLLAPSED).sum())
     note = f"{lost} of {len(last['information'])} collapsed; entropy of an answer {last['entropy']['value'].mean():.2f} nats"
-    return with_keys(found, tuple(last["information"]["key"]), note="; ".join(filter(None, [found.note, note])))
+    return with_keys(found, tuple(last["information"]["key"]), note=note)
 
 
 claim = Claim(

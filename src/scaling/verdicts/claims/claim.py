@@ -37,7 +37,8 @@ class Finding:
         p: two-sided p of "the effect is the part's threshold", where it is not that of a t test and cannot be read off
             ``interval``.
         keys: of the cells it rests on.
-        note: what a reader must know of it, or why there is no interval.
+        note: what a reader must know of it.
+        lacks: why there is no interval, where there is none.
         rows: for the figure, see ``Curves``.
         exact: a count, which has no noise: compared with the threshold as it is.
     """
@@ -49,6 +50,7 @@ class Finding:
     p: float | None = None
     keys: tuple[str, ...] = ()
     note: str = ""
+    lacks: str = ""
     rows: tuple[dict[str, Any], ...] = ()
     exact: bool = False
 

@@ -78,7 +78,7 @@ def mean_finding(values: Floats, noise: Noise | None = None) -> Finding:
     if noise is not None:
         return Finding(effect, math.sqrt(noise.variance / count), noise.freedom)
     if count < 2:
-        return Finding(effect, note=ONE_SEED)
+        return Finding(effect, lacks=ONE_SEED)
     return Finding(effect, math.sqrt(own / count), count - 1)
 
 

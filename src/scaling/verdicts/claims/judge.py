@@ -130,6 +130,7 @@ def _part_entry(claim: Claim, part: Part, finding: Finding | None, reason: str, 
         "cells": 0,
         "keys": [],
         "note": reason,
+        "lacks": reason,
     }
     if finding is None:
         return entry
@@ -145,7 +146,8 @@ def _part_entry(claim: Claim, part: Part, finding: Finding | None, reason: str, 
         "verdict": part_verdict(part, finding, decisive),
         "cells": len(set(finding.keys)),
         "keys": list(dict.fromkeys(finding.keys)),
-        "note": finding.note,
+        "note": "; ".join(filter(None, [finding.note, finding.lacks])),
+        "lacks": finding.lacks,
     }
 
 
@@ -179,7 +181,7 @@ def _sentence(claim: Claim, parts: list[dict[str, Any]], verdict: str) -> str:
         order = [state for state in (SUPPORTED, REFUTED, CANNOT_TELL) if state in by_verdict]
         text = verdict + ": " + "; ".join(f"{state} for {', '.join(by_verdict[state])}" for state in order)
     if verdict == CANNOT_TELL and set(by_verdict) == {CANNOT_TELL}:
-        reasons = list(dict.fromkeys(part["note"] for part in parts if part["decides"] and part["note"]))
+        reasons = list(dict.fromkeys(part["lacks"] for part in parts if part["decides"] and part["lacks"]))
         text = verdict + (f" ({'; '.join(reasons)})" if reasons else "")
     if not claim.primary and verdict != CANNOT_TELL:
         text = f"suggests: {text}"
