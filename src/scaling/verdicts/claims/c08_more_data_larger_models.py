@@ -133,13 +133,14 @@ def _crossing(evidence: Evidence) -> Finding:
             f"between {span[0]:,.0f} and {span[1]:,.0f} images at N = {params:,.0f}"
         )
     draws = {(t, c): _resampled(fits[t], fits[c], params, span) for t, c in found}
-    drawn = tuple(_drawn(*pair, at, draws[pair], span) for pair, at in found.items())
+    ends = {pair: _ends(own) for pair, own in draws.items()}
+    drawn = tuple(_drawn(*pair, at, ends[pair], span[1]) for pair, at in found.items())
     (t, c), at = min(found.items(), key=lambda item: item[1])
-    top, count = math.log(span[1]), len(draws[t, c])
+    top, count, limits = math.log(span[1]), len(draws[t, c]), ends[t, c]
     note = f"the law of {t} comes to lie below that of {c} at D = {math.exp(at):,.0f} (N = {params:,.0f})"
-    if count < LEAST_DRAWS:
+    if limits is None:
         return Finding(top - at, note=note, lacks=f"fewer than {LEAST_DRAWS} resamples: no interval", rows=drawn)
-    low, high = np.quantile(draws[t, c], [0.025, 0.975], method="nearest")
+    low, high = limits
     crossed = int(np.isfinite(draws[t, c]).sum())
     note += f"; 95 % between {math.exp(low):,.0f} and " + (f"{math.exp(high):,.0f}" if math.isfinite(high) else "no crossing")
     note += f"; in {crossed / count:.0%} of the resamples they cross at all; {len(found)} of {len(pairs)} pairs cross"
@@ -154,13 +155,18 @@ def _resampled(first: dict, second: dict, params: float, span: tuple[float, floa
     return np.array([crossing(first, second, params, span, draw) for draw in range(count)])
 
 
-def _drawn(first: str, second: str, at: float, draws: np.ndarray, span: tuple[float, float]) -> dict:
-    """A row for the figure: D of the crossing of two families' laws, its interval as far as ``span`` reaches."""
-    row = {"panel": "", "series": first, "x": second, "y": math.exp(at), "low": None, "high": None}
-    if len(draws) >= LEAST_DRAWS:
-        low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
-        row |= {"low": min(math.exp(low), span[1]), "high": min(math.exp(high), span[1])}
-    return row
+def _ends(draws: np.ndarray) -> tuple[float, float] | None:
+    """95 % interval of log D over resamples, inf where too many do not cross; None for too few resamples."""
+    if len(draws) < LEAST_DRAWS:
+        return None
+    low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
+    return float(low), float(high)
+
+
+def _drawn(first: str, second: str, at: float, ends: tuple[float, float] | None, most: float) -> dict:
+    """A row for the figure: D of the crossing of two families' laws, its interval as far as ``most`` images."""
+    low, high = (None, None) if ends is None else (min(math.exp(end), most) for end in ends)
+    return {"panel": "", "series": first, "x": second, "y": math.exp(at), "low": low, "high": high}
 
 
 def _below(first: dict, second: dict, params: float, images: float) -> bool:
@@ -228,7 +234,7 @@ claim = Claim(
     ),
     curves=(
         Curves(
-            "Where a transformer's law comes to lie below",
+            "Where laws cross",
             "Images D at which the law of a transformer (colour) comes to lie below that of a convolutional family, at the "
             "largest N. Points with 95 % intervals, which end at ten times the largest D: there a resample had no crossing. "
             "Pairs without a point do not cross.",
