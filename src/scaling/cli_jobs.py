@@ -148,30 +148,39 @@ def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
 
 
 def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
-    """Say whether every cell of a study has ended; packs with holes are opened for the next run, and named."""
+    """Say whether every cell of a study has ended; packs with holes are opened for the next run, and named.
+
+    It asks the study and the store: a table that was made before an edit of the study does not know of it.
+    """
     import polars as pl
 
     from scaling.records import FAILED, MISSING
-    from scaling.resolve import gather_readings, read_tuning
+    from scaling.resolve import gather, gather_readings, holds, read_tuning
 
     study = open_study(study_path)
     layout = Layout(study.name)
-    runs = pl.read_parquet(layout.runs)
+    runs = gather(study, layout, say)
+    readings, unread = gather_readings(study, layout, runs)
     holes = runs.filter(pl.col("status").is_in([FAILED, MISSING]))
-    holes = pl.concat([holes, pl.DataFrame(gather_readings(study, layout, runs)[1], schema=runs.schema)])
+    holes = pl.concat([holes, pl.DataFrame(unread, schema=runs.schema)])
     say(f"report: {layout.report}")
-    if holes.is_empty():
-        return
-    say(f"{len(holes)} of {len(runs)} cells have no result:")
-    for row in holes.iter_rows(named=True):
-        say(f"  {row['family']} N={row['target_params']} D={row['images']} seed={row['seed']}: {row['reason']}")
-    for pack, family in holes.select("pack", "family").unique().iter_rows():
-        layout.pack(pack).unlink(missing_ok=True)
-        tuning = read_tuning(study, layout, family)
-        if tuning is None or tuning.rule is None:  # of another recipe, or failed
-            layout.tuning(family).unlink(missing_ok=True)
-    say(f"run again to train just these: packs {', '.join(sorted(holes['pack'].unique()))}")
-    raise typer.Exit(1)
+    if not holes.is_empty():
+        say(f"{len(holes)} of {len(runs)} cells have no result:")
+        for row in holes.iter_rows(named=True):
+            say(f"  {row['family']} N={row['target_params']} D={row['images']} seed={row['seed']}: {row['reason']}")
+        for pack, family in holes.select("pack", "family").unique().iter_rows():
+            layout.pack(pack).unlink(missing_ok=True)
+            tuning = read_tuning(study, layout, family)
+            if tuning is None or tuning.rule is None:  # of another recipe, or failed
+                layout.tuning(family).unlink(missing_ok=True)
+        say(f"run again to train just these: packs {', '.join(sorted(holes['pack'].unique()))}")
+        raise typer.Exit(1)
+    for path, table in ((layout.runs, runs), (layout.readings, readings)):
+        if not holds(path, table):
+            for made in (layout.runs, layout.readings):  # one rule makes both
+                made.unlink(missing_ok=True)
+            say(f"{path} does not hold what the study has in the store now; removed, run again to make it and the report anew")
+            raise typer.Exit(1)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -183,6 +183,14 @@ def write_table(table: pl.DataFrame, path: Path) -> None:
     write_atomic(path, buffer.getvalue())
 
 
+def holds(path: Path, table: pl.DataFrame) -> bool:
+    """Whether the Parquet file at ``path`` holds ``table``, no more and no less."""
+    try:
+        return pl.read_parquet(path).equals(table)
+    except (FileNotFoundError, pl.exceptions.PolarsError):
+        return False
+
+
 def _place(study: Study, cell: Cell, pack: str) -> dict[str, Any]:
     return {
         "study": study.name,

@@ -1,0 +1,68 @@
+"""Tables that were made before the study was edited: the last look asks the study and the store, not the tables."""
+
+import shutil
+
+import polars as pl
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+STUDY = ("--config", "study=studies/faults.yaml")
+LONGER = ("seeds: [0, 1, 2, 3, 4]", "seeds: [0, 1, 2, 3, 4, 5, 6]")
+SHORTER = ("seeds: [0, 1, 2, 3, 4]", "seeds: [0, 1, 2, 3]")
+
+
+def test_complete_counts_the_runs_of_the_study_as_it_is_now(bench):
+    before = bench.stamps()
+    bench.write_study(LONGER)
+    ended = bench.run("complete", "studies/faults.yaml")
+    assert ended.code == 1
+    assert "2 of 7 cells have no result" in ended.text
+    assert "seed=6" in ended.text
+    assert not (bench.folder / "results/faults/packs/mlp.parquet").exists()
+    assert bench.stamps() == before
+
+
+@pytest.mark.parametrize("how", ["without Snakemake's notes", "with the times of files alone"])
+def test_a_longer_grid_is_trained_by_the_next_run_at_the_latest(bench, how):
+    before = bench.stamps()
+    bench.write_study(LONGER)
+    options = STUDY
+    if how == "without Snakemake's notes":
+        shutil.rmtree(bench.folder / ".snakemake")
+    else:
+        options = ("--rerun-triggers", "mtime", *STUDY)
+    first = bench.snakemake(*options)
+    assert first.returncode != 0
+    assert "2 of 7 cells have no result" in first.stdout + first.stderr
+    second = bench.snakemake(*options)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert len(bench.table()) == 7
+    after = bench.stamps()
+    assert len(after) == 7
+    assert before.items() <= after.items()
+
+
+def test_a_shorter_grid_is_collected_by_the_next_run(bench):
+    before = bench.stamps()
+    bench.write_study(SHORTER)
+    shutil.rmtree(bench.folder / ".snakemake")
+    first = bench.snakemake(*STUDY)
+    assert first.returncode != 0
+    assert "results/faults/runs.parquet does not hold what the study has in the store now" in first.stdout + first.stderr
+    second = bench.snakemake(*STUDY)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert sorted(bench.table()["seed"]) == [0, 1, 2, 3]
+    assert bench.stamps() == before
+
+
+def test_complete_finds_a_damaged_record_without_being_told_to_collect(bench):
+    path = bench.cell(2) / "record.json"
+    path.write_bytes(path.read_bytes()[:-30])
+    first = bench.snakemake(*STUDY)
+    assert first.returncode != 0
+    assert "set aside as record.damaged" in first.stdout + first.stderr
+    second = bench.snakemake(*STUDY)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert path.exists()
+    assert set(pl.Series(bench.table()["status"])) == {"done"}
