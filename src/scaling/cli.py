@@ -165,13 +165,14 @@ def main() -> None:
     """Run the command line; what a user did wrong is said in a line, with exit code 2, what the disk refuses with 1."""
     from scaling.calibration import CalibrationError
     from scaling.data import DataError
+    from scaling.fingerprint import CodeError
     from scaling.models.ladder import SizeError
     from scaling.resolve import DamagedTuning
     from scaling.training.device import DeviceError
 
     try:
         app(standalone_mode=True)
-    except (StudyError, CalibrationError, DataError, SizeError, DeviceError) as error:
+    except (StudyError, CodeError, CalibrationError, DataError, SizeError, DeviceError) as error:
         say(str(error))
         sys.exit(2)
     except (ForeignRecord, DamagedTuning) as error:

@@ -13,6 +13,7 @@ from scaling.calibration import read_calibration
 from scaling.check import open_study
 from scaling.claim_files import claim_files
 from scaling.data import prepared_path
+from scaling.deciding_code import claims_code, laws_code
 from scaling.demand import Estimates, minutes_to_ask
 from scaling.grid import Pack, cells, digest, pack_hash, timings_hash, tuning_hash
 from scaling.job_notes import memory_to_ask, read_notes
@@ -84,14 +85,14 @@ class Dag:
 
     @cached_property
     def laws_hash(self) -> str:
-        """Hash of how laws are fitted."""
-        return digest(self.study.laws.model_dump())
+        """Hash of how laws are fitted, code included."""
+        return digest([self.study.laws.model_dump(), laws_code()])
 
     @cached_property
     def claims_hash(self) -> str:
         """Hash of the files of the claims that are tested: an edit of one judges anew, and trains nothing."""
         files = claim_files()
-        return digest({name: files[name].read_text() for name in self.study.tested()})
+        return claims_code(sorted(files[name].stem for name in self.study.tested()))
 
     @cached_property
     def _estimates(self) -> Estimates:

@@ -294,7 +294,7 @@ class _Writer:
             self._write(node.value)
 
     def _write_Nonlocal(self, node: ast.Nonlocal) -> None:
-        pass  # a number that is bound in two scopes of a function says so itself
+        pass  # a name that is bound in two scopes of a function says so itself
 
     def _write_Raise(self, node: ast.Raise) -> None:
         self.words.append("Raise")
@@ -355,10 +355,11 @@ def _local_names(function: ast.AST) -> set[str]:
     for node in ast.walk(function):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
             bound.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node is not function:
-            bound.add(node.name)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            bound.add(node.name)
+        elif (
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler) and node is not function
+        ):
+            if node.name:
+                bound.add(node.name)
         elif isinstance(node, ast.Global):
             kept |= set(node.names)
         elif isinstance(node, ast.arg):

@@ -13,10 +13,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from scaling.deciding_code import backbone_code, reading_code, run_code, started_run_code, timings_code
 from scaling.families import Architecture, Option
 from scaling.pretraining import REFERENCE_WIDTH, Pretraining
 from scaling.recipe import RECIPE_VERSION, Recipe
-from scaling.study import READINGS, Slice, Study
+from scaling.study import Slice, Study
 
 
 def digest(value: Any) -> str:
@@ -80,7 +81,8 @@ class Backbone:
 
     def settings(self) -> dict[str, Any]:
         """Everything that the key is a hash of."""
-        return _trained_settings(self) | {"pretraining": self.pretraining.settings(self.family)}
+        code = backbone_code(self.family, self.pretraining.objective)
+        return _trained_settings(self) | {"pretraining": self.pretraining.settings(self.family), "code": code}
 
     @property
     def key(self) -> str:
@@ -115,7 +117,8 @@ class ResolvedCell:
     def settings(self) -> dict[str, Any]:
         """Everything that the key is a hash of."""
         start = {"backbone": self.backbone.key} if self.backbone else {}
-        return _trained_settings(self) | start | {"recipe": self.recipe.settings()}
+        code = started_run_code(self.family) if self.backbone else run_code(self.family)
+        return _trained_settings(self) | start | {"recipe": self.recipe.settings(), "code": code}
 
     @property
     def key(self) -> str:
@@ -194,6 +197,10 @@ def _shared_settings(study: Study, family: str) -> dict[str, Any]:
     pretrain = study.entry(family).pretrain
     if pretrain is not None:
         model = architecture.family
+        variant["objective_code"] = [
+            started_run_code(architecture.family),
+            backbone_code(architecture.family, pretrain.objective),
+        ]
         variant["pretraining"] = [pretrain.settings(model), pretrain.images, pretrain.rate(REFERENCE_WIDTH)]
     return variant | {
         "recipe": recipe.settings(),
@@ -201,6 +208,7 @@ def _shared_settings(study: Study, family: str) -> dict[str, Any]:
         "device": study.device,
         "precision": study.precision,
         "recipe_version": RECIPE_VERSION,
+        "code": run_code(architecture.family),
     }
 
 
@@ -208,7 +216,7 @@ def pack_hash(study: Study, pack: Pack) -> str:
     """Hash of a pack's own unresolved settings: as a rule's parameter it reruns just the packs that an edit touches."""
     places = [(cell.target, cell.images, cell.seed) for cell in pack.cells]
     # A measure that is new here is read off what is trained already; without any, the hash is what it was before.
-    readings = [(name, READINGS[name]) for name in sorted(study.entry(pack.family).measures)]
+    readings = [(name, reading_code(name)) for name in sorted(study.entry(pack.family).measures)]
     return digest([pack.family, places, _shared_settings(study, pack.family), *([readings] if readings else [])])
 
 
@@ -216,7 +224,8 @@ def timings_hash(study: Study) -> str:
     """Hash of what is timed: as a rule's parameter it times again what an edit touches, and nothing else does."""
     timings = study.timings.model_dump() if study.timings else None
     sizes = [(str(study.architecture(name)), study.timed_sizes(name)) for name in study.timed()]
-    return digest([timings, sizes, study.data.model_dump(mode="json"), study.device, study.precision])
+    code = timings_code({study.architecture(name).family for name in study.timed()}) if timings else None
+    return digest([timings, code, sizes, study.data.model_dump(mode="json"), study.device, study.precision])
 
 
 def tuning_hash(study: Study, family: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from scaling.deciding_code import reading_code
 from scaling.grid import Backbone, Cell, Pack, ResolvedCell, tuning_hash
 from scaling.layout import Layout
 from scaling.models.family import ImageSpec
@@ -19,7 +20,7 @@ from scaling.models.ladder import Ladders
 from scaling.packing import packs_of
 from scaling.records import DIVERGED, DONE, FAILED, MEASURE_SCHEMA, MISSING, SCHEMA
 from scaling.store import ForeignRecord, Store, write_atomic
-from scaling.study import READINGS, Study
+from scaling.study import Study
 from scaling.study_images import image_spec
 
 
@@ -154,7 +155,7 @@ def gather_readings(study: Study, layout: Layout, runs: pl.DataFrame) -> tuple[p
     store = Store(layout.store)
     rows, missing = [], []
     for run in runs.filter(pl.col("status").is_in([DONE, DIVERGED])).iter_rows(named=True):
-        found = {name: store.reading(run["key"], name, READINGS[name]) for name in study.entry(run["family"]).measures}
+        found = {name: store.reading(run["key"], name, reading_code(name)) for name in study.entry(run["family"]).measures}
         lacking = [name for name, taken in found.items() if taken is None]
         if lacking:
             reason = last_line(store.log_path(run["key"])) or "not tried yet"

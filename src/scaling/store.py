@@ -92,13 +92,13 @@ class Store:
         """What the measure ``name`` read off the model of the cell ``key``."""
         return self.folder(key) / f"{name}.json"
 
-    def write_reading(self, key: str, name: str, version: int, rows: list[dict[str, Any]]) -> None:
+    def write_reading(self, key: str, name: str, version: str, rows: list[dict[str, Any]]) -> None:
         """Store what the measure ``name``, in its ``version``, read off the cell ``key``."""
         body: dict[str, Any] = {"version": version, "rows": rows}
         body["checksum"] = hashlib.sha256(canonical(body)).hexdigest()
         write_atomic(self.reading_path(key, name), json.dumps(body, ensure_ascii=False, allow_nan=False).encode())
 
-    def reading(self, key: str, name: str, version: int) -> list[dict[str, Any]] | None:
+    def reading(self, key: str, name: str, version: str) -> list[dict[str, Any]] | None:
         """What the measure ``name`` read off the cell ``key``; None where it has not, or another version of it, or where
         the file is damaged: it is read again, from weights that are kept."""
         try:

@@ -22,14 +22,6 @@ FamilyName = Literal["mlp", "alexnet", "vgg", "googlenet", "plain", "resnet", "v
 SOURCE_NAMES: Final = ("fashion-mnist", "fashion-mnist-full", "cifar10", "cifar100", "image-folder")
 
 Reading = Literal["shift", "gradients", "receptive-field", "representation", "reconstruction"]
-READINGS: Final[dict[Reading, int]] = {
-    "shift": 1,
-    "gradients": 1,
-    "receptive-field": 1,
-    "representation": 1,
-    "reconstruction": 1,
-}
-"""What can be read off the model of a cell, with the version of the measure: a new one is read again, and trains nothing."""
 Timing = Literal["families", "resolution", "sequence", "paper-sizes"]
 
 Count = Annotated[Integer, Field(gt=0)]

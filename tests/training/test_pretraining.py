@@ -7,13 +7,13 @@ import signal
 import pytest
 import torch
 
+from scaling.deciding_code import reading_code
 from scaling.grid import Backbone
 from scaling.models import ImageSpec
 from scaling.models.counting import forward_flop
 from scaling.pretraining import Pretraining
 from scaling.records import DIVERGED, DONE, MEASURED, SCHEMA
 from scaling.store import Store
-from scaling.study import READINGS
 from scaling.training.device import Device
 from scaling.training.loop import Interrupted, Trainer
 from scaling.training.pack import PackRunner
@@ -272,13 +272,13 @@ def test_features_and_pictures_are_read_off(runner, pretrained_cell, small_cell)
     assert runner(readings=["representation"]).run([scratch]).failed == {}
     found = {}
     for name, own in (("mae", cell), ("scratch", scratch)):
-        for row in one.store.reading(own.key, "representation", READINGS["representation"]):
+        for row in one.store.reading(own.key, "representation", reading_code("representation")):
             if row["phase"] != "pre-training":
                 found[name, row["quantity"], row["phase"]] = row["value"]
     assert len(found) == 8
     assert all(0.1 < value < 1 for value in found.values())
     assert found["mae", "neighbours accuracy", "start"] > found["scratch", "neighbours accuracy", "start"]
-    pictures = one.store.reading(cell.key, "reconstruction", READINGS["reconstruction"])
+    pictures = one.store.reading(cell.key, "reconstruction", reading_code("reconstruction"))
     assert {row["quantity"] for row in pictures} == {"original", "visible", "painted"}
     assert {len(row["label"]) for row in pictures} == {2 * 28 * 28}
 

@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 
+from scaling.deciding_code import READERS, reading_code
 from scaling.records import DIVERGED
 from scaling.store import Store
-from scaling.study import READINGS
 from scaling.training.device import Device
 from scaling.training.loop import Trainer
 from scaling.training.pack import PackRunner
@@ -36,7 +36,7 @@ def test_weights_are_kept_where_something_is_read_and_only_there(run, store, sma
     assert not store.weights_path(unread.key).exists()
     outcome = run(read, ["shift"])
     assert outcome.finished == [read.key]
-    rows = store.reading(read.key, "shift", READINGS["shift"])
+    rows = store.reading(read.key, "shift", reading_code("shift"))
     unmoved = next(row for row in rows if row["quantity"] == "accuracy" and row["x"] == 0)
     error = store.read(read.key).row["error"]
     assert unmoved["value"] == pytest.approx(1 - error, abs=0.06)  # of the first 500 of 10,000 test images
@@ -52,20 +52,23 @@ def test_an_added_measure_trains_nothing(run, store, small_cell):
     assert missing_readings(store, cell.key, ["shift", "receptive-field", "gradients"]) == ["gradients"]
     assert before == [stamp(path) for path in (store.record_path(cell.key), store.weights_path(cell.key))]
     assert stamp(store.reading_path(cell.key, "shift")) == first
-    assert {row["quantity"] for row in store.reading(cell.key, "receptive-field", 1)} == {"reach", "effective"}
-    assert store.reading(cell.key, "shift", 2) is None  # another version of the measure
+    assert {row["quantity"] for row in store.reading(cell.key, "receptive-field", reading_code("receptive-field"))} == {
+        "reach",
+        "effective",
+    }
+    assert store.reading(cell.key, "shift", "of other code") is None
 
 
 def test_a_cell_stored_before_it_was_to_be_read_is_trained_again_to_the_same_weights(run, store, small_cell):
     cell = small_cell()
     run(cell, ["shift"])
-    weights, rows = store.weights_path(cell.key).read_bytes(), store.reading(cell.key, "shift", 1)
+    weights, rows = store.weights_path(cell.key).read_bytes(), store.reading(cell.key, "shift", reading_code("shift"))
     record = stamp(store.record_path(cell.key))
     store.weights_path(cell.key).unlink()
     store.reading_path(cell.key, "shift").unlink()
     run(cell, ["shift"])
     assert store.weights_path(cell.key).read_bytes() == weights
-    assert store.reading(cell.key, "shift", 1) == rows
+    assert store.reading(cell.key, "shift", reading_code("shift")) == rows
     assert stamp(store.record_path(cell.key)) == record
 
 
@@ -73,7 +76,7 @@ def test_a_cell_stored_before_it_was_to_be_read_is_trained_again_to_the_same_wei
 def test_what_is_damaged_is_made_again(run, store, small_cell, damaged):
     cell = small_cell()
     run(cell, ["shift"])
-    rows = store.reading(cell.key, "shift", 1)
+    rows = store.reading(cell.key, "shift", reading_code("shift"))
     store.reading_path(cell.key, "shift").unlink()
     run(cell, ["shift"])
     path = store.folder(cell.key) / damaged
@@ -83,16 +86,16 @@ def test_what_is_damaged_is_made_again(run, store, small_cell, damaged):
     if damaged != "shift.json":
         store.reading_path(cell.key, "shift").unlink()
     run(cell, ["shift"])
-    assert store.reading(cell.key, "shift", 1) == rows
+    assert store.reading(cell.key, "shift", reading_code("shift")) == rows
 
 
 def test_a_diverged_cell_has_gradients_but_no_weights_to_read(run, store, small_cell):
     cell = small_cell(rate=1e6, optimizer="sgd", clip=0.0, images_floor=64 * 60)
-    outcome = run(cell, list(READINGS))
+    outcome = run(cell, list(READERS))
     assert outcome.finished == [cell.key]
     assert store.read(cell.key).row["status"] == DIVERGED
-    assert store.reading(cell.key, "shift", 1) == []
-    rows = store.reading(cell.key, "gradients", 1)
+    assert store.reading(cell.key, "shift", reading_code("shift")) == []
+    rows = store.reading(cell.key, "gradients", reading_code("gradients"))
     assert all(row["value"] > 0 for row in rows if row["phase"] == "start")
     assert any(row["value"] is None for row in rows if row["phase"] != "start")  # not finite
 

@@ -24,6 +24,7 @@ from typing import Any, Final
 import torch
 
 from scaling.data import ImageData, load
+from scaling.deciding_code import check_unchanged
 from scaling.grid import Backbone, ResolvedCell
 from scaling.job_notes import EXIT_RESUMABLE
 from scaling.models import get_family
@@ -108,6 +109,7 @@ class PackRunner:
         new = [cell for cell in cells if not complete(self.store, cell.key, self.readings)]
         if new:
             _import_before_forking(cells)
+            check_unchanged()
         outcome = Outcome()
         backbones = {cell.backbone.key: cell.backbone for cell in new if cell.backbone}
         jobs: list[Job] = [*backbones.values(), *{cell.key: cell for cell in cells}.values()]

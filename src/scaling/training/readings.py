@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from scaling.data import ImageData
+from scaling.deciding_code import reading_code
 from scaling.grid import ResolvedCell
 from scaling.measures.gradients import gradient_norms, receptive_fields
 from scaling.measures.representation import PAINTED, accuracies, painted_rows
 from scaling.measures.shift import TEST_IMAGES, shift_readings
 from scaling.objectives.mae import MaskedAutoencoder
 from scaling.store import Store
-from scaling.study import READINGS
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint, save_checkpoint
 from scaling.training.loop import Trainer
 from scaling.training.pretraining import objective_model
@@ -69,7 +69,7 @@ def restore_weights(store: Store, trainer: Trainer, warn: Callable[[str], None] 
 
 def missing_readings(store: Store, key: str, wanted: Iterable[str]) -> list[str]:
     """The measures of ``wanted`` that the store does not hold of the cell ``key``."""
-    return [name for name in wanted if store.reading(key, name, READINGS[name]) is None]
+    return [name for name in wanted if store.reading(key, name, reading_code(name)) is None]
 
 
 def take_readings(store: Store, trainer: Trainer, data: ImageData, names: Iterable[str], done: bool) -> None:
@@ -88,7 +88,7 @@ def take_readings(store: Store, trainer: Trainer, data: ImageData, names: Iterab
         "reconstruction": lambda: _reconstruction(trainer) if done else [],
     }
     for name in names:
-        store.write_reading(trainer.cell.key, name, READINGS[name], takers[name]())
+        store.write_reading(trainer.cell.key, name, reading_code(name), takers[name]())
 
 
 def _shift(trainer: Trainer) -> list[Row]:
