@@ -151,10 +151,78 @@ def test_a_damaged_ledger_is_begun_anew(job, cells):
 
 
 def test_a_ledger_in_anothers_folder_is_refused(tmp_path, monkeypatch):
+    folder = tmp_path / "gpus"
+    Ledger(folder / "ledger.json")
     uid = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: uid + 1)
-    with pytest.raises(PermissionError, match="belongs to another user"):
-        Ledger(tmp_path / "ledger.json")
+    with pytest.raises(PermissionError, match="gpus belongs to another user; remove it, or set TMPDIR to a folder of your own"):
+        Ledger(folder / "ledger.json")
+
+
+def planted(tmp_path, kind):
+    """What another user may have put where the ledger's folder belongs."""
+    folder, elsewhere = tmp_path / "gpus", tmp_path / "elsewhere"
+    if kind == "symbolic link":
+        elsewhere.mkdir(mode=0o700)
+        folder.symlink_to(elsewhere)
+    elif kind == "link to nothing":
+        folder.symlink_to(elsewhere)
+    elif kind == "no folder":
+        folder.write_text("a file")
+    else:
+        folder.mkdir()
+        folder.chmod(0o777)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("symbolic link", "is a symbolic link"),
+        ("link to nothing", "is a symbolic link"),
+        ("no folder", "is no folder"),
+        ("open to all", "can be written by other users"),
+    ],
+)
+def test_a_planted_folder_of_the_ledger_is_refused_and_not_written_to(tmp_path, kind, said):
+    folder = planted(tmp_path, kind)
+    with pytest.raises(PermissionError, match=f"gpus {said}; remove it, or set TMPDIR"):
+        Ledger(folder / "ledger.json")
+    assert not (tmp_path / "elsewhere").exists() or not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_the_refusal_is_one_line_of_the_command(tmp_path, monkeypatch, capsys):
+    from scaling import cli
+
+    folder = planted(tmp_path, "symbolic link")
+    monkeypatch.setattr(cli, "app", lambda **_: Ledger(folder / "ledger.json"))
+    with pytest.raises(SystemExit, match="1"):
+        cli.main()
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{folder} is a symbolic link; remove it, or set TMPDIR to a folder of your own" in said
+
+
+def test_the_folder_of_the_ledger_is_for_its_user_alone(tmp_path):
+    before = os.umask(0)
+    try:
+        Ledger(tmp_path / "gpus" / "ledger.json")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "gpus").stat().st_mode & 0o777 == 0o700
+
+
+def test_hosts_that_share_a_folder_for_temporary_files_keep_ledgers_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    for host in ("node-1.domain", "node-2.domain"):
+        monkeypatch.setattr("socket.gethostname", lambda host=host: host)
+        ledger = Ledger()
+        with ledger.open() as entries:
+            assert entries == []  # no trace of the other host's
+            entries += [ledger.entry(Gpu(host, 1, 1), 1)]
+    monkeypatch.setattr("socket.gethostname", lambda: "node-1.domain")
+    with Ledger().open() as entries:
+        assert [entry["gpu"] for entry in entries] == ["node-1.domain"]
 
 
 def test_no_room_is_not_asked_for_again_at_once(job, cells, monkeypatch):

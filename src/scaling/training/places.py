@@ -1,7 +1,7 @@
 """Where a job's cells run: a core each, or a share of a GPU's memory.
 
 Jobs of one machine may see the same GPUs: ``snakemake --cores all`` starts one a core, and each would take the first GPU.
-So what is set aside of each GPU stands in one ledger a user and machine, a small file under a lock. A cell gets a place on
+So what is set aside of each GPU stands in one ledger per user and host, a small file under a lock. A cell gets a place on
 the GPU with the most room that is left; all jobs together run as many cells as Snakemake was given cores, since a cell on a
 GPU still keeps a core busy. So the GPUs are full whatever a job is (a family, a size, a cell), and the last job that is
 left may fill them alone; one job at a time with all cores would idle them at each job's end, and at all times where a job is
@@ -10,13 +10,16 @@ a cell.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
+import socket
+import stat
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -79,8 +82,30 @@ class Cores:
 
 
 def ledger_path() -> Path:
-    """The ledger of this user on this machine."""
-    return Path(tempfile.gettempdir()) / f"scaling-gpus-{os.getuid()}" / "ledger.json"
+    """The ledger of this user on this host: where hosts share a folder for temporary files, each has its own."""
+    return Path(tempfile.gettempdir()) / f"scaling-gpus-{os.getuid()}" / f"ledger-{socket.gethostname()}.json"
+
+
+def own_folder(folder: Path) -> None:
+    """Make ``folder`` for this user alone; one that another user owns, or may have planted, is refused.
+
+    What is made here cannot be replaced by others: folders for temporary files let nobody rename another's entries.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # a link counts as there, whatever it points to
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        wrong = "is a symbolic link"
+    elif not stat.S_ISDIR(found.st_mode):
+        wrong = "is no folder"
+    elif found.st_uid != os.getuid():
+        wrong = "belongs to another user"
+    elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        wrong = "can be written by other users"
+    else:
+        return
+    raise PermissionError(errno.EACCES, f"{folder} {wrong}; remove it, or set TMPDIR to a folder of your own", str(folder))
 
 
 class Ledger:
@@ -88,14 +113,10 @@ class Ledger:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or ledger_path()
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.path.parent.stat().st_uid != os.getuid():
-            raise PermissionError(
-                f"{self.path.parent} belongs to another user; remove it or set TMPDIR to a folder of your own"
-            )
+        own_folder(self.path.parent)
         self._me = {"pid": os.getpid(), "born": psutil.Process().create_time()}
 
-    @contextmanager
+    @contextlib.contextmanager
     def open(self) -> Iterator[list[dict[str, Any]]]:
         """The entries, oldest first, to be read and changed while no other process can."""
         with FileLock(f"{self.path}.lock"):
