@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -11,7 +12,7 @@ from scaling.layout import Layout
 from scaling.progress import Progress, ProgressFile, read_progress, write_progress
 from scaling.records import DIVERGED, DONE, FAILED
 from scaling.report.live import as_data, render
-from scaling.resolve import RateRule, Tuning
+from scaling.resolve import RateRule, Tuning, read_tuning
 from scaling.status import RUNNING, STOPPED, UNTUNED, WAITING, Watcher
 from scaling.store import HEARTBEAT_SECONDS, Entry, Store, write_atomic
 from scaling.study import Study
@@ -90,8 +91,8 @@ def test_a_damaged_tuning_file_is_named(watched):
 
 
 def test_failed_tuning_fails_its_cells(watched):
-    fields = json.loads(watched.layout.tuning("mlp").read_text()) | {"rule": None, "failure": "all diverged"}
-    write_atomic(watched.layout.tuning("mlp"), json.dumps(fields).encode())
+    found = replace(read_tuning(STUDY, watched.layout, "mlp"), rule=None, failure="all diverged")
+    write_atomic(watched.layout.tuning("mlp"), found.text().encode())
     status = watched.watcher.look()
     assert status.counts == {FAILED: 8}
     assert status.packs[0].cells[0].reason == "all diverged"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -16,6 +18,9 @@ from scaling.cli_options import DEFAULT_STUDY, Cores, MachineCores, MemoryMb, Mi
 from scaling.cli_tables import say
 from scaling.layout import Layout
 from scaling.study import Study
+
+if TYPE_CHECKING:
+    from scaling.resolve import Tuning
 
 
 def tune(
@@ -27,38 +32,11 @@ def tune(
     minutes: Minutes = None,
 ) -> None:
     """Tune the learning rate of one family of a study."""
-    from scaling.data import load
-    from scaling.grid import tuning_hash
-    from scaling.models.ladder import Ladders
-    from scaling.store import Store, write_atomic
-    from scaling.study_images import image_spec
-    from scaling.training.device import detect
-    from scaling.training.tuning import tune as tune_family
-
     study = open_study(study_path)
     if family not in study.families:
         say(f"{study_path} has no family {family}; it has {', '.join(study.families)}")
         raise typer.Exit(2)
-    layout = Layout(study.name)
-    with _attempt(layout, "tune", family, family, cores, memory_mb, minutes) as job:
-        device = detect(study.device, study.precision)
-
-        @cache
-        def runner():  # made where there is something to train: a rate that the study fixes needs no trainer
-            return _runner(study, layout, device, f"tune {family}", cores, machine_cores, look=job.look)
-
-        found = tune_family(
-            study,
-            family,
-            device=device,
-            checksum=load(_data_path(study, layout), verify=False).checksum,
-            image=image_spec(study),
-            ladders=Ladders(layout.ladders),
-            store=Store(layout.store),
-            train=lambda cells: _settle(runner().run(cells), job, runner().store),
-        )
-    found = replace(found, settings=tuning_hash(study, family))
-    write_atomic(layout.tuning(family), found.text().encode())
+    found = _tune(study, Layout(study.name), family, cores, machine_cores, memory_mb, minutes)
     if found.rule is None:
         say(f"{family}: {found.failure}")
         return  # its packs say so for each of their cells, and the others' report is made
@@ -77,7 +55,7 @@ def train(
     """Train the cells of one pack of a study; writes its table whatever became of each cell."""
     from scaling.models.ladder import Ladders
     from scaling.packing import packs_of
-    from scaling.resolve import gather, resolve, tuning_or_discard, write_table
+    from scaling.resolve import gather, resolve, write_table
     from scaling.study_images import image_spec
     from scaling.training.device import detect
 
@@ -89,10 +67,7 @@ def train(
         say(f"{study_path} has no pack {pack}" + (f"; did you mean {near[0]}?" if near else f"; it has {', '.join(jobs)}"))
         raise typer.Exit(2)
     members = jobs[pack]
-    tuning = tuning_or_discard(study, layout, members.family, say)
-    if tuning is None:
-        say(f"{layout.tuning(members.family)} is missing: run `scaling tune {study_path} {members.family}` first")
-        raise typer.Exit(2)
+    tuning = _tuning_of(study, study_path, layout, members.family, cores, machine_cores, memory_mb, minutes)
     if tuning.rule is not None:
         ladders, image = Ladders(layout.ladders), image_spec(study)
         cells = [resolve(study, cell, tuning, ladders, image) for cell in members.cells]
@@ -187,6 +162,71 @@ def add_to(app: typer.Typer) -> None:
     """Make these functions commands of ``app``."""
     for command in (tune, train, collect, measure, complete):
         app.command()(command)
+
+
+def _tuning_of(study: Study, study_path: Path, layout: Layout, family: str, *machine: int | float | None) -> Tuning:
+    """What tuning found for ``family``.
+
+    A file that is damaged, or of other settings, is named, set aside and made again: its candidates are in the store.
+    """
+    from scaling.resolve import DamagedTuning, read_tuning
+
+    path = layout.tuning(family)
+    trouble = f"{path}: made for another family or study, or with other settings than {study_path} has now"
+    try:
+        found = read_tuning(study, layout, family)
+        if found is not None:
+            return found
+    except DamagedTuning as error:
+        trouble = str(error)
+    aside = path.with_suffix(".damaged")
+    try:
+        shutil.copyfile(path, aside)  # the file itself stays until another takes its place: other jobs look for it
+    except FileNotFoundError as error:
+        say(f"{path} is missing: run `scaling tune {study_path} {family}` first")
+        raise typer.Exit(2) from error
+    say(f"{trouble}; set aside as {aside.name}, the rate is read anew off the candidates in the store")
+    return _tune(study, layout, family, *machine)
+
+
+def _tune(
+    study: Study,
+    layout: Layout,
+    family: str,
+    cores: int | None,
+    machine_cores: int | None,
+    memory_mb: int | None,
+    minutes: float | None,
+) -> Tuning:
+    """Tune ``family`` and write what was found; of candidates that are in the store none is trained."""
+    from scaling.data import load
+    from scaling.grid import tuning_hash
+    from scaling.models.ladder import Ladders
+    from scaling.store import Store, write_atomic
+    from scaling.study_images import image_spec
+    from scaling.training.device import detect
+    from scaling.training.tuning import tune as tune_family
+
+    with _attempt(layout, "tune", family, family, cores, memory_mb, minutes) as job:
+        device = detect(study.device, study.precision)
+
+        @cache
+        def runner():  # made where there is something to train: a rate that the study fixes needs no trainer
+            return _runner(study, layout, device, f"tune {family}", cores, machine_cores, look=job.look)
+
+        found = tune_family(
+            study,
+            family,
+            device=device,
+            checksum=load(_data_path(study, layout), verify=False).checksum,
+            image=image_spec(study),
+            ladders=Ladders(layout.ladders),
+            store=Store(layout.store),
+            train=lambda cells: _settle(runner().run(cells), job, runner().store),
+        )
+    found = replace(found, settings=tuning_hash(study, family))
+    write_atomic(layout.tuning(family), found.text().encode())
+    return found
 
 
 def _data_path(study: Study, layout: Layout) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
@@ -19,7 +20,7 @@ from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.packing import packs_of
 from scaling.records import DIVERGED, DONE, FAILED, MEASURE_SCHEMA, MISSING, SCHEMA
-from scaling.store import ForeignRecord, Store, write_atomic
+from scaling.store import ForeignRecord, Store, canonical, write_atomic
 from scaling.study import Study
 from scaling.study_images import image_spec
 
@@ -64,8 +65,9 @@ class Tuning:
     """hash of the recipe and anchors that it answers for; of others it says nothing"""
 
     def text(self) -> str:
-        """As JSON, the same for equal findings."""
-        return json.dumps(asdict(self), indent=1) + "\n"
+        """As JSON with a checksum of its own, the same for equal findings."""
+        body = asdict(self)
+        return json.dumps(body | {"sha256": _sha256(body)}, indent=1) + "\n"
 
 
 def read_tuning(study: Study, layout: Layout, family: str) -> Tuning | None:
@@ -75,13 +77,18 @@ def read_tuning(study: Study, layout: Layout, family: str) -> Tuning | None:
     """
     path = layout.tuning(family)
     try:
-        fields = json.loads(path.read_text())
-        if fields.get("settings") != tuning_hash(study, family):
+        fields = json.loads(path.read_bytes())
+        checksum = fields.pop("sha256")
+        if _sha256(fields) != checksum:
+            raise DamagedTuning(f"{path}: its checksum does not match its contents")
+        if fields["settings"] != tuning_hash(study, family):
             return None
         rule = RateRule(**fields["rule"]) if fields["rule"] else None
         return Tuning(**(fields | {"rule": rule, "anchors": tuple(fields["anchors"])}))
     except FileNotFoundError:
         return None
+    except DamagedTuning:
+        raise
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise DamagedTuning(f"{path}: not a whole tuning file ({type(error).__name__}: {error})") from error
 
@@ -96,6 +103,10 @@ def tuning_or_discard(study: Study, layout: Layout, family: str, warn: Callable[
         path.replace(aside)
         warn(f"{error}; set aside as {aside.name}, the rate is read anew off the candidates in the store")
         return None
+
+
+def _sha256(body: dict[str, Any]) -> str:
+    return hashlib.sha256(canonical(body)).hexdigest()
 
 
 def resolve(study: Study, cell: Cell, tuning: Tuning, ladders: Ladders, image: ImageSpec) -> ResolvedCell:

@@ -157,22 +157,65 @@ def test_damaged_weights_are_named_and_their_cells_trained_again_for_them(bench)
     assert nothing_was_executed(bench.folder)
 
 
-@pytest.mark.parametrize("how", [how for how in DAMAGES if how != "flipped"])
+def edit_digit(path: Path) -> None:
+    """One digit of the rate that was found, and nothing else."""
+    text = path.read_text()
+    assert '"rate_at_reference": 0.01' in text
+    path.write_text(text.replace('"rate_at_reference": 0.01', '"rate_at_reference": 0.02'))
+
+
+def drop_checksum(path: Path) -> None:
+    """The file as it was before it had a checksum."""
+    body = json.loads(path.read_bytes())
+    del body["sha256"]
+    path.write_text(json.dumps(body, indent=1) + "\n")
+
+
+@pytest.mark.parametrize("how", [*DAMAGES, "edited", "made before"])
 def test_a_damaged_tuning_file_is_named_and_made_again(bench, how):
     before = bench.stamps()
     path = bench.folder / "results" / "faults" / "tuning" / "mlp.json"
     whole = path.read_bytes()
-    damage(path, how)
-    ended = bench.run("train", "studies/faults.yaml", "mlp")
-    assert ended.code == 2
-    assert "results/faults/tuning/mlp.json: not a whole tuning file" in ended.text
+    if how == "edited":
+        edit_digit(path)
+    elif how == "made before":
+        drop_checksum(path)
+    else:
+        damage(path, how)
+    damaged = path.read_bytes()
+    ended = bench.do("train", "studies/faults.yaml", "mlp")
+    wrong = "its checksum does not match its contents" if how == "edited" else "not a whole tuning file"
+    assert f"results/faults/tuning/mlp.json: {wrong}" in ended.text
     assert "set aside as mlp.damaged" in ended.text
-    assert "run `scaling tune studies/faults.yaml mlp` first" in ended.text
-    bench.do("tune", "studies/faults.yaml", "mlp")
     assert path.read_bytes() == whole
+    assert path.with_suffix(".damaged").read_bytes() == damaged
     assert bench.train().code == 0
     assert bench.stamps() == before
     assert nothing_was_executed(bench.folder)
+
+
+def test_the_tuning_file_of_another_study_is_named_and_made_again(bench):
+    """Also in one run of Snakemake, which sees a file that is there as up to date."""
+    before = bench.stamps()
+    path = bench.folder / "results" / "faults" / "tuning" / "mlp.json"
+    whole = path.read_bytes()
+    text = (bench.folder / "studies" / "faults.yaml").read_text()
+    other = text.replace("name: faults", "name: other").replace("learning_rate: 0.01", "learning_rate: 0.02")
+    (bench.folder / "studies" / "other.yaml").write_text(other)
+    bench.do("tune", "studies/other.yaml", "mlp")
+    path.write_bytes((bench.folder / "results" / "other" / "tuning" / "mlp.json").read_bytes())
+    run = bench.snakemake("--config", "study=studies/faults.yaml")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "results/faults/tuning/mlp.json: made for another family or study" in run.stdout + run.stderr
+    assert path.read_bytes() == whole
+    assert bench.stamps() == before
+
+
+def test_a_tuning_file_that_is_not_there_is_asked_for(fresh):
+    (fresh.folder / "results" / "faults" / "tuning" / "mlp.json").unlink()
+    ended = fresh.run("train", "studies/faults.yaml", "mlp")
+    assert ended.code == 2
+    assert "results/faults/tuning/mlp.json is missing: run `scaling tune studies/faults.yaml mlp` first" in ended.text
 
 
 def rewrite(path: Path, change) -> None:
