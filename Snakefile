@@ -2,7 +2,7 @@
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from scaling.dag import Dag
+from scaling.jobs.dag import Dag
 
 deployed = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 try:

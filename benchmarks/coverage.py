@@ -17,14 +17,14 @@ import numpy as np
 import polars as pl
 from scipy.stats import t as student
 
-from scaling.laws import forms
-from scaling.laws.newton import Problem, minimise
-from scaling.laws.profile import prediction_ends, profile_ends
-from scaling.laws.solver import HUBER_EFFICIENCY, make_problem
+from scaling.analysis.family_evidence import judge_families
+from scaling.analysis.fits_entries import crossed_intervals
+from scaling.analysis.usable_runs import cells_of
+from scaling.laws.fitting.newton import Problem, minimise
+from scaling.laws.fitting.solver import HUBER_EFFICIENCY, make_problem
+from scaling.laws.forms import known_laws as forms
+from scaling.laws.intervals.profile import prediction_ends, profile_ends
 from scaling.laws.synthetic import TRUTHS, synthetic_runs
-from scaling.verdicts.cells import cells_of
-from scaling.verdicts.entries import crossed_intervals
-from scaling.verdicts.judging import judge_families
 
 LOSS = {"E": 0.22, "A": 9.0, "alpha": 0.46, "B": 10.0, "beta": 0.45}
 ERROR = {"E": 0.08, "A": 3.0, "alpha": 0.46, "B": 4.0, "beta": 0.45}

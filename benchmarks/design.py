@@ -17,8 +17,9 @@ import numpy as np
 import polars as pl
 from scipy.stats import t as student
 
-from scaling.laws import fit, forms
-from scaling.laws.solver import Fit
+from scaling.laws import fit
+from scaling.laws.fitting.solver import Fit
+from scaling.laws.forms import known_laws as forms
 
 Grid = dict[float, int]
 """D -> seeds."""

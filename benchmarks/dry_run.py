@@ -19,9 +19,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scaling.calibration import Calibration, Line, Pace, pace_name, write_calibration
-from scaling.families import KINDS, Architecture
+from scaling.jobs.calibration import Calibration, Line, Pace, pace_name, write_calibration
 from scaling.models.family import ImageSpec
+from scaling.models.registry import KINDS, Architecture
 
 ROOT = Path(__file__).parents[1]
 FAMILIES = [name for name in KINDS if name != "plain"]

@@ -4,7 +4,7 @@
 
 Without noise: error of N*, extrapolated by the power law through the slices' optima to a thousand times the largest
 budget. With noise: bias and standard deviation of the exponent a of N* ~ C^a, coverage of its 95 % interval, and its median
-width. Three ways: the surface, slice by slice, the parabola (``scaling.laws.isoflop``). About three minutes on one core.
+width. Three ways: the surface, slice by slice, the parabola (``scaling.laws.compute_optimal.isoflop``). About three minutes on one core.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scaling.laws import fit, forms
-from scaling.laws.bootstrap import residual_draws
-from scaling.laws.frontier import Compute, SixND, tabled_compute
-from scaling.laws.isoflop import WAYS, isoflop
-from scaling.laws.slices import slices_of
+from scaling.laws import fit
+from scaling.laws.compute_optimal.frontier import Compute, SixND, tabled_compute
+from scaling.laws.compute_optimal.isoflop import WAYS, isoflop
+from scaling.laws.compute_optimal.slices import slices_of
+from scaling.laws.forms import known_laws as forms
+from scaling.laws.forms.terms import Floats
+from scaling.laws.intervals.bootstrap import residual_draws
 from scaling.laws.synthetic import TRUTHS
-from scaling.laws.terms import Floats
 
 LAW = forms.chinchilla()
 FURTHER = 1e3

@@ -17,11 +17,12 @@ import polars as pl
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from scaling.laws import fit, forms
-from scaling.laws.bootstrap import pair_counts, pairs
-from scaling.laws.extrapolate import extrapolate_table
-from scaling.laws.newton import huber, minimise
-from scaling.laws.solver import SAME_OPTIMUM, make_problem, spread_of
+from scaling.laws import fit
+from scaling.laws.any_table.extrapolate import extrapolate_table
+from scaling.laws.fitting.newton import huber, minimise
+from scaling.laws.fitting.solver import SAME_OPTIMUM, make_problem, spread_of
+from scaling.laws.forms import known_laws as forms
+from scaling.laws.intervals.bootstrap import pair_counts, pairs
 
 DELTA = 1e-3
 

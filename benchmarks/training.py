@@ -18,10 +18,10 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from scaling.data import DataSettings, load, prepare
-from scaling.grid import ResolvedCell
 from scaling.models import Ladders, build
 from scaling.models.family import ImageSpec, Regularisation
-from scaling.recipe import recipe_for
+from scaling.runs.grid import ResolvedCell
+from scaling.study.recipe import recipe_for
 from scaling.training.loop import Trainer
 
 FAMILIES = ("mlp", "alexnet", "vgg", "googlenet", "resnet", "vit", "swin")

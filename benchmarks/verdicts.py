@@ -16,14 +16,14 @@ import time
 import numpy as np
 import polars as pl
 
-from scaling.laws import forms
-from scaling.laws.holdout import ORIGINS
+from scaling.analysis import family_evidence as judging
+from scaling.analysis.family_evidence import hold_out, judge_families, skill_of
+from scaling.analysis.family_verdict import LEVEL
+from scaling.analysis.ranking import compare_pairs
+from scaling.analysis.usable_runs import cells_of
+from scaling.laws.fitting.holdout import ORIGINS
+from scaling.laws.forms import known_laws as forms
 from scaling.laws.synthetic import TRUTHS, synthetic_runs
-from scaling.verdicts import judging
-from scaling.verdicts.cells import cells_of
-from scaling.verdicts.families import LEVEL
-from scaling.verdicts.judging import hold_out, judge_families, skill_of
-from scaling.verdicts.ranking import compare_pairs
 
 LAW = forms.chinchilla()
 NOISES = (0.006, 0.008, 0.01, 0.014, 0.02, 0.02, 0.03)

@@ -6,10 +6,10 @@ import pytest
 from checkout import Checkout
 
 from scaling.data import DataSettings, ImageData, load, prepare
-from scaling.grid import ResolvedCell
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
-from scaling.recipe import recipe_for
+from scaling.runs.grid import ResolvedCell
+from scaling.study.recipe import recipe_for
 
 
 @pytest.fixture(scope="session")

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 import scaling
-from scaling.calibration import CalibrationError, read_calibration
-from scaling.check import open_study
 from scaling.data import DamagedData, DataError, load
-from scaling.layout import Layout
+from scaling.jobs.calibration import CalibrationError, read_calibration
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
-from scaling.progress import read_progress
-from scaling.store import Store
-from scaling.study_file import StudyError, read_tree
+from scaling.runs.progress import read_progress
+from scaling.runs.store import Store
+from scaling.study.check import open_study
+from scaling.study.layout import Layout
+from scaling.study.study_file import StudyError, read_tree
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint
 
 SOURCES = sorted(Path(scaling.__file__).parent.rglob("*.py"))

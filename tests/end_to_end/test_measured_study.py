@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from scaling.records import MEASURE_SCHEMA
+from scaling.runs.records import MEASURE_SCHEMA
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 STUDY = """\

@@ -5,7 +5,7 @@ import json
 import polars as pl
 import pytest
 
-from scaling.records import MEASURED
+from scaling.runs.records import MEASURED
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SMOKE = ("--config", "study=studies/smoke.yaml")

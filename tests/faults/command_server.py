@@ -26,7 +26,7 @@ def child(request: dict) -> int:
         for name in os.environ.get("PLUGINS", "").split():
             sys.path.insert(0, request["folder"])
             importlib.import_module(name)
-        from scaling.cli import main
+        from scaling.cli.commands import main
 
         main()
         return 0
@@ -46,8 +46,8 @@ def serve() -> None:
     import scipy.optimize  # noqa: F401
     import timm  # noqa: F401
 
-    import scaling.cli
-    import scaling.training.pack  # noqa: F401
+    import scaling.cli.commands
+    import scaling.jobs.runner  # noqa: F401
 
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     for line in sys.stdin:

@@ -14,7 +14,7 @@ import pytest
 from checkout import Checkout
 from PIL import Image
 
-from scaling.records import MEASURED
+from scaling.runs.records import MEASURED
 
 HERE = Path(__file__).parent
 CLASSES = ("Größe ß", "two words", "<img src=x onerror=alert(1)>")

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from scaling.records import MEASURED, RECORD_VERSION
-from scaling.store import canonical
+from scaling.runs.records import MEASURED, RECORD_VERSION
+from scaling.runs.store import canonical
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -36,7 +36,7 @@ from importlib.abc import MetaPathFinder
 class Planter(MetaPathFinder):
     # once the runner is imported, the trace is planted; nothing of the product knows of it
     def find_spec(self, name, path, target=None):
-        if name == "scaling.training.pack_line":
+        if name == "scaling.jobs.runner_line":
             sys.meta_path.remove(self)
             import trace_cells
         return None

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from scaling.records import MEASURED
+from scaling.runs.records import MEASURED
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scaling.families import KINDS
 from scaling.models import ImageSpec, build, get_family
 from scaling.models.counting import count_params, forward_flop, sketch
+from scaling.models.registry import KINDS
 
 IMAGE = ImageSpec(28, 3, 10)
 PIXELS = 28 * 28

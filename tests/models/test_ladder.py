@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scaling.families import KINDS, Architecture
 from scaling.models import ImageSpec, Ladders, SizeError, build, get_family, ladder
 from scaling.models.counting import count_params, forward_flop
+from scaling.models.registry import KINDS, Architecture
 
 GREY = ImageSpec(28, 1, 10)
 COLOUR = ImageSpec(64, 3, 100)

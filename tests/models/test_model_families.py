@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from timm.models.swin_transformer import SwinTransformerBlock
 from torch import nn
 
-from scaling.families import KINDS, OPTIONS
 from scaling.models import ImageSpec, Regularisation, build, get_family
 from scaling.models.counting import count_params, forward_flop
 from scaling.models.family import channels
+from scaling.models.registry import KINDS, OPTIONS
 from scaling.models.transformer import block_size
 
 GREY = ImageSpec(28, 1, 10)

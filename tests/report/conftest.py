@@ -2,4 +2,4 @@ import sys
 from pathlib import Path
 
 # Planted runs and measures serve the page of the claims.
-sys.path.append(str(Path(__file__).parents[1] / "verdicts" / "claims"))
+sys.path.append(str(Path(__file__).parents[1] / "analysis" / "claims"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from scaling.families import KINDS
-from scaling.records import SCHEMA
+from scaling.models.registry import KINDS
+from scaling.runs.records import SCHEMA
 
 TRUTHS = {
     # family: (E, A, alpha, B, beta)

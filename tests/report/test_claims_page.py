@@ -11,15 +11,15 @@ from example_study import runs_table
 from planted import CLASSES, measures, runs
 from test_page import HOSTILE, SMALL, Page, inputs
 
-from scaling.claim_files import claim_files
-from scaling.figures.claims_curves import claims_curves, rows_of
-from scaling.figures.claims_effects import claims_effects
-from scaling.report.claims import claims_csv
+from scaling.analysis.claims import Claim, Curves, Evidence, Part, judge_claims, load_claims
+from scaling.analysis.claims import c02_alexnet_parts as alexnet
+from scaling.analysis.claims import c03_deeper_or_wider as deeper
+from scaling.analysis.claims.claim_files import claim_files
+from scaling.report.claims_page import claims_csv
+from scaling.report.figures.claims_curves import claims_curves, rows_of
+from scaling.report.figures.claims_effects import claims_effects
 from scaling.report.page import build, render, render_claims
-from scaling.report.terminal import print_claims
-from scaling.verdicts.claims import Claim, Curves, Evidence, Part, judge_claims, load_claims
-from scaling.verdicts.claims import c02_alexnet_parts as alexnet
-from scaling.verdicts.claims import c03_deeper_or_wider as deeper
+from scaling.report.plan_table import print_claims
 
 
 @pytest.fixture(scope="module")

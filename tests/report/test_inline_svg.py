@@ -5,8 +5,8 @@ import pandas as pd
 import plotnine as p9
 import pytest
 
-from scaling.figures.oklab import to_oklab
-from scaling.figures.theme import FAMILY_COLOURS, FAMILY_COLOURS_ON_DARK, GRID, INK
+from scaling.report.figures.oklab import to_oklab
+from scaling.report.figures.theme import FAMILY_COLOURS, FAMILY_COLOURS_ON_DARK, GRID, INK
 from scaling.report.inline_svg import inline_svg, on_dark
 
 

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 from example_study import ENVIRONMENT, fits_of, runs_table, study_of, tuning_of
 
-from scaling.records import SCHEMA
+from scaling.analysis.study_statistics import fit_study
 from scaling.report.inputs import ReportInputs
 from scaling.report.page import build, render
-from scaling.verdicts.study import fit_study
+from scaling.runs.records import SCHEMA
 
 SMALL = {"families": ("mlp", "resnet"), "sizes": (5_000, 20_000), "images": (500, 2_000)}
 HOSTILE = '<script>alert("x")</script>&"\'$x^{'

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 from example_study import fits_of, runs_table
 
-from scaling.report import tables
+from scaling.report import report_tables as tables
 
 
 @pytest.fixture(scope="module")

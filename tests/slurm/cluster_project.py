@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 from private_slurm import wait
 
-from scaling.records import MEASURED
+from scaling.runs.records import MEASURED
 
 SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
 LITERAL = (SNAKEMAKE, "--cores", "all", "--profile", "slurm")

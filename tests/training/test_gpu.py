@@ -12,12 +12,12 @@ import traceback
 import pytest
 import torch
 
-from scaling.store import Store
+from scaling.jobs.runner import PackRunner
+from scaling.runs.store import Store
 from scaling.training.attempt import CellTraining
 from scaling.training.device import DeviceError, detect, see_only
 from scaling.training.loop import Interrupted, Trainer
 from scaling.training.memory import MemoryEstimate
-from scaling.training.pack import PackRunner
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(1200)]
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from scaling.records import DIVERGED, DONE, MEASURED, SCHEMA
+from scaling.runs.records import DIVERGED, DONE, MEASURED, SCHEMA
 from scaling.training.loop import Interrupted, Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scaling.store import Store
+from scaling.runs.store import Store
 from scaling.training.attempt import CellTraining
 from scaling.training.loop import Interrupted, Trainer
 from scaling.training.memory import is_out_of_memory

@@ -7,16 +7,16 @@ import signal
 import pytest
 import torch
 
-from scaling.deciding_code import reading_code
-from scaling.grid import Backbone
+from scaling.jobs.runner import PackRunner
 from scaling.models import ImageSpec
 from scaling.models.counting import forward_flop
-from scaling.pretraining import Pretraining
-from scaling.records import DIVERGED, DONE, MEASURED, SCHEMA
-from scaling.store import Store
+from scaling.runs.deciding_code import reading_code
+from scaling.runs.grid import Backbone
+from scaling.runs.records import DIVERGED, DONE, MEASURED, SCHEMA
+from scaling.runs.store import Store
+from scaling.study.pretraining_settings import Pretraining
 from scaling.training.device import Device
 from scaling.training.loop import Interrupted, Trainer
-from scaling.training.pack import PackRunner
 from scaling.training.pretraining import Pretrainer
 from scaling.training.start import LostBackbone, Start, read_start
 

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaling.recipe import recipe_for
+from scaling.study.recipe import recipe_for
 from scaling.training.schedule import Order, evaluation_steps, rate_factor
 
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaling.models.family import ImageSpec
-from scaling.store import Entry, Store
-from scaling.study import Study
+from scaling.runs.store import Entry, Store
+from scaling.study.schema import Study
 from scaling.training.device import Device
 from scaling.training.tuning import edge, optimum, rule_through, tune
 

@@ -1,5 +1,5 @@
-from scaling.layout import RESULTS
-from scaling.site import asked_of_slurm, check_slurm, leave_mark
+from scaling.study.layout import RESULTS
+from scaling.jobs.slurm import asked_of_slurm, check_slurm, leave_mark
 
 # How many runs a job trains at a time: here, what Snakemake gives the rule; in a job of a cluster, the CPUs that the job was given.
 # (Snakemake cuts `threads` in a job to the cores of the machine that it was sent from.)

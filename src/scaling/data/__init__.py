@@ -5,7 +5,7 @@ Nothing here imports torch but ``scaling.data.augment``, and the readers of sour
 downloads.
 """
 
-from scaling.data.errors import DamagedData, DataError
+from scaling.data.data_errors import DamagedData, DataError
 from scaling.data.prepare import prepare, prepared_path
 from scaling.data.prepared import ImageData, load
 from scaling.data.sources import SOURCES, DataSettings, Source, SourceFacts, describe

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from scaling.data.errors import DataError
+from scaling.data.data_errors import DataError
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 
 from scaling.data.arrays import Arrays
-from scaling.data.errors import DamagedData, DataError, one_line
+from scaling.data.data_errors import DamagedData, DataError, one_line
 
 PIXELS: Final = 3 * 32 * 32
 TIMEOUT_SECONDS: Final = 60

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from scaling.data.arrays import Arrays
-from scaling.data.errors import DamagedData, DataError, one_line
+from scaling.data.data_errors import DamagedData, DataError, one_line
 
 CLASSES: Final = (
     "T-shirt/top",

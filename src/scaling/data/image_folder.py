@@ -27,7 +27,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from scaling.data.errors import DataError, one_line
+from scaling.data.data_errors import DataError, one_line
 from scaling.data.prepared import Slot
 
 TEST_SHARE: Final = 5

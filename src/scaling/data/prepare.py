@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from scaling.data.arrays import Arrays
-from scaling.data.errors import DamagedData, DataError
+from scaling.data.data_errors import DamagedData, DataError
 from scaling.data.image_folder import Listing, UnreadableImage, decode_all, list_images
 from scaling.data.prepared import Draft, load, read_origin
 from scaling.data.sources import SOURCES, DataSettings

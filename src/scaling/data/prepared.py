@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from scaling.data.errors import DamagedData, DataError
+from scaling.data.data_errors import DamagedData, DataError
 
 FORMAT: Final = "scaling-images-1"
 """Version of this layout; a prepared file of another one is built anew."""

@@ -10,7 +10,7 @@ from typing import Final, Literal, get_args
 
 from scaling.data import cifar, fashion_mnist
 from scaling.data.arrays import Arrays
-from scaling.data.errors import DataError
+from scaling.data.data_errors import DataError
 from scaling.data.image_folder import list_images
 
 Unreadable = Literal["refuse", "skip"]

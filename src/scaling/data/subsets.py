@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from scaling.data.errors import DataError
+from scaling.data.data_errors import DataError
 
 _VALIDATION_STREAM: Final = (0x7A11DA7E,)
 _SUBSET_STREAM: Final = 0x5B5E7

@@ -1,7 +1,7 @@
 """Scaling laws: forms, an exact solver, intervals, prediction of larger cells, the compute-optimal frontier."""
 
-from scaling.laws.catalogue import law_named, predict
-from scaling.laws.law import Law
-from scaling.laws.solver import Fit, fit
+from scaling.laws.fitting.solver import Fit, fit
+from scaling.laws.forms.catalogue import law_named, predict
+from scaling.laws.forms.law import Law
 
 __all__ = ["Fit", "Law", "fit", "law_named", "predict"]

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from scaling.families import KINDS
-from scaling.records import SCHEMA
+from scaling.models.registry import KINDS
+from scaling.runs.records import SCHEMA
 
 TRUTHS: Mapping[str, Mapping[str, float]] = {
     "mlp": {"E": 0.25, "A": 40.0, "alpha": 0.60, "B": 3.5, "beta": 0.35},

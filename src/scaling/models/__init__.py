@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from scaling.families import KINDS, Architecture, Option
 from scaling.models.family import Family, ImageSpec, Regularisation
 from scaling.models.ladder import Ladders, Rung, SizeError
+from scaling.models.registry import KINDS, Architecture, Option
 
 if TYPE_CHECKING:
     from torch import nn

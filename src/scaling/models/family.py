@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scaling.families import Option, unusual_options
+from scaling.models.registry import Option, unusual_options
 
 if TYPE_CHECKING:
     from torch import nn

@@ -17,8 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scaling.families import OPTIONS, Architecture
 from scaling.models.family import Family, ImageSpec, Regularisation
+from scaling.models.registry import OPTIONS, Architecture
 
 TOLERANCE = 0.05
 """Share of the target by which N may miss it."""

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import plotnine as p9
 
-from scaling.figures.exponents import exponents
-from scaling.figures.holdout import holdout
-from scaling.figures.learning_rates import learning_rates
-from scaling.figures.loss_by_flop import loss_by_flop
-from scaling.figures.loss_by_images import loss_by_images
-from scaling.figures.loss_by_params import loss_by_params
-from scaling.figures.residuals import residuals
+from scaling.report.figures.exponents import exponents
+from scaling.report.figures.held_out import holdout
+from scaling.report.figures.learning_rates import learning_rates
+from scaling.report.figures.loss_by_flop import loss_by_flop
+from scaling.report.figures.loss_by_images import loss_by_images
+from scaling.report.figures.loss_by_params import loss_by_params
+from scaling.report.figures.residuals import residuals
 
 if TYPE_CHECKING:
     from scaling.report.inputs import ReportInputs

@@ -10,8 +10,8 @@ from html import escape
 import matplotlib
 import plotnine as p9
 
-from scaling.figures.oklab import from_oklab, to_oklab
-from scaling.figures.theme import FAMILY_COLOURS, FAMILY_COLOURS_ON_DARK
+from scaling.report.figures.oklab import from_oklab, to_oklab
+from scaling.report.figures.theme import FAMILY_COLOURS, FAMILY_COLOURS_ON_DARK
 
 _FAMILIES = {FAMILY_COLOURS[family]: FAMILY_COLOURS_ON_DARK[family] for family in FAMILY_COLOURS}
 _COLOUR = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from scaling.job_notes import JobNote
+from scaling.jobs.job_notes import JobNote
 
 
 @dataclass(frozen=True)

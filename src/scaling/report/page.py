@@ -12,17 +12,17 @@ import jinja2
 import polars as pl
 from markupsafe import Markup
 
-from scaling.figures.labels import count, power, significant
-from scaling.figures.theme import family_order
-from scaling.records import SCHEMA
-from scaling.report import tables
-from scaling.report.claims import claim_pictures, claims_csv
+from scaling.analysis.misfit import MARGIN
+from scaling.report import report_tables as tables
+from scaling.report.claims_page import claim_pictures, claims_csv
+from scaling.report.figures.labels import count, power, significant
+from scaling.report.figures.theme import family_order
 from scaling.report.gallery import PICTURES
 from scaling.report.inline_svg import inline_svg
 from scaling.report.inputs import ReportInputs
-from scaling.report.jobs import jobs_csv, jobs_table
-from scaling.store import write_atomic
-from scaling.verdicts.misfit import MARGIN
+from scaling.report.jobs_table import jobs_csv, jobs_table
+from scaling.runs.records import SCHEMA
+from scaling.runs.store import write_atomic
 
 
 def build(run: ReportInputs, output: Path) -> Path:

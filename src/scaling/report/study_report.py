@@ -14,15 +14,15 @@ from typing import Any
 
 import polars as pl
 
-from scaling.job_notes import read_all_notes
-from scaling.layout import Layout
-from scaling.plan import make_plan
-from scaling.records import FAILED, MISSING
+from scaling.analysis.own_study import fit_laws, judge_own_claims
+from scaling.jobs.job_notes import read_all_notes
+from scaling.jobs.plan import make_plan
 from scaling.report.inputs import ReportInputs
 from scaling.report.page import build
-from scaling.resolve import gather, read_tuning
-from scaling.study import Study
-from scaling.verdicts.own_study import fit_laws, judge_own_claims
+from scaling.runs.records import FAILED, MISSING
+from scaling.runs.resolve import gather, read_tuning
+from scaling.study.layout import Layout
+from scaling.study.schema import Study
 
 QUICK = 200
 """Resamples at most, where a report has to fit laws itself."""

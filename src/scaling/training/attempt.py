@@ -12,15 +12,15 @@ from typing import Any
 import torch
 
 from scaling.data import ImageData
-from scaling.grid import Backbone, ResolvedCell
-from scaling.progress import ProgressFile
-from scaling.records import DONE
-from scaling.store import HEARTBEAT_SECONDS, Entry, Store
+from scaling.runs.grid import Backbone, ResolvedCell
+from scaling.runs.progress import ProgressFile
+from scaling.runs.records import DONE
+from scaling.runs.store import HEARTBEAT_SECONDS, Entry, Store
 from scaling.training.checkpoint import UnusableCheckpoint
 from scaling.training.loop import Interrupted, Trainer
 from scaling.training.memory import is_out_of_memory
 from scaling.training.pretraining import Pretrainer
-from scaling.training.readings import keep_weights, missing_readings, restore_weights, take_readings
+from scaling.training.probes.readings import keep_weights, missing_readings, restore_weights, take_readings
 from scaling.training.start import read_start
 
 

@@ -13,16 +13,16 @@ from torch import Tensor, nn
 
 from scaling.data import ImageData
 from scaling.data.augment import normalise
-from scaling.grid import Backbone
-from scaling.measures.evaluation import EVALUATION_BATCH
 from scaling.models import build
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec, Regularisation
-from scaling.objectives.dino import ANSWERS, SelfDistillation, view
-from scaling.objectives.mae import MaskedAutoencoder
-from scaling.store import Entry
+from scaling.runs.grid import Backbone
+from scaling.runs.store import Entry
 from scaling.training.loop import CHECK_EVERY, Trainer
 from scaling.training.memory import peak_memory
+from scaling.training.objectives.dino import ANSWERS, SelfDistillation, view
+from scaling.training.objectives.mae import MaskedAutoencoder
+from scaling.training.probes.evaluation import EVALUATION_BATCH
 from scaling.training.run_progress import finite
 from scaling.training.run_row import run_row
 from scaling.training.streams import generator

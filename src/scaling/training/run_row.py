@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from scaling.families import KINDS
-from scaling.records import DIVERGED, DONE
+from scaling.models.registry import KINDS
+from scaling.runs.records import DIVERGED, DONE
 
 if TYPE_CHECKING:
     from scaling.training.loop import Trainer
 
 
 def run_row(trainer: Trainer, machine: str) -> dict[str, Any]:
-    """The columns of ``scaling.records`` that are known without evaluating the model; ``machine`` names the hardware."""
+    """The columns of ``scaling.runs.records`` that are known without evaluating the model; ``machine`` names the hardware."""
     progress, cell, recipe = trainer.progress, trainer.cell, trainer.recipe
     before = trainer.start.flop if trainer.start else 0.0
     row: dict[str, Any] = {

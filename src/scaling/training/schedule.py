@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from scaling.recipe import Recipe
+from scaling.study.recipe import Recipe
 from scaling.training.streams import generator
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from scaling.grid import Backbone
-from scaling.records import DIVERGED
-from scaling.store import Store
+from scaling.runs.grid import Backbone
+from scaling.runs.records import DIVERGED
+from scaling.runs.store import Store
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint
 
 ENCODERS: Final = {"mae": "encoder.", "dino": "teacher.encoder."}

@@ -15,14 +15,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from scaling.grid import Cell, ResolvedCell
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
-from scaling.recipe import Anchors
-from scaling.records import DONE
-from scaling.resolve import RateRule, Tuning, last_line, resolve
-from scaling.store import Store
-from scaling.study import Study
+from scaling.runs.grid import Cell, ResolvedCell
+from scaling.runs.records import DONE
+from scaling.runs.resolve import RateRule, Tuning, last_line, resolve
+from scaling.runs.store import Store
+from scaling.study.recipe import Anchors
+from scaling.study.schema import Study
 from scaling.training.device import Device
 
 EXPONENTS: Final = (-1.5, 0.0)

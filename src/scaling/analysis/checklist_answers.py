@@ -1,0 +1,112 @@
+"""What a study tells the checklist of each of its fits (``laws.checklist``) beyond what the fit itself knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from scaling.analysis.family_evidence import Judged, Skill
+from scaling.analysis.usable_runs import Cells
+from scaling.laws.any_table.checklist import AUTOMATIC_DELTA, checklist
+
+RESPONSES = {
+    "loss": "cross-entropy in nats on the test images, of the checkpoint that is best on validation images",
+    "error": "share of the test images classified wrongly, of the checkpoint that is best on validation images",
+}
+COUNTING = (
+    "N: all trainable parameters, embeddings and biases too, without auxiliary classifiers; D: unique training images; "
+    "C: 3 times the forward pass times the images seen, 2 FLOP for each multiply-add of matrix products and convolutions"
+)
+
+
+def add_checklists(
+    part: Mapping[str, Sequence[dict[str, Any]]],
+    judged: Sequence[Judged],
+    skills: Mapping[str, Skill],
+    told: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Write ``checklist`` into every entry of ``part["fits"]``.
+
+    Args:
+        part: entries ``fits`` and ``holdout`` of one response.
+        judged: the fits, in the order of the entries.
+        skills: family -> skill over all origins.
+        told: family -> what is known of how it was trained and measured.
+    """
+    for one, entry in zip(judged, part["fits"], strict=True):
+        family = entry["family"]
+        holdout = [held for held in part["holdout"] if held["family"] == family]
+        own = {
+            "choice": "the same form for every family, set before the fit",
+            "objective": AUTOMATIC_DELTA,
+            "weights": f"as inverse noise variances, read off all families' residuals: D to the power {-one.noise.slope:.2g}",
+            "identified": _identified(entry),
+            "intervals": _intervals(one),
+            "validation": _validation(holdout, skills[family]),
+            "left out": _left_out(one.cells),
+        }
+        entry["checklist"] = checklist(one.found, entry["outliers"], dict(told[family]) | own)
+
+
+def trained_as(runs: pl.DataFrame, family: str, response: str) -> dict[str, str]:
+    """What a study's runs table tells of how a family was trained and measured; columns that are absent tell nothing."""
+    rows = runs.filter(pl.col("family") == family)
+
+    def span(column: str) -> tuple[float, float] | None:
+        values = rows[column].drop_nulls() if column in rows.columns else pl.Series([], dtype=pl.Float64)
+        return (float(values.min()), float(values.max())) if len(values) else None
+
+    told = {"counting": COUNTING, "checkpoints": "one a model: the best on validation images"}
+    told["response"] = RESPONSES.get(response, f"column {response}")
+    seeds = rows["seed"].drop_nulls().n_unique()
+    told["models"] = f"{rows.height} models asked for, {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    seen, rates = span("images_seen"), span("learning_rate")
+    if seen and {"images", "images_seen"} <= set(rows.columns):
+        epochs = (rows["images_seen"] / rows["images"]).drop_nulls()
+        told["data"] = f"every image is seen {epochs.min():.3g} to {epochs.max():.3g} times; smaller sets lie in larger ones"
+    recipes = rows["recipe"].drop_nulls().unique().sort().to_list() if "recipe" in rows.columns else []
+    if recipes and rates:
+        told["settings"] = (
+            f"recipe {', '.join(recipes)}; peak learning rates {rates[0]:.3g} to {rates[1]:.3g}, set by the study or tuned on "
+            "validation images (Learning rates in the report)"
+        )
+    told["code"] = "this program; every run is a row of runs.csv, every setting stands in the report under Method"
+    return told
+
+
+def _identified(entry: Mapping[str, Any]) -> str:
+    lacking = [name for name, ends in entry["intervals"].items() if ends is None]
+    if not entry["parameters"]:
+        return ""
+    return f"without an interval: {', '.join(lacking)}" if lacking else "every parameter has an interval"
+
+
+def _intervals(one: Judged) -> str:
+    if one.draws is None:
+        return "there are none"
+    return (
+        "95 % of parameters by profile likelihood, widened for what cells of one subset share; bands and standard errors by "
+        f"{len(one.draws)} refits to resampled residuals that share it"
+    )
+
+
+def _validation(holdout: Sequence[Mapping[str, Any]], skill: Skill) -> str:
+    if skill.value is None:
+        return f"not possible: {skill.reason}"
+    kinds = {"params": "larger N", "images": "larger D", "both": "larger N and D"}
+    parts = [
+        f"{len(part['cells'])} predictions of {kinds[part['origin']]} (root mean square log error {part['rmse_log']:.3g})"
+        for part in holdout
+        if part["rmse_log"] is not None
+    ]
+    return f"by rolling origins, refitted to the smaller cells: {', '.join(parts)}; skill {skill.value:.2f} over persistence"
+
+
+def _left_out(cells: Cells) -> str:
+    if not cells.excluded:
+        return "none"
+    why, counts = np.unique([left["why"] for left in cells.excluded], return_counts=True)
+    return ", ".join(f"{count} ({text})" for text, count in zip(why, counts, strict=True)) + "; listed under excluded"

@@ -1,0 +1,144 @@
+"""Claim 3: at equal parameters, and at equal compute, deeper VGG nets beat wider ones."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.stats import t as student
+
+from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
+from scaling.analysis.claims.contrasts import gather, pooled_noise, summary, trend, with_keys
+from scaling.analysis.claims.evidence import Evidence
+
+DEPTHS = (1, 2, 3, 5, 8)
+ARMS = {"params": [f"vgg-depth-{depth}" for depth in DEPTHS], "flop": [f"vgg-depth-{depth}-flop" for depth in DEPTHS]}
+LABELS = {"params": "equal parameters", "flop": "equal compute"}
+DRAWS = 4000
+ABOVE = 0.25
+"""Doublings by which an optimum must lie above the least depth to be told from it."""
+
+
+def _lines(evidence: Evidence, match: str) -> tuple[list[int], list[dict[int, float]]]:
+    found = gather(evidence, ARMS[match])
+    if len(found) < 3:
+        raise Lacking(f"{len(found)} of the {len(DEPTHS)} depths at {LABELS[match]} have finished runs; a trend needs 3")
+    return [depth for depth, arm in zip(DEPTHS, ARMS[match], strict=True) if arm in found], list(found.values())
+
+
+def _trend(match: str):
+    def measure(evidence: Evidence) -> Finding:
+        depths, lines = _lines(evidence, match)
+        falling = [{seed: -value for seed, value in line.items()} for line in lines]
+        found = trend(np.log2(depths), falling, pooled_noise([dict(enumerate(lines))]))
+        rows = tuple(
+            summary({seed: math.exp(value) for seed, value in line.items()}, LABELS[match], depth)
+            for depth, line in zip(depths, lines, strict=True)
+        )
+        return with_keys(found, evidence.keys(*ARMS[match]), rows=rows)
+
+    return measure
+
+
+def _optimum(match: str):
+    """Depth of least loss by a parabola in log depth; effect: how far it lies above the shallowest, in doublings."""
+
+    def measure(evidence: Evidence) -> Finding:
+        depths, lines = _lines(evidence, match)
+        return with_keys(fitted_optimum(np.log2(depths), lines), evidence.keys(*ARMS[match]))
+
+    return measure
+
+
+def fitted_optimum(x: np.ndarray, lines: list[dict[int, float]]) -> Finding:
+    """How far the optimum lies above the least x: vertex of a parabola with an offset for each seed, held inside the range.
+
+    The interval comes from the coefficients' errors; there is none without spare freedom.
+
+    Args:
+        x: log2 of the depths.
+        lines: by depth, seed -> log loss.
+    """
+    least = float(np.min(x))
+    seeds = sorted({seed for line in lines for seed in line})
+    places = [(x[i], seed, value) for i, line in enumerate(lines) for seed, value in line.items()]
+    design = np.zeros((len(places), len(seeds) + 2))
+    for row, (at, seed, _) in enumerate(places):
+        design[row, seeds.index(seed)] = 1.0
+        design[row, -2:] = at, at**2
+    y = np.array([value for *_, value in places])
+    solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
+    freedom = len(y) - int(rank)
+    best = float(_vertices(solution[-2:], x))
+    note = f"least loss at depth {2**best:.1f} by a parabola in the logarithm of the depth"
+    if freedom < 1 or rank < design.shape[1]:
+        return Finding(best - least, note=note, lacks="too few runs to see their scatter: no interval")
+    variance = float(np.sum((y - design @ solution) ** 2)) / freedom
+    covariance = variance * np.linalg.inv(design.T @ design)[-2:, -2:]
+    rng = np.random.default_rng(0)
+    scale = np.sqrt(freedom / rng.chisquare(freedom, DRAWS))[:, None]
+    draws = solution[-2:] + scale * rng.multivariate_normal(np.zeros(2), covariance, DRAWS)
+    vertices = _vertices(draws, x)
+    low, high = np.quantile(vertices, [0.025, 0.975])
+    t = float(student.ppf(0.975, freedom))
+    if solution[-1] <= t * math.sqrt(covariance[1, 1]):
+        note += "; the bend is within noise, so that the optimum is not pinned down"
+    above = float(np.mean(vertices > least + ABOVE))
+    p = min(1.0, 2 * min(above, 1 - above))
+    limits = (float(low) - least, float(high) - least)
+    return Finding(best - least, interval=limits, p=p, note=note + f"; 95 % between {2**low:.1f} and {2**high:.1f}")
+
+
+def _vertices(coefficients: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Least points of slope x + bend x^2 within the range of x, for coefficients (slope, bend) [..., 2]."""
+    slope, bend = coefficients[..., 0], coefficients[..., 1]
+    low, high = float(np.min(x)), float(np.max(x))
+    edge = np.where(slope * low + bend * low**2 <= slope * high + bend * high**2, low, high)
+    inside = np.clip(-slope / np.where(bend > 0, 2 * bend, 1.0), low, high)
+    return np.where(bend > 0, inside, edge)
+
+
+def _parts(match: str) -> tuple[Part, Part]:
+    label = LABELS[match]
+    return (
+        Part(
+            label,
+            f"At {label} each doubling of the depth lowers the loss.",
+            f"test loss over that at twice the depth, less 1; a line through depths {DEPTHS[0]} to {DEPTHS[-1]} "
+            "(convolutions a stack)",
+            _trend(match),
+            negligible=math.log(1.02),
+        ),
+        Part(
+            f"optimum, {label}",
+            f"At {label} the best depth lies above the least one.",
+            "log2 of the depth of least loss (0 = one convolution a stack)",
+            _optimum(match),
+            scale="plain",
+            unit="doublings",
+            threshold=ABOVE,
+            decides=False,
+        ),
+    )
+
+
+claim = Claim(
+    number=3,
+    title="Deeper or wider",
+    statement="For the same number of weights a deeper net of small filters is better than a wider, shallower one.",
+    source="Simonyan and Zisserman 2014, arXiv:1409.1556, sections 2.3 and 4",
+    otherwise="Small nets: at some twenty thousand weights each stack of eight convolutions has four channels, and what is too "
+    "narrow cannot be deep. VGG's own comparison let N grow with the depth.",
+    parts=(*_parts("params"), *_parts("flop")),
+    curves=(
+        Curves(
+            "Depth against width",
+            "Test loss by the number of convolutions in each of the three stacks, the width chosen so that the parameters, or "
+            "the compute, stay the same. Points: mean of the seeds with its 95 % interval.",
+            "convolutions a stack",
+            "test loss (nats)",
+            log_x=True,
+            log_y=True,
+        ),
+    ),
+)

@@ -1,0 +1,104 @@
+"""Claim 4: GoogLeNet has a tenth of AlexNet's weights, computes less, loses nothing; auxiliary losses help."""
+
+from __future__ import annotations
+
+import math
+
+from scaling.analysis.claims.claim import Claim, Curves, Finding, Part
+from scaling.analysis.claims.contrasts import log_ratio, summary, with_keys
+from scaling.analysis.claims.evidence import Evidence
+
+PAIRS = (("googlenet-5k", "alexnet-46k"), ("googlenet-11k", "alexnet-104k"))
+"""GoogLeNet and an AlexNet of 9.2 times its parameters, as in the papers."""
+WEIGHTS = {0.0: "googlenet-auxiliary-0", 0.1: "googlenet-auxiliary-0-1", 0.3: "googlenet-5k", 1.0: "googlenet-auxiliary-1"}
+"""Weight of each auxiliary loss -> arm."""
+MARGIN = math.log(1.05)
+
+
+def _counted(quantity: str):
+    def measure(evidence: Evidence) -> Finding:
+        counts = {
+            family: float(evidence.readings("paper-sizes", quantity, family=family)["value"][0])
+            for family in ("alexnet", "googlenet")
+        }
+        note = ", ".join(f"{family} {value / 1e6:,.2f} million" for family, value in counts.items())
+        return Finding(counts["alexnet"] / counts["googlenet"], exact=True, note=f"counted: {note}")
+
+    return measure
+
+
+def _no_loss(small: str, large: str):
+    return lambda evidence: log_ratio(evidence, large, small, pool=[arm for pair in PAIRS for arm in pair])
+
+
+def _auxiliary(weight: float):
+    def measure(evidence: Evidence) -> Finding:
+        found = log_ratio(evidence, WEIGHTS[0.0], WEIGHTS[weight], pool=list(WEIGHTS.values()))
+        rows = [summary(evidence.by_seed(WEIGHTS[weight]), "googlenet", weight)]
+        if weight == min(set(WEIGHTS) - {0.0}):
+            rows.append(summary(evidence.by_seed(WEIGHTS[0.0]), "googlenet", 0.0))
+        return with_keys(found, found.keys, rows=tuple(rows))
+
+    return measure
+
+
+claim = Claim(
+    number=4,
+    title="GoogLeNet's economy",
+    statement="GoogLeNet has a tenth of AlexNet's weights and needs much less computation, without losing accuracy; losses of "
+    "weight 0.3 at two inner places help it to train.",
+    source="Szegedy et al. 2014, arXiv:1409.4842, sections 1, 3 and 5",
+    otherwise="The counts are of the papers' sizes and exact. The losses are of small pairs in the same proportion, both "
+    "with the recipe of today: AlexNet without the batch norm that our GoogLeNet has. Auxiliary losses were "
+    "meant for 22 layers; here there are four modules.",
+    parts=(
+        Part(
+            "weights",
+            "At the papers' sizes AlexNet has at least eight times GoogLeNet's weights.",
+            "AlexNet's parameters over GoogLeNet's, 224 pixels, 1,000 classes, auxiliary classifiers left out",
+            _counted("params"),
+            scale="plain",
+            unit="times",
+            threshold=8.0,
+        ),
+        Part(
+            "computation",
+            "At the papers' sizes GoogLeNet computes less than AlexNet.",
+            "AlexNet's FLOP a forward pass over GoogLeNet's",
+            _counted("flop_forward"),
+            scale="plain",
+            unit="times",
+            threshold=1.0,
+        ),
+        *(
+            Part(
+                f"{small} against {large}",
+                "With a ninth of the parameters GoogLeNet's loss is no higher than AlexNet's (by less than 5 %).",
+                "AlexNet's test loss over GoogLeNet's at equal D, less 1",
+                _no_loss(small, large),
+                threshold=-MARGIN,
+            )
+            for small, large in PAIRS
+        ),
+        *(
+            Part(
+                f"auxiliary losses of {weight:g}",
+                f"Auxiliary losses of weight {weight:g} lower the loss.",
+                f"test loss without auxiliary losses over that with weight {weight:g}, less 1",
+                _auxiliary(weight),
+                negligible=math.log(1.02),
+                decides=weight == 0.3,
+            )
+            for weight in WEIGHTS
+            if weight
+        ),
+    ),
+    curves=(
+        Curves(
+            "The weight of the auxiliary losses",
+            "GoogLeNet's test loss by the weight of its two auxiliary losses, the rate tuned for each.",
+            "weight of each auxiliary loss",
+            "test loss (nats)",
+        ),
+    ),
+)

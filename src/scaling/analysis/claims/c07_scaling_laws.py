@@ -1,0 +1,178 @@
+"""Claim 7: transformers follow scaling laws; not all models do. Read off the study's own laws."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.family_verdict import holm
+from scaling.models.registry import KINDS
+
+TRANSFORMERS = tuple(family for family, kind in KINDS.items() if kind == "transformer")
+AXES = {"params": "larger N", "images": "larger D", "both": "larger N and D"}
+
+
+def from_skill(skill: float | None, interval: list[float] | None, why: str) -> Finding:
+    """Skill 1 - r as log(1/r), r the law's error over persistence's: an effect of scale log with its interval.
+
+    Raises:
+        Lacking: there is no skill, with the reason.
+    """
+    if skill is None or interval is None or max(skill, *interval) >= 1:
+        raise Lacking(why)
+    effect, low, high = (-math.log(1 - value) for value in (skill, *interval))
+    return Finding(effect, interval=(low, high))
+
+
+def _on_loss(family: str):
+    def measure(evidence: Evidence) -> Finding:
+        verdict = _verdict(evidence, family)
+        if not verdict["scales"]:
+            raise Lacking(verdict["sentence"])
+        found = from_skill(verdict["skill"], verdict["skill_interval"], verdict["sentence"])
+        return replace(found, keys=evidence.keys(family), rows=_rows(evidence))
+
+    return measure
+
+
+def _held_out(family: str, response: str, origin: str):
+    def measure(evidence: Evidence) -> Finding:
+        for part in evidence.fits.get("holdout", []):
+            if (part["family"], part["response"], part["origin"]) == (family, response, origin):
+                found = from_skill(part["skill"], part["interval"], part["reason"] or "not scored")
+                return replace(found, keys=evidence.keys(family))
+        raise Lacking(f"the study has no law of {family}")
+
+    return measure
+
+
+def _by_compute(family: str):
+    """Fall of the loss along the frontier, from the least compute budget to the largest."""
+
+    def measure(evidence: Evidence) -> Finding:
+        for part in evidence.fits.get("frontier", []):
+            if part["family"] == family and len(part["flop"]) > 1:
+                low = math.log(part["low"][0] / part["high"][-1])
+                high = math.log(part["high"][0] / part["low"][-1])
+                effect = math.log(part["loss"][0] / part["loss"][-1])
+                note = f"from {part['flop'][0]:.2g} to {part['flop'][-1]:.2g} FLOP"
+                return Finding(effect, interval=(low, high), note=note, keys=evidence.keys(family))
+        raise Lacking(f"the study has no frontier of {family}")
+
+    return measure
+
+
+def _verdict(evidence: Evidence, family: str) -> dict[str, Any]:
+    for verdict in evidence.fits.get("verdicts", []):
+        if verdict["family"] == family:
+            return verdict
+    raise Lacking(f"the study has no law of {family}")
+
+
+def _rows(evidence: Evidence) -> tuple[dict[str, Any], ...]:
+    """Skill of every family by response and axis."""
+    return tuple(
+        {
+            "panel": part["response"],
+            "series": AXES[part["origin"]],
+            "x": part["family"],
+            "y": part["skill"],
+            "low": part["interval"][0],
+            "high": part["interval"][1],
+        }
+        for part in evidence.fits.get("holdout", [])
+        if part["skill"] is not None and part["interval"] is not None
+    )
+
+
+def _not_all(evidence: Evidence) -> Finding:
+    """The family that both transformers outdo most surely: log(its error ratio / theirs), p after Holm over the families."""
+    contrasts: dict[str, list[tuple[float, tuple[float, float], float]]] = {}
+    for pair in evidence.fits.get("pairs", []):
+        names = (pair["first"], pair["second"])
+        if pair["contrast"] != "skill" or sum(name in TRANSFORMERS for name in names) != 1:
+            continue
+        sign = 1.0 if names[0] in TRANSFORMERS else -1.0
+        other = names[1] if names[0] in TRANSFORMERS else names[0]
+        low, high = sorted(sign * end for end in pair["interval"])
+        difference = sign * pair["difference"]
+        contrasts.setdefault(other, []).append((difference, (low, high), pair["p"] if difference > 0 else 1.0))
+    if not contrasts:
+        raise Lacking("no transformer and other family have skills to compare")
+    # Outdone by every transformer: the least sure of the contrasts speaks for the family (intersection-union test).
+    surest = {other: max(own, key=lambda one: one[2]) for other, own in contrasts.items()}
+    adjusted = dict(zip(surest, holm([one[2] for one in surest.values()]), strict=True))
+    worst = min(surest, key=lambda other: (adjusted[other], -surest[other][0]))
+    effect, interval, _ = surest[worst]
+    flat = [v["family"] for v in evidence.fits["verdicts"] if not v["scales"]]
+    note = f"{worst} is the family that transformers outdo most surely"
+    if flat:
+        note += f"; not shown to scale here at all: {', '.join(flat)}"
+    return Finding(effect, interval=interval, p=adjusted[worst], note=note, keys=evidence.keys(worst))
+
+
+claim = Claim(
+    number=7,
+    title="Who follows scaling laws",
+    statement="Transformers follow scaling laws: their loss falls with size, data and compute as a power law predicts. Not all "
+    "kinds of model do.",
+    source="Kaplan et al. 2020, arXiv:2001.08361; Hoffmann et al. 2022, arXiv:2203.15556; Zhai et al. 2021, arXiv:2106.04560",
+    otherwise="One decade of N and of D on small grey images. The text's claim is of language models over seven decades. A law "
+    "that predicts here may break further out, and one that does not may need more sizes to be seen.",
+    primary=True,
+    parts=(
+        *(
+            Part(
+                family,
+                f"{family} scales, and its law predicts its larger models better than their nearest smaller one does.",
+                "error of persistence over that of the law on held-out models (log loss, over larger N, D and both), less 1",
+                _on_loss(family),
+            )
+            for family in TRANSFORMERS
+        ),
+        Part(
+            "not all models",
+            "Some other family's law predicts its larger models worse than the law of every transformer does.",
+            "skill of the transformers less that of the family that they outdo most surely",
+            _not_all,
+            scale="plain",
+            unit="skill",
+        ),
+        *(
+            Part(
+                f"{family}, {response}, {AXES[origin]}",
+                f"On {response}, {family}'s law predicts models of {AXES[origin]} better than their nearest smaller one does.",
+                "error of persistence over that of the law on held-out models, less 1",
+                _held_out(family, response, origin),
+                decides=False,
+            )
+            for family in TRANSFORMERS
+            for response in ("loss", "error")
+            for origin in AXES
+            if (response, origin) != ("loss", "both")
+        ),
+        *(
+            Part(
+                f"{family}, compute",
+                f"The loss of {family} falls with training compute along its frontier.",
+                "loss at the least compute budget over that at the largest, less 1, each the least that the law allows",
+                _by_compute(family),
+                decides=False,
+            )
+            for family in TRANSFORMERS
+        ),
+    ),
+    curves=(
+        Curves(
+            "How well each family's law predicts its larger models",
+            "Skill: 1 = predicted exactly, 0 = no better than repeating the nearest smaller model's value, below 0 = worse. "
+            "Points with 95 % intervals, by what was larger in the held-out models. The families' order among each other is "
+            "decided by their paired contrasts, in the report of the study.",
+            "family",
+            "skill",
+        ),
+    ),
+)

@@ -1,0 +1,246 @@
+"""Claim 8: with much data, larger transformers and more data do better. Slopes, order statistics, crossings of laws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise, product
+
+import numpy as np
+import polars as pl
+from scipy.optimize import brentq
+from scipy.stats import binomtest
+
+from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
+from scaling.analysis.claims.evidence import Evidence
+from scaling.laws import predict
+from scaling.models.registry import KINDS
+
+TRANSFORMERS = tuple(family for family, kind in KINDS.items() if kind == "transformer")
+CONVOLUTIONAL = tuple(family for family, kind in KINDS.items() if kind == "convolutional")
+REACH = 10.0
+"""Crossings are looked for from a tenth of the least D to ten times the largest."""
+LEAST_DRAWS = 40
+"""Resamples below which there is no 95 % interval."""
+
+
+def _cells(evidence: Evidence) -> pl.DataFrame:
+    found = []
+    for family in TRANSFORMERS:
+        try:
+            rows = evidence.cells(family)
+        except Lacking:
+            continue
+        if rows["target_params"].n_unique() > 1 and rows["images"].n_unique() > 1:
+            found.append(rows.select("key", "family", "params", "target_params", "images", "seed", "loss"))
+    if not found:
+        raise Lacking("no transformer has several sizes and data sizes")
+    return pl.concat(found)
+
+
+def fall(rows: pl.DataFrame, along: str) -> Finding:
+    """Fall of log loss with the log of ``along`` (params or images), families apart: least squares, one slope.
+
+    Raises:
+        Lacking: too few rows to see their scatter.
+    """
+    families = sorted(set(rows["family"]))
+    x, y = (np.log(rows[name].to_numpy()) for name in (along, "loss"))
+    design = np.column_stack([[float(f == family) for f in rows["family"]] for family in families] + [x])
+    solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
+    freedom = len(y) - int(rank)
+    if rank < design.shape[1] or freedom < 1:
+        raise Lacking("too few runs for a slope and its error")
+    variance = float(np.sum((y - design @ solution) ** 2)) / freedom
+    se = math.sqrt(variance * np.linalg.inv(design.T @ design)[-1, -1])
+    return Finding(-float(solution[-1]), se, freedom, keys=tuple(rows["key"]))
+
+
+def _at(edge: Callable, column: str, along: str) -> Callable[[Evidence], Finding]:
+    """Fall along one axis in the cells at the least or largest value of the other."""
+
+    def measure(evidence: Evidence) -> Finding:
+        rows = _cells(evidence)
+        return fall(rows.filter(pl.col(column) == edge(pl.col(column)).over("family")), along)
+
+    return measure
+
+
+def _interplay(evidence: Evidence) -> Finding:
+    """Fall with N at the largest D less that at the least D."""
+    much, little = (_at(edge, "images", "params")(evidence) for edge in (pl.Expr.max, pl.Expr.min))
+    se = math.hypot(much.se or math.nan, little.se or math.nan)
+    return Finding(much.effect - little.effect, se, much.freedom + little.freedom, keys=much.keys + little.keys)
+
+
+def _order(along: str, other: str) -> Callable[[Evidence], Finding]:
+    """Share of neighbouring cells in which the larger has the lower loss; chance is one half."""
+
+    def measure(evidence: Evidence) -> Finding:
+        rows = _cells(evidence)
+        better = total = 0
+        for _, line in rows.group_by("family", other, "seed"):
+            losses = line.sort(along)["loss"].to_list()
+            better += sum(larger < smaller for smaller, larger in pairwise(losses))
+            total += len(losses) - 1
+        if not total:
+            raise Lacking("no neighbouring cells")
+        test = binomtest(better, total)
+        ends = test.proportion_ci()
+        note = f"{better} of {total} steps to a larger {'N' if along.endswith('params') else 'D'} lowered the loss"
+        return Finding(better / total, interval=(ends.low, ends.high), p=test.pvalue, note=note, keys=tuple(rows["key"]))
+
+    return measure
+
+
+def crossing(first: dict, second: dict, params: float, images: tuple[float, float], draw: int | None = None) -> float:
+    """log D at which the laws of two fits meet at N = ``params``; inf where they do not within ``images``.
+
+    Where they meet more than once, the largest such D.
+    """
+    grid = np.linspace(math.log(images[0]), math.log(images[1]), 80)
+
+    def gap(log_images: float | np.ndarray) -> float | np.ndarray:
+        d = np.exp(log_images)
+        return np.log(predict(first, params, d, draw)) - np.log(predict(second, params, d, draw))
+
+    signs = np.sign(gap(grid))
+    changes = np.flatnonzero(signs[:-1] * signs[1:] < 0)
+    return float(brentq(gap, grid[changes[-1]], grid[changes[-1] + 1])) if len(changes) else math.inf
+
+
+def _crossing(evidence: Evidence) -> Finding:
+    """log(10 x largest D / D at which a transformer's law comes to lie below that of a convolutional family).
+
+    Of the pair that crosses first; its p is that of the share of resamples without a crossing, times the number of pairs
+    that it was chosen from (Bonferroni).
+    """
+    fits = {fit["family"]: fit for fit in evidence.fits.get("fits", []) if fit["response"] == "loss" and fit["parameters"]}
+    pairs = [(t, c) for t, c in product(TRANSFORMERS, CONVOLUTIONAL) if t in fits and c in fits]
+    if not pairs:
+        raise Lacking("no law of a transformer and a convolutional family to compare")
+    rows = evidence.runs.filter(pl.col("family").is_in([name for pair in pairs for name in pair]))
+    params, smallest, largest = (float(value) for value in (rows["params"].max(), rows["images"].min(), rows["images"].max()))
+    span = (smallest / REACH, largest * REACH)
+    found = {}
+    for t, c in pairs:
+        at = crossing(fits[t], fits[c], params, span)
+        if math.isfinite(at) and _below(fits[t], fits[c], params, span[1]):
+            found[t, c] = at
+    if not found:
+        raise Lacking(
+            f"no transformer's law comes to lie below a convolutional family's "
+            f"between {span[0]:,.0f} and {span[1]:,.0f} images at N = {params:,.0f}"
+        )
+    draws = {(t, c): _resampled(fits[t], fits[c], params, span) for t, c in found}
+    ends = {pair: _ends(own) for pair, own in draws.items()}
+    drawn = tuple(_drawn(*pair, at, ends[pair], span[1]) for pair, at in found.items())
+    (t, c), at = min(found.items(), key=lambda item: item[1])
+    top, count, limits = math.log(span[1]), len(draws[t, c]), ends[t, c]
+    note = f"the law of {t} comes to lie below that of {c} at D = {math.exp(at):,.0f} (N = {params:,.0f})"
+    if limits is None:
+        return Finding(top - at, note=note, lacks=f"fewer than {LEAST_DRAWS} resamples: no interval", rows=drawn)
+    low, high = limits
+    crossed = int(np.isfinite(draws[t, c]).sum())
+    note += f"; 95 % between {math.exp(low):,.0f} and " + (f"{math.exp(high):,.0f}" if math.isfinite(high) else "no crossing")
+    note += f"; in {crossed / count:.0%} of the resamples they cross at all; {len(found)} of {len(pairs)} pairs cross"
+    interval = (top - high if math.isfinite(high) else 0.0, top - low)
+    p = min(1.0, len(pairs) * 2 * (count - crossed + 1) / (count + 1))
+    return Finding(top - at, interval=interval, p=p, note=note, keys=evidence.keys(t, c), rows=drawn)
+
+
+def _resampled(first: dict, second: dict, params: float, span: tuple[float, float]) -> np.ndarray:
+    """log D of the crossing in each resample of both laws."""
+    count = min(len(first["draws"]), len(second["draws"]))
+    return np.array([crossing(first, second, params, span, draw) for draw in range(count)])
+
+
+def _ends(draws: np.ndarray) -> tuple[float, float] | None:
+    """95 % interval of log D over resamples, inf where too many do not cross; None for too few resamples."""
+    if len(draws) < LEAST_DRAWS:
+        return None
+    low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
+    return float(low), float(high)
+
+
+def _drawn(first: str, second: str, at: float, ends: tuple[float, float] | None, most: float) -> dict:
+    """A row for the figure: D of the crossing of two families' laws, its interval as far as ``most`` images."""
+    low, high = (None, None) if ends is None else (min(math.exp(end), most) for end in ends)
+    return {"panel": "", "series": first, "x": second, "y": math.exp(at), "low": low, "high": high}
+
+
+def _below(first: dict, second: dict, params: float, images: float) -> bool:
+    return bool(predict(first, params, images) < predict(second, params, images))
+
+
+claim = Claim(
+    number=8,
+    title="More data, larger models",
+    statement="Given much data, transformers go on getting better with larger models and with more data, and overtake "
+    "convolutional nets.",
+    source="Dosovitskiy et al. 2020, arXiv:2010.11929, section 4.3; Zhai et al. 2021, arXiv:2106.04560",
+    otherwise="Some thousands of images are little data for a transformer; the sources' crossings lie between ten and "
+    "a hundred million. A crossing beyond the grid rests on the laws' form.",
+    parts=(
+        Part(
+            "larger models",
+            "At the largest data size larger transformers have a lower loss.",
+            "exponent of the fall of the loss with N at the largest D",
+            _at(pl.Expr.max, "images", "params"),
+            scale="plain",
+            unit="exponent",
+            negligible=0.02,
+        ),
+        Part(
+            "more data",
+            "The largest transformers have a lower loss with more images.",
+            "exponent of the fall of the loss with D at the largest N",
+            _at(pl.Expr.max, "target_params", "images"),
+            scale="plain",
+            unit="exponent",
+            negligible=0.02,
+        ),
+        Part(
+            "crossing",
+            "Within ten times the largest data size a transformer's law overtakes that of a convolutional family.",
+            "log of (ten times the largest D over the D of the crossing)",
+            _crossing,
+            scale="plain",
+            unit="log",
+            decides=False,
+        ),
+        Part(
+            "size matters more with data",
+            "Larger transformers gain more at the largest data size than at the least.",
+            "exponent of the fall with N at the largest D less that at the least D",
+            _interplay,
+            scale="plain",
+            unit="exponent",
+            decides=False,
+        ),
+        *(
+            Part(
+                f"order in {axis}",
+                f"From one {axis} to the next larger the loss of transformers falls more often than not.",
+                "share of neighbouring models in which the larger has the lower loss",
+                _order(along, other),
+                scale="plain",
+                unit="share",
+                threshold=0.5,
+                decides=False,
+            )
+            for axis, along, other in (("N", "target_params", "images"), ("D", "images", "target_params"))
+        ),
+    ),
+    curves=(
+        Curves(
+            "Where laws cross",
+            "Images D at which the law of a transformer (colour) comes to lie below that of a convolutional family, at the "
+            "largest N. Points with 95 % intervals, which end at ten times the largest D: there a resample had no crossing. "
+            "Pairs without a point do not cross.",
+            "convolutional family",
+            "images D",
+            log_y=True,
+        ),
+    ),
+)

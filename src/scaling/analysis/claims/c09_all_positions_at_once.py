@@ -1,0 +1,155 @@
+"""Claim 9: attention processes all positions of a sequence at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import polars as pl
+
+from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
+from scaling.analysis.claims.contrasts import difference, with_keys
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.rounds import exponents, log_by_round, median_row
+
+MODELS = ("vit", "lstm")
+NAMES = {"vit": "ViT", "lstm": "LSTM"}
+
+
+def growth(rows: pl.DataFrame) -> float:
+    """Exponent of a count in the number of positions, from the shortest to the longest; rows have x and value."""
+    ends = rows.sort("x")
+    if ends["x"].n_unique() < 2:
+        raise Lacking("counted at one length only")
+    low, high = ends.row(0, named=True), ends.row(-1, named=True)
+    return math.log(high["value"] / low["value"]) / math.log(high["x"] / low["x"])
+
+
+def _chain(evidence: Evidence) -> Finding:
+    grown = {name: growth(evidence.readings("sequence", "chain", family=name)) for name in MODELS}
+    longest = {name: evidence.readings("sequence", "chain", family=name).sort("x").row(-1, named=True) for name in MODELS}
+    steps = ", ".join(f"{NAMES[name]} {row['value']:,.0f}" for name, row in longest.items())
+    note = f"counted; at {longest['vit']['x']:,.0f} positions: {steps} products, one after the other"
+    return Finding(grown["lstm"] - grown["vit"], exact=True, note=note)
+
+
+def _timed(evidence: Evidence, name: str, phase: str, batch: int, threads: int) -> pl.DataFrame:
+    return evidence.readings("sequence", "seconds", family=name, phase=phase, batch=batch, threads=threads)
+
+
+def _at_longest(rows: pl.DataFrame) -> dict[int, float]:
+    return log_by_round(rows.filter(pl.col("x") == pl.col("x").max()))
+
+
+def _gain_from_cores(phase: str) -> Callable[[Evidence], Finding]:
+    """Log of how many times faster ViT is with all cores than with one, over the LSTM's, by round."""
+
+    def measure(evidence: Evidence) -> Finding:
+        most = int(evidence.readings("sequence", "seconds")["threads"].max())
+        if most == 1:
+            raise Lacking("timed with one thread only: a machine of one core, or a GPU")
+        gains = {}
+        for name in MODELS:
+            one, all_ = (_at_longest(_timed(evidence, name, phase, 1, threads)) for threads in (1, most))
+            gains[name] = {number: one[number] - all_[number] for number in one.keys() & all_.keys()}
+        listed = ", ".join(f"{NAMES[n]} {math.exp(sum(g.values()) / len(g)):.2f} times" for n, g in gains.items())
+        return with_keys(difference(gains["vit"], gains["lstm"]), (), note=f"{most} threads against one: {listed}")
+
+    return measure
+
+
+def _faster(phase: str) -> Callable[[Evidence], Finding]:
+    """Log of the LSTM's seconds over ViT's, one image at a time on one thread, at the longest sequence."""
+
+    def measure(evidence: Evidence) -> Finding:
+        rows = {name: _timed(evidence, name, phase, 1, 1) for name in MODELS}
+        drawn = []
+        for name in MODELS:
+            for (x,), own in rows[name].sort("x").group_by("x", maintain_order=True):
+                drawn.append(median_row(own["value"].to_list(), NAMES[name], float(x), phase))
+        found = difference(_at_longest(rows["lstm"]), _at_longest(rows["vit"]))
+        slopes = {name: exponents(rows[name]) for name in MODELS}
+        listed = ", ".join(f"{NAMES[n]} {sum(s.values()) / len(s):.2f}" for n, s in slopes.items())
+        return with_keys(found, (), note=f"exponent of the time in the number of positions: {listed}", rows=tuple(drawn))
+
+    return measure
+
+
+def _rate(evidence: Evidence) -> Finding:
+    """Log of ViT's FLOP a second over the LSTM's, one image at a time on one thread, at the longest sequence."""
+    rates, figures = {}, []
+    for name in MODELS:
+        counted = evidence.readings("sequence", "flop_forward", family=name).sort("x")
+        flop = math.log(counted["value"][-1])
+        rates[name] = {
+            number: flop - seconds for number, seconds in _at_longest(_timed(evidence, name, "prediction", 1, 1)).items()
+        }
+        figures.append(f"{NAMES[name]} {math.exp(sum(rates[name].values()) / len(rates[name])) / 1e9:.3g}")
+    return with_keys(difference(rates["vit"], rates["lstm"]), (), note=f"GFLOP a second: {', '.join(figures)}")
+
+
+claim = Claim(
+    number=9,
+    title="All positions at once",
+    statement="Attention processes all positions of a sequence at once, where a recurrent net reads them one after the other.",
+    source="Vaswani et al. 2017, arXiv:1706.03762, section 4 and table 1",
+    otherwise="What can be done at once takes less time only on a machine that does many things at once: here a few cores, not "
+    "a GPU's thousands. At once does not mean for less: attention's sums grow with the square of the length, the LSTM's with "
+    "the length. The LSTM is torch's, layer after layer, of as many layers and weights as the ViT.",
+    parts=(
+        Part(
+            "nothing waits",
+            "The longest chain of products that need each other's results grows with the length in an LSTM, and not in a ViT.",
+            "exponent of the chain's length in the number of positions, LSTM's less ViT's",
+            _chain,
+            scale="plain",
+            unit="exponent",
+            threshold=0.5,
+        ),
+        Part(
+            "gain from cores",
+            "At the longest sequence ViT's prediction gains more from more cores than the LSTM's.",
+            "ViT's speed with all cores over that with one, over the same of the LSTM, less 1; one image at a time",
+            _gain_from_cores("prediction"),
+        ),
+        Part(
+            "gain from cores, training",
+            "The same for training.",
+            "ViT's speed with all cores over that with one, over the same of the LSTM, less 1; one image at a time",
+            _gain_from_cores("training"),
+            decides=False,
+        ),
+        Part(
+            "faster, prediction",
+            "On one core ViT predicts an image of the longest sequence in less time than the LSTM.",
+            "the LSTM's seconds over ViT's, less 1; one image at a time, one thread",
+            _faster("prediction"),
+            decides=False,
+        ),
+        Part(
+            "faster, training",
+            "On one core ViT trains on an image of the longest sequence in less time than the LSTM.",
+            "the LSTM's seconds over ViT's, less 1; one image at a time, one thread",
+            _faster("training"),
+            decides=False,
+        ),
+        Part(
+            "busier",
+            "At the longest sequence ViT does more FLOP a second than the LSTM on one core.",
+            "ViT's FLOP a second over the LSTM's, less 1; prediction of one image at a time, one thread",
+            _rate,
+            decides=False,
+        ),
+    ),
+    curves=(
+        Curves(
+            "Time by the length of the sequence",
+            "Seconds an image of a ViT and an LSTM of as many layers and weights over the same patches, one image at a time on "
+            "one thread. Points: median of the rounds with its interval.",
+            "positions",
+            "seconds an image",
+            log_x=True,
+            log_y=True,
+        ),
+    ),
+)

@@ -1,0 +1,246 @@
+"""Claim 12: pre-training as a masked autoencoder helps when labels are few."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+
+from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
+from scaling.analysis.claims.contrasts import difference, log_by_seed, log_ratio, mean_finding, summary, trend, with_keys
+from scaling.analysis.claims.evidence import Evidence
+
+MAE, SCRATCH, LONG = "vit-mae", "vit-scratch", "vit-scratch-long"
+LABELS = (100, 300, 1000)
+MANY = (3000, 10000)
+"""Labels that are not few, in entries of their own with fewer seeds: where does the help end?"""
+AT = 300
+"""Labels at which computation is matched and shares of masked patches are compared."""
+MASKS = {"25 %": "vit-mae-25", "50 %": "vit-mae-50", "90 %": "vit-mae-90"}
+SPENT = 0.98
+"""Least compute of the long training over that of pre-training and fine-tuning together."""
+PICTURE = "picture"
+
+
+def entry(arm: str, images: int) -> str:
+    """The entry of the study that holds ``arm`` at ``images`` labels."""
+    return f"{arm}-many" if images in MANY else arm
+
+
+def _tuned(images: int) -> Callable[[Evidence], Finding]:
+    scratch, mae = entry(SCRATCH, images), entry(MAE, images)
+
+    def measure(evidence: Evidence) -> Finding:
+        found = log_ratio(evidence, scratch, mae, images=images, guessing=True)
+        rows = tuple(
+            summary(evidence.by_seed(arm, images=images, guessing=True), name, images, "test loss")
+            for arm, name in ((scratch, "from scratch"), (mae, "MAE, fine-tuned"))
+        )
+        return with_keys(found, found.keys, rows=rows)
+
+    return measure
+
+
+def _same_compute(evidence: Evidence) -> Finding:
+    found = log_ratio(evidence, LONG, MAE, images=AT, guessing=True)
+    spent = [evidence.cells(arm, images=AT, guessing=True)["flop"].mean() for arm in (LONG, MAE)]
+    ratio = spent[0] / spent[1]
+    if ratio < SPENT:
+        raise Lacking(f"{LONG} spent only {ratio:.0%} of the compute of {MAE}: its images_floor is too low")
+    row = summary(evidence.by_seed(LONG, images=AT, guessing=True), "from scratch, same compute", AT, "test loss")
+    return with_keys(found, found.keys, note=f"from scratch spent {ratio:.2f} times the compute", rows=(row,))
+
+
+def accuracy(evidence: Evidence, arm: str, phase: str, classifier: str = "neighbours", **where: Any) -> dict[int, float]:
+    """By seed: accuracy of a classifier on the features of an arm before (start) or after (end) it saw labels.
+
+    Raises:
+        Lacking: it was not read.
+    """
+    rows = evidence.readings("representation", f"{classifier} accuracy", family=arm, phase=phase, **where)
+    return {int(seed): value for seed, value in rows.select("seed", "value").iter_rows() if value is not None}
+
+
+def _neighbours(images: int, phase: str) -> Callable[[Evidence], Finding]:
+    def measure(evidence: Evidence) -> Finding:
+        arms = entry(MAE, images), entry(SCRATCH, images)
+        mae = accuracy(evidence, arms[0], "start", images=images)
+        other = accuracy(evidence, arms[1], phase, images=images)
+        rows = tuple(
+            summary(line, name, images, "k-NN accuracy")
+            for line, name in (
+                (mae, "MAE, no labels"),
+                (other, "no training" if phase == "start" else "from scratch"),
+            )
+        )
+        return with_keys(difference(mae, other), evidence.keys(*arms, images=images), rows=rows)
+
+    return measure
+
+
+def _exponents(evidence: Evidence) -> Finding:
+    lines: dict[int, list[dict[int, float]]] = {}
+    for images in (*LABELS, *MANY):
+        try:
+            lines[images] = [log_by_seed(evidence, entry(arm, images), images=images, guessing=True) for arm in (SCRATCH, MAE)]
+        except Lacking:
+            if images in LABELS:
+                raise
+    x = [math.log(images) for images in lines]
+    gaps = [{seed: mae[seed] - scratch[seed] for seed in mae.keys() & scratch.keys()} for scratch, mae in lines.values()]
+    betas = [-trend(x, line).effect for line in zip(*lines.values(), strict=True)]
+    span = f"D from {min(lines):,} to {max(lines):,}"
+    note = f"loss ~ D^-beta, {span}: beta {betas[0]:.3f} from scratch, {betas[1]:.3f} after MAE"
+    found = trend(x, gaps)
+    keys = tuple(key for images in lines for key in evidence.keys(entry(SCRATCH, images), entry(MAE, images), images=images))
+    return with_keys(found, keys, note=note)
+
+
+def _mask(arm: str) -> Callable[[Evidence], Finding]:
+    return lambda evidence: log_ratio(evidence, arm, MAE, pool=(MAE, *MASKS.values()), images=AT)
+
+
+def _painted(evidence: Evidence) -> Finding:
+    rows = evidence.readings("reconstruction", "painted", family=MAE)
+    one = rows.row(0, named=True)
+    pictures = evidence.measures.filter(
+        (pl.col("measure") == "reconstruction") & (pl.col("key") == one["key"]) & (pl.col("label") != "")
+    )
+    drawn = tuple(
+        {"panel": PICTURE, "series": kind, "x": x, "y": None, "pixels": pixels, "side": int(side)}
+        for kind, x, pixels, side in pictures.select("quantity", "x", "label", "value").iter_rows()
+    )
+    losses = evidence.readings("representation", "validation_loss", family=MAE, phase="pre-training")
+    last = losses.sort("x").group_by("seed", maintain_order=True).last()
+    found = mean_finding(1 - last["value"].to_numpy())
+    return with_keys(found, tuple(last["key"]), rows=drawn)
+
+
+claim = Claim(
+    number=12,
+    title="Masked autoencoders",
+    statement="A vision transformer that first learns, without labels, to paint the hidden patches of images needs fewer "
+    "labels afterwards.",
+    source="He et al. 2021, arXiv:2111.06377, sections 3, 4 and figure 5",
+    otherwise="The unlabelled images are ten thousand of the same source, and images of 28 pixels have 16 patches. Checkpoints "
+    "and rates are chosen on 2,000 labelled validation images, more than the labels trained on; both sides have them. The rate "
+    "of pre-training is fixed. Masks of 25 to 90 % are compared at the rate found for 75 % and at equal images seen: a smaller "
+    "mask then spends more compute. 90 % hides 14 of the 16 patches.",
+    primary=True,
+    parts=(
+        *(
+            Part(
+                f"{images:,} labels",
+                f"With {images:,} labels fine-tuning after MAE beats as many steps from scratch.",
+                "test loss from scratch over that after MAE, less 1",
+                _tuned(images),
+                negligible=math.log(1.02),
+            )
+            for images in LABELS
+        ),
+        Part(
+            "same compute",
+            f"With {AT} labels it also beats training from scratch with the compute of pre-training and fine-tuning together.",
+            "test loss from scratch over that after MAE, less 1",
+            _same_compute,
+            negligible=math.log(1.02),
+        ),
+        Part(
+            "k-NN",
+            f"Nearest neighbours among {AT} labelled images tell more by MAE's features than by those of a random net.",
+            "accuracy with MAE's features less that with a random net's",
+            _neighbours(AT, "start"),
+            scale="plain",
+            unit="share of the images",
+            negligible=0.01,
+        ),
+        *(
+            Part(
+                f"k-NN, {images:,} labels",
+                f"The same with {images:,}.",
+                "accuracy with MAE's features less that with a random net's",
+                _neighbours(images, "start"),
+                scale="plain",
+                unit="share of the images",
+                decides=False,
+            )
+            for images in (*LABELS, *MANY)
+            if images != AT
+        ),
+        *(
+            Part(
+                f"k-NN against supervised, {images:,} labels",
+                "MAE's features, which saw no label, tell classes better than those of a net trained on the labels.",
+                "accuracy with MAE's features less that with those of the net from scratch",
+                _neighbours(images, "end"),
+                scale="plain",
+                unit="share of the images",
+                decides=False,
+            )
+            for images in (*LABELS, *MANY)
+        ),
+        *(
+            Part(
+                f"{images:,} labels",
+                f"With {images:,} labels, too, fine-tuning after MAE beats as many steps from scratch.",
+                "test loss from scratch over that after MAE, less 1",
+                _tuned(images),
+                negligible=math.log(1.02),
+                decides=False,
+            )
+            for images in MANY
+        ),
+        Part(
+            "fewer labels, more help",
+            "The help wears off with labels: from scratch the loss falls faster with D than after MAE.",
+            "exponent of the loss in D from scratch less that after MAE",
+            _exponents,
+            scale="plain",
+            unit="exponent",
+            decides=False,
+        ),
+        *(
+            Part(
+                f"mask {share}",
+                f"Hiding 75 % of the patches is better than hiding {share}.",
+                f"test loss with {share} hidden over that with 75 %, less 1",
+                _mask(arm),
+                decides=False,
+            )
+            for share, arm in MASKS.items()
+        ),
+        Part(
+            "hidden patches",
+            "Hidden patches are painted better than by guessing each patch's mean.",
+            "share of the variance of hidden patches, each with variance 1, that is painted, on validation images",
+            _painted,
+            scale="plain",
+            unit="share of the variance",
+            decides=False,
+        ),
+    ),
+    curves=(
+        Curves(
+            "With few labels",
+            "Test loss by the number of labelled images, from scratch and after MAE, at equal steps of fine-tuning; at one "
+            "D also from scratch at equal total compute. Points: mean of the seeds with its 95 % interval. Straight lines "
+            "would be power laws.",
+            "labelled images D",
+            "test loss (nats)",
+            log_x=True,
+            log_y=True,
+            panels=("test loss",),
+        ),
+        Curves(
+            "What the features are worth",
+            "Accuracy of nearest neighbours among the labelled images, by the features of a net: untrained, after MAE without "
+            "a label, and trained on the labels. Points: mean of the seeds with its 95 % interval.",
+            "labelled images D",
+            "k-NN accuracy",
+            log_x=True,
+            panels=("k-NN accuracy",),
+        ),
+    ),
+)

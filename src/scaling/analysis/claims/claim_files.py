@@ -1,0 +1,15 @@
+"""Names of the claims, read off the names of their files without importing them: a study is checked before anything runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent
+_NAME = re.compile(r"c(\d+)_(\w+)")
+
+
+def claim_files() -> dict[str, Path]:
+    """Name of each claim -> its file, in the order of their numbers: alexnet-parts -> .../c02_alexnet_parts.py."""
+    found = [(match, path) for path in _FOLDER.glob("c*.py") if (match := _NAME.fullmatch(path.stem))]
+    return {match[2].replace("_", "-"): path for match, path in sorted(found, key=lambda pair: int(pair[0][1]))}

@@ -1,0 +1,164 @@
+"""The statistics that claims share: differences paired by seed, noise pooled over arms, trends over a dose, ratios.
+
+At one seed and D all arms train on the same images in the same order, so their losses are compared within the seed: what the
+subset adds to both falls out. With two or three seeds the deviation of a difference is pooled over the arms of the claim.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import f as fisher
+from scipy.stats import t as student
+
+from scaling.analysis.claims.claim import Finding, Lacking
+from scaling.analysis.claims.evidence import Evidence
+from scaling.laws.forms.terms import Floats
+
+BySeed = Mapping[int, float]
+ONE_SEED = "one seed: an effect without an interval"
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Variance of one cell about its arm and its seed, and the degrees of freedom that it was read from."""
+
+    variance: float
+    freedom: int
+
+
+def pooled_noise(groups: Iterable[Mapping[str, BySeed]]) -> Noise | None:
+    """Noise of the additive model y = arm + seed + error, pooled over groups of arms; None without spare freedom.
+
+    Args:
+        groups: arm -> seed -> value; the arms of one group share their training images at each seed.
+    """
+    squares, freedom = 0.0, 0
+    for group in groups:
+        places = [(arm, seed, value) for arm, by_seed in group.items() for seed, value in by_seed.items()]
+        arms, seeds = sorted({p[0] for p in places}), sorted({p[1] for p in places})
+        if not places:
+            continue
+        design = np.zeros((len(places), len(arms) + len(seeds)))
+        for row, (arm, seed, _) in enumerate(places):
+            design[row, [arms.index(arm), len(arms) + seeds.index(seed)]] = 1.0
+        y = np.array([value for *_, value in places])
+        solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
+        squares += float(np.sum((y - design @ solution) ** 2))
+        freedom += len(places) - int(rank)
+    return Noise(squares / freedom, freedom) if freedom else None
+
+
+def difference(first: BySeed, second: BySeed, noise: Noise | None = None) -> Finding:
+    """Mean of first - second over the seeds that both have.
+
+    The standard error is that of the differences or, with ``noise``, the pooled one. A pooled one is refused, and the
+    differences' own taken, where they scatter so much more that pooling would flatter (F test at 0.01): an unstable arm does
+    not become precise in stable company.
+
+    Raises:
+        Lacking: no seed is shared.
+    """
+    seeds = sorted(first.keys() & second.keys())
+    if not seeds:
+        raise Lacking("the two have no seed in common")
+    values = np.array([first[seed] - second[seed] for seed in seeds])
+    return mean_finding(values, None if noise is None else Noise(2 * noise.variance, noise.freedom))
+
+
+def mean_finding(values: Floats, noise: Noise | None = None) -> Finding:
+    """Mean of one value a seed; ``noise`` is that of such a value, pooled, or None for the values' own."""
+    count, effect = len(values), float(np.mean(values))
+    own = float(np.var(values, ddof=1)) if count > 1 else math.nan
+    if noise and noise.variance > 0 and count > 1 and fisher.sf(own / noise.variance, count - 1, noise.freedom) < 0.01:
+        noise = None
+    if noise is not None:
+        return Finding(effect, math.sqrt(noise.variance / count), noise.freedom)
+    if count < 2:
+        return Finding(effect, lacks=ONE_SEED)
+    return Finding(effect, math.sqrt(own / count), count - 1)
+
+
+def log_by_seed(
+    evidence: Evidence, arm: str, response: str = "loss", *, guessing: bool = False, **where: float
+) -> dict[int, float]:
+    """Log of a response by seed; raises Lacking."""
+    values = evidence.by_seed(arm, response, guessing=guessing, **where)
+    return {seed: math.log(value) for seed, value in values.items() if value > 0}
+
+
+def log_ratio(
+    evidence: Evidence,
+    worse: str,
+    better: str,
+    response: str = "loss",
+    *,
+    pool: Sequence[str] = (),
+    guessing: bool = False,
+    **where: float,
+) -> Finding:
+    """log(response of ``worse`` / response of ``better``), paired by seed: above 0 where ``better`` is better.
+
+    ``pool`` names the arms over which the noise is pooled; those that are not there are left out.
+    """
+    first = log_by_seed(evidence, worse, response, guessing=guessing, **where)
+    second = log_by_seed(evidence, better, response, guessing=guessing, **where)
+    noise = None
+    if pool:
+        noise = pooled_noise([gather(evidence, pool, response, **where)])
+    found = difference(first, second, noise)
+    shared = sorted(first.keys() & second.keys())
+    rows = evidence.runs.filter(evidence.runs["family"].is_in([worse, better]) & evidence.runs["seed"].is_in(shared))
+    for column, value in where.items():
+        rows = rows.filter(rows[column] == value)
+    return with_keys(found, tuple(rows["key"].drop_nulls()))
+
+
+def gather(evidence: Evidence, arms: Iterable[str], response: str = "loss", **where: float) -> dict[str, dict[int, float]]:
+    """Log responses by arm and seed, of those arms that have them."""
+    found = {}
+    for arm in arms:
+        try:
+            found[arm] = log_by_seed(evidence, arm, response, **where)
+        except Lacking:
+            continue
+    return found
+
+
+def trend(x: Sequence[float], lines: Sequence[BySeed], noise: Noise | None = None) -> Finding:
+    """Slope of y on x by least squares within each seed, averaged over the seeds that have every x.
+
+    Args:
+        x: a dose of each arm, such as log2 depth.
+        lines: by arm, seed -> y.
+        noise: of one y, pooled; else the scatter of the slopes between seeds.
+    """
+    seeds = sorted(set.intersection(*(set(line) for line in lines)))
+    if not seeds:
+        raise Lacking("no seed has every dose")
+    centred = np.asarray(x, float) - np.mean(x)
+    spread = float(centred @ centred)
+    if spread == 0:
+        raise Lacking("all doses are the same")
+    y = np.array([[line[seed] for line in lines] for seed in seeds])
+    slopes = y @ centred / spread
+    return mean_finding(slopes, None if noise is None else Noise(noise.variance / spread, noise.freedom))
+
+
+def with_keys(found: Finding, keys: tuple[str, ...], **changes: object) -> Finding:
+    """``found`` with the keys of its cells, and other fields replaced."""
+    return replace(found, keys=keys, **changes)
+
+
+def summary(values: BySeed, series: str, x: float | str, panel: str = "") -> dict[str, object]:
+    """A row for a claim's curves: mean of one value a seed with its 95 % interval (none for one seed)."""
+    y = np.array(list(values.values()))
+    mean = float(np.mean(y))
+    row: dict[str, object] = {"panel": panel, "series": series, "x": x, "y": mean, "low": None, "high": None}
+    if len(y) > 1:
+        half = float(student.ppf(0.975, len(y) - 1) * np.std(y, ddof=1) / math.sqrt(len(y)))
+        row |= {"low": mean - half, "high": mean + half}
+    return row

@@ -1,0 +1,93 @@
+"""What claims are judged on: the runs table, the measures, the laws; with clear words for what is not there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from scaling.analysis.claims.claim import Lacking
+from scaling.runs.records import DIVERGED, DONE
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a claim may look at.
+
+    Attributes:
+        runs: the runs table of the study.
+        classes: number of classes K.
+        measures: the tables of measures (``records``), one below the other, or None.
+        fits: laws and verdicts (``fits.json``), or empty.
+    """
+
+    runs: pl.DataFrame
+    classes: int
+    measures: pl.DataFrame | None = None
+    fits: Mapping[str, Any] = field(default_factory=dict)
+
+    def cells(self, arm: str, *, guessing: bool = False, **where: float) -> pl.DataFrame:
+        """The finished cells of ``arm``, of those columns that ``where`` names (images=1000) with those values.
+
+        Args:
+            arm: an entry of the study's families.
+            guessing: diverged cells are kept, with the loss and error of guessing; else they are left out.
+            where: columns and their values; target_params for N, which is never met exactly.
+
+        Raises:
+            Lacking: there is none, with the reason.
+        """
+        rows = self.runs.filter(pl.col("family") == arm)
+        if rows.is_empty():
+            raise Lacking(f"the study has no entry {arm}")
+        for column, value in where.items():
+            rows = rows.filter(pl.col(column) == value)
+        if guessing:
+            lost = pl.col("status") == DIVERGED
+            rows = rows.with_columns(
+                pl.when(lost).then(math.log(self.classes)).otherwise(pl.col("loss")).alias("loss"),
+                pl.when(lost).then(1 - 1 / self.classes).otherwise(pl.col("error")).alias("error"),
+            )
+        kept = rows.filter(pl.col("status").is_in([DONE, DIVERGED] if guessing else [DONE]))
+        if kept.is_empty():
+            place = ", ".join(f"{column} = {value:g}" for column, value in where.items())
+            states = ", ".join(sorted(set(rows["status"]))) or "not in the study"
+            raise Lacking(f"{arm} has no finished run{' at ' * bool(place)}{place} ({states})")
+        return kept
+
+    def by_seed(self, arm: str, response: str = "loss", *, guessing: bool = False, **where: float) -> dict[int, float]:
+        """``response`` by seed of an arm that has one size and data size (or where ``where`` names them).
+
+        Raises:
+            Lacking: there is no such cell, or several of one seed.
+        """
+        rows = self.cells(arm, guessing=guessing, **where)
+        if rows["seed"].n_unique() < len(rows):
+            raise Lacking(f"{arm} has several runs of one seed: its size or data size is to be named")
+        return {seed: value for seed, value in rows.select("seed", response).iter_rows() if value is not None}
+
+    def keys(self, *arms: str, **where: float) -> tuple[str, ...]:
+        """Keys of the finished cells of ``arms``, those that lack cells left out."""
+        rows = self.runs.filter(pl.col("family").is_in(arms) & pl.col("status").is_in([DONE, DIVERGED]))
+        for column, value in where.items():
+            rows = rows.filter(pl.col(column) == value)
+        return tuple(rows["key"])
+
+    def readings(self, measure: str, quantity: str, **where: Any) -> pl.DataFrame:
+        """Rows of the measures' tables.
+
+        Raises:
+            Lacking: there are none.
+        """
+        if self.measures is None:
+            raise Lacking("no measures were made")
+        rows = self.measures.filter((pl.col("measure") == measure) & (pl.col("quantity") == quantity))
+        for column, value in where.items():
+            rows = rows.filter(pl.col(column).is_in(value) if isinstance(value, list | tuple) else pl.col(column) == value)
+        if rows.is_empty():
+            place = ", ".join(f"{column} = {value}" for column, value in where.items())
+            raise Lacking(f"{quantity} of {measure} was not measured{' for ' * bool(place)}{place}")
+        return rows

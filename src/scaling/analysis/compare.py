@@ -1,0 +1,113 @@
+"""Compare families in any table of runs: the same verdicts as a study's, for columns named by the user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from scaling.analysis.checklist_answers import add_checklists
+from scaling.analysis.fits_entries import plain
+from scaling.analysis.ranking import rank_families
+from scaling.analysis.study_statistics import judge
+from scaling.analysis.usable_runs import Cells
+from scaling.laws.any_table.read_table import ROW, Table, TableError, numbers, read_table, require_apart, require_distinct
+from scaling.laws.forms.catalogue import law_for
+from scaling.laws.law_errors import require_count
+
+RESAMPLES = 500
+SEED = "(seed)"
+"""Column of the seeds' numbers."""
+
+
+def compare_table(
+    path: str | Path,
+    *,
+    family: str,
+    n: str,
+    d: str,
+    y: str,
+    kind: str | None = None,
+    seed_column: str | None = None,
+    ceiling: float | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Judge every family of a table and compare all pairs.
+
+    Args:
+        path: CSV or Parquet.
+        family: column of names; kind: column of their kinds.
+        n, d, y: columns of N, D and the response.
+        seed_column: runs of one seed and D share their noise; without it every row counts as the same seed.
+        ceiling: of a bounded response; None fits Chinchilla's form.
+        seed: of starts and resamples.
+        progress: called after each family with the number done and the number of all.
+
+    Returns:
+        ``{"families": [{"family", "fit", "holdout", "verdict"}], "pairs": [...], "verdict": [sentences]}``.
+
+    Raises:
+        TableError: for a bad table, or a family of two kinds.
+        InputError: for a setting out of range.
+    """
+    require_count("seed", seed)
+    law = law_for("chinchilla" if ceiling is None else "bounded", {"N": n, "D": d}, ceiling)
+    require_apart(n=n, d=d, y=y, family=family)
+    labels = [family, *([kind] if kind else []), *([seed_column] if seed_column else [])]
+    table = read_table(path, [n, d, y], labels)
+    for column in (n, d):
+        require_distinct(table, column)
+    if kind is not None:
+        _require_one_kind(table, family, kind)
+    if seed_column is not None:
+        numbered = pl.col(seed_column).rank("dense").cast(pl.Float64)
+        table = Table(table.path, table.frame.with_columns(numbered.alias(SEED)))
+    families = [_cells(str(name), rows, n, d, y, kind) for (name,), rows in table.frame.group_by(family, maintain_order=True)]
+    part, judged, skills = judge(families, law, seed=seed, resamples=RESAMPLES, progress=progress)
+    told = {"response": f"column {y} of {Path(path).name}", "counting": f"N is column {n}, D is column {d}"}
+    add_checklists(part, judged, skills, {cells.family: told for cells in families})
+    ranked = rank_families(judged, skills, part["fits"])
+    for entry in part["fits"]:
+        del entry["draws"]
+    return plain(
+        {
+            "families": [
+                {
+                    "family": verdict["family"],
+                    "fit": fit_,
+                    "holdout": [h for h in part["holdout"] if h["family"] == verdict["family"]],
+                    "verdict": verdict,
+                }
+                for fit_, verdict in zip(part["fits"], ranked["verdicts"], strict=True)
+            ],
+            "pairs": ranked["pairs"],
+            "verdict": ranked["summary"],
+        }
+    )
+
+
+def _require_one_kind(table: Table, family: str, kind: str) -> None:
+    """Raise TableError if a family has two kinds."""
+    kinds = table.frame.group_by(family, maintain_order=True).agg(pl.col(kind).unique(maintain_order=True))
+    for name, own in kinds.iter_rows():
+        if len(own) > 1:
+            raise TableError(f"{table.path}: column {kind}: {name} has more than one: {', '.join(own)}")
+
+
+def _cells(name: str, rows: pl.DataFrame, n: str, d: str, y: str, kind: str | None) -> Cells:
+    return Cells(
+        name,
+        str(rows[kind][0]) if kind else "",
+        y,
+        [f"row {row}" for row in rows[ROW]],
+        numbers(rows, n),
+        numbers(rows, d),
+        rows[SEED].to_numpy() if SEED in rows.columns else np.zeros(rows.height),
+        numbers(rows, y),
+        np.full(rows.height, np.nan),
+        [],
+    )

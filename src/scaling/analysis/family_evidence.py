@@ -1,0 +1,189 @@
+"""From cells to evidence: the fit of every family, its resamples, and its skill at predicting larger cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling.analysis.usable_runs import Cells
+from scaling.laws.fitting.holdout import Origin, Split, predict_splits, rolling_splits
+from scaling.laws.fitting.solver import Fit, fit
+from scaling.laws.forms.law import Law
+from scaling.laws.forms.terms import Floats
+from scaling.laws.intervals.bootstrap import refit
+from scaling.laws.intervals.noise import Noise, Residuals, draw_noise, estimate_noise, seed_variance
+
+HOLDOUT_DRAWS = 200
+"""Resamples of the table at which the held-out prediction is made again."""
+
+ENOUGH_REPEATS = 10
+"""Degrees of freedom between seeds from which on the noise is read off them rather than off the residuals, which hold the
+law's misfit too (the contrasts of skill carry the error of so few)."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A family's fit of one response, and resamples of it.
+
+    Attributes:
+        cells: what was fitted.
+        found: the fit.
+        noise: of all families together.
+        draws: coordinates [B, p] of refits to resamples with the spread of the residuals; None where nothing was fitted.
+        lawful: log responses [B, n] of a family that follows this law, with the noise between seeds where it is known.
+        spreads: log of the noise that each of these would be judged by, over the noise that it was drawn with [B].
+    """
+
+    cells: Cells
+    found: Fit
+    noise: Noise
+    draws: Floats | None
+    lawful: Floats | None
+    spreads: Floats | None
+
+
+@dataclass(frozen=True)
+class Held:
+    """Held-out predictions from one kind of origin.
+
+    Attributes:
+        origin: params, images or both.
+        rows: cells predicted, as rows of the family's cells.
+        observed, predicted, persistence: log responses [m].
+        squares: sums of squared errors of prediction and persistence, [2]; drawn: of the resamples, [2, B].
+        reason: why there are no predictions, or None.
+    """
+
+    origin: Origin
+    rows: np.ndarray
+    observed: Floats
+    predicted: Floats
+    persistence: Floats
+    squares: Floats
+    drawn: Floats
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Skill:
+    """Skill over all origins together: 1 - RMSE / RMSE of persistence.
+
+    Attributes:
+        value: the skill, or None.
+        draws: of log(1 - skill), from the resamples.
+        reason: why there is no value.
+    """
+
+    value: float | None
+    draws: Floats | None
+    reason: str | None
+
+
+def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples: int) -> Iterator[Judged]:
+    """Fit each family, learn the noise from all residuals together, fit again with its weights, and resample.
+
+    The resamples of different families share the draws of each (seed, D), so that their differences are paired. Families
+    come one after the other, so that whoever asks for many need not hold the resamples of all at once.
+    """
+
+    def fitted(cells: Cells, weights: Floats | None) -> Fit:
+        return fit(law, {"N": cells.params, "D": cells.images}, cells.y, weights, delta=None, seed=seed)
+
+    first = [fitted(cells, None) for cells in families]
+    noise = estimate_noise([left_over(cells, found) for cells, found in zip(families, first, strict=True) if found.parameters])
+    shared = shared_draws(families, seed, resamples)
+    for index, cells in enumerate(families):
+        found = fitted(cells, noise.weights(cells.images) if len(cells.keys) else None)
+        if not found.parameters:
+            yield Judged(cells, found, noise, None, None, None)
+            continue
+        group = left_over(cells, found)
+        errors = draw_noise(group, noise, shared, np.random.default_rng([seed, index]), resamples)
+        variance, repeats = seed_variance(group, cells.params, noise)
+        clean = found.log_y - found.residuals
+        draws = refit(found, clean + errors)
+        if repeats >= ENOUGH_REPEATS:
+            lawful = draw_noise(group, noise, shared, np.random.default_rng([seed, index]), resamples, variance)
+            spreads = _seed_spreads(group, cells.params, noise, lawful)
+        else:
+            lawful, spreads = errors, _spreads(found, draws, clean + errors, noise.weights(cells.images))
+        yield Judged(cells, found, noise, draws, clean + lawful, spreads - np.median(spreads))
+
+
+def _spreads(found: Fit, draws: Floats, log_y: Floats, weights: Floats) -> Floats:
+    """Log of the root mean square of what each refit leaves over, [B]."""
+    left = log_y - found.law.log_values(draws, found.logs)
+    return 0.5 * np.log(np.mean(weights * left**2, axis=1))
+
+
+def _seed_spreads(group: Residuals, params: Floats, noise: Noise, errors: Floats) -> Floats:
+    """Log of the spread between seeds that each draw of errors shows, [B]."""
+    shown = [seed_variance(group._replace(residuals=row), params, noise)[0] for row in errors]
+    return 0.5 * np.log(np.maximum(shown, 1e-300))
+
+
+def left_over(cells: Cells, found: Fit) -> Residuals:
+    """What a fit leaves over, with its gradient, in coordinates centred at 0."""
+    theta = found.law.shifted(found.theta[None], -found.centre)
+    jacobian = found.law.evaluate(theta, found.logs + found.centre).gradient()[0]
+    return Residuals(found.residuals, cells.images, cells.seeds, jacobian)
+
+
+def shared_draws(families: Sequence[Cells], seed: int, resamples: int) -> dict[tuple[float, float], Floats]:
+    """Standard normal draws [B] of every (seed, D) of the study."""
+    rng = np.random.default_rng(seed)
+    places = sorted({(float(s), float(d)) for cells in families for s, d in zip(cells.seeds, cells.images, strict=True)})
+    return {place: rng.standard_normal(resamples) for place in places}
+
+
+def hold_out(one: Judged, origin: Origin) -> Held:
+    """Predict the larger cells of a family from its smaller ones, and again for its resamples."""
+    cells, found = one.cells, one.found
+    splits = rolling_splits(found.law, cells.params, cells.images, cells.seeds, origin) if found.parameters else []
+    if not splits:
+        n, d = len(np.unique(cells.params)), len(np.unique(cells.images))
+        nothing = np.zeros(0)
+        reason = f"too few cells: {n} sizes x {d} data sizes leave no grid to learn from and one to predict"
+        return Held(origin, nothing.astype(int), nothing, nothing, nothing, np.zeros(2), np.zeros((2, 0)), reason)
+    predicted = _predict(one, splits, found.log_y[None], alone=False)[0]
+    rows = np.concatenate([split.test for split in splits])
+    nearest = np.concatenate([split.nearest for split in splits])
+    observed, persistence = found.log_y[rows], found.log_y[nearest]
+    again = one.lawful[:HOLDOUT_DRAWS]
+    errors = _predict(one, splits, again, alone=True) - again[:, rows]
+    drawn = np.stack([np.sum(errors**2, axis=1), np.sum((again[:, nearest] - again[:, rows]) ** 2, axis=1)])
+    squares = np.array([np.sum((predicted - observed) ** 2), np.sum((persistence - observed) ** 2)])
+    return Held(origin, rows, observed, predicted, persistence, squares, drawn, None)
+
+
+def _predict(one: Judged, splits: list[Split], log_y: Floats, *, alone: bool) -> Floats:
+    cells, found = one.cells, one.found
+    weights = one.noise.weights(cells.images)
+    return predict_splits(
+        found.law,
+        cells.params,
+        cells.images,
+        log_y,
+        weights,
+        found.delta,
+        splits,
+        warm=found.theta,
+        warm_centre=found.centre,
+        alone=alone,
+    )
+
+
+def skill_of(held: Sequence[Held]) -> Skill:
+    """Skill of several kinds of origin together: their squared errors are summed."""
+    kept = [one for one in held if one.reason is None]
+    if not kept:
+        return Skill(None, None, held[0].reason)
+    squares, drawn = sum(one.squares for one in kept), sum(one.drawn for one in kept)
+    return Skill(1.0 - float(np.sqrt(squares[0] / squares[1])), log_ratio(drawn), None)
+
+
+def log_ratio(squares: Floats) -> Floats:
+    """log(RMSE / RMSE of persistence) of sums of squares [2, ...]: symmetric where skill is not."""
+    return 0.5 * np.log(np.maximum(squares[0], 1e-300) / np.maximum(squares[1], 1e-300))

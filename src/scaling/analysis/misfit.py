@@ -1,0 +1,90 @@
+"""How far a law lies from what a family did, beyond the noise between seeds: a size with an interval, and a margin.
+
+A test of lack of fit punishes low noise and many seeds, since every law is wrong somewhere. What matters is the size of the
+misfit: it is small where the whole interval lies below a margin fixed beforehand (equivalence), not where a test is silent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import chi2
+from scipy.stats import f as fisher
+
+from scaling.laws.forms.terms import Floats
+
+MARGIN = 0.03
+"""Log units, about 3 % of the response: half of what a learning rate off by a factor of 3 costs, so less than a comparison of
+families could read as a difference (assumption)."""
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Root mean square distance of the law from the cells' expected log response.
+
+    Attributes:
+        rms: estimate; 0 where seeds differ by more than cells do.
+        interval: 95 %.
+        verdict: "within margin", "beyond margin" or "cannot tell".
+        sentence: the same in words.
+    """
+
+    rms: float
+    interval: tuple[float, float]
+    verdict: str
+    sentence: str
+
+
+def measure_misfit(
+    residuals: Floats, params: Floats, images: Floats, seeds: Floats, weights: Floats, parameters: int
+) -> Misfit | None:
+    """Misfit from what a fit leaves over between cells and within them; None with fewer cells than parameters + 1.
+
+    The residuals' mean square between cells estimates noise + n0 misfit^2 (n0: seeds a cell), that within cells the noise;
+    the interval is Williams's (1962, Biometrika 49, 278). What all cells of one (seed, D) share is taken out of the noise
+    within: a fit in D absorbs most of it, so that it would hide a misfit between cells; what is not absorbed counts as misfit.
+    Without repeated seeds all that is left over bounds the misfit.
+
+    Args:
+        residuals: log observed less log predicted, [n].
+        params, images, seeds: N, D and seed, [n].
+        weights: inverse variances of the noise with mean 1, [n].
+        parameters: fitted to them.
+    """
+    scaled = residuals * np.sqrt(weights)
+    _, cell, counts = np.unique(np.column_stack([params, images]), axis=0, return_inverse=True, return_counts=True)
+    cell = cell.ravel()
+    _, place = np.unique(np.column_stack([seeds, images]), axis=0, return_inverse=True)
+    design = np.concatenate(
+        [cell[:, None] == np.arange(len(counts)), place.reshape(-1, 1) == np.arange(place.max() + 1)], axis=1
+    )
+    solution, _, rank, _ = np.linalg.lstsq(design.astype(float), scaled, rcond=None)
+    between, within = len(counts) - parameters, len(scaled) - int(rank)
+    if between < 1:
+        return None
+    means = np.bincount(cell, scaled) / counts
+    left = float(np.sum(counts * means**2))
+    each = (len(scaled) - float(np.sum(counts**2)) / len(scaled)) / (len(counts) - 1)
+    tail = (1 - LEVEL) / 2
+    if within < 1:
+        high = float(np.sqrt(left / chi2.ppf(tail, between)))
+        return _judged(float(np.sqrt(left / between)), (0.0, high), "seed noise included, since no cell has two seeds")
+    noise = float(np.sum((scaled - design @ solution) ** 2)) / within
+    ratio = left / between / max(noise, 1e-300)
+    low, high = (
+        left / (each * chi2.ppf(q, between)) * max(1.0 - fisher.ppf(q, between, within) / ratio, 0.0) for q in (1 - tail, tail)
+    )
+    rms = float(np.sqrt(max(left / between - noise, 0.0) / each))
+    return _judged(rms, (float(np.sqrt(low)), float(np.sqrt(high))), "beyond seed noise")
+
+
+def _judged(rms: float, interval: tuple[float, float], what: str) -> Misfit:
+    low, high = interval
+    size = f"{rms:.1%} [{low:.1%}, {high:.1%}] {what}"
+    if high <= MARGIN:
+        return Misfit(rms, interval, "within margin", f"its law fits to within {MARGIN:.0%}: misfit {size}")
+    if low > MARGIN:
+        return Misfit(rms, interval, "beyond margin", f"its law misses by more than {MARGIN:.0%}: misfit {size}")
+    return Misfit(rms, interval, "cannot tell", f"cannot tell whether its law fits to within {MARGIN:.0%}: misfit {size}")

@@ -1,0 +1,38 @@
+"""The laws and the claims of one of our own studies, from its runs table and what was measured for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from scaling.analysis.claims import Evidence, judge_claims, load_claims
+from scaling.analysis.study_statistics import fit_study
+from scaling.runs.resolve import read_measures
+from scaling.study.layout import Layout
+from scaling.study.schema import Study
+from scaling.study.study_images import image_spec
+
+
+def fit_laws(study: Study, runs: pl.DataFrame, most: int | None = None) -> dict[str, Any]:
+    """What fits.json holds: the laws of those entries of the study that get one, and their verdicts.
+
+    Args:
+        study: its settings.
+        runs: its runs table.
+        most: resamples at most; None for the study's own number.
+    """
+    resamples = study.laws.bootstrap if most is None else min(most, study.laws.bootstrap)
+    lawful = runs.filter(pl.col("family").is_in(study.lawful()))
+    return fit_study(lawful, classes=image_spec(study).classes, seed=study.laws.seed, bootstrap=resamples)
+
+
+def judge_own_claims(study: Study, layout: Layout, runs: pl.DataFrame, fits: dict[str, Any]) -> list[dict[str, Any]]:
+    """What claims.json holds: the verdicts on the claims that the study tests.
+
+    Args:
+        study: its settings; layout: where its measures lie.
+        runs: its runs table; fits: its laws.
+    """
+    evidence = Evidence(runs, image_spec(study).classes, read_measures(layout), fits)
+    return judge_claims(load_claims(study.tested()), evidence)

@@ -1,0 +1,116 @@
+"""Does a power law with a floor predict larger cells better than its rivals do?
+
+Every rival is fitted and held out at the same rolling origins as the law. One family's handful of held-out cells cannot tell
+two forms apart; over the families together, the mean log ratio of their errors has an interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from scaling.analysis.family_evidence import Judged
+from scaling.laws.fitting.holdout import ORIGINS, Split, predict_splits, rolling_splits, root_mean_square
+from scaling.laws.fitting.solver import Fit, fit
+from scaling.laws.forms import known_laws as forms
+from scaling.laws.forms.law import Law
+
+LEVEL = 0.95
+
+
+def rivals(law: Law, ceiling: float) -> tuple[Law, ...]:
+    """Forms of N and D that a law has to beat: no floor, coupled, no power at all, and the other answer to a ceiling.
+
+    Args:
+        law: the law itself.
+        ceiling: of the response: ln K for a loss, (K - 1) / K for an error rate.
+    """
+    other = forms.bounded(ceiling) if law.ceiling is None else forms.chinchilla()
+    return (forms.powers(), forms.kaplan(), forms.logarithms(), forms.exponentials(), other)
+
+
+def compare_forms(judged: Sequence[Judged], response: str, ceiling: float) -> list[dict[str, Any]]:
+    """One entry a rival: ``{"response", "law", "rival", "formula", "families", "ratio", "interval", "sentence"}``.
+
+    ``families`` holds for each family the root mean square log error of the law and of the rival over all held-out cells, or
+    the reason why there is none; ``ratio`` is the geometric mean over families of the rival's error over the law's.
+    """
+    fitted = [one for one in judged if one.found.parameters]
+    if not fitted:
+        return []
+    law = fitted[0].found.law
+    held = {one.cells.family: _held_out(one) for one in fitted}
+    own = {one.cells.family: _error(one, held[one.cells.family], one.found) for one in fitted}
+    entries = []
+    for rival in rivals(law, ceiling):
+        families = {one.cells.family: _score(one, held[one.cells.family], own[one.cells.family], rival) for one in fitted}
+        entries.append(_entry(response, law, rival, families))
+    return entries
+
+
+def _held_out(one: Judged) -> list[Split]:
+    """The splits of all origins, at which every rival can be fitted: none has more parameters than the law."""
+    cells = one.cells
+    return [
+        split for origin in ORIGINS for split in rolling_splits(one.found.law, cells.params, cells.images, cells.seeds, origin)
+    ]
+
+
+def _error(one: Judged, splits: list[Split], found: Fit) -> float | None:
+    """Root mean square log error of a form over all held-out cells; None without any."""
+    if not splits:
+        return None
+    cells = one.cells
+    predicted = predict_splits(
+        found.law,
+        cells.params,
+        cells.images,
+        one.found.log_y[None],
+        one.noise.weights(cells.images),
+        one.found.delta,
+        splits,
+        warm=found.theta,
+        warm_centre=found.centre,
+        alone=False,
+    )[0]
+    test = np.concatenate([split.test for split in splits])
+    return float(root_mean_square(predicted - one.found.log_y[test]))
+
+
+def _score(one: Judged, splits: list[Split], own: float | None, rival: Law) -> dict[str, Any]:
+    score: dict[str, Any] = {"rmse_log": None, "law_rmse_log": own, "reason": None}
+    if own is None:
+        return score | {"reason": "too few cells to hold any out"}
+    cells = one.cells
+    found = fit(rival, {"N": cells.params, "D": cells.images}, cells.y, one.noise.weights(cells.images), delta=None)
+    if not found.parameters:
+        return score | {"reason": f"{rival.name} could not be fitted: {next(iter(found.reasons.values()))}"}
+    error = _error(one, splits, found)
+    if not np.isfinite(error):
+        return score | {"reason": f"{rival.name} predicts a response below 0"}
+    return score | {"rmse_log": error}
+
+
+def _entry(response: str, law: Law, rival: Law, families: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    known = [f for f in families.values() if f["rmse_log"] is not None]
+    logs = np.log([f["rmse_log"] / f["law_rmse_log"] for f in known])
+    entry: dict[str, Any] = {
+        "response": response,
+        "law": law.name,
+        "rival": rival.name,
+        "formula": rival.formula,
+        "families": dict(families),
+        "ratio": float(np.exp(logs.mean())) if len(logs) else None,
+        "interval": None,
+    }
+    if len(logs) < 2:
+        return entry | {"sentence": f"Cannot compare {law.name} with {rival.name}: {len(logs)} families could be scored."}
+    half = student.ppf(0.5 + LEVEL / 2, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
+    low, high = np.exp([logs.mean() - half, logs.mean() + half])
+    size = f"its error on held-out cells is {entry['ratio']:.2f} [{low:.2f}, {high:.2f}] times that of {law.name}"
+    size += f" over {len(logs)} families"
+    verdict = "predicts worse" if low > 1 else "predicts better" if high < 1 else "cannot be told apart"
+    return entry | {"interval": [float(low), float(high)], "sentence": f"{rival.name} {verdict}: {size}."}

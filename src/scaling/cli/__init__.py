@@ -1,0 +1,5 @@
+"""The command line: ``scaling COMMAND``."""
+
+from scaling.cli.commands import main
+
+__all__ = ["main"]

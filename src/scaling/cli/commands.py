@@ -1,0 +1,191 @@
+"""The command line: ``scaling plan | calibrate | prepare | report | status``, and all that is added from beside.
+
+What a study's jobs run, ``scaling tune | train | collect | measure | complete``, is in ``scaling.cli.job_commands``; what fits laws,
+``scaling fit | extrapolate | compare | forecast``, in ``scaling.cli.table_commands``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scaling.cli import job_commands as cli_jobs
+from scaling.cli import table_commands as cli_tables
+from scaling.cli.options import DEFAULT_STUDY, StudyPath
+from scaling.cli.table_commands import say
+from scaling.runs.store import ForeignRecord
+from scaling.study.check import open_study
+from scaling.study.layout import Layout
+from scaling.study.schema import Study
+from scaling.study.study_file import StudyError, schema_text
+
+app = typer.Typer(
+    help="Scaling-law studies of vision models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+"""Errors that are the disk's or its owner's, not the program's."""
+LOOK_SECONDS = 2.0
+"""Least time between two looks of `scaling status`."""
+
+
+@app.command()
+def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """What running a study would cost now: sizes, cells new and stored, FLOP, time on this machine."""
+    from scaling.jobs.plan import known_paces, make_plan
+    from scaling.report.plan_table import print_plan
+    from scaling.study.study_images import image_spec
+
+    study = open_study(study_path)
+    layout = Layout(study.name)
+    if known_paces(study, layout, image_spec(study)) is None:
+        say("measuring this machine's speed, once")
+        _calibrate(study, layout, layout.speed, keep=False)
+    found = make_plan(study, layout)
+    if output_json:
+        sums = {"new": found.new, "core_seconds": found.core_seconds, "jobs": found.jobs}
+        print(json.dumps(asdict(found) | sums, indent=1))
+    else:
+        print_plan(found, study, os.cpu_count() or 1)
+
+
+@app.command()
+def calibrate(study_path: StudyPath = DEFAULT_STUDY) -> None:
+    """Measure how fast this machine trains the families of a study, into the file that its jobs.calibration names.
+
+    What the file holds is kept, and what it lacks is added: jobs are sized by it. To measure anew, remove it.
+    """
+    study = open_study(study_path, calibrated=False)
+    path = study.jobs.calibration
+    _calibrate(study, Layout(study.name), path, keep=True)
+    say(f"{path}: keep it for as long as the study is trained, its jobs are sized by it")
+
+
+def _calibrate(study: Study, layout: Layout, path: Path, keep: bool) -> None:
+    """Measure into ``path``; with ``keep`` a file of another machine is refused, else it is made anew."""
+    from scaling.jobs.calibrate import calibrate as measure
+    from scaling.jobs.calibration import CalibrationError, read_calibration, write_calibration
+    from scaling.models.ladder import Ladders
+    from scaling.study.study_images import image_spec
+    from scaling.training.device import detect
+
+    device = detect(study.device, study.precision)
+    try:
+        known = read_calibration(path)
+    except CalibrationError:
+        if keep:
+            raise
+        known = None
+    here = (device.kind, device.precision, device.machine)
+    if known is not None and (known.device, known.precision, known.machine) != here:
+        if keep:
+            raise CalibrationError(f"{path} is of {known}, this is {', '.join(here)}; name another file by jobs.calibration")
+        known = None
+    image = image_spec(study)
+    write_calibration(measure(study, Ladders(layout.ladders), image, device, known, say), path)
+
+
+@app.command()
+def prepare(study_path: StudyPath = DEFAULT_STUDY) -> None:
+    """Put the study's images into one file, checked and ready to be mapped into memory."""
+    from scaling.data import prepare as prepare_data
+    from scaling.study.study_images import data_settings
+
+    study = open_study(study_path)
+    say(f"images: {prepare_data(data_settings(study), Layout(study.name).data)}")
+
+
+@app.command()
+def report(study_path: StudyPath = DEFAULT_STUDY) -> None:
+    """Write the report of a study from what is there now, marked as partial where cells are missing."""
+    from scaling.report.plan_table import print_claims
+    from scaling.report.study_report import write_report
+
+    study = open_study(study_path)
+    written = write_report(study, study_path, Layout(study.name), say)
+    if written.claims:
+        print_claims(written.claims)
+    say(f"report: {written.page}")
+
+
+@app.command()
+def status(
+    study_path: StudyPath = DEFAULT_STUDY,
+    once: Annotated[bool, typer.Option("--once", help="print once and end, as where stdout is no terminal")] = False,
+    output_json: Annotated[bool, typer.Option("--json", help="print once, as JSON")] = False,
+) -> None:
+    """What the cells of a study are doing now; jobs are not disturbed. Ends with Ctrl-C, or when all cells are done."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from scaling.jobs.status import Watcher
+    from scaling.report.live_status import as_data, render
+
+    study = open_study(study_path)
+    watcher = Watcher(study, Layout(study.name))
+    console = Console(highlight=False)
+    if output_json:
+        print(json.dumps(as_data(watcher.look()), indent=1))
+        return
+    if once or not console.is_terminal:
+        console.print(render(watcher.look()))
+        return
+    with contextlib.suppress(KeyboardInterrupt), Live(console=console, screen=False, auto_refresh=False) as live:
+        while True:
+            began = time.monotonic()
+            found = watcher.look()
+            live.update(render(found, console.height), refresh=True)
+            if found.ended:
+                return
+            time.sleep(max(LOOK_SECONDS, 5 * (time.monotonic() - began)))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a study file, for editors (kept in workflow/schemas)."""
+    print(schema_text(), end="")
+
+
+cli_jobs.add_to(app)
+cli_tables.add_to(app)
+
+
+def main() -> None:
+    """Run the command line; what a user did wrong is said in a line, with exit code 2, what the disk refuses with 1."""
+    from scaling.data import DataError
+    from scaling.jobs.calibration import CalibrationError
+    from scaling.models.ladder import SizeError
+    from scaling.runs.fingerprint import CodeError
+    from scaling.runs.resolve import DamagedTuning
+    from scaling.training.device import DeviceError
+
+    try:
+        app(standalone_mode=True)
+    except (StudyError, CodeError, CalibrationError, DataError, SizeError, DeviceError) as error:
+        say(str(error))
+        sys.exit(2)
+    except (ForeignRecord, DamagedTuning) as error:
+        say(str(error))
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in DISK_REFUSES or not error.filename:
+            raise
+        words = str(error.strerror)
+        say(words if str(error.filename) in words else f"{error.filename}: {words}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""What the commands take: options with their help, and how those of several parts are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scaling.laws.forms.catalogue import NAMES
+from scaling.laws.law_errors import InputError
+
+CEILING_HELP = (
+    "limit of a bounded response, for the laws bounded and power-bounded and for auto: chance, which for K classes is "
+    "(K - 1) / K of an error rate (0.9 for 10 classes) and ln K of a cross-entropy (2.303 for 10)"
+)
+
+DEFAULT_STUDY = Path("config.yaml")
+StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="a study file")]
+Cores = Annotated[int | None, typer.Option(help="cells trained at a time on a CPU (default: a core each)")]
+MachineCores = Annotated[int | None, typer.Option(help="cells that all jobs together train at a time on GPUs")]
+MemoryMb = Annotated[int | None, typer.Option(help="memory in MB that the job asked for, for its note (Slurm says it itself)")]
+Minutes = Annotated[float | None, typer.Option(help="minutes that the job asked for, for its note")]
+
+TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="a .csv, .csv.gz or .parquet file, one row a run")]
+TableOrStudy = Annotated[Path, typer.Argument(metavar="TABLE|STUDY", help="a .csv or .parquet table, or a .yaml study")]
+
+LawName = Annotated[
+    str,
+    typer.Option("--law", metavar="NAME", help=f"{', '.join(NAMES)}, or auto: the one that predicts larger rows best"),
+]
+GridLawName = Annotated[str, typer.Option("--law", metavar="NAME", help="a law of N and D")]
+SizeColumn = Annotated[str | None, typer.Option("--n", metavar="COL", help="column of N, the model's size")]
+DataColumn = Annotated[str | None, typer.Option("--d", metavar="COL", help="column of D, the data's size")]
+OneColumn = Annotated[str | None, typer.Option("--x", metavar="COL", help="column of the one variable, instead of --n and --d")]
+Response = Annotated[str | None, typer.Option("--y", metavar="COL", help="column of the response: a loss, an error rate")]
+Groups = Annotated[list[str] | None, typer.Option("--by", metavar="COL,...", help="columns whose values make the groups")]
+SplitColumn = Annotated[
+    str | None, typer.Option("--split", metavar="COL", help="column with train or test; other rows are left out, and counted")
+]
+FamilyColumn = Annotated[str | None, typer.Option("--family", metavar="COL", help="column of the families' names")]
+KindColumn = Annotated[str | None, typer.Option("--kind", metavar="COL", help="column of the families' kinds")]
+SeedColumn = Annotated[
+    str | None,
+    typer.Option("--seed-column", metavar="COL", help="column of seeds: runs of one seed and D share their data's noise"),
+]
+FlopColumn = Annotated[
+    str | None, typer.Option("--flop", metavar="COL", help="column of training compute, where it is not 6 N D")
+]
+Estimator = Annotated[
+    str,
+    typer.Option("--estimator", metavar="NAME", help="auto (a stack of laws), m1, m2, m3, m4, bnsl, or the name of a law"),
+]
+Delta = Annotated[
+    str,
+    typer.Option("--delta", metavar="VALUE|auto", help="Huber's, in log units; auto: 1.345 times the spread of the residuals"),
+]
+DropLargest = Annotated[
+    int,
+    typer.Option(
+        "--drop-largest", metavar="COUNT", help="rows with the largest response to leave out, in each group; they are listed"
+    ),
+]
+Bootstrap = Annotated[
+    int, typer.Option("--bootstrap", metavar="COUNT", help="pair resamples for errors and intervals; 0: profile likelihood")
+]
+Starts = Annotated[int, typer.Option("--starts", metavar="COUNT", help="random starts of the search")]
+Places = Annotated[list[str] | None, typer.Option("--at", metavar="N,D", help="what response here? may be repeated")]
+Budgets = Annotated[
+    list[float] | None, typer.Option("--budget", metavar="FLOP", help="what N and D for this compute? may be repeated")
+]
+Targets = Annotated[
+    list[float] | None, typer.Option("--target", metavar="VALUE", help="what compute for this response? may be repeated")
+]
+Ceiling = Annotated[float | None, typer.Option("--ceiling", metavar="VALUE", help=CEILING_HELP)]
+Seed = Annotated[int, typer.Option("--seed", help="of random starts and resamples")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a page")]
+
+
+def columns_of(by: list[str] | None) -> list[str]:
+    """Columns of --by, which may be repeated or hold commas."""
+    return list(dict.fromkeys(name.strip() for part in by or () for name in part.split(",")))
+
+
+def delta_of(text: str) -> float | None:
+    """Huber's delta, or None for auto.
+
+    Raises:
+        InputError: for anything but auto or a number.
+    """
+    if text == "auto":
+        return None
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError(f"--delta is {text!r}; it must be a positive number or auto") from error
+
+
+def place_of(text: str) -> tuple[float, float]:
+    """N and D of --at.
+
+    Raises:
+        InputError: for anything but two numbers.
+    """
+    try:
+        size, data = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"--at is {text!r}; it must be two numbers, N,D") from error
+    return size, data

@@ -1,0 +1,263 @@
+"""The commands that fit laws to any table of runs: ``scaling fit | extrapolate | compare | forecast``; none imports torch.
+
+Results go to standard output, as a page for people or with --json as JSON; everything else goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from scaling.cli import options
+from scaling.cli.options import DEFAULT_STUDY
+from scaling.laws.law_errors import InputError
+from scaling.study.check import open_study
+from scaling.study.layout import Layout
+
+STUDY_ENDINGS = (".yaml", ".yml")
+
+
+def fit(
+    context: typer.Context,
+    path: options.TableOrStudy = DEFAULT_STUDY,
+    law: options.LawName = "chinchilla",
+    n: options.SizeColumn = None,
+    d: options.DataColumn = None,
+    x: options.OneColumn = None,
+    y: options.Response = None,
+    by: options.Groups = None,
+    delta: options.Delta = "1e-3",
+    drop_largest: options.DropLargest = 0,
+    bootstrap: options.Bootstrap = 0,
+    starts: options.Starts = 16,
+    ceiling: options.Ceiling = None,
+    seed: options.Seed = 42,
+    as_json: options.AsJson = False,
+) -> None:
+    """Fit a law to a table, or to each group of it; given a study, fit the laws of the study to its runs.
+
+    Every fit comes with its status, a certificate of the optimum, and intervals or the reason why there are none.
+    """
+    if path.name.endswith(STUDY_ENDINGS):
+        _refuse_table_options(context, path)
+        _fit_study(path)
+        return
+    with _one_line():
+        from scaling.laws.any_table.describe import fit_table
+
+        _require(path, {"--y": y})
+        with _progress(f"fitting {path.name}") as progress:
+            entries = fit_table(
+                path,
+                y=y,
+                law=law,
+                n=n,
+                d=d,
+                x=x,
+                by=options.columns_of(by),
+                delta=options.delta_of(delta),
+                drop_largest=drop_largest,
+                bootstrap=bootstrap,
+                seed=seed,
+                starts=starts,
+                ceiling=ceiling,
+                progress=progress,
+            )
+    _show(entries, as_json, "print_fits")
+
+
+def extrapolate(
+    path: options.TablePath,
+    n: options.SizeColumn = None,
+    d: options.DataColumn = None,
+    x: options.OneColumn = None,
+    y: options.Response = None,
+    split: options.SplitColumn = None,
+    by: options.Groups = None,
+    estimator: options.Estimator = "auto",
+    ceiling: options.Ceiling = None,
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Fit the rows marked train, predict those marked test, and say how far off the predictions are."""
+    with _one_line():
+        from scaling.laws.any_table.extrapolate import extrapolate_table
+
+        _require(path, {"--y": y, "--split": split})
+        with _progress(f"extrapolating {path.name}") as progress:
+            result = extrapolate_table(
+                path,
+                y=y,
+                split=split,
+                x=x,
+                n=n,
+                d=d,
+                by=options.columns_of(by),
+                estimator=estimator,
+                ceiling=ceiling,
+                seed=seed,
+                progress=progress,
+            )
+    _show(result, as_json, "print_extrapolation")
+
+
+def compare(
+    path: options.TablePath,
+    family: options.FamilyColumn = None,
+    kind: options.KindColumn = None,
+    n: options.SizeColumn = None,
+    d: options.DataColumn = None,
+    y: options.Response = None,
+    seed_column: options.SeedColumn = None,
+    ceiling: options.Ceiling = None,
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Say which families follow their law: how well each predicts its larger runs, its exponents, and every pair compared."""
+    with _one_line():
+        from scaling.analysis.compare import compare_table
+
+        _require(path, {"--family": family, "--n": n, "--d": d, "--y": y})
+        with _progress(f"comparing {path.name}") as progress:
+            result = compare_table(
+                path,
+                family=family,
+                kind=kind,
+                n=n,
+                d=d,
+                y=y,
+                seed_column=seed_column,
+                ceiling=ceiling,
+                seed=seed,
+                progress=progress,
+            )
+    _show(result, as_json, "print_comparison")
+
+
+def forecast(
+    path: options.TablePath,
+    law: options.GridLawName = "chinchilla",
+    n: options.SizeColumn = None,
+    d: options.DataColumn = None,
+    y: options.Response = None,
+    at: options.Places = None,
+    budget: options.Budgets = None,
+    target: options.Targets = None,
+    flop: options.FlopColumn = None,
+    delta: options.Delta = "auto",
+    drop_largest: options.DropLargest = 0,
+    ceiling: options.Ceiling = None,
+    seed: options.Seed = 42,
+    as_json: options.AsJson = False,
+) -> None:
+    """Ask a fitted law: what loss at this N and D, what N and D for this budget, what budget for this loss."""
+    with _one_line():
+        from scaling.laws.any_table.forecast import forecast_table
+
+        _require(path, {"--n": n, "--d": d, "--y": y})
+        with _progress(f"fitting {path.name}"):
+            result = forecast_table(
+                path,
+                n=n,
+                d=d,
+                y=y,
+                law=law,
+                ceiling=ceiling,
+                flop=flop,
+                delta=options.delta_of(delta),
+                drop_largest=drop_largest,
+                at=[options.place_of(text) for text in at or ()],
+                budgets=budget or (),
+                targets=target or (),
+                seed=seed,
+            )
+    _show(result, as_json, "print_forecast")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (fit, extrapolate, compare, forecast):
+        app.command()(command)
+
+
+def _fit_study(path: Path) -> None:
+    """Fit the laws of a study to its runs table, and judge the claims that it tests."""
+    import polars as pl
+
+    from scaling.analysis.own_study import fit_laws, judge_own_claims
+    from scaling.runs.store import write_atomic
+
+    study = open_study(path)
+    layout = Layout(study.name)
+    runs = pl.read_parquet(layout.runs)
+    fits = fit_laws(study, runs)
+    write_atomic(layout.fits, (json.dumps(fits, indent=1) + "\n").encode())
+    claims = judge_own_claims(study, layout, runs, fits)
+    write_atomic(layout.claims, (json.dumps(claims, indent=1) + "\n").encode())
+
+
+def _refuse_table_options(context: typer.Context, path: Path) -> None:
+    """A study says itself how its laws are fitted."""
+    given = [
+        option.opts[0]
+        for option in context.command.params
+        if option.name != "path" and context.get_parameter_source(option.name).name == "COMMANDLINE"
+    ]
+    if given:
+        say(f"{path} is a study, which says itself what is fitted; {', '.join(given)} belong to a table (.csv, .parquet)")
+        raise typer.Exit(2)
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """What a user did wrong, in a line, with exit code 2."""
+    try:
+        yield
+    except InputError as error:
+        say(str(error))
+        raise typer.Exit(2) from error
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error while groups are worked through; none where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _require(path: Path, options: dict[str, str | None]) -> None:
+    """Raise InputError for options that are missing, with the columns to choose from."""
+    from scaling.laws.any_table.read_table import column_names
+
+    missing = [name for name, value in options.items() if value is None]
+    if missing:
+        held = ", ".join(column_names(path))
+        raise InputError(f"{path}: {' and '.join(missing)} must name a column; it has {held}")
+
+
+def _show(result: Any, as_json: bool, printer: str) -> None:
+    if as_json:
+        from scaling.analysis.fits_entries import plain
+
+        print(json.dumps(plain(result), indent=1, allow_nan=False))
+        return
+    from scaling.report import terminal_laws
+
+    getattr(terminal_laws, printer)(result)
+
+
+def say(message: str) -> None:
+    """Print a message for people, to standard error."""
+    print(message, file=sys.stderr, flush=True)

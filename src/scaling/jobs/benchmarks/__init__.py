@@ -1,0 +1,1 @@
+"""Benchmarks: times and memory, measured alone on a machine."""

@@ -1,0 +1,144 @@
+"""Measuring how fast this machine trains each family of a study, and what memory that takes: a calibration."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+import traceback
+from collections.abc import Callable
+from statistics import median
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from scaling.data import ImageData
+from scaling.jobs.benchmarks.speed import resident_bytes
+from scaling.jobs.calibration import Calibration, Line, Pace, pace_name
+from scaling.models.family import ImageSpec
+from scaling.models.ladder import Ladders
+from scaling.runs.grid import ResolvedCell
+from scaling.study.schema import Study
+from scaling.training.device import Device, see_only, use_one_thread
+from scaling.training.loop import Trainer
+from scaling.training.probes.evaluation import EVALUATION_BATCH
+
+WARM_UP_STEPS: Final = 3
+BLOCKS: Final = 5
+BLOCK_SECONDS: Final = 0.2
+BLOCK_STEPS: Final = 3
+"""A timing is the median of so many blocks of steps; each takes at least so long and holds so many steps."""
+
+_fork = multiprocessing.get_context("fork")
+
+
+def calibrate(
+    study: Study,
+    ladders: Ladders,
+    image: ImageSpec,
+    device: Device,
+    known: Calibration | None,
+    say: Callable[[str], None],
+) -> Calibration:
+    """``known`` with the pace of every entry of ``study`` that it lacks, measured here on ``device``.
+
+    Steps as they are trained, augmentation and weight average included, of the least and the largest model of each entry, on
+    images of noise; one thread, in a process of its own.
+    """
+    found = known or Calibration(device.kind, device.precision, device.machine)
+    lacking = found.lacking(study, image)
+    for family in lacking:
+        say(f"measuring {family} ({lacking.index(family) + 1} of {len(lacking)})")
+        recipe, architecture = study.family_recipe(family), study.architecture(family)
+        seconds, memory = [], []
+        for target in sorted({min(study.sizes(family)), max(study.sizes(family))}):
+            rung = ladders.rung(architecture, target, image)
+            cell = ResolvedCell(
+                family=architecture.family,
+                width=rung.width,
+                depth=rung.depth,
+                params=rung.params,
+                images=recipe.batch,
+                seed=0,
+                learning_rate=1e-4,
+                recipe=recipe,
+                device=device.kind,
+                precision=device.precision,
+                checksum="noise",
+                validation=EVALUATION_BATCH,
+                options=architecture.options,
+            )
+            took, held = _measured(cell, image)
+            seconds.append((float(rung.flop_forward), took))
+            if held is not None:
+                memory.append((float(rung.flop_forward), held))
+        pace = Pace(Line.through(seconds), Line.through(memory) if len(memory) == len(seconds) else None)
+        paces = found.paces | {pace_name(architecture, image, recipe.batch): pace}
+        found = Calibration(found.device, found.precision, found.machine, paces)
+    return found
+
+
+def _measured(cell: ResolvedCell, image: ImageSpec) -> tuple[float, float | None]:
+    """Seconds to train ``cell`` on one image, and bytes that it holds at its peak beside the program (None where unknown)."""
+    queue = _fork.SimpleQueue()
+    child = _fork.Process(target=_measure_here, args=(cell, image, queue))
+    child.start()
+    child.join()
+    if queue.empty():
+        raise RuntimeError(f"measuring {cell.family} with N = {cell.params} failed with exit code {child.exitcode}")
+    return queue.get()
+
+
+def _measure_here(cell: ResolvedCell, image: ImageSpec, queue: Any) -> None:
+    try:
+        use_one_thread()
+        if cell.device == "cuda":
+            see_only(0)
+        before = resident_bytes() if cell.device == "cpu" else None
+        trainer = Trainer(cell, _noise(cell, image))
+        for _ in range(WARM_UP_STEPS):
+            trainer.train_step()
+        seconds = median(_block(trainer) for _ in range(BLOCKS)) / cell.recipe.batch
+        trainer._validate()
+        peak = resident_bytes(at_peak=True) if before is not None else None
+        queue.put((seconds, None if before is None or peak is None else max(0.0, peak - before)))
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _block(trainer: Trainer) -> float:
+    """Seconds a step over one block of steps."""
+    began, steps = time.perf_counter(), 0
+    while steps < BLOCK_STEPS or time.perf_counter() - began < BLOCK_SECONDS:
+        trainer.train_step()
+        steps += 1
+        if trainer.cell.device == "cuda":
+            torch.cuda.synchronize()
+    return (time.perf_counter() - began) / steps
+
+
+def _noise(cell: ResolvedCell, image: ImageSpec) -> ImageData:
+    random = np.random.default_rng(0)
+
+    def images(count: int) -> np.ndarray:
+        return random.integers(0, 256, (count, image.channels, image.side, image.side), np.uint8)
+
+    count = cell.images + cell.validation + image.classes
+    labels = np.arange(count, dtype=np.int64) % image.classes
+    half = np.full(image.channels, 0.5, np.float32)
+    return ImageData(
+        "noise",
+        image.side,
+        image.channels,
+        tuple(map(str, range(image.classes))),
+        images(count),
+        labels,
+        images(EVALUATION_BATCH),
+        labels[:EVALUATION_BATCH],
+        cell.checksum,
+        half,
+        half / 2,
+    )

@@ -1,0 +1,139 @@
+"""A calibration: how fast one machine trains each family and what memory that takes, measured once and kept in a file.
+
+The file is the user's: it is made by ``scaling calibrate``, read by everything, and changed by nothing else. Jobs are sized by
+it, so it must be the same for as long as a study is trained. No torch.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from scaling.models.family import ImageSpec
+from scaling.models.registry import Architecture
+from scaling.runs.store import write_atomic
+from scaling.study.schema import Study
+
+VERSION: Final = 1
+
+
+class CalibrationError(ValueError):
+    """A calibration that cannot be used; the message names the file and what to do."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A quantity of a model as ``overhead + slope x flop``: at small sizes the calls cost, not the sums.
+
+    ``flop`` is that of one image's forward pass.
+    """
+
+    overhead: float
+    slope: float
+
+    def at(self, flop: float) -> float:
+        """The quantity of a model of ``flop`` FLOP; never negative."""
+        return max(0.0, self.overhead + self.slope * flop)
+
+    @classmethod
+    def through(cls, points: list[tuple[float, float]]) -> Line:
+        """The line through (flop, value) at the least and the largest model; level where there is one, or where it falls."""
+        (low, less), (high, more) = min(points), max(points)
+        slope = max(0.0, (more - less) / (high - low)) if high > low else 0.0
+        return cls(max(0.0, less - slope * low), slope)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """A family on a machine: seconds to train on one image, and bytes that a step or an evaluation holds at its peak beside
+    the program (None where it could not be measured)."""
+
+    seconds: Line
+    memory: Line | None = None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured on one machine: device class, precision, the hardware's name, and a pace by ``pace_name``."""
+
+    device: str
+    precision: str
+    machine: str
+    paces: dict[str, Pace] = field(default_factory=dict)
+
+    def pace(self, study: Study, family: str, image: ImageSpec) -> Pace | None:
+        """The pace of an entry of ``study``; None where it was not measured."""
+        return self.paces.get(pace_name(study.architecture(family), image, study.family_recipe(family).batch))
+
+    def lacking(self, study: Study, image: ImageSpec) -> list[str]:
+        """The entries of ``study`` of which nothing was measured."""
+        return [family for family in study.families if self.pace(study, family, image) is None]
+
+    def suits(self, study: Study) -> bool:
+        """Whether it was measured with the device and precision that ``study`` asks for; ``auto`` takes any."""
+        return study.device in ("auto", self.device) and study.precision in ("auto", self.precision)
+
+    def __str__(self) -> str:
+        return f"{self.device}, {self.precision}, {self.machine}"
+
+
+def pace_name(architecture: Architecture, image: ImageSpec, batch: int) -> str:
+    """What a pace holds for: an architecture, a shape of images, a batch."""
+    return f"{architecture} {image.side}x{image.side}x{image.channels} batch {batch}"
+
+
+def read_calibration(path: Path) -> Calibration | None:
+    """The calibration at ``path``, or None where there is no file.
+
+    Raises:
+        CalibrationError: the file is damaged or of another version.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        body: dict[str, Any] = json.loads(content)
+        if body["version"] != VERSION:
+            raise CalibrationError(
+                f"{path}: a calibration of version {body['version']}, this program reads {VERSION}; make it again"
+            )
+        paces = {
+            name: Pace(Line(**found["seconds"]), Line(**found["memory"]) if found["memory"] else None)
+            for name, found in body["paces"].items()
+        }
+        return Calibration(body["device"], body["precision"], body["machine"], paces)
+    except CalibrationError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CalibrationError(f"{path}: not a calibration ({type(error).__name__}: {error}); remove it") from error
+
+
+def write_calibration(calibration: Calibration, path: Path) -> None:
+    """Write ``calibration`` to ``path``, atomically."""
+    write_atomic(path, (json.dumps({"version": VERSION} | asdict(calibration), indent=1) + "\n").encode())
+
+
+def usable_calibration(study: Study, image: ImageSpec, study_path: Path | None = None) -> Calibration:
+    """The pinned calibration of ``study``, with the pace of every entry.
+
+    Raises:
+        CalibrationError: there is none, or it was measured for something else; the message names the command to run.
+    """
+    path = study.jobs.calibration
+    command = f"`{shlex.join(['scaling', 'calibrate', str(study_path or 'STUDY')])}`"
+    found = read_calibration(path)
+    if found is None:
+        raise CalibrationError(f"{path} is not there: run {command} on a machine like those that will train")
+    if not found.suits(study):
+        raise CalibrationError(
+            f"{path} is of {found}, the study asks for device: {study.device}, precision: {study.precision}; "
+            f"name another file by jobs.calibration and run {command} on such a machine"
+        )
+    lacking = found.lacking(study, image)
+    if lacking:
+        raise CalibrationError(f"{path} says nothing of {', '.join(lacking)}: run {command}, which adds what is not there")
+    return found

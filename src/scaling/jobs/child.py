@@ -1,0 +1,76 @@
+"""The child of a pack: one process that trains one cell, writes its log, and leaves with a code that says how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from dataclasses import replace
+from typing import Any, Final
+
+from scaling.jobs.job_notes import EXIT_RESUMABLE
+from scaling.jobs.slots import Place
+from scaling.runs.grid import Backbone, ResolvedCell
+from scaling.training.attempt import CellTraining
+from scaling.training.device import see_only, use_one_thread
+from scaling.training.loop import Interrupted
+from scaling.training.memory import is_out_of_memory
+
+CROWDED: Final = 76
+"""Exit code of a child that ran out of memory while other cells shared its GPU."""
+
+REASON_BYTES: Final = 1000
+"""Room for what a child says of its failure."""
+
+Job = ResolvedCell | Backbone
+"""What a child trains."""
+
+
+def train_and_leave(training: CellTraining, place: Place, share: Any, reason: Any) -> None:
+    """Train a cell into the store and end the process, with EXIT_RESUMABLE where it was stopped.
+
+    Args:
+        training: as the parent sees it; its ``warn`` writes to the terminal, its ``stop`` is the parent's.
+        place: where the cell runs.
+        share: memory that the parent reads, the share of the steps that is done.
+        reason: memory that the parent reads, why the cell failed.
+    """
+    parent = os.getppid()
+    terminal = os.fdopen(os.dup(2), "w", buffering=1)
+    code = 1
+
+    def warn(message: str) -> None:
+        with contextlib.redirect_stderr(terminal):
+            training.warn(message)
+        with contextlib.suppress(OSError):  # of a full disk the failed write of a result tells better
+            print(message)
+
+    def beat(done: float) -> None:
+        share.value = done
+
+    def stop() -> bool:
+        return training.stop() or os.getppid() != parent
+
+    try:
+        log = training.store.log_path(training.cell.key).open("w", buffering=1)
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        sys.stdout = sys.stderr = log
+        use_one_thread()
+        if training.cell.device == "cuda":
+            see_only(place.gpu or 0)
+        replace(training, warn=warn, stop=stop, beat=beat).run()
+        code = 0
+    except Interrupted as error:
+        print(error)
+        code = EXIT_RESUMABLE
+    except BaseException as error:
+        reason.value = " ".join(f"{type(error).__name__}: {error}".split()).encode()[: REASON_BYTES - 1]
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        if is_out_of_memory(error) and not place.alone:
+            code = CROWDED
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    os._exit(code)  # the parent's exit handlers are not this child's

@@ -1,0 +1,162 @@
+"""What the Snakefile needs of a study: its path and layout, its packs, their hashes and priorities; no torch."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from scaling.analysis.claims.claim_files import claim_files
+from scaling.data import prepared_path
+from scaling.jobs.calibration import read_calibration
+from scaling.jobs.estimates import Estimates, minutes_to_ask
+from scaling.jobs.job_notes import memory_to_ask, read_notes
+from scaling.jobs.packing import packs_of
+from scaling.jobs.slurm import look_for_mark
+from scaling.models.ladder import Ladders
+from scaling.runs.deciding_code import claims_code, laws_code
+from scaling.runs.grid import Pack, cells, digest, pack_hash, timings_hash, tuning_hash
+from scaling.study.check import open_study
+from scaling.study.layout import Layout
+from scaling.study.study_images import data_settings, image_spec
+
+Demand = Callable[[Any], int]
+"""wildcards -> how much of a resource is asked for."""
+
+
+class Dag:
+    """The study that Snakemake was asked for, in the terms of its rules."""
+
+    def __init__(self, config: dict[str, Any], deployed_from: str | None = None) -> None:
+        """``config`` is Snakemake's; ``deployed_from`` the repository, where rules run in an environment of their own.
+
+        Raises StudyError for a bad study, ValueError where ``config`` holds more than the study's path, SiteError in a job
+        that does not see the driver's folder.
+        """
+        look_for_mark()
+        more = sorted(set(config) - {"study"})
+        if more:
+            raise ValueError(
+                f"a study is chosen by --config study=studies/NAME.yaml, not by --configfile, which would merge two "
+                f"studies into one (received the keys {', '.join(more)})"
+            )
+        self.path = Path(str(config.get("study", "config.yaml")))
+        self._program = [sys.executable, "-m", "scaling"]
+        if deployed_from is not None:
+            source = Path(deployed_from) / "src"
+            self._program = ["env", f"PYTHONPATH={source}", "python", "-m", "scaling"]
+        self.study = open_study(self.path)
+        self.layout = Layout(self.study.name)
+
+    def command(self, name: str) -> str:
+        """The start of a rule's shell command: the program, its subcommand ``name`` and the study, quoted for a shell."""
+        words = [*self._program, name, str(self.path)]
+        return shlex.join(words).replace("{", "{{").replace("}", "}}")
+
+    @cached_property
+    def packs(self) -> dict[str, Pack]:
+        """The training jobs by name."""
+        return packs_of(self.study, self.layout)
+
+    @cached_property
+    def data(self) -> Path:
+        """The prepared images."""
+        return prepared_path(data_settings(self.study), self.layout.data)
+
+    def family(self, pack: str) -> str:
+        """The family that ``pack`` trains."""
+        return self.packs[pack].family
+
+    def pack_hash(self, pack: str) -> str:
+        """Hash of the settings of the cells of ``pack``."""
+        return pack_hash(self.study, self.packs[pack])
+
+    def tuning_hash(self, family: str) -> str:
+        """Hash of what the tuning of ``family`` depends on."""
+        return tuning_hash(self.study, family)
+
+    @cached_property
+    def timings_hash(self) -> str:
+        """Hash of what is timed."""
+        return timings_hash(self.study)
+
+    @cached_property
+    def laws_hash(self) -> str:
+        """Hash of how laws are fitted, code included."""
+        return digest([self.study.laws.model_dump(), laws_code()])
+
+    @cached_property
+    def claims_hash(self) -> str:
+        """Hash of the files of the claims that are tested: an edit of one judges anew, and trains nothing."""
+        files = claim_files()
+        return claims_code(sorted(files[name].stem for name in self.study.tested()))
+
+    @cached_property
+    def _estimates(self) -> Estimates:
+        """Seconds and memory of cells, by the pinned calibration where there is one that suits the study."""
+        found = read_calibration(self.study.jobs.calibration)
+        calibration = found if found is not None and found.suits(self.study) else None
+        return Estimates(self.study, calibration, Ladders(self.layout.ladders), image_spec(self.study))
+
+    @cached_property
+    def costs(self) -> dict[str, int]:
+        """Relative cost of each family's cells, so that the longest is started first and no core idles at the end."""
+        found = {}
+        for family in self.study.families:
+            recipe = self.study.family_recipe(family)
+            seen = {images: recipe.images_seen(images) for images in self.study.data_sizes(family)}
+            flop = {target: self._estimates.flop(family, target) for target in self.study.sizes(family)}
+            found[family] = int(sum(flop[cell.target] * seen[cell.images] for cell in cells(self.study, family)) / 1e9)
+        return found
+
+    def training_demand(self) -> dict[str, Any]:
+        """Resources of the rule that trains packs, as functions of its wildcards.
+
+        Snakemake asks anew for each attempt; what the one before came to stands in its note.
+
+        Without a calibration nothing is known of time. Then no runtime is named at all: one that a function left open would
+        still hide the profile's `default-resources`. So with CPUs, where the study does not say how many.
+        """
+
+        def memory(wildcards: Any) -> int:
+            pack = self.packs[wildcards.pack]
+            estimate = self._estimates.memory_mb(pack.family, {cell.target for cell in pack.cells}, len(pack.cells))
+            return memory_to_ask(estimate, read_notes(self.layout.jobs, "train", pack.name))
+
+        def minutes(wildcards: Any) -> int:
+            return minutes_to_ask(self._estimates.job_seconds(self.packs[wildcards.pack].cells))
+
+        return self._demand(memory, minutes)
+
+    def tuning_demand(self) -> dict[str, Any]:
+        """The same of the rule that tunes a family."""
+
+        def memory(wildcards: Any) -> int:
+            recipe = self.study.family_recipe(wildcards.family)
+            if recipe.learning_rate != "tuned":  # nothing is trained, and the family may not have the anchors' sizes
+                return self._estimates.memory_mb(wildcards.family, (), 0)
+            anchors = recipe.anchors
+            cells = len(anchors.params) * len(anchors.rates)
+            estimate = self._estimates.memory_mb(wildcards.family, anchors.params, cells)
+            return memory_to_ask(estimate, read_notes(self.layout.jobs, "tune", wildcards.family))
+
+        def minutes(wildcards: Any) -> int:
+            return minutes_to_ask(self._estimates.tuning_seconds(wildcards.family))
+
+        return self._demand(memory, minutes)
+
+    @property
+    def asked(self) -> str:
+        """Options of a rule's shell command that tell the job what it was given."""
+        return " --memory-mb {resources.mem_mb}" + " --minutes {resources.runtime}" * self._estimates.timed
+
+    def _demand(self, memory: Demand, minutes: Demand) -> dict[str, Any]:
+        found: dict[str, Any] = {"mem_mb": memory}
+        if self.study.jobs.cores is not None:
+            found["cpus_per_task"] = self.study.jobs.cores
+        if self._estimates.timed:
+            found["runtime"] = minutes
+        return found

@@ -1,0 +1,210 @@
+"""Where a job's cells run: a core each, or a share of a GPU's memory.
+
+Jobs of one machine may see the same GPUs: ``snakemake --cores all`` starts one a core, and each would take the first GPU.
+So what is set aside of each GPU stands in one ledger per user and host, a small file under a lock. A cell gets a place on
+the GPU with the most room that is left; all jobs together run as many cells as Snakemake was given cores, since a cell on a
+GPU still keeps a core busy. So the GPUs are full whatever a job is (a family, a size, a cell), and the last job that is
+left may fill them alone; one job at a time with all cores would idle them at each job's end, and at all times where a job is
+a cell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import socket
+import stat
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import psutil
+from filelock import FileLock
+
+from scaling.runs.grid import Backbone, ResolvedCell
+from scaling.training.device import Gpu
+from scaling.training.memory import MemoryEstimate
+
+USABLE_SHARE: Final = 0.95
+"""Share of a GPU's memory that is given away."""
+
+RETRY_SECONDS: Final = 1.0
+"""Least time between two looks into the ledger when there was no room."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place to run a cell: the position of its GPU among those visible (None on a CPU), and whether it has it alone."""
+
+    gpu: int | None = None
+    alone: bool = True
+    reservation: str = ""
+
+
+class Places(Protocol):
+    """The places of one job."""
+
+    def take(self, cell: ResolvedCell | Backbone, alone: bool) -> Place | None:
+        """A place for ``cell``, or None where there is no room now; ``alone`` asks for a whole GPU."""
+
+    def free(self, place: Place) -> None:
+        """Give a place back."""
+
+    def learn(self, cell: ResolvedCell | Backbone, peak: int | None) -> None:
+        """Be told of a finished cell's peak memory in bytes."""
+
+
+class Cores:
+    """A core a cell."""
+
+    def __init__(self, cores: int) -> None:
+        self._left = cores
+
+    def take(self, cell: ResolvedCell | Backbone, alone: bool) -> Place | None:
+        """A core, where one is left."""
+        if not self._left:
+            return None
+        self._left -= 1
+        return Place()
+
+    def free(self, place: Place) -> None:
+        """Give a core back."""
+        self._left += 1
+
+    def learn(self, cell: ResolvedCell | Backbone, peak: int | None) -> None:
+        """Nothing to learn: memory of a CPU is the operating system's business."""
+
+
+def ledger_path() -> Path:
+    """The ledger of this user on this host: where hosts share a folder for temporary files, each has its own."""
+    return Path(tempfile.gettempdir()) / f"scaling-gpus-{os.getuid()}" / f"ledger-{socket.gethostname()}.json"
+
+
+def own_folder(folder: Path) -> None:
+    """Make ``folder`` for this user alone; one that another user owns, or may have planted, is refused.
+
+    What is made here cannot be replaced by others: folders for temporary files let nobody rename another's entries.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # a link counts as there, whatever it points to
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        wrong = "is a symbolic link"
+    elif not stat.S_ISDIR(found.st_mode):
+        wrong = "is no folder"
+    elif found.st_uid != os.getuid():
+        wrong = "belongs to another user"
+    elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        wrong = "can be written by other users"
+    else:
+        return
+    raise PermissionError(errno.EACCES, f"{folder} {wrong}; remove it, or set TMPDIR to a folder of your own", str(folder))
+
+
+class Ledger:
+    """Who has how much of which GPU; entries of processes that are gone do not count."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or ledger_path()
+        own_folder(self.path.parent)
+        self._me = {"pid": os.getpid(), "born": psutil.Process().create_time()}
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[list[dict[str, Any]]]:
+        """The entries, oldest first, to be read and changed while no other process can."""
+        with FileLock(f"{self.path}.lock"):
+            try:
+                before = json.loads(self.path.read_bytes())
+            except (FileNotFoundError, ValueError):
+                before = []
+            entries = [entry for entry in before if _is_alive(entry)]
+            yield entries
+            if entries != before:
+                draft = self.path.with_suffix(f".{os.getpid()}")
+                draft.write_text(json.dumps(entries))
+                draft.replace(self.path)
+
+    def entry(self, gpu: Gpu, size: int) -> dict[str, Any]:
+        """A new entry of this process: ``size`` bytes of ``gpu``."""
+        return self._me | {"id": uuid.uuid4().hex, "gpu": gpu.uuid, "bytes": size}
+
+
+def _is_alive(entry: dict[str, Any]) -> bool:
+    try:
+        return abs(psutil.Process(entry["pid"]).create_time() - entry["born"]) < 1.0
+    except psutil.NoSuchProcess:
+        return False
+
+
+class GpuShares:
+    """Shares of the memory of ``gpus``; at most ``cores`` cells at a time on them, those of other jobs included."""
+
+    def __init__(self, gpus: tuple[Gpu, ...], memory: MemoryEstimate, cores: int, ledger: Ledger | None = None) -> None:
+        self.gpus, self.memory, self.cores = gpus, memory, cores
+        self.ledger = ledger or Ledger()
+        self._retry_at = 0.0
+        self._claims: dict[str, Place] = {}
+        with self.ledger.open() as entries:
+            # What others' programs hold is gone from the room; what our own cells hold is in the ledger.
+            self._room = [
+                int(min(USABLE_SHARE * gpu.total, gpu.free + sum(e["bytes"] for e in entries if e["gpu"] == gpu.uuid)))
+                for gpu in gpus
+            ]
+
+    def take(self, cell: ResolvedCell | Backbone, alone: bool) -> Place | None:
+        """Room for ``cell`` on the emptiest GPU; one that asks to be alone, or is too large for all, has one to itself."""
+        if time.monotonic() < self._retry_at:
+            return None
+        need = self.memory.need(cell)
+        with self.ledger.open() as entries:
+            whole = alone or need > max(self._room)
+            place = self._take_whole(cell, entries) if whole else self._take_share(need, entries)
+        if place is None:
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+        return place
+
+    def _take_share(self, need: int, entries: list[dict[str, Any]]) -> Place | None:
+        uuids = {gpu.uuid for gpu in self.gpus}
+        if sum(entry["gpu"] in uuids for entry in entries) >= self.cores:
+            return None
+        left = [
+            room - sum(entry["bytes"] for entry in entries if entry["gpu"] == gpu.uuid)
+            for gpu, room in zip(self.gpus, self._room, strict=True)
+        ]
+        index = max(range(len(left)), key=left.__getitem__)
+        if need > left[index]:
+            return None
+        entries.append(self.ledger.entry(self.gpus[index], need))
+        return Place(index, False, entries[-1]["id"])
+
+    def _take_whole(self, cell: ResolvedCell | Backbone, entries: list[dict[str, Any]]) -> Place | None:
+        """A whole GPU: it is claimed at once, so that nobody else starts there, and had when its cells have ended."""
+        if cell.key not in self._claims:
+            count = [sum(entry["gpu"] == gpu.uuid for entry in entries) for gpu in self.gpus]
+            index = min(range(len(count)), key=count.__getitem__)
+            gpu = self.gpus[index]
+            entries.append(self.ledger.entry(gpu, gpu.total))
+            self._claims[cell.key] = Place(index, True, entries[-1]["id"])
+        place = self._claims[cell.key]
+        uuid_ = self.gpus[place.gpu or 0].uuid
+        first = next(entry for entry in entries if entry["gpu"] == uuid_)
+        if first["id"] != place.reservation:
+            return None
+        return self._claims.pop(cell.key)
+
+    def free(self, place: Place) -> None:
+        """Give a share back."""
+        with self.ledger.open() as entries:
+            entries[:] = [entry for entry in entries if entry["id"] != place.reservation]
+        self._retry_at = 0.0
+
+    def learn(self, cell: ResolvedCell | Backbone, peak: int | None) -> None:
+        """Correct the estimates by a finished cell's peak memory."""
+        self.memory.learn(cell, peak)

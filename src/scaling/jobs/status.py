@@ -1,0 +1,244 @@
+"""What a study's cells are doing now, read from the store alone: jobs are neither asked nor disturbed, so any machine that
+sees the results folder can look.
+
+A look costs one listing of the store and one of each cell that has begun and not ended; cells are resolved and hashed
+once, a finished record is read once. No torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from scaling.data import DataError, load, prepared_path
+from scaling.jobs.packing import packs_of
+from scaling.models.ladder import Ladders
+from scaling.runs.grid import Pack, ResolvedCell
+from scaling.runs.progress import Progress, read_progress
+from scaling.runs.records import DIVERGED, DONE, FAILED
+from scaling.runs.resolve import DamagedTuning, last_line, read_tuning, resolve
+from scaling.runs.store import DamagedRecord, ForeignRecord, Store
+from scaling.study.layout import Layout
+from scaling.study.schema import Study
+from scaling.study.study_images import data_settings, image_spec
+from scaling.training.tuning import candidate, possible_rates
+
+WAITING: Final = "waiting"
+RUNNING: Final = "running"
+STOPPED: Final = "stopped"
+STATES: Final = (DONE, DIVERGED, RUNNING, STOPPED, FAILED, WAITING)
+"""What a cell can be. Stopped: begun, and no trainer is at it now; the next run goes on from its checkpoint."""
+
+UNTUNED: Final = "its learning rate is not tuned yet"
+
+
+@dataclass(frozen=True)
+class CellStatus:
+    """One cell: its place in the grid, its state, why it is not done, how far it is, and on which machine."""
+
+    family: str
+    target: int
+    images: int
+    seed: int
+    key: str = ""
+    state: str = WAITING
+    reason: str = ""
+    machine: str = ""
+    rate: float | None = None
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class PackStatus:
+    """The cells of one job; of tuning those that have begun."""
+
+    name: str
+    family: str
+    cells: tuple[CellStatus, ...]
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Cells in each state."""
+        return Counter(cell.state for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """All jobs of a study at one moment."""
+
+    study: str
+    packs: tuple[PackStatus, ...]
+    tuning: tuple[PackStatus, ...]
+    pretraining: tuple[PackStatus, ...] = ()
+    """the backbones of each entry that has any, as far as they are known"""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Cells of the grid in each state."""
+        return sum((pack.counts for pack in self.packs), Counter())
+
+    @property
+    def ended(self) -> bool:
+        """Whether every cell has a result."""
+        counts = self.counts
+        return counts[DONE] + counts[DIVERGED] == counts.total()
+
+
+class Watcher:
+    """Looks at the store for one study, again and again."""
+
+    def __init__(self, study: Study, layout: Layout) -> None:
+        self.study, self.layout, self.store = study, layout, Store(layout.store)
+        self._ladders, self._image = Ladders(layout.ladders), image_spec(study)
+        self._packs = packs_of(study, layout)
+        self._tuned: dict[str, tuple[Any, bool]] = {}
+        self._cells: dict[str, list[CellStatus]] = {name: _waiting(pack) for name, pack in self._packs.items()}
+        self._candidates: dict[str, list[CellStatus]] = {}
+        self._backbones: dict[str, dict[str, CellStatus]] = {}
+
+    def look(self) -> StudyStatus:
+        """The study as it is now."""
+        begun = _names(self.layout.store)
+        for family in self.study.families:
+            self._resolve(family)
+        found = []
+        for name, pack in self._packs.items():
+            cells = self._cells[name] = [self._seen(cell, begun) for cell in self._cells[name]]
+            found.append(PackStatus(name, pack.family, tuple(cells)))
+        tuning = tuple(self._tuning(begun))
+        for family, known in self._backbones.items():
+            self._backbones[family] = {key: self._seen(cell, begun) for key, cell in known.items()}
+        pretraining = [PackStatus(f"pretrain {name}", name, tuple(known.values())) for name, known in self._backbones.items()]
+        return StudyStatus(self.study.name, tuple(found), tuning, tuple(pretraining))
+
+    def _add_backbone(self, family: str, target: int, cell: ResolvedCell) -> None:
+        """Remember what ``cell``, of that family and size, starts from."""
+        backbone = cell.backbone
+        if backbone is not None:
+            known = self._backbones.setdefault(family, {})
+            place = CellStatus(family, target, backbone.images, backbone.seed, backbone.key, rate=backbone.learning_rate)
+            known.setdefault(backbone.key, place)
+
+    def _resolve(self, family: str) -> None:
+        """Find the keys of a family's cells, once for each state of its tuning file."""
+        stamp = _stamp(self.layout.tuning(family))
+        if family in self._tuned and self._tuned[family][0] == stamp:
+            return
+        tuning, damage = None, UNTUNED
+        try:
+            tuning = read_tuning(self.study, self.layout, family)
+        except DamagedTuning as error:
+            damage = str(error)
+        self._tuned[family] = (stamp, tuning is not None)
+        for name, pack in self._packs.items():
+            if pack.family != family:
+                continue
+            cells = [replace(cell, reason=damage) for cell in _waiting(pack)]
+            if tuning is not None and tuning.rule is None:
+                cells = [replace(cell, state=FAILED, reason=tuning.failure) for cell in cells]
+            elif tuning is not None:
+                resolved = [resolve(self.study, cell, tuning, self._ladders, self._image) for cell in pack.cells]
+                for place, one in zip(pack.cells, resolved, strict=True):
+                    self._add_backbone(family, place.target, one)
+                cells = [
+                    replace(cell, key=found.key, rate=found.learning_rate, reason="")
+                    for cell, found in zip(cells, resolved, strict=True)
+                ]
+            self._cells[name] = cells
+
+    def _tuning(self, begun: set[str]) -> Iterator[PackStatus]:
+        """What the tuning of each family that has no rate yet has begun."""
+        for family in self.study.families:
+            if self._tuned[family][1]:
+                continue
+            if not self._candidates.get(family):
+                self._candidates[family] = self._possible(family)
+            cells = [self._seen(cell, begun) for cell in self._candidates[family]]
+            self._candidates[family] = cells
+            at_it = tuple(cell for cell in cells if cell.state != WAITING)
+            if at_it:
+                yield PackStatus(f"tune {family}", family, at_it)
+
+    def _possible(self, family: str) -> list[CellStatus]:
+        """The runs that tuning may make; on which device the job finds itself is known to it alone, so all are looked for."""
+        try:
+            checksum = load(prepared_path(data_settings(self.study), self.layout.data), verify=False).checksum
+        except (DataError, OSError):
+            return []
+        anchors = self.study.family_recipe(family).anchors
+        devices = ("cpu", "cuda", "mps") if self.study.device == "auto" else (self.study.device,)
+        precisions = ("fp32", "bf16") if self.study.precision == "auto" else (self.study.precision,)
+        found = []
+        for target in anchors.params:
+            for rate in possible_rates(anchors):
+                for device in devices:
+                    for precision in precisions:
+                        cell = candidate(
+                            self.study, family, target, rate, device, precision, checksum, self._ladders, self._image
+                        )
+                        found.append(CellStatus(family, target, anchors.images, anchors.seed, cell.key, rate=rate))
+                        if cell.backbone is not None:
+                            place = CellStatus(family, target, cell.backbone.images, cell.backbone.seed, cell.backbone.key)
+                            found += [place] * (place not in found)
+        return found
+
+    def _seen(self, cell: CellStatus, begun: set[str]) -> CellStatus:
+        if cell.state in (DONE, DIVERGED) or not cell.key:
+            return cell
+        fresh = replace(cell, state=WAITING, reason="", machine="", progress=None)
+        if cell.key not in begun:
+            return fresh
+        return self._look_into(fresh)
+
+    def _look_into(self, cell: CellStatus) -> CellStatus:
+        files = _names(self.store.folder(cell.key))
+        if self.store.record_path(cell.key).name in files:
+            return self._recorded(cell)
+        progress = read_progress(self.store.progress_path(cell.key))
+        lease = self.store.lease(cell.key)
+        holder, alive = lease.owner_now() if lease.path.name in files else (None, False)
+        if holder is not None:
+            machine = str(holder.get("host", ""))
+            if alive:
+                return replace(cell, state=RUNNING, machine=machine, progress=progress)
+            reason = f"its trainer on {machine or 'an unknown machine'} is gone"
+            return replace(cell, state=STOPPED, machine=machine, progress=progress, reason=reason)
+        if progress is not None and progress.stopped:
+            return replace(cell, state=STOPPED, progress=progress, reason="its trainer was asked to stop")
+        reason = last_line(self.store.log_path(cell.key))
+        # A record that appeared since the listing took its lease away.
+        if self.store.record_path(cell.key).exists():
+            return self._recorded(cell)
+        return replace(cell, state=FAILED, reason=reason, progress=progress) if reason else cell
+
+    def _recorded(self, cell: CellStatus) -> CellStatus:
+        try:
+            entry = self.store.read(cell.key)
+        except ForeignRecord as error:
+            return replace(cell, state=FAILED, reason=str(error))
+        except DamagedRecord as error:
+            return replace(cell, reason=f"{error}; it will be trained again")
+        return cell if entry is None else replace(cell, state=entry.row["status"], reason=entry.row["reason"])
+
+
+def _waiting(pack: Pack) -> list[CellStatus]:
+    return [CellStatus(cell.family, cell.target, cell.images, cell.seed, reason=UNTUNED) for cell in pack.cells]
+
+
+def _names(folder: Any) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+
+
+def _stamp(path: Any) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_ino

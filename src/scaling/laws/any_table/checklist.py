@@ -1,0 +1,202 @@
+"""The checklist of Li, Kudugunta and Zettlemoyer 2025, "(Mis)Fitting: A Survey of Scaling Laws", filled in for a fit.
+
+The survey found that most papers leave out what is needed to repeat a fit. Its four parts (what form, how the models were
+trained, how they were measured, how the law was fitted) are asked here in our own words, and a fifth, how sure it is. What
+the fit itself knows is answered from the fit; what only the table's owner knows is told by the caller, or said to be unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from scaling.laws.fitting.solver import HUBER_EFFICIENCY, SAME_OPTIMUM, Fit
+from scaling.laws.forms.powers import Power
+from scaling.laws.forms.terms import EXPONENT_LIMIT
+
+QUESTIONS: Final[dict[str, tuple[str, str]]] = {
+    "form": ("law", "Which formula is fitted?"),
+    "variables": ("law", "Which quantities does it relate?"),
+    "parameters": ("law", "Which parameters are fitted?"),
+    "origin": ("law", "Where does the formula come from?"),
+    "assumptions": ("law", "What does it assume about how the quantities act together?"),
+    "choice": ("law", "How was it chosen?"),
+    "models": ("training", "How many models were trained, in which sizes?"),
+    "data": ("training", "On how much data, and was any of it repeated?"),
+    "counting": ("training", "How are model size, data and compute counted?"),
+    "settings": ("training", "How were the learning rate and other settings chosen?"),
+    "code": ("training", "Where are the code and the raw results?"),
+    "response": ("measurement", "What was measured, on what?"),
+    "checkpoints": ("measurement", "How many checkpoints of a model enter?"),
+    "transformed": ("measurement", "Were the measured values changed before the fit?"),
+    "left out": ("measurement", "Were points left out?"),
+    "objective": ("fit", "What is minimised?"),
+    "delta": ("fit", "How robust is it?"),
+    "weights": ("fit", "Do all points count the same?"),
+    "algorithm": ("fit", "By which algorithm?"),
+    "starts": ("fit", "From where does it start?"),
+    "bounds": ("fit", "What may the parameters be?"),
+    "certificate": ("fit", "Is it the optimum?"),
+    "identified": ("confidence", "Do the points determine the parameters?"),
+    "intervals": ("confidence", "How were intervals made?"),
+    "validation": ("confidence", "How was the law tested?"),
+    "outliers": ("confidence", "Which points lie off the law, and what if they were dropped?"),
+}
+"""Key of each item -> part and question, in the order of the list."""
+UNKNOWN = "unknown: the table does not say"
+ASSUMPTIONS: Final = {
+    "chinchilla": "N and D act by terms of their own that add up, above a floor; neither changes the other's exponent",
+    "bounded": "as terms of N and D that add up above a floor, behind a known ceiling",
+    "interaction": "terms of N, of D and of their product add up above a floor",
+    "powers": "N and D act by terms of their own that add up; no floor, so the response goes to 0",
+    "exponentials": "N and D act by terms of their own that vanish exponentially, above a floor",
+    "logarithms": "each factor in N or D takes a fixed amount off the response, without end",
+    "kaplan": "N and D share one bottleneck: the larger of two terms rules; no floor, so the response goes to 0",
+}
+
+
+def checklist(found: Fit, outliers: Mapping[str, Any] | None, told: Mapping[str, str] | None = None) -> list[dict[str, str]]:
+    """``{"item", "part", "question", "answer"}`` of every question, in order.
+
+    Args:
+        found: the fit.
+        outliers: its account by ``describe_outliers``.
+        told: item -> what the caller knows; it follows the fit's own answer where there is one.
+
+    Raises:
+        ValueError: if something is told about an item that is not asked.
+    """
+    told = told or {}
+    for item in told:
+        if item not in QUESTIONS:
+            raise ValueError(f"checklist item {item!r} is not asked; allowed: {', '.join(QUESTIONS)}")
+    own = _from_law(found) | _from_points(found) | _from_solver(found)
+    own["outliers"] = outlier_sentence(outliers)
+    answers = {item: "; ".join(filter(None, (own.get(item), told.get(item)))) or UNKNOWN for item in QUESTIONS}
+    return [
+        {"item": item, "part": part, "question": question, "answer": answers[item]}
+        for item, (part, question) in QUESTIONS.items()
+    ]
+
+
+def _from_law(found: Fit) -> dict[str, str]:
+    law = found.law
+    one = "one variable alone; everything else is the same for all points"
+    return {
+        "form": law.formula,
+        "variables": f"the response and {', '.join(law.variables)}",
+        "parameters": f"{len(law.parameters)}: {', '.join(law.parameters)}",
+        "origin": law.reference,
+        "assumptions": ASSUMPTIONS.get(law.name, one if len(law.variables) == 1 else ""),
+    }
+
+
+def _from_points(found: Fit) -> dict[str, str]:
+    values = np.exp(found.logs + found.centre)
+    spans = {}
+    for column, name in enumerate(found.law.variables):
+        levels = np.unique(values[:, column].round(6))
+        if len(levels):
+            spans[name] = f"{len(levels)} values of {name} from {_amount(levels[0])} to {_amount(levels[-1])}"
+    answers = {
+        "models": "; ".join(filter(None, (f"{found.rows} points", spans.get("N")))),
+        "transformed": "the logarithm is taken, nothing else",
+        "weights": "yes" if len(np.unique(found.weights)) <= 1 else _weights(found),
+    }
+    data = spans.get("D") or spans.get("x")
+    return answers | ({"data": data} if data else {})
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if 1000 <= value < 1e7 else f"{value:.4g}"
+
+
+def _weights(found: Fit) -> str:
+    return f"no: weights from {found.weights.min():.3g} to {found.weights.max():.3g}, with mean {found.weights.mean():.3g}"
+
+
+def _from_solver(found: Fit) -> dict[str, str]:
+    law, certificate = found.law, found.certificate
+    answers = {
+        "objective": "the sum of Huber's loss over residuals of the logarithm (Hoffmann et al. 2022, equation 3)",
+        "algorithm": "Newton's method, damped, with exact first and second derivatives, followed down from a wide delta",
+        "bounds": f"exponents of powers in [0, {EXPONENT_LIMIT:g}], amplitudes positive, a floor at most the largest response",
+    }
+    if certificate is None or not found.parameters:
+        why = "; ".join(dict.fromkeys(found.reasons.values()))
+        return answers | dict.fromkeys(("certificate", "identified"), f"nothing was fitted: {why}")
+    powers = all(isinstance(term, Power) for term in law.terms)
+    drawn = "exponents drawn from [0.05, 1.5], amplitudes by non-negative least squares" if powers else "over stated ranges"
+    fixed = [f"{name} is {why}" for name, why in found.reasons.items() if why.startswith("at its")]
+    spread = float(np.sqrt(np.mean(found.residuals**2)))
+    answers |= {
+        "delta": f"delta = {found.delta:.3g} in log units, where the residuals' root mean square is {spread:.3g}",
+        "starts": f"{certificate.starts} random starts: {drawn}",
+        "certificate": f"{certificate.share:.0%} of the starts reached the same optimum to {SAME_OPTIMUM:g} of the objective "
+        f"({found.objective:.6g}); norm of the gradient {certificate.gradient:.1e}",
+        "identified": f"{found.status.replace('-', ' ')}; condition of the scaled Hessian {certificate.condition:.1e}"
+        + "".join(f"; {text}" for text in fixed),
+    }
+    return answers
+
+
+AUTOMATIC_DELTA: Final = f"Huber's delta is {HUBER_EFFICIENCY} times the robust spread of the residuals (Huber 1964)"
+"""What a caller tells about a delta that it left to the fit."""
+
+
+def outlier_sentence(account: Mapping[str, Any] | None) -> str:
+    """What ``describe_outliers`` found, in a sentence."""
+    if account is None:
+        return "nothing was fitted"
+    count, limit = len(account["rows"]), f"beyond {account['threshold']:g} robust standard deviations"
+    if not count:
+        return f"none {limit}"
+    head = f"{count} {limit}, kept"
+    if account["reason"] is not None:
+        return f"{head}; without {'it' if count == 1 else 'them'} no law could be fitted: {account['reason']}"
+    moved = ", ".join(
+        f"{name} {account['parameters_without'][name]:.4g} instead of {value:.4g}"
+        for name, value in account["parameters"].items()
+    )
+    change = f"predictions on the table would change by at most {np.expm1(account['largest_change']):.1%}"
+    return f"{head}; without {'it' if count == 1 else 'them'}: {moved}; {change}"
+
+
+def told_of_table(
+    path: str | Path,
+    response: str,
+    columns: Mapping[str, str],
+    group: Mapping[str, str],
+    law: str,
+    scores: Mapping[str, float | None] | None,
+    delta: float | None,
+    drop_largest: int,
+) -> dict[str, str]:
+    """What is known of a table's fit beyond the fit itself, in the form of ``told``.
+
+    Args:
+        path: of the table.
+        response: its column; columns: variable -> column; group: column -> value of the rows fitted.
+        law: as the user named it; scores: law -> rolling score where it was chosen ("auto"), or None.
+        delta: as the user set it.
+        drop_largest: rows with the largest responses that the user left out.
+    """
+    of = "".join(f", {name} = {value}" for name, value in group.items())
+    told = {
+        "response": f"column {response} of {Path(path).name}{of}",
+        "counting": ", ".join(f"{name} is column {column}" for name, column in columns.items()),
+        "choice": f"{law}, named by the user",
+        "left out": "no",
+        "validation": "not here; `scaling extrapolate` predicts rows that were kept out",
+    }
+    if scores is not None:
+        known = ", ".join(f"{name} {score:.3g}" for name, score in scores.items() if score is not None)
+        told["choice"] = f"by rolling origins inside the table, root mean square log error: {known or 'no origin possible'}"
+    if delta is None:
+        told["objective"] = AUTOMATIC_DELTA
+    if drop_largest:
+        told["left out"] = f"the {drop_largest} largest responses, as the user asked; they are listed under dropped"
+    return told

@@ -1,0 +1,208 @@
+"""Fit any table: what the command line prints and other programs read as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from scaling.laws.any_table.checklist import checklist, told_of_table
+from scaling.laws.any_table.read_table import (
+    ROW,
+    TableError,
+    numbers,
+    read_table,
+    require_apart,
+    require_distinct,
+    variables,
+    without_largest,
+)
+from scaling.laws.fitting.selection import choose
+from scaling.laws.fitting.solver import Fit, fit
+from scaling.laws.forms.catalogue import law_for, law_named
+from scaling.laws.forms.powers import Power
+from scaling.laws.intervals.bootstrap import pairs
+from scaling.laws.intervals.curvature import standard_errors
+from scaling.laws.intervals.outliers import describe_outliers
+from scaling.laws.intervals.profile import profile_intervals
+from scaling.laws.law_errors import InputError, require_count, require_positive
+
+Progress = Callable[[int, int], None]
+"""(groups done, groups in all)."""
+
+
+def fit_table(
+    path: str | Path,
+    *,
+    y: str,
+    law: str = "chinchilla",
+    n: str | None = None,
+    d: str | None = None,
+    x: str | None = None,
+    by: Sequence[str] = (),
+    delta: float | None = 1e-3,
+    drop_largest: int = 0,
+    bootstrap: int = 0,
+    seed: int = 42,
+    starts: int = 16,
+    ceiling: float | None = None,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Fit a law to a table, or to each group of it.
+
+    Args:
+        path: CSV or Parquet.
+        y: column of the response.
+        law: name of a law, or "auto" for the one that best predicts larger rows from smaller ones.
+        n, d: columns of a law of N and D; x: column of a law of one variable.
+        by: columns whose values make the groups.
+        delta: Huber's; None for 1.345 times the spread of the residuals.
+        drop_largest: rows with the largest responses to leave out, in each group; they are listed.
+        bootstrap: pair resamples for standard errors and intervals; 0 for profile intervals.
+        seed: of starts and resamples.
+        starts: random starts.
+        ceiling: of a bounded response.
+        progress: called after each group.
+
+    Returns:
+        One entry a group: group, law, status, rows, parameters, objective, standard_errors, intervals, certificate ...
+
+    Raises:
+        TableError: for a bad table.
+        InputError: for an unknown law or a setting out of range.
+    """
+    columns = variables(n, d, x)
+    require_count("drop_largest", drop_largest)
+    require_count("seed", seed)
+    require_count("starts", starts, 1)
+    require_count("bootstrap", bootstrap)
+    if bootstrap == 1:
+        raise InputError("bootstrap is 1; it must be 0 for none, or 2 or more")
+    if delta is not None:
+        require_positive("delta", delta)
+    if ceiling is not None:
+        require_positive("ceiling", ceiling)
+    if law != "auto":
+        law_for(law, columns, ceiling)
+    require_apart(**columns, y=y, **{f"by ({name})": name for name in by})
+    table = read_table(path, [*columns.values(), y], by)
+    for column in columns.values():
+        require_distinct(table, column)
+    groups = list(table.groups(by))
+    most = max(rows.height for _, rows in groups)
+    if drop_largest >= most:
+        raise TableError(f"{path}: dropping {drop_largest} of {most} rows leaves none")
+    if ceiling is not None and not (table.frame[y] < ceiling).any():
+        least = table.frame[y].min()
+        raise TableError(f"{path}: column {y}: no value lies below the ceiling {ceiling:g}; the least is {least:g}")
+    entries = []
+    for done, (group, rows) in enumerate(groups, start=1):
+        kept, dropped = without_largest(rows, y, drop_largest)
+        data = {name: numbers(kept, column) for name, column in columns.items()}
+        response = numbers(kept, y)
+        scores = None
+        if law == "auto":
+            laws, scores = choose(data, response, ceiling=ceiling, seed=seed)
+        else:
+            laws = [law_named(law, ceiling)]
+        fits = (fit(one, data, response, delta=delta, starts=starts, seed=seed) for one in laws)
+        found = _first_readable(fits)
+        told = told_of_table(path, y, columns, group, law, scores, delta, drop_largest)
+        entry = {"group": group} | describe_fit(found, bootstrap=bootstrap, seed=seed, rows=kept[ROW].to_list(), told=told)
+        if scores is not None:
+            entry["scores"] = scores
+        if drop_largest:
+            everything = {name: numbers(rows, column) for name, column in columns.items()}
+            whole = fit(found.law, everything, numbers(rows, y), delta=delta, starts=starts, seed=seed)
+            entry["dropped"] = dropped.select(pl.col(ROW).alias("row"), y).to_dicts()
+            entry["parameters_with_dropped"] = whole.parameters
+        entries.append(entry)
+        if progress is not None:
+            progress(done, len(groups))
+    return entries
+
+
+def _first_readable(fits: Iterable[Fit]) -> Fit:
+    """The first fit whose parameters the table determines, or the first of all: a law with more parameters may predict best
+    and still say nothing of them."""
+    first = None
+    for found in fits:
+        if found.status in ("converged", "at-bound"):
+            return found
+        first = first or found
+    return first
+
+
+def describe_fit(
+    found: Fit,
+    *,
+    bootstrap: int = 0,
+    seed: int = 42,
+    level: float = 0.95,
+    rows: Sequence[int] | None = None,
+    told: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """JSON-able account of a fit, with its outliers and the checklist of what was fitted and how.
+
+    Args:
+        found: the fit.
+        bootstrap: pair resamples for standard errors and intervals; 0 for profile intervals and the curvature's errors.
+        seed: of the resamples.
+        level: coverage.
+        rows: what each row of the fit is called among the outliers; None for 1, 2, ...
+        told: what the checklist shall say beyond what the fit knows (``laws.checklist``).
+    """
+    law = found.law
+    told = dict(told or {})
+    reasons = dict(found.reasons)
+    intervals: dict[str, Any] = dict.fromkeys(law.parameters)
+    errors = {} if bootstrap else standard_errors(found)
+    method = "none"
+    if found.parameters and bootstrap:
+        method = f"{bootstrap} pair bootstraps, percentiles"
+        draws = pairs(found, bootstrap, seed)
+        errors = dict(zip(law.parameters, np.std(draws, axis=0).tolist(), strict=True))
+        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        intervals = {name: [float(low[i]), float(high[i])] for i, name in enumerate(law.parameters)}
+    elif found.parameters and all(isinstance(term, Power) for term in law.terms):
+        method = "profile likelihood, t on n - p degrees of freedom"
+        ends, why = profile_intervals(found, level)
+        reasons |= why
+        intervals = {name: None if end is None else list(end) for name, end in ends.items()}
+    elif found.parameters:
+        reasons["intervals"] = f"{law.name} has terms that are no powers: ask for a bootstrap"
+    errors = {name: error for name, error in errors.items() if name not in reasons}
+    told |= {"intervals": f"{level:.0%} by {method}" if method != "none" else "there are none"}
+    lacking = [name for name, ends in intervals.items() if ends is None]
+    if found.parameters and lacking:
+        told |= {"identified": f"without an interval: {', '.join(lacking)}"}
+    outliers = describe_outliers(found, rows)
+    return {
+        "law": law.name,
+        "formula": law.formula,
+        "ceiling": None if law.ceiling is None else law.ceiling.ceiling,
+        "reference": law.reference,
+        "status": found.status,
+        "reasons": reasons,
+        "rows": found.rows,
+        "parameters": found.parameters,
+        "objective": _number(found.objective),
+        "loss": f"sum of Huber({found.delta:.3g}) over log residuals",
+        "standard_errors": errors,
+        "standard_error_method": (f"{bootstrap} pair bootstraps" if bootstrap else "curvature") if errors else "none",
+        "intervals": intervals,
+        "interval_method": method,
+        "residual_rms": _number(float(np.sqrt(np.mean(found.residuals**2)))) if found.rows else None,
+        "certificate": None if found.certificate is None else asdict(found.certificate),
+        "outliers": outliers,
+        "checklist": checklist(found, outliers, told),
+        "seconds": found.seconds,
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if np.isfinite(value) else None

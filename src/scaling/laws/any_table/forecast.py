@@ -1,0 +1,235 @@
+"""Three questions to a fitted law of N and D: what loss here, what N and D for this budget, what budget for this loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy.stats import t as student
+
+from scaling.laws.any_table.read_table import (
+    ROW,
+    TableError,
+    numbers,
+    read_table,
+    require_apart,
+    require_distinct,
+    without_largest,
+)
+from scaling.laws.compute_optimal.frontier import Compute, SixND, optimum, tabled_compute
+from scaling.laws.compute_optimal.isoflop import describe_isoflop
+from scaling.laws.fitting.solver import Fit, fit, noise_scale
+from scaling.laws.forms.catalogue import law_for
+from scaling.laws.forms.terms import Floats
+from scaling.laws.intervals.bootstrap import pairs, residual_draws
+from scaling.laws.intervals.profile import prediction_intervals
+from scaling.laws.law_errors import InputError, require_count, require_positive
+
+FAR = 10.0
+"""Factor beyond the data at which a forecast carries a warning."""
+SEARCH = 1e4
+"""Factor beyond the data to which N is searched where C = 6 N D."""
+SAME_PRICE = 0.01
+"""Relative departure from a multiple of N D that a column of compute may have and still be taken for one."""
+MOST_LEVELS = 400
+"""Distinct N and D together from which a price is read."""
+RESAMPLES = 200
+BUDGETS = 100
+LEVEL = 0.95
+
+
+def forecast_table(
+    path: str | Path,
+    *,
+    n: str,
+    d: str,
+    y: str,
+    law: str = "chinchilla",
+    ceiling: float | None = None,
+    flop: str | None = None,
+    at: Sequence[tuple[float, float]] = (),
+    budgets: Sequence[float] = (),
+    targets: Sequence[float] = (),
+    delta: float | None = None,
+    drop_largest: int = 0,
+    seed: int = 42,
+) -> dict[str, Any]:
+    """Fit a table and answer.
+
+    Args:
+        path: CSV or Parquet.
+        n, d, y: columns of N, D and the response.
+        law: of N and D; ceiling: for a bounded one.
+        flop: column of training compute, from which the price of (N, D) is read; None for C = 6 N D.
+        at: (N, D) whose response is asked for.
+        budgets: FLOP whose best N and D are asked for.
+        targets: responses whose least FLOP is asked for.
+        delta: Huber's; None for 1.345 times the spread of the residuals.
+        drop_largest: rows with the largest responses to leave out; they are listed.
+        seed: of starts and resamples.
+
+    Returns:
+        ``{"law", "parameters", "status", "compute", "rows", "dropped", "at": [...], "budgets": [...],
+        "targets": [...], "isoflop"}``; every answer carries an interval or the reason why there is none, and warnings.
+        ``isoflop`` is that of ``laws.isoflop.describe_isoflop``.
+
+    Raises:
+        TableError: for a bad table.
+        InputError: for no question or one that is not positive, a law of one variable, or rows that determine no law.
+    """
+    if not (at or budgets or targets):
+        raise InputError("nothing is asked: give at (N, D), a budget or a target")
+    require_count("seed", seed)
+    require_count("drop_largest", drop_largest)
+    if delta is not None:
+        require_positive("delta", delta)
+    form = law_for(law, {"N": n, "D": d}, ceiling)
+    for name, values in (("at", [v for pair in at for v in pair]), ("budget", budgets), ("target", targets)):
+        for value in values:
+            require_positive(name, value)
+    require_apart(n=n, d=d, y=y, flop=flop)
+    table = read_table(path, [n, d, y, *([flop] if flop else [])])
+    for column in (n, d):
+        require_distinct(table, column)
+    if drop_largest >= table.frame.height:
+        raise TableError(f"{path}: dropping {drop_largest} of {table.frame.height} rows leaves none")
+    kept, dropped = without_largest(table.frame, y, drop_largest)
+    params, images, response = (numbers(kept, column) for column in (n, d, y))
+    found = fit(form, {"N": params, "D": images}, response, delta=delta, seed=seed)
+    if not found.parameters:
+        raise TableError(f"{path}: {'; '.join(found.reasons.values())}")
+    spent = numbers(kept, flop) if flop else 6.0 * params * images
+    compute = _price(path, params, images, spent if flop else None)
+    draws = form.internal(pairs(found, RESAMPLES, seed), found.centre) if budgets or targets else found.theta[None]
+    return {
+        "law": form.name,
+        "parameters": found.parameters,
+        "status": found.status,
+        "compute": f"column {flop}" if flop else "6 N D",
+        "rows": found.rows,
+        "dropped": dropped.select(pl.col(ROW).alias("row"), y).to_dicts(),
+        "at": responses_at(found, at),
+        "budgets": [_best_use(found, draws, compute, budget) for budget in budgets],
+        "targets": [_cheapest(found, draws, compute, target) for target in targets],
+        "isoflop": describe_isoflop(found, params, images, spent, compute, residual_draws(found, RESAMPLES, seed)),
+    }
+
+
+def _six_nd(params: Floats, images: Floats, factor: float = 6.0) -> SixND:
+    """C = factor N D, searched SEARCH times beyond the data in N and as far in D."""
+    slack = np.log(SEARCH)
+    low, high = float(np.log(params.min()) - slack), float(np.log(params.max()) + slack)
+    cheap, dear = np.log(factor * params.min() * images.min()), np.log(factor * params.max() * images.max())
+    return SixND((low, high), (float(cheap - slack), float(dear + 2.0 * slack)), factor)
+
+
+def _price(path: str | Path, params: Floats, images: Floats, flop: Floats | None) -> Compute:
+    """What a run costs: 6 N D, a multiple of N D, or what the levels of a grid cost.
+
+    Raises:
+        TableError: if the table's compute is no multiple of N D and N and D form no grid from which it can be read.
+    """
+    if flop is None:
+        return _six_nd(params, images)
+    ratio = flop / (params * images)
+    middle = float(np.median(ratio))
+    if np.abs(ratio / middle - 1.0).max() <= SAME_PRICE:
+        return _six_nd(params, images, middle)
+    levels = len(np.unique(params)) + len(np.unique(images))
+    if levels > min(MOST_LEVELS, len(flop)):
+        raise TableError(
+            f"{path}: the flop column is no multiple of N D, and {levels} levels of N and D in {len(flop)} rows form no grid "
+            "from which a price could be read; leave it out for 6 N D"
+        )
+    return tabled_compute(params, images, flop)
+
+
+def responses_at(found: Fit, places: Sequence[tuple[float, float]]) -> list[dict[str, Any]]:
+    """Predicted response at each (N, D), with the interval in which one new run is expected."""
+    if not places:
+        return []
+    params, images = np.array(places, float).T
+    value = found.predict(N=params, D=images)
+    low, high = prediction_intervals(found, LEVEL, N=params, D=images)
+    noise = np.sqrt(noise_scale(found)) * student.ppf(0.5 + LEVEL / 2, max(found.rows - len(found.theta), 1))
+    answers = []
+    for i, (size, data) in enumerate(places):
+        down = np.hypot(np.log(value[i]) - np.log(max(low[i], 1e-300)), noise)
+        up = np.hypot(np.log(high[i]) - np.log(value[i]), noise) if np.isfinite(high[i]) else np.inf
+        answers.append(
+            {
+                "N": size,
+                "D": data,
+                "response": float(value[i]),
+                "interval": [float(value[i] * np.exp(-down)), float(value[i] * np.exp(up)) if np.isfinite(up) else None],
+                "warnings": _warnings(found, size, data),
+            }
+        )
+    return answers
+
+
+def _best_use(found: Fit, draws: Floats, compute: Compute, budget: float) -> dict[str, Any]:
+    """N*, D* and the response of a budget."""
+    answer: dict[str, Any] = {"flop": budget, "N": None, "D": None, "response": None}
+    best = optimum(found.law, found.theta[None], found.centre, compute, budget)
+    spread = optimum(found.law, draws, found.centre, compute, budget)
+    if best is None or spread is None:
+        return answer | {"reason": "the budget pays for no run within the range of the table"}
+    size, data = float(np.exp(best.log_params[0])), float(np.exp(best.log_images[0]))
+    answer |= {"N": size, "D": data, "response": float(np.exp(best.log_response[0]))}
+    edges = float(np.mean(spread.edge))
+    tail = (1 - LEVEL) / 2
+    for name, column in (("N", spread.log_params), ("D", spread.log_images), ("response", spread.log_response)):
+        answer[f"{name}_interval"] = np.exp(np.quantile(column, [tail, 1 - tail])).tolist()
+    answer["warnings"] = _warnings(found, size, data)
+    if best.edge[0] or edges > tail:
+        answer["warnings"].append(f"the best N lies at the end of the range searched in {max(edges, tail):.0%} of resamples")
+    return answer
+
+
+def _cheapest(found: Fit, draws: Floats, compute: Compute, target: float) -> dict[str, Any]:
+    """Least budget whose best response is the target."""
+    budgets = np.linspace(*compute.log_flop, BUDGETS)
+    columns = [optimum(found.law, np.vstack([found.theta, draws]), found.centre, compute, b) for b in np.exp(budgets)]
+    known = [(b, c.log_response) for b, c in zip(budgets, columns, strict=True) if c is not None]
+    answer: dict[str, Any] = {"response": target, "flop": None, "interval": None}
+    if not known:
+        return answer | {"reason": "no budget pays for a run within the range of the table"}
+    place, curves = np.array([b for b, _ in known]), np.minimum.accumulate(np.array([c for _, c in known]), axis=0)
+    costs = np.array([_crossing(place, curve, np.log(target)) for curve in curves.T])
+    if not np.isfinite(costs[0]):
+        floor = float(np.exp(curves[-1, 0]))
+        return answer | {"reason": f"not reached: the law's response at the largest budget searched is {floor:.4g}"}
+    tail = (1 - LEVEL) / 2
+    ends = np.quantile(np.where(np.isfinite(costs[1:]), costs[1:], 1e9), [tail, 1 - tail])
+    best = optimum(found.law, found.theta[None], found.centre, compute, float(np.exp(costs[0])))
+    size, data = float(np.exp(best.log_params[0])), float(np.exp(best.log_images[0]))
+    return answer | {
+        "flop": float(np.exp(costs[0])),
+        "interval": [float(np.exp(end)) if end < 700 else None for end in ends],
+        "N": size,
+        "D": data,
+        "warnings": _warnings(found, size, data),
+    }
+
+
+def _crossing(place: Floats, curve: Floats, level: float) -> float:
+    """Where a falling curve reaches a level; infinite if it does not, minus infinite if it starts below."""
+    if curve[-1] > level:
+        return np.inf
+    return float(np.interp(-level, -curve, place)) if curve[0] > level else float(place[0])
+
+
+def _warnings(found: Fit, size: float, data: float) -> list[str]:
+    """Which of N and D leave the data by more than FAR times."""
+    raw = found.logs + found.centre
+    warnings = []
+    for name, value, column in (("N", size, raw[:, 0]), ("D", data, raw[:, 1])):
+        beyond = max(np.log(value) - column.max(), column.min() - np.log(value))
+        if beyond > np.log(FAR):
+            side = "above" if np.log(value) > column.max() else "below"
+            warnings.append(f"{name} = {value:.3g} lies {np.exp(beyond):.0f} times {side} the data")
+    return warnings

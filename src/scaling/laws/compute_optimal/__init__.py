@@ -1,0 +1,1 @@
+"""Compute-optimal size and data: the frontier and isoFLOP slices."""

@@ -1,0 +1,126 @@
+"""Prediction of larger cells from smaller ones: rolling origins over N, over D and over both.
+
+At each origin the law is fitted to the cells up to a level and predicts the cells of the next one, so every cell of a
+high enough level is predicted once. The score is skill = 1 - RMSE / RMSE of persistence on the log response, where
+persistence repeats the nearest smaller cell: a family that does not scale gets 0, not a good mark.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from scaling.laws.fitting.newton import minimise
+from scaling.laws.fitting.projection import project
+from scaling.laws.fitting.solver import make_problem, spread_of, too_few
+from scaling.laws.forms.law import Law
+from scaling.laws.forms.terms import Floats
+
+Origin = Literal["params", "images", "both"]
+ORIGINS: tuple[Origin, ...] = ("params", "images", "both")
+STARTS = 8
+MOST_LEVELS = 16
+"""Levels of an axis that become origins; a table with more distinct sizes, as scattered points have, is cut into so many
+steps of equal numbers of levels, so that the work does not grow with their number."""
+ITERATIONS = 40
+"""Enough for a prediction: what a longer search still moves are parameters that the grid does not identify."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One origin: the rows it learns from, those it predicts, and for each of these its persistence row."""
+
+    train: np.ndarray
+    test: np.ndarray
+    nearest: np.ndarray
+
+
+def rolling_splits(law: Law, params: Floats, images: Floats, seeds: Floats, origin: Origin) -> list[Split]:
+    """Splits of a grid at which the law can be fitted; empty where the grid is too small."""
+    (rank_n, steps_n), (rank_d, steps_d) = _steps(params), _steps(images)
+    top = {"params": steps_n, "images": steps_d, "both": min(steps_n, steps_d)}[origin]
+    raw = np.log(np.column_stack([params, images]))
+    splits = []
+    for cut in range(1, top):
+        if origin == "params":
+            rank = rank_n
+        elif origin == "images":
+            rank = rank_d
+        else:
+            rank = np.maximum(rank_n - (steps_n - top), rank_d - (steps_d - top))
+        train, test = np.flatnonzero(rank < cut), np.flatnonzero(rank == cut)
+        if not len(test) or not len(train) or too_few(law, raw[train]):
+            continue
+        splits.append(Split(train, test, _nearest_smaller(raw, seeds, train, test)))
+    return splits
+
+
+def _steps(axis: Floats) -> tuple[np.ndarray, int]:
+    """Step of each row along an axis, from 0, and their number."""
+    levels, rank = np.unique(axis, return_inverse=True)
+    steps = min(len(levels), MOST_LEVELS)
+    return rank * steps // len(levels), steps
+
+
+def _nearest_smaller(raw: Floats, seeds: Floats, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Row of the nearest training cell that is no larger in N nor D; of the same seed where there is one."""
+    nearest = np.empty(len(test), int)
+    for i, row in enumerate(test):
+        gap = raw[row] - raw[train]
+        distance = np.abs(gap).sum(axis=1) + np.where((gap >= -1e-9).all(axis=1), 0.0, 1e6)
+        nearest[i] = train[np.argmin(distance + np.where(seeds[train] == seeds[row], 0.0, 1e-6))]
+    return nearest
+
+
+def predict_splits(
+    law: Law,
+    params: Floats,
+    images: Floats,
+    log_y: Floats,
+    weights: Floats,
+    delta: float,
+    splits: list[Split],
+    *,
+    warm: Floats,
+    warm_centre: Floats,
+    alone: bool,
+    seed: int = 0,
+) -> Floats:
+    """Log predictions [B, m] of all test rows of the splits, in their order, for each of B log responses [B, n].
+
+    Args:
+        law: the form.
+        params, images: N and D, [n].
+        log_y: [B, n].
+        weights: [n].
+        delta: Huber's.
+        splits: origins.
+        warm, warm_centre: coordinates of the fit to the whole table, from which each refit starts.
+        alone: refit from there only, as resamples do; else from random points too.
+        seed: of the random points.
+    """
+    raw = np.log(np.column_stack([params, images]))
+    columns = []
+    for split in splits:
+        centre = raw[split.train].mean(axis=0)
+        logs, train_y, weight = raw[split.train] - centre, log_y[:, split.train], weights[split.train]
+        starts = law.shifted(warm[None], centre - warm_centre)
+        if not alone:
+            rng = np.random.default_rng(seed)
+            drawn = law.starts(spread_of(logs, train_y), rng, STARTS)
+            starts = np.concatenate([starts, project(law, drawn, logs, train_y[0], weight)])
+        # All starts of all responses at once, then the best start of each response.
+        tries = np.tile(starts, (len(log_y), 1))
+        problem = make_problem(law, logs, np.repeat(train_y, len(starts), axis=0), delta)
+        found = minimise(problem, tries, weight, tolerance=1e-7, iterations=ITERATIONS)
+        best = np.argmin(found.objective.reshape(len(log_y), -1), axis=1) + np.arange(len(log_y)) * len(starts)
+        theta = found.theta[best]
+        columns.append(law.log_values(theta, raw[split.test] - centre))
+    return np.concatenate(columns, axis=1)
+
+
+def root_mean_square(values: Floats) -> Floats:
+    """Root of the mean square over the last axis."""
+    return np.sqrt(np.mean(values**2, axis=-1))

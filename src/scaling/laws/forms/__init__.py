@@ -1,0 +1,1 @@
+"""Laws: terms, links and the forms that are known by name."""

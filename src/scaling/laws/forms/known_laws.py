@@ -1,0 +1,153 @@
+"""The laws, each by its formula and reference."""
+
+from __future__ import annotations
+
+from scaling.laws.forms.broken import BrokenPower
+from scaling.laws.forms.law import Ceiling, Law
+from scaling.laws.forms.powers import Power, PoweredSum
+from scaling.laws.forms.rivals import Exponential, Logarithmic
+from scaling.laws.forms.saturating import Saturating
+
+_N, _D = Power("A", ("alpha",), (0,)), Power("B", ("beta",), (1,))
+_FLOOR = Power("E")
+_BOUND = " behind g / (1 + (g / ceiling)^{0:g})^(1/{0:g})"
+
+
+def chinchilla() -> Law:
+    """L(N, D) = E + A / N^alpha + B / D^beta."""
+    return Law(
+        "chinchilla",
+        "L = E + A / N^alpha + B / D^beta",
+        "Hoffmann et al. 2022, equation 2",
+        ("N", "D"),
+        (_FLOOR, _N, _D),
+    )
+
+
+def interaction() -> Law:
+    """Chinchilla's form and a term in which N and D act together."""
+    return Law(
+        "interaction",
+        "L = E + A / N^alpha + B / D^beta + G / (N^gamma D^delta)",
+        "Chinchilla's form with a product term (assumption)",
+        ("N", "D"),
+        (_FLOOR, _N, _D, Power("G", ("gamma", "delta"), (0, 1))),
+        levels=4,
+    )
+
+
+def kaplan() -> Law:
+    """L(N, D) = [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D, without a floor."""
+    return Law(
+        "kaplan",
+        "L = [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D",
+        "Kaplan et al. 2020, equation 1.5",
+        ("N", "D"),
+        (PoweredSum("kaplan"),),
+        levels=2,
+    )
+
+
+def bounded(ceiling: float, sharpness: float = 2.0) -> Law:
+    """Chinchilla's sum below a known ceiling: chance for an error rate, ln of the class count for a loss.
+
+    Raises:
+        ValueError: if the ceiling is not positive.
+    """
+    if not ceiling > 0:
+        raise ValueError(f"ceiling is {ceiling}; it must be positive")
+    return Law(
+        "bounded",
+        "g = E + A / N^alpha + B / D^beta" + _BOUND.format(sharpness) + f", ceiling {ceiling:.6g}",
+        "Rosenfeld et al. 2020, equation 5",
+        ("N", "D"),
+        (_FLOOR, _N, _D),
+        Ceiling(ceiling, sharpness),
+    )
+
+
+def powers() -> Law:
+    """L(N, D) = A / N^alpha + B / D^beta: Chinchilla's form without its floor."""
+    return Law("powers", "L = A / N^alpha + B / D^beta", "Chinchilla's form with E = 0", ("N", "D"), (_N, _D), levels=2)
+
+
+def exponentials() -> Law:
+    """L(N, D) = E + A exp(-N / N_tau) + B exp(-D / D_tau), a rival."""
+    terms = (_FLOOR, Exponential(("A", "N_tau"), 0), Exponential(("B", "D_tau"), 1))
+    return Law("exponentials", "L = E + A exp(-N / N_tau) + B exp(-D / D_tau)", "rival without a power", ("N", "D"), terms)
+
+
+def logarithms() -> Law:
+    """L(N, D) = A - B log N - C log D, a rival."""
+    plane = Logarithmic(("A", "B", "C"), (0, 1))
+    return Law("logarithms", "L = A - B log N - C log D", "rival without a power", ("N", "D"), (plane,), levels=2)
+
+
+_X = Power("B", ("c",), (0,))
+
+
+def power() -> Law:
+    """y = B / x^c (M1)."""
+    return Law("power", "y = B / x^c", "Alabdulmohsin et al. 2022, M1", ("x",), (_X,), levels=2)
+
+
+def power_floor() -> Law:
+    """y = E + B / x^c (M2)."""
+    return Law("power-floor", "y = E + B / x^c", "Alabdulmohsin et al. 2022, M2", ("x",), (_FLOOR, _X))
+
+
+def power_shifted() -> Law:
+    """y = beta (1 / x + gamma)^c (M3)."""
+    return Law(
+        "power-shifted",
+        "y = beta (1/x + gamma)^c",
+        "Alabdulmohsin et al. 2022, M3",
+        ("x",),
+        (PoweredSum("shifted"),),
+    )
+
+
+def saturating() -> Law:
+    """y = E + W u with W^(1 - a) u / (1 - u)^a = B / x^c (M4; W = eps_0 - E)."""
+    return Law(
+        "saturating",
+        "y = E + W u, W^(1-a) u / (1-u)^a = B / x^c",
+        "Alabdulmohsin et al. 2022, M4: (y - E) / (eps_0 - y)^a = B / x^c with W = eps_0 - E",
+        ("x",),
+        (_FLOOR, Saturating()),
+        levels=5,
+    )
+
+
+def power_bounded(ceiling: float, sharpness: float = 2.0) -> Law:
+    """A power with a floor below a ceiling."""
+    return Law(
+        "power-bounded",
+        "g = E + B / x^c" + _BOUND.format(sharpness) + f", ceiling {ceiling:.6g}",
+        "Rosenfeld et al. 2020, equation 5, in one variable",
+        ("x",),
+        (_FLOOR, _X),
+        Ceiling(ceiling, sharpness),
+    )
+
+
+def broken(breaks: int = 1) -> Law:
+    """y = E + b x^(-c0) prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i), one or two breaks."""
+    return Law(
+        f"broken-{breaks}",
+        "y = E + b x^(-c0) prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i)",
+        "Caballero et al. 2023, equation 1",
+        ("x",),
+        (_FLOOR, BrokenPower(breaks)),
+        levels=3 + 3 * breaks,
+    )
+
+
+def exponential() -> Law:
+    """y = E + A exp(-x / tau), a rival."""
+    return Law("exponential", "y = E + A exp(-x / tau)", "rival without a power", ("x",), (_FLOOR, Exponential()))
+
+
+def logarithmic() -> Law:
+    """y = A - B log x, a rival."""
+    return Law("logarithmic", "y = A - B log x", "rival without a power", ("x",), (Logarithmic(),), levels=2)

@@ -1,0 +1,1 @@
+"""Intervals: resamples, profiles, noise and outliers."""

@@ -1,0 +1,62 @@
+"""Bootstrap: refits of resampled tables, all at once, each started at the fit of the whole table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scaling.laws.fitting.newton import minimise
+from scaling.laws.fitting.solver import Fit
+from scaling.laws.forms.terms import Floats
+
+BLOCK_NUMBERS = 2_000_000
+"""Resamples times rows drawn at a time, 16 MB: memory does not grow with their number."""
+
+
+def refit(found: Fit, log_y: Floats, weights: Floats | None = None) -> Floats:
+    """Coordinates [B, p] of the fit to each of B log responses [B, n] or weightings [B, n]."""
+    count = max(len(np.atleast_2d(log_y)), 1 if weights is None else len(np.atleast_2d(weights)))
+    problem = found.problem()._replace(log_y=np.broadcast_to(log_y, (count, len(found.log_y))))
+    starts = np.broadcast_to(found.theta, (count, len(found.theta)))
+    weight = found.weights if weights is None else weights
+    return minimise(problem, starts, weight, tolerance=1e-10).theta
+
+
+def pair_counts(rows: int, resamples: int, seed: int | np.random.RandomState) -> Floats:
+    """How often each row is drawn, [B, n], by numpy's legacy generator as in the published procedure."""
+    legacy = np.random.RandomState(seed) if isinstance(seed, int) else seed
+    counts = np.empty((resamples, rows))
+    for row in range(resamples):
+        counts[row] = np.bincount(legacy.choice(rows, rows, replace=True), minlength=rows)
+    return counts
+
+
+def pairs(found: Fit, resamples: int, seed: int = 42) -> Floats:
+    """Public parameters [B, p] of refits to rows drawn with replacement (Besiroglu et al. 2024, section 4)."""
+    legacy = np.random.RandomState(seed)
+    block = max(1, BLOCK_NUMBERS // max(found.rows, 1))
+    draws = []
+    for first in range(0, resamples, block):
+        counts = pair_counts(found.rows, min(block, resamples - first), legacy)
+        draws.append(refit(found, found.log_y[None], counts * found.weights))
+    return found.law.publish(np.concatenate(draws), found.centre)
+
+
+MOST_DRAWN = 4_000_000
+"""Responses drawn at most: a long table is drawn less often, and needs it less."""
+LEAST_DRAWS = 40
+
+
+def residual_draws(found: Fit, resamples: int, seed: int = 42) -> Floats:
+    """Log responses [B, n] of a table that obeys the fit: its predictions plus residuals drawn with replacement.
+
+    Residuals are centred and scaled up to n - p degrees of freedom. B is at most ``resamples``.
+    """
+    rows = found.rows
+    count = min(resamples, max(LEAST_DRAWS, MOST_DRAWN // rows))
+    root = np.sqrt(found.weights)
+    scaled = found.residuals * root
+    centred = scaled - scaled.mean()
+    power = float(np.sum(scaled**2)) / max(rows - len(found.theta), 1)
+    centred *= np.sqrt(power / max(float(np.mean(centred**2)), 1e-300))
+    own = centred[np.random.default_rng(seed).integers(0, rows, (count, rows))]
+    return found.log_y - found.residuals + own / np.where(root > 0, root, 1.0)

@@ -1,0 +1,190 @@
+"""Noise of a study's cells: between seeds, by D, and shared by all cells of one (seed, D).
+
+At one (seed, D) every family and size trains on the same subset, so a lucky subset lowers all of them together. A log residual
+is therefore modelled as u(seed, D) + v(cell), both with a spread that is a power of D.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from scaling.laws.forms.terms import Floats
+
+PRIOR_SLOPE_SD = 0.5
+"""Prior spread of d log variance / d log D about 0: keeps a handful of residuals from setting the weights (assumption)."""
+
+LARGEST = 0.9
+"""Most that a (seed, D) is taken to share."""
+LOG_SQUARE_VARIANCE = np.pi**2 / 2
+"""Variance of the logarithm of a squared Gaussian."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Spread of log residuals.
+
+    Attributes:
+        slope: d log variance / d log D, common to all families.
+        shared: share of the variance that all cells of one (seed, D) have in common.
+    """
+
+    slope: float
+    shared: float
+
+    def weights(self, images: Floats) -> Floats:
+        """Inverse variances with mean 1."""
+        weights = np.exp(-self.slope * (np.log(images) - np.log(images).mean()))
+        return weights / weights.mean()
+
+
+def seed_spread(cells: pl.DataFrame, response: str) -> float | None:
+    """Pooled standard deviation of log response between seeds of one (family, N, D); None without repeats."""
+    logs = cells.with_columns(pl.col(response).log().alias("_log"))
+    groups = (
+        logs.group_by("family", "params", "images")
+        .agg(pl.len().alias("seeds"), pl.col("_log").var().alias("variance"))
+        .filter(pl.col("seeds") > 1)
+    )
+    if not groups.height:
+        return None
+    freedom = groups["seeds"] - 1
+    return float(np.sqrt((groups["variance"] * freedom).sum() / freedom.sum()))
+
+
+class Residuals(NamedTuple):
+    """What a family's fit leaves over: log residuals [n], D [n], seeds [n], gradient of the log prediction [n, p]."""
+
+    residuals: Floats
+    images: Floats
+    seeds: Floats
+    jacobian: Floats
+
+    def places(self) -> list[tuple[float, float]]:
+        """(seed, D) of each row."""
+        return [(float(s), float(d)) for s, d in zip(self.seeds, self.images, strict=True)]
+
+    def standardised(self, slope: float) -> tuple[Floats, Floats, Floats]:
+        """Residuals of equal variance, the matrix M [n, n] that a fit takes errors to residuals by, Z [n, q] of places."""
+        root = np.sqrt(Noise(slope, 0.0).weights(self.images))
+        basis, _ = np.linalg.qr(self.jacobian * root[:, None])
+        labels = self.places()
+        members = np.array([[label == place for place in sorted(set(labels))] for label in labels], float)
+        return self.residuals * root, np.eye(len(root)) - basis @ basis.T, members
+
+
+def estimate_noise(groups: list[Residuals]) -> Noise:
+    """Noise from what the fits of several families leave over."""
+    y, x, level = [], [], []
+    for index, group in enumerate(groups):
+        floor = max(1e-4 * float(np.mean(group.residuals**2)), 1e-24)
+        y.append(np.log(group.residuals**2 + floor))
+        x.append(np.log(group.images))
+        level.append(np.full(len(group.residuals), index))
+    if not y:
+        return Noise(0.0, 0.0)
+    label = np.concatenate(level)
+    value, place = np.concatenate(y), np.concatenate(x)
+    for index in range(len(groups)):
+        value[label == index] -= value[label == index].mean()
+        place[label == index] -= place[label == index].mean()
+    power = float(place @ place)
+    if power == 0.0:
+        return Noise(0.0, 0.0)
+    raw = float(place @ value) / power
+    variance = LOG_SQUARE_VARIANCE / power
+    slope = raw * PRIOR_SLOPE_SD**2 / (PRIOR_SLOPE_SD**2 + variance)
+    return Noise(slope, _shared_share(groups, slope))
+
+
+def _shared_share(groups: list[Residuals], slope: float) -> float:
+    """Share of the variance common to a (seed, D), from products of residuals of different families, at most LARGEST.
+
+    A fit absorbs most of what all sizes at one D share (three of its parameters are a curve in D), so the products are
+    divided by what they would be if everything were shared (method of moments).
+    """
+    means: dict[tuple[float, float], list[tuple[float, dict[tuple[float, float], float]]]] = {}
+    for group in groups:
+        scaled, maker, members = group.standardised(slope)
+        spread = float(np.sqrt(scaled @ scaled / max(np.trace(maker), 1.0)))
+        places, sizes = sorted(set(group.places())), members.sum(axis=0)
+        average = (members / sizes).T
+        passed = average @ maker @ members
+        for i, place in enumerate(places):
+            row = dict(zip(places, passed[i], strict=True))
+            means.setdefault(place, []).append((float(average[i] @ scaled) / max(spread, 1e-12), row))
+    products = possible = 0.0
+    for entries in means.values():
+        for i, (first, passed_first) in enumerate(entries):
+            for second, passed_second in entries[:i]:
+                products += first * second
+                possible += sum(value * passed_second.get(place, 0.0) for place, value in passed_first.items())
+    return float(np.clip(products / possible, 0.0, LARGEST)) if possible > 0 else 0.0
+
+
+def true_variance(group: Residuals, noise: Noise) -> float:
+    """Variance of a standardised error: the residuals' sum of squares over what a unit variance would leave of it.
+
+    Without sharing this is the sum over n - p; the more is shared, the more the fit has absorbed.
+    """
+    scaled, maker, members = group.standardised(noise.slope)
+    left = (1.0 - noise.shared) * np.trace(maker) + noise.shared * np.sum((maker @ members) ** 2)
+    return float(scaled @ scaled) / max(float(left), 1.0)
+
+
+def seed_variance(group: Residuals, params: Floats, noise: Noise) -> tuple[float, int]:
+    """Variance of a standardised error between the seeds of one (N, D), and its degrees of freedom.
+
+    Unlike the residuals it holds nothing of the law's misfit, so it is what a family that follows its law would show.
+    """
+    scaled = group.residuals * np.sqrt(noise.weights(group.images))
+    _, cell, counts = np.unique(np.column_stack([params, group.images]), axis=0, return_inverse=True, return_counts=True)
+    cell = cell.ravel()
+    mean = np.bincount(cell, scaled) / counts
+    freedom = len(scaled) - len(counts)
+    return float(np.sum((scaled - mean[cell]) ** 2)) / max(freedom, 1), freedom
+
+
+def design_effect(group: Residuals, noise: Noise) -> Floats:
+    """Variance of each coordinate under the noise over the one that n - p and independent rows would give, [p]."""
+    scaled, maker, members = group.standardised(noise.slope)
+    design = group.jacobian * np.sqrt(noise.weights(group.images))[:, None]
+    hat = np.linalg.pinv(design)
+    independent = np.sum(hat**2, axis=1)
+    shared = np.sum((hat @ members) ** 2, axis=1)
+    naive = float(scaled @ scaled) / max(float(np.trace(maker)), 1.0)
+    mixed = (1.0 - noise.shared) * independent + noise.shared * shared
+    return mixed / independent * true_variance(group, noise) / max(naive, 1e-300)
+
+
+def draw_noise(
+    group: Residuals,
+    noise: Noise,
+    shared: dict[tuple[float, float], Floats],
+    rng: np.random.Generator,
+    count: int,
+    variance: float | None = None,
+) -> Floats:
+    """New log residuals [count, n] with the spread, the tails and the sharing of the old ones.
+
+    Args:
+        group: what one family's fit left over.
+        noise: the model.
+        shared: standard normal draws [count] per (seed, D), the same for all families: this is what pairs them.
+        rng: of the part that is the cell's own.
+        count: draws.
+        variance: of a standardised error; None for ``true_variance``.
+    """
+    rows = len(group.residuals)
+    weights = np.sqrt(noise.weights(group.images))
+    scaled = group.residuals * weights
+    scaled = scaled - scaled.mean()
+    spread = float(np.sqrt(true_variance(group, noise) if variance is None else variance))
+    scaled = scaled * spread / max(float(np.sqrt(np.mean(scaled**2))), 1e-300)
+    own = scaled[rng.integers(0, rows, (count, rows))]
+    common = np.column_stack([shared[place] for place in group.places()])
+    mixed = np.sqrt(1.0 - noise.shared) * own + np.sqrt(noise.shared) * spread * common
+    return mixed / weights

@@ -1,0 +1,235 @@
+"""Profile intervals: how far a quantity can move before the parameters can no longer make up for it.
+
+The profile of a quantity is the objective minimised with that quantity held. The interval holds the values at
+which it rises by less than t^2 / 2 noise variances, t with n - p degrees of freedom (Bates and Watts 1988,
+chapter 6): for Gaussian noise and a mildly curved law its coverage is nearly exact at small n, where the
+bootstrap's is not. An end that is not reached inside the bounds means that the table does not identify the quantity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import t as student
+
+from scaling.laws.fitting.newton import Problem, derivatives, minimise, objective
+from scaling.laws.fitting.solver import Fit, noise_scale
+from scaling.laws.forms.law import Law
+from scaling.laws.forms.powers import Power
+from scaling.laws.forms.terms import Floats
+
+Interval = tuple[float, float] | None
+Solve = Callable[[np.ndarray, Floats, Floats], tuple[Floats, Floats]]
+"""(rows, steps, warm starts) -> rise of the objective and theta with the quantity moved by the steps."""
+STEPS = 40
+RELATIVE_END = 1e-3
+"""An end is found once the signed root of the rise is this close to t, relatively."""
+FAR = 5.0
+"""Log units by which the row that tilts a prediction is off: further than any end of an interval."""
+
+
+def profile_intervals(
+    found: Fit, level: float = 0.95, *, inflation: Floats | None = None
+) -> tuple[dict[str, Interval], dict[str, str]]:
+    """Intervals of a fit's parameters, and for those without one the reason.
+
+    Args:
+        found: a fit of a law whose terms are powers.
+        level: coverage.
+        inflation: factor on the noise variance of each parameter, where rows are not independent
+            (``noise.design_effect``); None for 1.
+
+    Raises:
+        ValueError: if the law has other terms, whose public parameters are no single coordinates.
+    """
+    law = found.law
+    if not found.parameters:
+        why = next(iter(found.reasons.values()))
+        return dict.fromkeys(law.parameters), dict.fromkeys(law.parameters, f"not fitted: {why}")
+    problem, theta = origin_problem(found)
+    factors = np.ones(len(theta)) if inflation is None else inflation
+    low, high = profile_ends(problem, theta[None], found.weights, rise_of(found, level) * factors[None])
+    public_low, public_high = (
+        law.publish(np.where(np.isfinite(end), end, theta), np.zeros(len(found.centre)))[0] for end in (low, high)
+    )
+    floors = {at.start for at, term in zip(law.slices, law.terms, strict=True) if not term.columns}
+    intervals: dict[str, Interval] = {}
+    reasons: dict[str, str] = {}
+    for i, name in enumerate(law.parameters):
+        left, right = np.isfinite(low[0, i]), np.isfinite(high[0, i])
+        if right and (left or i in floors):
+            intervals[name] = (float(public_low[i]) if left else 0.0, float(public_high[i]))
+            continue
+        intervals[name] = None
+        side = "above" if left else "below" if right else "on either side"
+        reasons[name] = f"not identifiable: other values {side} fit as well"
+    return intervals, reasons
+
+
+def prediction_intervals(found: Fit, level: float = 0.95, **variables: ArrayLike) -> tuple[Floats, Floats]:
+    """Lower and upper ends of the law's own value at points; 0 and infinity where the table sets no end.
+
+    Args:
+        found: a fit with parameters.
+        level: coverage.
+        variables: one array a variable of the law.
+    """
+    places = np.log(np.column_stack([np.asarray(variables[name], float) for name in found.law.variables]))
+    problem = found.problem()
+    rise = np.array([rise_of(found, level)])
+    ends = [prediction_ends(problem, found.theta[None], found.weights, rise, place - found.centre) for place in places]
+    low, high = (np.array([end[side][0] for end in ends]) for side in (0, 1))
+    return np.exp(low), np.exp(high)
+
+
+def rise_of(found: Fit, level: float) -> float:
+    """Rise of the objective at the ends of an interval of that coverage."""
+    spare = max(int((found.weights > 0).sum()) - len(found.theta), 1)
+    return float(0.5 * student.ppf(0.5 + level / 2, spare) ** 2 * noise_scale(found))
+
+
+def origin_problem(found: Fit) -> tuple[Problem, Floats]:
+    """The fit's problem and optimum in coordinates centred at 0, where each coordinate is one public parameter."""
+    law = found.law
+    require_powers(law)
+    problem = found.problem()
+    lower, upper = problem.lower.copy(), problem.upper.copy()
+    for at, term in zip(law.slices, law.terms, strict=True):
+        if term.columns:
+            # The amplitude at centre 0 lies far outside the data: its bounds there would cut the exponents'.
+            lower[at.start], upper[at.start] = -np.inf, np.inf
+    moved = problem._replace(logs=found.logs + found.centre, lower=lower, upper=upper)
+    return moved, law.shifted(found.theta[None], -found.centre)[0]
+
+
+def require_powers(law: Law) -> None:
+    """Raise ValueError unless all terms of a law are powers."""
+    if not all(isinstance(term, Power) for term in law.terms):
+        raise ValueError(f"{law.name} has terms that are no powers; take its intervals from the bootstrap")
+
+
+def profile_ends(
+    problem: Problem,
+    theta: Floats,
+    weights: Floats,
+    rise: Floats,
+    coordinates: tuple[int, ...] | None = None,
+) -> tuple[Floats, Floats]:
+    """Ends of the profile intervals of coordinates, for R tables of one design at once.
+
+    Args:
+        problem: as at the optimum; ``log_y`` is [n] or [R, n].
+        theta: optima [R, p].
+        weights: [n].
+        rise: by how much the objective may rise, [R], or [R, p] for one a coordinate.
+        coordinates: which ones; all by default.
+
+    Returns:
+        Lower and upper ends [R, len(coordinates)]; infinite where the bounds come first.
+    """
+    count, size = theta.shape
+    chosen = tuple(range(size)) if coordinates is None else coordinates
+    problem = problem.spread(count)
+    value, _, hessian = derivatives(problem, theta, np.broadcast_to(weights, problem.log_y.shape))
+    rise = np.broadcast_to(rise if rise.ndim == 2 else rise[:, None], theta.shape)
+    sd = _spreads(hessian, rise)
+    table, place, side = (axis.ravel() for axis in np.meshgrid(np.arange(count), chosen, (-1.0, 1.0), indexing="ij"))
+    place = place.astype(int)
+    frozen = np.zeros((len(table), size), bool)
+    frozen[np.arange(len(table)), place] = True
+    room = np.where(side > 0, problem.upper[place] - theta[table, place], theta[table, place] - problem.lower[place])
+
+    def solve(rows: np.ndarray, steps: Floats, warm: Floats) -> tuple[Floats, Floats]:
+        starts = warm.copy()
+        index = np.arange(len(rows))
+        starts[index, place[rows]] = theta[table[rows], place[rows]] + side[rows] * steps
+        solved = minimise(problem.at(table[rows]), starts, weights, frozen=frozen[rows], iterations=60, tolerance=1e-8)
+        return solved.objective - value[table[rows]], solved.theta
+
+    steps, _ = _find_ends(solve, theta[table], rise[table, place], sd[table, place], np.maximum(room, 0.0))
+    ends = (theta[table, place] + side * steps).reshape(count, len(chosen), 2)
+    return ends[..., 0], ends[..., 1]
+
+
+def prediction_ends(problem: Problem, theta: Floats, weights: Floats, rise: Floats, place: Floats) -> tuple[Floats, Floats]:
+    """Ends [R] of the profile interval of log f at one point [k], for R tables of one design at once.
+
+    Minimising objective - tilt * log f traces the profile as the tilt grows, without a constraint. Huber's loss
+    is linear outside delta, so the tilt is one more row at that point whose response is far off.
+    """
+    count = len(theta)
+    problem = problem.spread(count)
+    value, _, hessian = derivatives(problem, theta, np.broadcast_to(weights, problem.log_y.shape))
+    at_place = problem.law.evaluate(theta, place[None])
+    gradient = at_place.gradient()[:, 0]
+    pull = np.einsum("bi,bij,bj->b", gradient, np.linalg.pinv(hessian, hermitian=True), gradient)
+    tilt = np.sqrt(2.0 * rise / np.maximum(pull, 1e-12))
+    table, side = np.repeat(np.arange(count), 2), np.tile([-1.0, 1.0], count)
+    target = at_place.value[table, 0] + side * (FAR + problem.delta[table, 0])
+    logs = np.vstack([problem.logs, place])
+
+    def solve(chosen: np.ndarray, steps: Floats, warm: Floats) -> tuple[Floats, Floats]:
+        part = problem.at(table[chosen])
+        tilted = part._replace(logs=logs, log_y=np.column_stack([part.log_y, target[chosen]]))
+        plain = np.broadcast_to(weights, part.log_y.shape)
+        pulls = np.column_stack([plain, steps / part.delta[:, 0]])
+        solved = minimise(tilted, warm, pulls, iterations=100, tolerance=1e-9).theta
+        return objective(part, solved, plain) - value[table[chosen]], solved
+
+    room = np.full(len(table), np.inf)
+    steps, ends = _find_ends(solve, theta[table], rise[table], tilt[table], room)
+    moved = problem.law.log_values(ends, place[None])[:, 0]
+    ends = np.where(np.isfinite(steps), moved, side * np.inf).reshape(count, 2)
+    return ends[:, 0], ends[:, 1]
+
+
+def _spreads(hessian: Floats, rise: Floats) -> Floats:
+    """First guess of each half width: where the quadratic at the optimum has risen enough, [R, p]."""
+    inverse = np.linalg.pinv(hessian, hermitian=True)
+    variance = np.einsum("bii->bi", inverse)
+    return np.sqrt(2.0 * rise * np.maximum(variance, 1e-12))
+
+
+def _find_ends(solve: Solve, warm: Floats, rise: Floats, guess: Floats, room: Floats) -> tuple[Floats, Floats]:
+    """Steps at which the rise is met, and theta there: bracketing and regula falsi (Illinois) on the root of the rise.
+
+    The root of the rise is nearly linear in the step, which is why few steps suffice.
+    """
+    count = len(warm)
+    warm, last = warm.copy(), warm.copy()
+    target = np.sqrt(rise)
+    step = np.minimum(guess, room)
+    inside, inside_root = np.zeros(count), -target
+    outside, outside_root = np.full(count, np.nan), np.full(count, np.nan)
+    result = np.full(count, np.inf)
+    open_rows = np.flatnonzero((room > 1e-9) & (rise > 0))
+    last_side = np.zeros(count)
+    for _ in range(STEPS):
+        if not len(open_rows):
+            break
+        risen, solved = solve(open_rows, step[open_rows], warm[open_rows])
+        last[open_rows] = solved
+        root = np.sqrt(np.maximum(risen, 0.0)) - target[open_rows]
+        under = root < 0
+        within, beyond = open_rows[under], open_rows[~under]
+        warm[within] = solved[under]
+        # Illinois: an end that stays twice in a row loses half its weight.
+        outside_root[within[last_side[within] == -1]] *= 0.5
+        inside_root[beyond[last_side[beyond] == 1]] *= 0.5
+        inside[within], inside_root[within], last_side[within] = step[within], root[under], -1
+        outside[beyond], outside_root[beyond], last_side[beyond] = step[beyond], root[~under], 1
+        met = np.abs(root) <= RELATIVE_END * target[open_rows]
+        narrow = np.isfinite(outside[open_rows]) & (outside[open_rows] - inside[open_rows] < 1e-4 * outside[open_rows])
+        at_edge = under & (step[open_rows] >= room[open_rows] * (1 - 1e-9))
+        done = met | narrow | at_edge
+        closed = open_rows[(met | narrow) & ~at_edge]
+        result[closed] = step[closed]
+        open_rows = open_rows[~done]
+        bracketed = np.isfinite(outside[open_rows])
+        ratio = -inside_root[open_rows] / (outside_root[open_rows] - inside_root[open_rows])
+        falsi = inside[open_rows] + np.clip(ratio, 0.02, 0.98) * (outside[open_rows] - inside[open_rows])
+        grown = np.minimum(np.maximum(2.0 * inside[open_rows], guess[open_rows]), room[open_rows])
+        step[open_rows] = np.where(bracketed, falsi, grown)
+    return result, last

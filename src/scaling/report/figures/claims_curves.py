@@ -1,0 +1,71 @@
+"""What a claim measured along one axis: points with 95 % intervals, a line and colour a series, a panel a quantity."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pandas as pd
+import plotnine as p9
+
+from scaling.models.registry import KINDS
+from scaling.report.figures.labels import plain
+from scaling.report.figures.theme import empty, facet_size, family_colour, log_x_plain, log_y_plain, look
+
+COLOURS: Final = ("#0f3c88", "#c59603", "#4e8149", "#a24f9c", "#459afa", "#73401d", "#93959b", "#5a0035")
+DODGE: Final = 0.35
+MOST_DOSES: Final = 7
+"""So many values of x or fewer are the axis's labels."""
+
+
+def rows_of(curves: dict[str, Any], claim: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of an entry of claims.json that its figure ``curves`` shows: those of its panels, or of no other's."""
+    others = {panel for other in claim["curves"] if other != curves for panel in other["panels"]}
+    wanted = curves["panels"]
+    return [
+        row
+        for row in claim["rows"]
+        if row["y"] is not None and (row["panel"] in wanted if wanted else row["panel"] not in others)
+    ]
+
+
+def claims_curves(curves: dict[str, Any], rows: list[dict[str, Any]]) -> p9.ggplot:
+    """``rows`` drawn as ``curves`` say; a text x is an axis of names."""
+    if not rows:
+        return empty("nothing was measured")
+    table = pd.DataFrame(rows).drop_duplicates(["panel", "series", "x"])
+    table = table.astype({"y": float, "low": float, "high": float, "series": str})
+    table["panel"] = pd.Categorical(table["panel"], list(dict.fromkeys(table["panel"])))
+    named = any(isinstance(x, str) for x in table["x"])
+    series = list(dict.fromkeys(table["series"]))
+    colours = [family_colour(name) if name in KINDS else COLOURS[i % len(COLOURS)] for i, name in enumerate(series)]
+    if named:
+        table["x"] = pd.Categorical(table["x"].astype(str), list(dict.fromkeys(table["x"].astype(str))))
+    else:
+        table["x"] = table["x"].astype(float)
+    place = p9.position_dodge(DODGE) if named else p9.position_identity()
+    figure = (
+        p9.ggplot(table, p9.aes("x", "y", color="series", group="series"))
+        + p9.geom_linerange(p9.aes(ymin="low", ymax="high"), position=place, size=0.9, na_rm=True)
+        + p9.geom_point(position=place, size=2.0)
+        + p9.scale_color_manual(values=colours, limits=series, name=" ")
+    )
+    if not named:
+        figure += p9.geom_line(size=0.8)
+    panels = table["panel"].nunique()
+    columns, width, height = facet_size(panels, columns=2)
+    if panels > 1:
+        figure += p9.facet_wrap("panel", ncol=columns, scales="free_y")
+    figure += look(max(width, 7.0), max(height, 3.2))
+    if not named:
+        doses = sorted(set(table["x"]))
+        if len(doses) <= MOST_DOSES:
+            trans = {"trans": "log10"} if curves["log_x"] else {}
+            figure += p9.scale_x_continuous(name=curves["x"], minor_breaks=[], breaks=doses, labels=plain, **trans)
+        elif curves["log_x"]:
+            figure += log_x_plain(curves["x"])
+        else:
+            figure += p9.scale_x_continuous(name=curves["x"], minor_breaks=[], labels=plain)
+    else:
+        figure += p9.labs(x=curves["x"])
+        figure += p9.theme(axis_text_x=p9.element_text(rotation=30, ha="right"))
+    return figure + (log_y_plain(curves["y"]) if curves["log_y"] else p9.labs(y=curves["y"]))

@@ -1,0 +1,76 @@
+"""Tables that the loss figures share: finished cells, and each family's law through them with its band."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from scaling.laws import predict
+from scaling.runs.records import DONE
+
+BAND = (0.025, 0.975)
+"""Quantiles of the bootstrap draws between which a band lies: 95 %."""
+
+
+def finished(runs: pl.DataFrame) -> pl.DataFrame:
+    """The cells that ended as they should and have a positive loss; the only ones that are drawn."""
+    return runs.filter((pl.col("status") == DONE) & pl.col("loss").is_finite() & (pl.col("loss") > 0))
+
+
+def law_of(fits: dict, family: str, response: str = "loss") -> dict | None:
+    """The family's fit of ``response`` in ``fits`` (fits.json), or None."""
+    return next((fit for fit in fits.get("fits", []) if fit["family"] == family and fit["response"] == response), None)
+
+
+def has_law(fit: dict | None) -> bool:
+    """Whether the fit holds parameters that can be drawn."""
+    return bool(fit and fit.get("parameters")) and all(
+        value is not None and np.isfinite(value) for value in fit["parameters"].values()
+    )
+
+
+def panel_titles(fits: dict, families: list[str]) -> dict[str, str]:
+    """A panel's title by family: the family's name, and why no law is drawn where none is."""
+    titles = {}
+    for family in families:
+        fit = law_of(fits, family)
+        reason = fit["status"].replace("-", " ") if fit else "no law fitted"
+        titles[family] = family if has_law(fit) else f"{family}: {reason}"
+    return titles
+
+
+def law_curves(fits: dict, cells: pl.DataFrame, along: Literal["images", "params"], points: int = 30) -> pl.DataFrame:
+    """Each family's law through its cells, at every level of the other axis.
+
+    ``along`` is the axis that varies (D or N) over the family's own range. Columns: family,
+    level (N or D held fixed), x, loss, low, high (nats; low and high are NaN without draws).
+    """
+    other = "params" if along == "images" else "images"
+    frames = []
+    for (family,), own in cells.group_by(["family"], maintain_order=True):
+        fit = law_of(fits, str(family))
+        if not has_law(fit):
+            continue
+        x = np.geomspace(own[along].min(), own[along].max(), points)
+        for level in own[other].unique().sort():
+            sizes = {along: x, other: np.full_like(x, level)}
+            low, high = band(fit, sizes["params"], sizes["images"])
+            loss = np.asarray(predict(fit, sizes["params"], sizes["images"]), dtype=float)
+            frames.append(
+                pl.DataFrame({"family": family, "level": float(level), "x": x, "loss": loss, "low": low, "high": high})
+            )
+    schema = {"family": pl.String, **dict.fromkeys(("level", "x", "loss", "low", "high"), pl.Float64)}
+    return pl.concat(frames).cast(schema) if frames else pl.DataFrame(schema=schema)
+
+
+def band(fit: dict, params: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the law's 95 % band at each (N, D), from the fit's bootstrap draws; NaN with fewer than 20."""
+    draws = fit.get("draws") or []
+    if len(draws) < 20:
+        missing = np.full(np.shape(params), np.nan)
+        return missing, missing
+    values = np.stack([np.asarray(predict({**fit, "parameters": draw}, params, images), float) for draw in draws])
+    low, high = np.nanquantile(values, BAND, axis=0)
+    return low, high

@@ -1,0 +1,81 @@
+"""What the laws leave unexplained: observed over predicted loss against D, a panel a family."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotnine as p9
+import polars as pl
+
+from scaling.laws import predict
+from scaling.report.figures.curves import finished, has_law, law_of
+from scaling.report.figures.labels import percents
+from scaling.report.figures.theme import INK, QUIET, empty, facet_size, family_order, level_scales, log_x_counts, look
+
+
+def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
+    """log(observed / predicted loss) of every finished cell, outliers ringed; the band is the seeds' noise."""
+    table = residual_table(runs, fits)
+    if table.is_empty():
+        return empty("No law has been fitted yet.")
+    families = family_order(table["family"])
+    table = table.with_columns(pl.col("family").cast(pl.Enum(families)))
+    noise = table.group_by("family", maintain_order=True).agg(pl.first("noise")).drop_nulls()
+    columns, width, height = facet_size(len(families))
+    figure = p9.ggplot(table.to_pandas(), p9.aes("images", "residual", color="params"))
+    if not noise.is_empty():
+        ends = noise.join(pl.DataFrame({"images": [table["images"].min(), table["images"].max()]}), how="cross")
+        ends = ends.with_columns((-pl.col("noise")).alias("low"), pl.col("noise").alias("high"))
+        figure += p9.geom_ribbon(
+            p9.aes("images", ymin="low", ymax="high"),
+            data=ends.to_pandas(),
+            inherit_aes=False,
+            fill=QUIET,
+            alpha=0.16,
+        )
+    figure += p9.geom_hline(yintercept=0, color=QUIET, size=0.5)
+    far = table.filter(pl.col("outlier"))
+    if not far.is_empty():
+        figure += p9.geom_point(data=far.to_pandas(), size=4.2, shape="o", fill="none", color=INK, stroke=0.6)
+    return (
+        figure
+        + p9.geom_point(size=1.5, stroke=0)
+        + p9.facet_wrap("family", ncol=columns)
+        + log_x_counts("D: unique training images")
+        + p9.scale_y_continuous(labels=percents, name="log(observed / predicted)")
+        + level_scales("N", table["params"])
+        + look(width, height)
+    )
+
+
+def residual_table(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
+    """family, params, images, residual (log), noise (log; null with one seed), outlier of each cell with a law."""
+    schema = {
+        "family": pl.String,
+        "params": pl.Float64,
+        "images": pl.Float64,
+        "residual": pl.Float64,
+        "noise": pl.Float64,
+        "outlier": pl.Boolean,
+    }
+    frames = []
+    for (family,), own in finished(runs).group_by(["family"], maintain_order=True):
+        fit = law_of(fits, str(family))
+        if not has_law(fit):
+            continue
+        params, images = own["params"].to_numpy().astype(float), own["images"].to_numpy().astype(float)
+        far = [one["row"] for one in (fit.get("outliers") or {"rows": []})["rows"]]
+        residual = np.log(own["loss"].to_numpy() / np.asarray(predict(fit, params, images), float))
+        frames.append(
+            pl.DataFrame(
+                {
+                    "family": family,
+                    "params": params,
+                    "images": images,
+                    "residual": residual,
+                    "noise": fit["noise_rms"],
+                    "outlier": own["key"].is_in(far),
+                },
+                schema=schema,
+            )
+        )
+    return pl.concat(frames) if frames else pl.DataFrame(schema=schema)

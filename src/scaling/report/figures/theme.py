@@ -1,0 +1,185 @@
+"""One look for all figures: palette and shape per family, line type per kind, log axes, sizes.
+
+The families' colours were found by a search for hues that stay apart for readers with protan, deutan or tritan vision
+(simulated as in Machado et al. 2009); a shape says the family again, a line type its kind.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from typing import Final
+
+import pandas as pd
+import plotnine as p9
+
+from scaling.models.registry import KINDS
+from scaling.report.figures.labels import counts, log_breaks, plain, powers
+
+FAMILY_COLOURS: Final[dict[str, str]] = {
+    "mlp": "#93959b",
+    "alexnet": "#c59603",
+    "vgg": "#73401d",
+    "googlenet": "#a24f9c",
+    "plain": "#5a0035",
+    "resnet": "#0f3c88",
+    "vit": "#4e8149",
+    "swin": "#459afa",
+}
+"""On white: contrast at least 2.7, any two at least 0.1 apart in OKLab for normal, protan, deutan and tritan vision."""
+FAMILY_COLOURS_ON_DARK: Final[dict[str, str]] = {
+    "mlp": "#898b91",
+    "alexnet": "#c58700",
+    "vgg": "#bc4318",
+    "googlenet": "#ef8ee6",
+    "plain": "#954886",
+    "resnet": "#4a6bd0",
+    "vit": "#79d18e",
+    "swin": "#aaebff",
+}
+"""The same on a dark page."""
+FAMILY_SHAPES: Final[dict[str, str]] = {
+    "mlp": "s",
+    "alexnet": "^",
+    "vgg": "v",
+    "googlenet": "D",
+    "plain": "X",
+    "resnet": "o",
+    "vit": "P",
+    "swin": "<",
+}
+KIND_LINES: Final[dict[str, str]] = {
+    "fully-connected": "dotted",
+    "convolutional": "solid",
+    "transformer": "dashed",
+}
+
+LARGER_IS_DARKER: Final = ("#a2d45a", "#4cbf8b", "#24908d", "#2f6d8e", "#3f4a8a", "#43236b")
+"""Sequential palette (viridis without its lightest part, turned round): luminance falls with the quantity."""
+
+INK: Final = "#202428"
+QUIET: Final = "#5c636b"
+GRID: Final = "#e6e8eb"
+
+
+def family_order(families: Iterable[str]) -> list[str]:
+    """The distinct ``families`` in order of publication; those of another's table follow, by name."""
+    known = list(KINDS)
+    return sorted(set(families), key=lambda name: (known.index(name) if name in KINDS else len(known), name))
+
+
+def family_colour(family: str) -> str:
+    """The family's own colour; an unknown family gets one that depends on its name only."""
+    spare = list(FAMILY_COLOURS.values())
+    return FAMILY_COLOURS.get(family) or spare[zlib.crc32(family.encode()) % len(spare)]
+
+
+def family_shape(family: str) -> str:
+    """The family's own marker; an unknown family gets one that depends on its name only."""
+    spare = list(FAMILY_SHAPES.values())
+    return FAMILY_SHAPES.get(family) or spare[zlib.crc32(family.encode()[::-1]) % len(spare)]
+
+
+def family_line(family: str) -> str:
+    """The line type of the family's kind; a family of unknown kind gets a dash-dotted line."""
+    return KIND_LINES[KINDS[family]] if family in KINDS else "dashdot"
+
+
+def family_scales(families: Iterable[str]) -> list[p9.scales.scale.scale]:
+    """Scales for colour, fill, shape and line type that name the families in one merged legend."""
+    order = family_order(families)
+    colours = [family_colour(family) for family in order]
+    return [
+        p9.scale_color_manual(values=colours, limits=order, name="family"),
+        p9.scale_fill_manual(values=colours, limits=order, name="family"),
+        p9.scale_shape_manual(values=[family_shape(family) for family in order], limits=order, name="family"),
+        p9.scale_linetype_manual(values=[family_line(family) for family in order], limits=order, name="family"),
+    ]
+
+
+def level_scales(name: str, values: Iterable[float]) -> list[p9.scales.scale.scale]:
+    """Sequential log scales for colour and fill over ``values`` (positive; N or D); larger is darker."""
+    values = list(values)
+    limits = (min(values), max(values)) if values else (1.0, 10.0)
+    if limits[0] == limits[1]:
+        limits = (limits[0] / 2, limits[1] * 2)
+    levels = sorted(set(values))
+    breaks = levels if 0 < len(levels) <= 6 else log_breaks(limits)
+    shared = {
+        "colors": LARGER_IS_DARKER,
+        "limits": limits,
+        "trans": "log10",
+        "breaks": breaks,
+        "labels": counts,
+    }
+    return [
+        p9.scale_color_gradientn(name=name, guide=p9.guide_legend(reverse=True), **shared),
+        p9.scale_fill_gradientn(name=name, guide=None, **shared),
+    ]
+
+
+def log_x_counts(title: str) -> p9.scale_x_continuous:
+    """Log x axis of parameters or images: 1k, 10k, 1M."""
+    return p9.scale_x_continuous(trans="log10", minor_breaks=[], breaks=_breaks(4), labels=counts, name=title)
+
+
+def log_x_powers(title: str) -> p9.scale_x_continuous:
+    """Log x axis of compute: 10⁹, 10¹²."""
+    return p9.scale_x_continuous(trans="log10", minor_breaks=[], breaks=_breaks(6), labels=powers, name=title)
+
+
+def log_x_plain(title: str, most: int = 5) -> p9.scale_x_continuous:
+    """Log x axis of a quantity near one: 0.3, 0.5, 1."""
+    return p9.scale_x_continuous(trans="log10", minor_breaks=[], breaks=_breaks(most), labels=plain, name=title)
+
+
+def log_y_plain(title: str, most: int = 6) -> p9.scale_y_continuous:
+    """Log y axis of a quantity near one: 0.3, 0.5, 1."""
+    return p9.scale_y_continuous(trans="log10", minor_breaks=[], breaks=_breaks(most), labels=plain, name=title)
+
+
+def _breaks(most: int):
+    return lambda limits: log_breaks((float(min(limits)), float(max(limits))), most)
+
+
+def look(width: float, height: float) -> p9.theme:
+    """The common theme at a size in inches: light grid, no frame, text that stays legible at half size."""
+    return p9.theme_minimal(base_size=9, base_family="DejaVu Sans") + p9.theme(
+        figure_size=(width, height),
+        plot_background=p9.element_blank(),
+        panel_background=p9.element_blank(),
+        panel_grid_major=p9.element_line(color=GRID, size=0.5),
+        panel_grid_minor=p9.element_blank(),
+        panel_spacing=0.022,
+        text=p9.element_text(color=INK),
+        axis_text=p9.element_text(color=QUIET, size=8),
+        axis_title=p9.element_text(color=INK, size=9),
+        strip_text=p9.element_text(color=INK, size=9, ha="left", x=0.0, lineheight=1.25),
+        legend_title=p9.element_text(size=9, ha="left"),
+        legend_text=p9.element_text(size=8),
+        legend_position="right",
+        legend_background=p9.element_blank(),
+        legend_key=p9.element_blank(),
+    )
+
+
+def facet_size(panels: int, columns: int = 4) -> tuple[int, float, float]:
+    """Columns, width and height (inches) for ``panels`` small panels beside a legend."""
+    columns = max(1, min(columns, panels))
+    rows = max(1, -(-panels // columns))
+    return columns, max(2.3 * columns + 1.1, 4.6), 2.25 * rows + 0.55
+
+
+def empty(message: str) -> p9.ggplot:
+    """A figure that says in words why there is nothing to draw."""
+    return (
+        p9.ggplot(pd.DataFrame({"x": [0.0], "y": [0.0], "message": [message]}), p9.aes("x", "y", label="message"))
+        + p9.geom_text(color=QUIET, size=9)
+        + look(3.5, 0.6)
+        + p9.theme(
+            axis_text=p9.element_blank(),
+            axis_title=p9.element_blank(),
+            axis_ticks=p9.element_blank(),
+            panel_grid_major=p9.element_blank(),
+        )
+    )

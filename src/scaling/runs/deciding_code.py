@@ -1,0 +1,170 @@
+"""Which code decides what: the fingerprints that stand in keys, and in the hashes that Snakemake compares.
+
+The code of a run is that of the training loop (images, subsets, augmentation, objective, optimiser, evaluation and all that
+they use) and that of its family's file with what it uses. Other values that decide a run, such as its width, its recipe's
+numbers and the checksum of its images, stand in its key themselves, so the code that finds them is left out here.
+
+A refactoring that provably changes nothing may be declared in ``equivalent_code.txt``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from scaling.runs.fingerprint import Code, CodeError
+
+PACKAGE: Final = Path(__file__).parents[1]
+EQUIVALENTS: Final = Path(__file__).with_name("equivalent_code.txt")
+
+STOPS: Final = (
+    # What these find stands in the key as values.
+    "scaling.study.schema",
+    "scaling.runs.grid",
+    "scaling.study.recipe",
+    "scaling.study.pretraining_settings",
+    "scaling.models.registry",
+    "scaling.models.ladder",
+    "scaling.data.prepare",
+    "scaling.data.prepared",
+    "scaling.data.sources",
+    "scaling.data.data_errors",
+    # These keep results, or tell of them.
+    "scaling.runs.store",
+    "scaling.runs.records",
+    "scaling.training.checkpoint",
+    "scaling.training.memory",
+)
+TELLING_KEYWORDS: Final = {
+    "Field": ("description",),
+    # The width and depth that a ladder finds in these are in the key.
+    "Family": ("name", "reference", "widths", "depths", "depth_unit"),
+}
+
+TRAINING: Final = (
+    "scaling.training.loop:Trainer",
+    "scaling.study.recipe:Recipe.images_seen",
+    "scaling.study.recipe:Recipe.steps",
+)
+OBJECTIVES: Final = {"mae": "scaling.training.objectives.mae", "dino": "scaling.training.objectives.dino"}
+READERS: Final = {
+    "shift": "scaling.training.probes.readings:_shift",
+    "gradients": "scaling.training.probes.readings:gradient_readings",
+    "receptive-field": "scaling.training.probes.readings:_fields",
+    "representation": "scaling.training.probes.readings:_representation",
+    "reconstruction": "scaling.training.probes.readings:_reconstruction",
+}
+"""Each reading and what takes it off a model."""
+
+
+def run_code(family: str) -> dict[str, str]:
+    """Fingerprints of the code that decides a run of ``family`` which starts from chance. Raises CodeError."""
+    return {"training": _fingerprint(TRAINING), "model": _fingerprint((f"scaling.models.{family}:family",))}
+
+
+def started_run_code(family: str) -> dict[str, str]:
+    """The same of a run that starts from a backbone, whose own code stands in its key."""
+    return run_code(family) | {"start": _fingerprint(("scaling.training.start:Start",))}
+
+
+def backbone_code(family: str, objective: str) -> dict[str, str]:
+    """The same of a backbone that is trained by ``objective``."""
+    others = tuple(module for name, module in OBJECTIVES.items() if name != objective)
+    roots = ("scaling.training.pretraining:Pretrainer", *TRAINING)
+    return run_code(family) | {"objective": _fingerprint(roots, others)}
+
+
+def reading_code(name: str) -> str:
+    """Fingerprint of the code of the reading ``name``: where it is edited the models are read again, not trained again."""
+    return _fingerprint((READERS[name],), ("scaling.training.loop", "scaling.training.start", *OBJECTIVES.values()))
+
+
+def laws_code() -> str:
+    """Fingerprint of the code that fits laws and compares families."""
+    return _fingerprint(("scaling.analysis.own_study:fit_laws",))
+
+
+def claims_code(modules: Iterable[str]) -> str:
+    """Fingerprint of the code that judges the claims of ``modules``, by file name without its ending."""
+    roots = tuple(f"scaling.analysis.claims.{module}" for module in modules)
+    return _fingerprint(("scaling.analysis.own_study:judge_own_claims", *roots))
+
+
+def timings_code(families: Iterable[str]) -> str:
+    """Fingerprint of the code that times and counts, models of ``families`` included."""
+    return _fingerprint(
+        ("scaling.jobs.benchmarks.timing:measure", *(f"scaling.models.{name}:family" for name in sorted(families)))
+    )
+
+
+@cache
+def report_code() -> str:
+    """Hash of the code and templates of the page."""
+    code = _fingerprint(("scaling.report.study_report:write_report", "scaling.report.gallery"))
+    templates = sorted((PACKAGE / "report" / "template").iterdir())
+    texts = [code.encode(), *(path.name.encode() + b"\0" + path.read_bytes() for path in templates if path.is_file())]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()[:24]
+
+
+def check_unchanged() -> None:
+    """That no code was edited since the fingerprints of this process were taken, so that what was imported is what they name.
+
+    Raises:
+        CodeError: a file that decides results was edited since.
+    """
+    for roots, more_stops in list(_taken):
+        if _code(more_stops).fingerprint(roots) != _taken[roots, more_stops]:
+            raise CodeError(f"the code was edited while this command started ({', '.join(roots)}): run it again")
+
+
+_taken: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = {}
+"""Fingerprints as the files were when this process first asked for them."""
+
+
+def _fingerprint(roots: tuple[str, ...], more_stops: tuple[str, ...] = ()) -> str:
+    if (roots, more_stops) not in _taken:
+        _taken[roots, more_stops] = _shared_code(more_stops).fingerprint(roots)
+    return canonical(_taken[roots, more_stops])
+
+
+def _code(more_stops: tuple[str, ...]) -> Code:
+    return Code(PACKAGE, (*STOPS, *more_stops), TELLING_KEYWORDS)
+
+
+@cache
+def _shared_code(more_stops: tuple[str, ...]) -> Code:
+    """One reading of the files for all fingerprints of a process."""
+    return _code(more_stops)
+
+
+def canonical(fingerprint: str) -> str:
+    """The oldest fingerprint that ``fingerprint`` is declared to be equivalent to, or itself. Raises CodeError."""
+    older = {line.new: line.old for line in declared()}
+    seen = {fingerprint}
+    while fingerprint in older:
+        fingerprint = older[fingerprint]
+        if fingerprint in seen:
+            raise CodeError(f"{EQUIVALENTS}: {fingerprint} is declared equivalent to itself")
+        seen.add(fingerprint)
+    return fingerprint
+
+
+class Equivalence:
+    """A line of ``equivalent_code.txt``: code ``new`` gives the results of code ``old``, which stood in ``commit``."""
+
+    def __init__(self, number: int, line: str) -> None:
+        words = line.split()
+        if len(words) != 3 or any(set(word) - set("0123456789abcdef") for word in words):
+            raise CodeError(f"{EQUIVALENTS}: line {number}: received {line.strip()!r}, allowed: NEW OLD COMMIT, in hexadecimal")
+        self.new, self.old, self.commit = words
+
+
+@cache
+def declared() -> tuple[Equivalence, ...]:
+    """The lines of ``equivalent_code.txt``. Raises CodeError."""
+    lines = EQUIVALENTS.read_text().splitlines() if EQUIVALENTS.exists() else []
+    texts = [(number, line.split("#")[0]) for number, line in enumerate(lines, 1)]
+    return tuple(Equivalence(number, text) for number, text in texts if text.strip())

@@ -1,0 +1,249 @@
+"""From an unresolved cell to a resolved one, and from all cells of a study to its runs table; no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from scaling.jobs.packing import packs_of
+from scaling.models.family import ImageSpec
+from scaling.models.ladder import Ladders
+from scaling.runs.deciding_code import reading_code
+from scaling.runs.grid import Backbone, Cell, Pack, ResolvedCell, tuning_hash
+from scaling.runs.records import DIVERGED, DONE, FAILED, MEASURE_SCHEMA, MISSING, SCHEMA
+from scaling.runs.store import ForeignRecord, Store, canonical, write_atomic
+from scaling.study.layout import Layout
+from scaling.study.schema import Study
+from scaling.study.study_images import image_spec
+
+
+class DamagedTuning(ValueError):
+    """A file of tuning that cannot be read; the message names it and why."""
+
+
+@dataclass(frozen=True)
+class RateRule:
+    """Peak learning rate as a power of the width: rate = rate_at_reference x (width / reference)^exponent."""
+
+    reference: float
+    rate_at_reference: float
+    exponent: float
+
+    def rate(self, width: float) -> float:
+        """The rate at ``width``, to three digits, so that it reads well and its key is stable."""
+        rate = self.rate_at_reference * (width / self.reference) ** self.exponent
+        return float(f"{rate:.3g}")
+
+    def __str__(self) -> str:
+        power = f" (w/{self.reference:g})^{self.exponent:.2f}" if self.exponent else ""
+        return f"{self.rate_at_reference:.3g}{power}"
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What the tuning of a family found: the rule, the device class and precision, and the evidence.
+
+    Where tuning failed there is no rule and ``failure`` says why.
+    """
+
+    family: str
+    rule: RateRule | None
+    device: str
+    precision: str
+    checksum: str
+    anchors: tuple[dict[str, Any], ...]
+    failure: str = ""
+    settings: str = ""
+    """hash of the recipe and anchors that it answers for; of others it says nothing"""
+
+    def text(self) -> str:
+        """As JSON with a checksum of its own, the same for equal findings."""
+        body = asdict(self)
+        return json.dumps(body | {"sha256": _sha256(body)}, indent=1) + "\n"
+
+
+def read_tuning(study: Study, layout: Layout, family: str) -> Tuning | None:
+    """What tuning found for ``family``, or None where it is not tuned yet with the recipe that ``study`` has now.
+
+    Raises DamagedTuning.
+    """
+    path = layout.tuning(family)
+    try:
+        fields = json.loads(path.read_bytes())
+        checksum = fields.pop("sha256")
+        if _sha256(fields) != checksum:
+            raise DamagedTuning(f"{path}: its checksum does not match its contents")
+        if fields["settings"] != tuning_hash(study, family):
+            return None
+        rule = RateRule(**fields["rule"]) if fields["rule"] else None
+        return Tuning(**(fields | {"rule": rule, "anchors": tuple(fields["anchors"])}))
+    except FileNotFoundError:
+        return None
+    except DamagedTuning:
+        raise
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DamagedTuning(f"{path}: not a whole tuning file ({type(error).__name__}: {error})") from error
+
+
+def tuning_or_discard(study: Study, layout: Layout, family: str, warn: Callable[[str], None]) -> Tuning | None:
+    """As ``read_tuning``; a damaged file is named through ``warn``, set aside and None is returned."""
+    path = layout.tuning(family)
+    try:
+        return read_tuning(study, layout, family)
+    except DamagedTuning as error:
+        aside = path.with_suffix(".damaged")
+        path.replace(aside)
+        warn(f"{error}; set aside as {aside.name}, the rate is read anew off the candidates in the store")
+        return None
+
+
+def _sha256(body: dict[str, Any]) -> str:
+    return hashlib.sha256(canonical(body)).hexdigest()
+
+
+def resolve(study: Study, cell: Cell, tuning: Tuning, ladders: Ladders, image: ImageSpec) -> ResolvedCell:
+    """``cell`` with every setting resolved. Raises ValueError where ``tuning`` failed."""
+    if tuning.rule is None:
+        raise ValueError(tuning.failure)
+    architecture = study.architecture(cell.family)
+    rung = ladders.rung(architecture, cell.target, image)
+    shared: dict[str, Any] = {
+        "family": architecture.family,
+        "options": architecture.options,
+        "width": rung.width,
+        "depth": rung.depth,
+        "params": rung.params,
+        "seed": cell.seed,
+        "device": tuning.device,
+        "precision": tuning.precision,
+        "checksum": tuning.checksum,
+        "validation": study.data.validation,
+    }
+    pretraining = study.entry(cell.family).pretrain
+    return ResolvedCell(
+        **shared,
+        images=cell.images,
+        learning_rate=tuning.rule.rate(rung.width),
+        recipe=study.family_recipe(cell.family),
+        backbone=Backbone(pretraining, **shared) if pretraining else None,
+    )
+
+
+def gather(study: Study, layout: Layout, warn: Callable[[str], None], only: Pack | None = None) -> pl.DataFrame:
+    """The runs table of ``study`` from what the store holds now: one row a cell, missing ones included.
+
+    With ``only``, of the cells of that pack. What is wrong with a stored record is said through ``warn``.
+    """
+    store, ladders = Store(layout.store), Ladders(layout.ladders)
+    image = image_spec(study)
+    rows = []
+    for pack in [only] if only else packs_of(study, layout).values():
+        tuning = tuning_or_discard(study, layout, pack.family, warn)
+        for cell in pack.cells:
+            row: dict[str, Any] = _place(study, cell, pack.name)
+            if tuning is not None and tuning.rule is None:
+                row |= {"status": FAILED, "reason": tuning.failure}
+            elif tuning is not None:
+                resolved = resolve(study, cell, tuning, ladders, image)
+                row |= {"key": resolved.key, "params": resolved.params, "width": resolved.width}
+                row |= {"depth": resolved.depth, "learning_rate": resolved.learning_rate}
+                # The store knows the family that was built, not the names that studies give to its variants.
+                row |= _stored(store, resolved.key, warn) | {"family": cell.family}
+            rows.append(row)
+    return runs_table(rows)
+
+
+def gather_readings(study: Study, layout: Layout, runs: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+    """What was read off the models of the cells of ``runs``, and the rows of the cells of which one is missing."""
+    store = Store(layout.store)
+    rows, missing = [], []
+    for run in runs.filter(pl.col("status").is_in([DONE, DIVERGED])).iter_rows(named=True):
+        found = {name: store.reading(run["key"], name, reading_code(name)) for name in study.entry(run["family"]).measures}
+        lacking = [name for name, taken in found.items() if taken is None]
+        if lacking:
+            reason = last_line(store.log_path(run["key"])) or "not tried yet"
+            missing.append(run | {"reason": f"{', '.join(lacking)} not read off its model: {reason}"})
+        shared = {column: run[column] for column in MEASURE_SCHEMA if column in run}
+        rows += [shared | row | {"measure": name} for name, taken in found.items() for row in taken or ()]
+    return measures_table(rows), missing
+
+
+def measures_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """``rows`` as a table of measures: all columns of its schema, in its order; what a row does not say is null."""
+    full = [{name: _finite(row.get(name)) for name in MEASURE_SCHEMA} for row in rows]
+    return pl.DataFrame(full, schema=MEASURE_SCHEMA, orient="row")
+
+
+def read_measures(layout: Layout) -> pl.DataFrame | None:
+    """What was timed for the study and what was read off its models, in one table; None where neither is there."""
+    found = [pl.read_parquet(path) for path in (layout.measures, layout.readings) if path.exists()]
+    return pl.concat(found) if found else None
+
+
+def write_table(table: pl.DataFrame, path: Path) -> None:
+    """Write ``table`` as Parquet, atomically."""
+    buffer = io.BytesIO()
+    table.write_parquet(buffer)
+    write_atomic(path, buffer.getvalue())
+
+
+def holds(path: Path, table: pl.DataFrame) -> bool:
+    """Whether the Parquet file at ``path`` holds ``table``, no more and no less."""
+    try:
+        return pl.read_parquet(path).equals(table)
+    except (FileNotFoundError, pl.exceptions.PolarsError):
+        return False
+
+
+def _place(study: Study, cell: Cell, pack: str) -> dict[str, Any]:
+    return {
+        "study": study.name,
+        "pack": pack,
+        "family": cell.family,
+        "kind": study.kind(cell.family),
+        "model": study.architecture(cell.family).family,
+        "variant": study.architecture(cell.family).variant,
+        "target_params": cell.target,
+        "images": cell.images,
+        "seed": cell.seed,
+        "status": MISSING,
+        "reason": "not trained yet",
+    }
+
+
+def _stored(store: Store, key: str, warn: Callable[[str], None]) -> dict[str, Any]:
+    try:
+        entry = store.read_or_discard(key, warn)
+    except ForeignRecord as error:
+        return {"status": FAILED, "reason": str(error)}
+    if entry is not None:
+        return entry.row
+    reason = last_line(store.log_path(key))
+    return {"status": FAILED, "reason": reason} if reason else {}
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log that says something, or an empty string."""
+    try:
+        lines = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    except FileNotFoundError:
+        return ""
+    return lines[-1] if lines else ""
+
+
+def runs_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """``rows`` as a runs table: all columns of the schema, in its order; what a row does not say is null."""
+    full = [{name: _finite(row.get(name)) for name in SCHEMA} for row in rows]
+    return pl.DataFrame(full, schema=SCHEMA, orient="row")
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,252 @@
+"""The store: ``<root>/<key>/`` holds one cell's record, its log and, while it is trained, its checkpoint and lease.
+
+Nothing half-written is ever read: a file is written beside its target, flushed to disk and renamed. A record carries a
+checksum; one that does not match is named and rebuilt. A stored record is never rewritten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from scaling.runs.records import MIGRATIONS, RECORD_VERSION
+
+HEARTBEAT_SECONDS: Final = 10.0
+"""A trainer renews its lease this often; a lease six beats old has no owner any more."""
+
+
+class DamagedRecord(ValueError):
+    """A record that cannot be trusted; the message names the file and why."""
+
+
+class ForeignRecord(ValueError):
+    """A record of another version of the columns; the message names both."""
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` so that a reader sees all of it or what stood there before."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):  # on a read-only disk this fails too, and would hide why
+            temporary.unlink()
+        raise OSError(error.errno, f"{error.strerror} while writing {path}", str(path)) from error
+
+
+def canonical(value: Any) -> bytes:
+    """``value`` as JSON bytes that are the same for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the store holds of a finished cell: its row, its settings and its evaluations."""
+
+    row: dict[str, Any]
+    settings: dict[str, Any]
+    curve: list[dict[str, Any]]
+
+
+class Store:
+    """The records of cells under one folder, shared by all studies."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, key: str) -> Path:
+        """Where everything of the cell ``key`` lies."""
+        return self.root / key
+
+    def record_path(self, key: str) -> Path:
+        """The record of the cell ``key``."""
+        return self.folder(key) / "record.json"
+
+    def log_path(self, key: str) -> Path:
+        """The log of the latest attempt at the cell ``key``."""
+        return self.folder(key) / "log.txt"
+
+    def checkpoint_path(self, key: str) -> Path:
+        """The checkpoint of the cell ``key``, while it is being trained."""
+        return self.folder(key) / "checkpoint.safetensors"
+
+    def weights_path(self, key: str) -> Path:
+        """The weights of the reported checkpoint of the cell ``key``, where something is to be read off them later."""
+        return self.folder(key) / "weights.safetensors"
+
+    def reading_path(self, key: str, name: str) -> Path:
+        """What the measure ``name`` read off the model of the cell ``key``."""
+        return self.folder(key) / f"{name}.json"
+
+    def write_reading(self, key: str, name: str, version: str, rows: list[dict[str, Any]]) -> None:
+        """Store what the measure ``name``, in its ``version``, read off the cell ``key``."""
+        body: dict[str, Any] = {"version": version, "rows": rows}
+        body["checksum"] = hashlib.sha256(canonical(body)).hexdigest()
+        write_atomic(self.reading_path(key, name), json.dumps(body, ensure_ascii=False, allow_nan=False).encode())
+
+    def reading(self, key: str, name: str, version: str) -> list[dict[str, Any]] | None:
+        """What the measure ``name`` read off the cell ``key``; None where it has not, or another version of it, or where
+        the file is damaged: it is read again, from weights that are kept."""
+        try:
+            body = json.loads(self.reading_path(key, name).read_bytes())
+            checksum = body.pop("checksum")
+            whole = hashlib.sha256(canonical(body)).hexdigest() == checksum and body["version"] == version
+            return body["rows"] if whole else None
+        except (FileNotFoundError, ValueError, KeyError, AttributeError, TypeError):
+            return None
+
+    def progress_path(self, key: str) -> Path:
+        """How far the cell ``key`` is, while it is being trained."""
+        return self.folder(key) / "progress.json"
+
+    def write(self, key: str, entry: Entry) -> None:
+        """Store the finished cell ``key``, unless it is stored already."""
+        if self.record_path(key).exists():
+            return
+        body = {"version": RECORD_VERSION, "row": entry.row, "settings": entry.settings, "curve": entry.curve}
+        body["checksum"] = hashlib.sha256(canonical(body)).hexdigest()
+        write_atomic(self.record_path(key), json.dumps(body, indent=1, ensure_ascii=False).encode())
+
+    def read(self, key: str) -> Entry | None:
+        """The finished cell ``key``, or None. Raises DamagedRecord, ForeignRecord."""
+        path = self.record_path(key)
+        try:
+            body = json.loads(path.read_bytes())
+            checksum = body.pop("checksum")
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise DamagedRecord(f"{path}: not a whole record ({type(error).__name__}: {error})") from error
+        if hashlib.sha256(canonical(body)).hexdigest() != checksum:
+            raise DamagedRecord(f"{path}: its checksum does not match its contents")
+        version, row, curve = body["version"], body["row"], body["curve"]
+        while version in MIGRATIONS:
+            row, curve = MIGRATIONS[version](row, curve)
+            version += 1
+        if version != RECORD_VERSION:
+            raise ForeignRecord(f"{path}: a record of version {version}, this program reads up to {RECORD_VERSION}")
+        return Entry(row, body["settings"], curve)
+
+    def read_or_discard(self, key: str, warn: Callable[[str], None]) -> Entry | None:
+        """The finished cell ``key``; a damaged record is named through ``warn``, set aside and None is returned."""
+        try:
+            return self.read(key)
+        except DamagedRecord as error:
+            path = self.record_path(key)
+            path.replace(path.with_suffix(".damaged"))
+            warn(f"{error}; set aside as {path.with_suffix('.damaged').name}, the cell is trained again")
+            return None
+
+    def sweep(self, key: str) -> None:
+        """Remove what a trainer of the cell ``key`` that was killed in the midst of a write left beside its target.
+
+        For the holder of the cell's lease: nobody else is writing there.
+        """
+        for path in self.folder(key).glob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
+    def lease(self, key: str) -> Lease:
+        """The right to train the cell ``key``."""
+        return Lease(self.folder(key) / "lease")
+
+
+class Lease:
+    """A file that says who trains a cell. Its modification time is the heartbeat."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.owner = {"host": socket.gethostname(), "pid": os.getpid(), "id": uuid.uuid4().hex}
+
+    def acquire(self) -> bool:
+        """Take the lease; False while another trainer that is alive holds it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self._create():
+            return True
+        holder = self._holder()
+        if holder is not None and not self._is_stale(holder):
+            return False
+        # Two that find a stale lease: only one can rename it away, and it checks that it took the one it had judged.
+        aside = self.path.with_name(f"lease.{self.owner['id']}.stale")
+        try:
+            self.path.rename(aside)
+        except FileNotFoundError:
+            return self._create()
+        taken = _read_json(aside)
+        if holder is not None and taken != holder:
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, self.path)  # another's fresh lease: put it back
+            aside.unlink(missing_ok=True)
+            return False
+        aside.unlink(missing_ok=True)
+        return self._create()
+
+    def owner_now(self) -> tuple[dict[str, Any] | None, bool]:
+        """Who holds the lease, if anyone, and whether that trainer is alive."""
+        holder = self._holder()
+        return holder, holder is not None and not self._is_stale(holder)
+
+    def renew(self) -> None:
+        """Beat; a lease that was taken over is left to its new owner."""
+        if self._holder() == self.owner:
+            os.utime(self.path)
+
+    def release(self) -> None:
+        """Give the lease back, if it is still ours."""
+        if self._holder() == self.owner:
+            self.path.unlink(missing_ok=True)
+
+    def _create(self) -> bool:
+        # Linked into place whole: another trainer never reads a lease without an owner.
+        draft = self.path.with_name(f"lease.{self.owner['id']}.draft")
+        try:
+            draft.write_bytes(canonical(self.owner))
+            os.link(draft, self.path)
+        except FileExistsError:
+            return False
+        finally:
+            with contextlib.suppress(OSError):
+                draft.unlink()
+        return True
+
+    def _holder(self) -> dict[str, Any] | None:
+        return _read_json(self.path)
+
+    def _is_stale(self, holder: dict[str, Any]) -> bool:
+        if holder.get("host") == self.owner["host"] and not _alive(int(holder.get("pid", 0))):
+            return True
+        try:
+            age = time.time() - self.path.stat().st_mtime
+        except FileNotFoundError:
+            return False
+        return age > 6 * HEARTBEAT_SECONDS
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,1 @@
+"""What a study may say: its file, its settings and recipes, and every error in it at once; no torch."""

@@ -1,0 +1,180 @@
+"""Opening a study: everything that can be known to be wrong with it is said at once, before any job starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml.comments import CommentedMap
+
+from scaling.data import DataError, DataSettings, SourceFacts, describe
+from scaling.jobs.calibration import CalibrationError, usable_calibration
+from scaling.models.family import ImageSpec
+from scaling.models.ladder import Ladders, SizeError
+from scaling.models.registry import Architecture
+from scaling.study.layout import Layout
+from scaling.study.pretraining_settings import Pretraining
+from scaling.study.schema import Data, FamilySettings, Study
+from scaling.study.study_file import Problem, StudyError, line_of, parse, plain, read_tree
+
+
+def open_study(path: Path, ladders: Ladders | None = None, *, calibrated: bool = True) -> Study:
+    """The study at ``path``, valid in itself and against its data, the families' ranges and its calibration.
+
+    ``calibrated`` is False for what makes the calibration. Raises StudyError with every problem found: also those of data and
+    sizes, where the parts that they need are valid.
+    """
+    tree = read_tree(path)
+    study, problems = parse(tree)
+    raw = plain(tree)
+    facts = _facts(raw, tree, problems)
+    if facts is not None:
+        problems += _images_problems(raw, tree, facts)
+        ladders = ladders or Ladders(Layout("").ladders)
+        problems += _size_problems(raw, tree, facts, ladders)
+        if study is not None:
+            problems += _anchor_problems(study, tree, facts, ladders)
+            problems += _timing_problems(study, tree, facts, ladders)
+            if calibrated and study.jobs.minutes is not None:
+                problems += _calibration_problems(study, path, tree, facts)
+    if problems or study is None:
+        raise StudyError(path, sorted(problems, key=lambda problem: problem.line or 0))
+    return study
+
+
+def _facts(raw: dict[str, Any], tree: CommentedMap, problems: list[Problem]) -> SourceFacts | None:
+    """What is known of the study's data without decoding it; its problems are added to ``problems``."""
+    try:
+        data = Data.model_validate(raw.get("data", {}))
+    except ValidationError:
+        return None  # parse has said so
+    try:
+        return describe(DataSettings(data.source, data.side, data.folder, data.unreadable))
+    except DataError as error:
+        problems.append(Problem(("data",), str(error), line_of(tree, ("data",))))
+        return None
+
+
+def _images_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts) -> list[Problem]:
+    """Data sizes, of the grid and of tuning, that the source does not have beside the validation images."""
+    if facts.train_images is None:
+        return []
+    validation = raw.get("data", {}).get("validation", Data().validation)
+    if not _is_count(validation):
+        return []
+    most = facts.train_images - int(validation)
+    source = f"{facts.train_images} training images less {validation} for validation"
+    if most <= 0:
+        place = ("data", "validation")
+        return [Problem(place, f"received {validation}; the source has {facts.train_images} training images")]
+    places: list[tuple[tuple[str | int, ...], Any]] = []
+    grid = raw.get("grid")
+    if isinstance(grid, dict) and isinstance(grid.get("images"), list):
+        places += [(("grid", "images", i), value) for i, value in enumerate(grid["images"])]
+    families = raw.get("families")
+    blocks = [(("recipe",), raw.get("recipe"))]
+    if isinstance(families, dict):
+        for name, own in families.items():
+            if not isinstance(own, dict):
+                continue
+            blocks.append((("families", name, "recipe"), own.get("recipe")))
+            if isinstance(own.get("pretrain"), dict):
+                unlabelled = own["pretrain"].get("images", Pretraining.model_fields["images"].default)
+                places.append((("families", name, "pretrain", "images"), unlabelled))
+            if isinstance(own.get("images"), list):
+                places += [(("families", name, "images", i), value) for i, value in enumerate(own["images"])]
+    for place, recipe in blocks:
+        anchors = recipe.get("anchors") if isinstance(recipe, dict) else None
+        if isinstance(anchors, dict):
+            places.append(((*place, "anchors", "images"), anchors.get("images")))
+    return [
+        Problem(place, f"received {value}; allowed: at most {most} ({source})", line_of(tree, place))
+        for place, value in places
+        if _is_count(value) and value > most
+    ]
+
+
+def _size_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
+    """Sizes outside a family's ladder."""
+    families, grid = raw.get("families"), raw.get("grid")
+    if not isinstance(families, dict):
+        return []
+    image = ImageSpec(facts.side, facts.channels, facts.classes)
+    shared = grid.get("params") if isinstance(grid, dict) else None
+    problems = []
+    for family, own in families.items():
+        try:
+            settings = FamilySettings.model_validate({"model": family} | (own or {}))
+            ladders.range(settings.architecture(family), image)
+        except (ValidationError, TypeError):
+            continue  # parse has said so
+        except SizeError as error:
+            where = ("families", family, "depth")
+            problems.append(Problem(where, str(error), line_of(tree, where)))
+            continue
+        sizes, place = shared, ("grid", "params")
+        if settings.params is not None:
+            sizes, place = settings.params, ("families", family, "params")
+        for index, target in enumerate(sizes if isinstance(sizes, list) else []):
+            if not _is_count(target):
+                continue
+            try:
+                ladders.rung(settings.architecture(family), int(target), image)
+            except SizeError as error:
+                where = (*place, index)
+                problems.append(Problem(where, str(error), line_of(tree, where)))
+    return problems
+
+
+def _anchor_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
+    """Sizes at which a rate is tuned that an entry with a depth of its own does not have; families have those they name."""
+    image = ImageSpec(facts.side, facts.channels, facts.classes)
+    problems = []
+    for family in study.families:
+        architecture, recipe = study.architecture(family), study.family_recipe(family)
+        if architecture.depth is None or recipe.learning_rate != "tuned":
+            continue
+        for target in recipe.anchors.params:
+            try:
+                ladders.rung(architecture, target, image)
+            except SizeError as error:
+                where = ("families", family, "recipe", "anchors", "params")
+                problems.append(Problem(where, str(error), line_of(tree, where)))
+    return problems
+
+
+def _timing_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
+    """Sizes at which something is timed that it does not have."""
+    if study.timings is None:
+        return []
+    image = ImageSpec(facts.side, facts.channels, facts.classes)
+    wanted = [
+        (("timings", "params", index), study.architecture(family), target)
+        for family in study.timed()
+        for index, target in enumerate(study.timings.params or [])
+    ]
+    if {"resolution", "sequence"} & set(study.timings.measures):
+        target = study.timings.transformer_params
+        wanted += [(("timings", "transformer_params"), Architecture(family), target) for family in ("vit", "swin")]
+    problems = []
+    for place, architecture, target in wanted:
+        try:
+            ladders.rung(architecture, target, image)
+        except SizeError as error:
+            problems.append(Problem(place, str(error), line_of(tree, place)))
+    return problems
+
+
+def _calibration_problems(study: Study, path: Path, tree: CommentedMap, facts: SourceFacts) -> list[Problem]:
+    """Jobs sized in minutes by a calibration that cannot say how long they take."""
+    try:
+        usable_calibration(study, ImageSpec(facts.side, facts.channels, facts.classes), path)
+    except CalibrationError as error:
+        place = ("jobs", "minutes")
+        return [Problem(place, f"received {study.jobs.minutes:g}; {error}", line_of(tree, place))]
+    return []
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0 and value == int(value)

@@ -1,0 +1,274 @@
+"""What a study may say: the model behind ``config.yaml``.
+
+``workflow/schemas/study.schema.json`` is generated from here (``scaling schema``); reading a file, with its errors, is
+in ``study_file.py``; what depends on data and ladders is checked in ``check.py``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from scaling.analysis.claims.claim_files import claim_files
+from scaling.models.registry import KINDS, Architecture, Kind, Option, unusual_options
+from scaling.study.pretraining_settings import PRETRAINED, Pretraining
+from scaling.study.recipe import Integer, Number, Recipe, RecipeChanges, Strict, recipe_for
+
+ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
+RecipeName = Literal["modern", "historical"]
+FamilyName = Literal["mlp", "alexnet", "vgg", "googlenet", "plain", "resnet", "vit", "swin"]
+SOURCE_NAMES: Final = ("fashion-mnist", "fashion-mnist-full", "cifar10", "cifar100", "image-folder")
+
+Reading = Literal["shift", "gradients", "receptive-field", "representation", "reconstruction"]
+Timing = Literal["families", "resolution", "sequence", "paper-sizes"]
+
+Count = Annotated[Integer, Field(gt=0)]
+Seed = Annotated[Integer, Field(ge=0)]
+
+
+def _distinct(values: list[Any] | None) -> list[Any] | None:
+    if values is not None and len(set(values)) < len(values):
+        twice = sorted({value for value in values if values.count(value) > 1})
+        raise ValueError(f"must not list a value twice: {', '.join(map(str, twice))}")
+    return values
+
+
+class Data(Strict):
+    """The images a study trains and tests on."""
+
+    source: Literal["fashion-mnist", "fashion-mnist-full", "cifar10", "cifar100", "image-folder"] = Field(
+        "fashion-mnist", description="where the images come from"
+    )
+    side: Annotated[Integer, Field(ge=28, le=1024)] | None = Field(
+        None, description="side length in pixels; null = the source's own (image-folder must say it)"
+    )
+    folder: Path | None = Field(None, description="image-folder only: a folder of class folders")
+    unreadable: Literal["refuse", "skip"] = Field(
+        "refuse", description="image-folder only: what an image that cannot be decoded does"
+    )
+    validation: Count = Field(2000, description="images split off the training images to choose checkpoints and rates")
+
+
+class Slice(Strict):
+    """More seeds for a part of the grid."""
+
+    params: list[Count] | None = Field(None, description="sizes concerned; null = all")
+    images: list[Count] | None = Field(None, description="data sizes concerned; null = all")
+    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(description="seeds added there")
+
+
+class Grid(Strict):
+    """The cells: every size with every data size and seed."""
+
+    params: Annotated[list[Count], Field(min_length=1)] = Field(description="N of every family that names none itself")
+    images: Annotated[list[Count], Field(min_length=1)] = Field(description="D: unique training images")
+    seeds: Annotated[list[Seed], Field(min_length=1)] = Field([0], description="seeds of every cell")
+    repeats: list[Slice] = Field([], description="more seeds for a part of the grid")
+
+    _distinct = field_validator("params", "images", "seeds")(_distinct)
+
+
+class FamilySettings(Strict):
+    """What one entry of ``families`` does differently: a family, or under a name of its own a variant of one."""
+
+    model: FamilyName | None = Field(None, description="the family that it is a variant of; null = its name is a family's")
+    options: dict[str, bool | str] = Field(
+        {},
+        description="parts of the architecture: alexnet activation (relu, tanh), lrn (true, false); plain and resnet norm "
+        "(batch, none), downsample (stride, pool); swin shift (true, false)",
+    )
+    depth: Annotated[Integer, Field(gt=0, le=1000)] | None = Field(
+        None, description="its depth in every size, in the family's own unit; null = the family's rule"
+    )
+    match: Literal["params", "flop"] = Field(
+        "params", description="what meets N: its own parameters, or the FLOP that the family by its own rule has at N"
+    )
+    params: Annotated[list[Count], Field(min_length=1)] | None = Field(None, description="its own sizes N")
+    images: Annotated[list[Count], Field(min_length=1)] | None = Field(None, description="its own data sizes D")
+    seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(None, description="its own seeds; then no repeats")
+    recipe_name: RecipeName | None = Field(None, description="its own recipe; null = the study's")
+    recipe: RecipeChanges = Field(RecipeChanges(), description="what its training changes in the recipe")
+    measures: list[Reading] = Field(
+        [],
+        description="what is read off its models: shift (accuracy under shifts and crops), gradients (their norm by layer at "
+        "the start and after 100 steps), receptive-field (share of pixels that the central position depends on), "
+        "representation (k-NN and linear probe on its features, before and after training), reconstruction (what mae paints)",
+    )
+    pretrain: Pretraining | None = Field(
+        None, description="vit only: a backbone trained without labels, which its cells start from; null = none"
+    )
+
+    _distinct = field_validator("params", "images", "seeds", "measures")(_distinct)
+
+    @field_validator("pretrain")
+    @classmethod
+    def _can_be_pretrained(cls, pretrain: Pretraining | None, info: ValidationInfo) -> Pretraining | None:
+        model = info.data.get("model")
+        if pretrain is not None and model is not None and model not in PRETRAINED:
+            raise ValueError(f"{model} cannot be pre-trained; allowed: {', '.join(PRETRAINED)}")
+        return pretrain
+
+    @model_validator(mode="after")
+    def _paints(self) -> FamilySettings:
+        if "reconstruction" in self.measures and (self.pretrain is None or self.pretrain.objective != "mae"):
+            raise ValueError("measures: reconstruction is read off what mae pre-trained; give it `pretrain: {objective: mae}`")
+        return self
+
+    @field_validator("options")
+    @classmethod
+    def _known_options(cls, options: dict[str, Option], info: ValidationInfo) -> dict[str, Option]:
+        if info.data.get("model") is not None:
+            unusual_options(info.data["model"], options)
+        return options
+
+    def architecture(self, name: str) -> Architecture:
+        """What the entry called ``name`` builds."""
+        model = self.model or name
+        return Architecture(model, unusual_options(model, self.options), self.depth, self.match)
+
+
+class Laws(Strict):
+    """How laws are fitted."""
+
+    families: list[ArmName] | None = Field(
+        None, description="the entries of `families` that get laws; null = those that train on the whole grid"
+    )
+
+    bootstrap: Annotated[Integer, Field(ge=0, le=100_000)] = Field(500, description="bootstrap resamples")
+    seed: Seed = Field(0, description="seed of the resampling")
+
+
+class Timings(Strict):
+    """What is timed and counted, alone on the machine; nothing here touches a cell."""
+
+    measures: Annotated[list[Timing], Field(min_length=1)] = Field(
+        ["families", "resolution", "sequence", "paper-sizes"],
+        description="families: training and prediction of each; resolution: ViT and Swin from 32 to 256 pixels; sequence: ViT "
+        "beside an LSTM over the same patches; paper-sizes: AlexNet and GoogLeNet as published, counted",
+    )
+    families: list[ArmName] | None = Field(None, description="entries of `families` that are timed; null = those with laws")
+    params: list[Count] | None = Field(None, description="N at which they are timed; null = each entry's own sizes")
+    transformer_params: Count = Field(24_000, description="N of the ViT, Swin and LSTM whose images are made larger")
+    rounds: Annotated[Integer, Field(ge=2, le=1000)] = Field(
+        7, description="timings of each setting, a round after the other; their spread is the noise"
+    )
+
+
+class Jobs(Strict):
+    """How cells are bundled into jobs. Nothing here changes a result."""
+
+    pack: Literal["family", "size", "cell"] | None = Field(
+        None, description="one job trains all of a family (null too), all of a (family, N), or one cell"
+    )
+    minutes: Annotated[Number, Field(ge=1)] | None = Field(
+        None,
+        description="instead of `pack`: a job is as many cells as take so many minutes, by a calibration, its start included",
+    )
+    calibration: Path = Field(
+        Path("calibration.json"), description="the file that `scaling calibrate` writes: how fast the jobs' machine trains"
+    )
+    cores: Count | None = Field(
+        None,
+        description="cores of a training job: it trains as many cells at a time; null = one here, on a cluster as many as its "
+        "profile gives a job",
+    )
+    checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(60, description="seconds between checkpoints of a cell")
+
+    @property
+    def at_a_time(self) -> int:
+        """Cells that a job is reckoned to train at a time."""
+        return self.cores or 1
+
+    @field_validator("minutes")
+    @classmethod
+    def _one_size(cls, minutes: float | None, info: ValidationInfo) -> float | None:
+        if minutes is not None and info.data.get("pack") is not None:
+            raise ValueError(f"a job's size is given twice, by pack: {info.data['pack']} and by minutes; keep one")
+        return minutes
+
+
+class Study(Strict):
+    """A scaling study: data, families, grid, recipe, laws."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")] = Field(
+        description="names the folders of results and reports; lower-case letters, digits, - and _"
+    )
+    description: str = Field("", description="what the study is for, in a sentence or two; shown in the report")
+    data: Data = Data()
+    families: Annotated[dict[ArmName, FamilySettings | None], Field(min_length=1)] = Field(
+        description="what is compared: families, each with what it does differently (or nothing), and variants of families, "
+        "under names of their own, each with its `model`"
+    )
+    grid: Grid
+    recipe: RecipeChanges = Field(RecipeChanges(), description="changes to the recipe, for every family")
+    recipe_name: RecipeName = Field(
+        "modern", description="modern: one recipe for all; historical: each family as its paper trained it"
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where cells are trained")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on GPUs that have it, else fp32")
+    laws: Laws = Laws()
+    timings: Timings | None = Field(None, description="what is timed and counted on the idle machine; null = nothing")
+    claims: Literal["all"] | list[str] = Field(
+        [], description="what is said of these models and put to a test, by name (src/scaling/analysis/claims), or all"
+    )
+    jobs: Jobs = Jobs()
+
+    @field_validator("families", mode="before")
+    @classmethod
+    def _named_models(cls, families: Any) -> Any:
+        """An entry that names no model is the family of its own name."""
+        if not isinstance(families, dict):
+            return families
+        return {
+            name: {"model": name} | (own or {}) if own is None or (isinstance(own, dict) and not own.get("model")) else own
+            for name, own in families.items()
+        }
+
+    def entry(self, family: str) -> FamilySettings:
+        """What the study says of ``family``."""
+        return self.families[family] or FamilySettings(model=family)
+
+    def architecture(self, family: str) -> Architecture:
+        """What the entry ``family`` builds."""
+        return self.entry(family).architecture(family)
+
+    def kind(self, family: str) -> Kind:
+        """The kind of ``family``."""
+        return KINDS[self.architecture(family).family]
+
+    def sizes(self, family: str) -> list[int]:
+        """The target N of ``family``, ascending."""
+        return sorted(self.entry(family).params or self.grid.params)
+
+    def data_sizes(self, family: str) -> list[int]:
+        """The D of ``family``, ascending."""
+        return sorted(self.entry(family).images or self.grid.images)
+
+    def timed(self) -> list[str]:
+        """The entries of ``families`` that are timed."""
+        if self.timings is None:
+            return []
+        return self.lawful() if self.timings.families is None else self.timings.families
+
+    def timed_sizes(self, family: str) -> list[int]:
+        """The target N at which ``family`` is timed, ascending."""
+        own = self.timings.params if self.timings else None
+        return sorted(own) if own else self.sizes(family)
+
+    def tested(self) -> list[str]:
+        """Names of the claims that are put to a test."""
+        return list(claim_files()) if self.claims == "all" else list(self.claims)
+
+    def lawful(self) -> list[str]:
+        """The entries of ``families`` that get laws and are compared by them."""
+        if self.laws.families is not None:
+            return [name for name in self.families if name in self.laws.families]
+        return [name for name in self.families if self.entry(name).images is None and self.entry(name).seeds is None]
+
+    def family_recipe(self, family: str) -> Recipe:
+        """The recipe of ``family``: the named one, then the study's changes, then the family's."""
+        own = self.entry(family)
+        changes: list[dict[str, Any]] = [part.model_dump(exclude_none=True) for part in (self.recipe, own.recipe)]
+        return recipe_for(own.recipe_name or self.recipe_name, own.model or family, *changes)

@@ -1,0 +1,145 @@
+"""The rule by which parts and claims are judged."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from planted import CLASSES, runs
+
+from scaling.analysis.claims import Claim, Evidence, Finding, Lacking, Part, judge_claims, load_claims
+from scaling.analysis.claims.claim_files import claim_files
+from scaling.analysis.claims.judge import p_value
+
+EVIDENCE = Evidence(runs({"a": 1.0}), CLASSES)
+
+
+def claim(*findings: Finding, primary: bool = False, **changes) -> Claim:
+    parts = tuple(
+        Part(f"part {i}", "It is so.", "a figure", lambda evidence, found=found: found, scale="plain", **changes)
+        for i, found in enumerate(findings)
+    )
+    return Claim(1, "A claim", "It is so.", "nowhere", primary=primary, parts=parts, name="a-claim")
+
+
+def verdict(*findings: Finding, **changes) -> str:
+    return judge_claims([claim(*findings, **changes)], EVIDENCE)[0]["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("finding", "changes", "expected"),
+    [
+        (Finding(1.0, 0.1, 20), {}, "supported"),
+        (Finding(-1.0, 0.1, 20), {}, "refuted"),
+        (Finding(0.1, 0.1, 20), {}, "cannot tell here"),
+        (Finding(0.1, 0.1, 20), {"negligible": 0.5}, "refuted"),  # whatever it is, it would not matter
+        (Finding(0.4, 0.1, 20), {"negligible": 0.5}, "supported"),
+        (Finding(-0.1, 0.1, 20), {"threshold": -0.5}, "supported"),  # no worse by more than a half
+        (Finding(-1.0, 0.1, 20), {"threshold": -0.5}, "refuted"),
+        (Finding(1.0), {}, "cannot tell here"),
+        (Finding(9.2, exact=True), {"threshold": 8.0}, "supported"),
+        (Finding(0.5, exact=True), {"threshold": 1.0}, "refuted"),
+        (Finding(1.0, interval=(0.5, 1.5), p=0.001), {}, "supported"),
+        (Finding(1.0, interval=(0.5, 1.5), p=0.2), {}, "cannot tell here"),
+        (Finding(1.0, interval=(0.1, 9.0)), {}, "supported"),
+        (Finding(1.0, interval=(-0.1, 1.2)), {}, "cannot tell here"),
+        (Finding(-1.0, interval=(-9.0, -0.1)), {}, "refuted"),
+        (Finding(-1.0, interval=(-1.2, 0.1)), {}, "cannot tell here"),
+    ],
+)
+def test_the_rule(finding: Finding, changes: dict, expected: str):
+    assert verdict(finding, **changes) == expected
+
+
+@given(st.floats(-3, 3), st.floats(0.01, 3), st.floats(0.01, 3), st.floats(-3, 3))
+def test_p_agrees_with_a_lopsided_interval(effect: float, below: float, above: float, threshold: float):
+    part = Part("part", "It is so.", "a figure", lambda evidence: Finding(0.0), threshold=threshold)
+    p = p_value(part, Finding(effect, interval=(effect - below, effect + above)))
+    end = effect - below if effect > threshold else effect + above  # the one that faces the threshold
+    assume(abs(end - threshold) > 1e-6)
+    assert (p < 0.05) == ((end - threshold) * (effect - threshold) > 0)
+
+
+def test_a_claim_holds_where_all_its_parts_do():
+    good, bad, unclear = Finding(1.0, 0.1, 20), Finding(-1.0, 0.1, 20), Finding(0.1, 0.1, 20)
+    assert verdict(good, good) == "supported"
+    assert verdict(good, unclear) == "cannot tell here"
+    assert verdict(good, unclear, bad) == "refuted"
+    (entry,) = judge_claims([claim(good, unclear, bad)], EVIDENCE)
+    assert entry["sentence"].startswith("Suggests: refuted: supported for part 0; refuted for part 2; cannot tell here for")
+
+
+def test_holms_correction_is_over_the_primary_claims_alone():
+    borderline = Finding(0.22, 0.1, 1000)  # p = 0.028
+    alone, beside = claim(borderline, primary=True), claim(*[Finding(0.0, 0.1, 1000)] * 20)
+    first, other = judge_claims([alone, beside], EVIDENCE)
+    assert first["verdict"] == "supported"
+    assert first["parts"][0]["p_adjusted"] == pytest.approx(first["parts"][0]["p"])
+    assert all(part["p_adjusted"] is None for part in other["parts"])
+    assert judge_claims([alone, claim(Finding(0.0, 0.1, 1000), primary=True)], EVIDENCE)[0]["verdict"] == "cannot tell here"
+
+
+def test_primary_claims_without_any_effect_are_rarely_supported():
+    rng = np.random.default_rng(0)
+    false = []
+    for _ in range(400):
+        claims = [claim(Finding(rng.normal(0, 0.1), 0.1, 1e9), primary=True) for _ in range(6)]
+        false.append(any(entry["verdict"] != "cannot tell here" for entry in judge_claims(claims, EVIDENCE)))
+    assert np.mean(false) < 0.08  # 0.05 by construction
+
+
+def test_what_is_lacking_is_said():
+    def lacking(evidence: Evidence) -> Finding:
+        return Finding(*evidence.by_seed("b").values())
+
+    part = Part("part", "It is so.", "a figure", lacking)
+    (entry,) = judge_claims([Claim(1, "A claim", "It is so.", "nowhere", parts=(part,))], EVIDENCE)
+    assert entry["sentence"] == "Cannot tell here (the study has no entry b)."
+    assert entry["parts"][0]["effect"] is None
+
+
+def test_why_there_is_no_interval_is_said_once_and_beside_what_was_measured():
+    lone = Finding(1.0, note="2 against 1", lacks="one seed")
+    (entry,) = judge_claims([claim(lone, Finding(2.0, note="3 against 1", lacks="one seed"))], EVIDENCE)
+    assert entry["sentence"] == "Cannot tell here (one seed)."
+    assert [part["note"] for part in entry["parts"]] == ["2 against 1; one seed", "3 against 1; one seed"]
+
+
+def test_log_effects_are_shown_in_per_cent():
+    part = Part("part", "It is so.", "a ratio", lambda evidence: Finding(np.log(1.5), 0.01, 10), threshold=np.log(0.8))
+    (entry,) = judge_claims([Claim(1, "A claim", "It is so.", "nowhere", parts=(part,))], EVIDENCE)
+    (shown,) = entry["parts"]
+    assert (shown["effect"], shown["threshold"], shown["unit"]) == (pytest.approx(50), pytest.approx(-20), "%")
+    assert shown["low"] < 50 < shown["high"]
+
+
+def test_every_claim_is_found_under_its_files_name_and_judged_without_evidence():
+    claims = load_claims(claim_files())
+    assert [claim.name for claim in claims] == list(claim_files())
+    assert [path.stem.startswith(f"c{claim.number:02}_") for claim, path in zip(claims, claim_files().values(), strict=True)]
+    assert len({claim.number for claim in claims}) == len(claims)
+    for entry in judge_claims(claims, Evidence(runs({"nothing": 1.0}), CLASSES)):
+        assert entry["verdict"] == ("cannot tell here" if entry["parts"] else "not testable here"), entry["sentence"]
+        assert entry["sentence"].endswith(".")
+        assert entry["statement"].endswith(".")
+        assert len({part["name"] for part in entry["parts"]}) == len(entry["parts"])
+        json.dumps(entry, allow_nan=False)
+
+
+def test_an_unknown_claim_is_refused():
+    with pytest.raises(ValueError, match="no claim is called 'deeper'; there are"):
+        load_claims(["deeper"])
+
+
+def test_a_claim_has_parts_or_a_reason():
+    with pytest.raises(ValueError, match="either parts or a reason"):
+        Claim(1, "A claim", "It is so.", "nowhere")
+
+
+def test_diverged_runs_count_as_guessing_only_where_asked():
+    evidence = Evidence(runs({"a": 1.0, "b": 1.0}, diverged=["b"]), CLASSES)
+    with pytest.raises(Lacking, match=r"b has no finished run \(diverged\)"):
+        evidence.by_seed("b")
+    assert set(evidence.by_seed("b", guessing=True).values()) == {np.log(10)}
+    assert set(evidence.by_seed("b", "error", guessing=True).values()) == {0.9}

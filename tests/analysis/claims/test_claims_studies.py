@@ -1,0 +1,72 @@
+"""The studies of the claims hold what the claims look for, and share the default study's runs."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from scaling.analysis.claims import Evidence, judge_claims, load_claims
+from scaling.models.registry import KINDS
+from scaling.runs.grid import cells, pack_hash, packs, tuning_hash
+from scaling.runs.records import SCHEMA
+from scaling.study.schema import Study
+from scaling.study.study_file import parse, read_tree
+
+ROOT = Path(__file__).parents[3]
+
+
+def read(path: str) -> Study:
+    study, problems = parse(read_tree(ROOT / path))
+    assert problems == []
+    return study
+
+
+def finished(study: Study) -> pl.DataFrame:
+    """A runs table as if every cell of ``study`` had ended, without any effect."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for arm in study.families:
+        for cell in cells(study, arm):
+            loss = 0.5 * math.exp(rng.normal(0, 0.02))
+            row = dict.fromkeys(SCHEMA) | {"key": f"{arm}-{len(rows)}", "family": arm, "status": "done", "seed": cell.seed}
+            row |= {"params": cell.target, "target_params": cell.target, "images": cell.images, "kind": study.kind(arm)}
+            rows.append(row | {"loss": loss, "train_loss": 0.6 * loss, "error": 0.3 * loss, "flop": 1e9})
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+@pytest.mark.parametrize("path", ["studies/claims.yaml", "studies/claims-quick.yaml"])
+def test_no_claim_lacks_an_entry(path):
+    study = read(path)
+    entries = judge_claims(load_claims(study.tested()), Evidence(finished(study), 10))
+    lacking = {
+        f"{claim['name']}/{part['name']}: {part['note']}"
+        for claim in entries
+        for part in claim["parts"]
+        if "has no entry" in part["note"] or "no finished run" in part["note"]
+    }
+    assert lacking == set()
+
+
+def test_the_families_are_those_of_the_default_study_and_share_its_runs():
+    default, study = read("config.yaml"), read("studies/claims.yaml")
+    assert study.lawful() == list(default.families)
+    assert set(study.lawful()) <= set(KINDS)
+    for family in default.families:
+        assert tuning_hash(study, family) == tuning_hash(default, family)
+        mine, theirs = packs(study)[family], packs(default)[family]
+        assert pack_hash(study, mine) == pack_hash(default, theirs)
+
+
+def test_the_quick_study_has_one_seed():
+    study = read("studies/claims-quick.yaml")
+    assert {cell.seed for arm in study.families for cell in cells(study, arm)} == {0}
+
+
+def test_entries_of_the_primary_claims_have_six_seeds():
+    study = read("studies/claims.yaml")
+    entries = judge_claims([claim for claim in load_claims(study.tested()) if claim.primary], Evidence(finished(study), 10))
+    arms = {key.rsplit("-", 1)[0] for claim in entries for part in claim["parts"] if part["decides"] for key in part["keys"]}
+    few = {arm for arm in arms - set(study.lawful()) if len({cell.seed for cell in cells(study, arm)}) < 6}
+    assert few == set()

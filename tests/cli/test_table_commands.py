@@ -1,0 +1,299 @@
+"""The commands for tables, as a user runs them: JSON for programs, a page for people, one line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner, Result
+
+from scaling.cli.commands import app
+from scaling.laws.forms import known_laws as forms
+
+DATA = Path(os.environ.get("SCALING_BENCHMARK_DATA", "benchmarks/data"))
+needs_data = pytest.mark.skipif(not (DATA / "chinchilla_245.csv").is_file(), reason="set SCALING_BENCHMARK_DATA")
+TRUTH = {"E": 0.22, "A": 9.0, "alpha": 0.46, "B": 10.0, "beta": 0.45}
+GRID = ("--n", "params", "--d", "images", "--y", "loss")
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three families on a grid of 5 x 5, one seed; the largest D is for testing, and one row is marked as skipped."""
+    n, d = (a.ravel() for a in np.meshgrid(np.geomspace(3e3, 3e5, 5), np.geomspace(300, 3e4, 5)))
+    rng = np.random.default_rng(0)
+    frames = []
+    for name, kind, alpha in (("a", "convolutional", 0.46), ("b", "convolutional", 0.46), ("c", "transformer", 0.25)):
+        loss = forms.chinchilla().predict(TRUTH | {"alpha": alpha}, N=n, D=d) * np.exp(0.005 * rng.normal(size=25))
+        split = np.where(d > 2e4, "test", "train")
+        split[0] = "skip" if name == "a" else "train"
+        names = pl.DataFrame({"family": [name] * 25, "kind": [kind] * 25})
+        frames.append(names.with_columns(params=n, images=d, seed=0, loss=loss, split=split, flop=6 * n * d))
+    path = tmp_path_factory.mktemp("tables") / "runs.csv"
+    pl.concat(frames).write_csv(path)
+    return path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def answer(*arguments: object) -> object:
+    """What --json prints, strictly JSON; nothing else may be on standard output."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout, parse_constant=refuse)
+
+
+def test_fit_gives_a_list_with_one_entry_a_group(table: Path) -> None:
+    entries = answer("fit", table, *GRID, "--by", "family")
+    assert [entry["group"] for entry in entries] == [{"family": "a"}, {"family": "b"}, {"family": "c"}]
+    needed = {
+        "group",
+        "law",
+        "status",
+        "rows",
+        "parameters",
+        "objective",
+        "standard_errors",
+        "intervals",
+        "certificate",
+        "seconds",
+    }
+    for entry in entries:
+        assert needed <= set(entry)
+        assert (entry["law"], entry["status"], entry["rows"]) == ("chinchilla", "converged", 25)
+        assert set(entry["parameters"]) == set(entry["standard_errors"]) == set(entry["intervals"]) == set(TRUTH)
+    a, _, c = (entry["intervals"]["alpha"] for entry in entries)
+    assert a[0] < 0.46 < a[1]
+    assert c[1] < a[0]
+
+
+def test_groups_of_two_columns_in_one_option_or_two(table: Path) -> None:
+    one = answer("fit", table, *GRID, "--by", "kind,family")
+    two = answer("fit", table, *GRID, "--by", "kind", "--by", "family")
+    assert [entry["group"] for entry in one] == [entry["group"] for entry in two]
+    assert one[2]["group"] == {"kind": "transformer", "family": "c"}
+
+
+def test_fit_of_one_variable_and_the_choice_of_a_law(table: Path) -> None:
+    entries = answer("fit", table, "--x", "images", "--y", "loss", "--by", "family,params", "--law", "power-floor")
+    assert len(entries) == 15
+    assert all(set(entry["parameters"]) == {"E", "B", "c"} for entry in entries)
+    (entry,) = answer("fit", table, *GRID, "--law", "auto")
+    assert entry["scores"][entry["law"]] == min(score for score in entry["scores"].values() if score is not None)
+    page = run("fit", table, *GRID, "--law", "auto").stdout
+    assert "chosen by root mean square log error" in page
+    assert f"{entry['law']} {entry['scores'][entry['law']]:.4f}" in page
+
+
+def test_settings_reach_the_fit(table: Path) -> None:
+    settings = ("--by", "family", "--delta", "auto", "--bootstrap", "50", "--drop-largest", "2", "--starts", "3", "--seed", "7")
+    entry = answer("fit", table, *GRID, *settings)[1]
+    assert entry["interval_method"] == "50 pair bootstraps, percentiles"
+    assert entry["standard_error_method"] == "50 pair bootstraps"
+    assert entry["certificate"]["starts"] == 3
+    assert entry["rows"] == 23
+    assert "0.001" not in entry["loss"]
+    # Rows are numbered as in the file: b's first, of the smallest N and D, is row 26.
+    assert 26 in [row["row"] for row in entry["dropped"]]
+
+
+def test_a_page_for_people_has_intervals_and_what_was_left_out(table: Path) -> None:
+    page = run("fit", table, *GRID, "--by", "family", "--drop-largest", "1").stdout
+    assert "3 groups" in page
+    assert "24 (less 1)" in page
+    one = run("fit", table, *GRID, "--drop-largest", "1").stdout
+    assert "left out, the largest loss: row 51 (" in one
+    assert "with them the fit would be: E " in one
+    assert "profile likelihood" in one
+    kaplan = run("fit", table, *GRID, "--law", "kaplan").stdout
+    assert "ask for a bootstrap" in kaplan
+
+
+def test_a_group_that_cannot_be_fitted_does_not_end_the_others(table: Path, tmp_path: Path) -> None:
+    frame = pl.read_csv(table)
+    few = frame.filter(pl.col("family") == "c").head(3)
+    pl.concat([few, frame.filter(pl.col("family") != "c")]).write_csv(tmp_path / "uneven.csv")
+    entries = answer("fit", tmp_path / "uneven.csv", *GRID, "--by", "family", "--drop-largest", "3")
+    assert [entry["status"] for entry in entries] == ["too-few-cells", "converged", "converged"]
+    assert entries[0]["parameters"] == {}
+    assert entries[0]["reasons"]["all"] == "0 rows; 6 are needed for 5 parameters"
+    page = run("fit", tmp_path / "uneven.csv", *GRID, "--by", "family").stdout
+    assert "too-few-cells (3 rows; 6 are needed" in page
+    assert "3 groups, 1 of which could not be fitted" in page
+    curves = answer("extrapolate", tmp_path / "uneven.csv", *GRID, "--by", "family", "--split", "split")["curves"]
+    assert curves[0]["rmse_log"] is None
+    assert curves[0]["reason"] == "no row with split = test"
+    assert curves[1]["rmse_log"] < 0.05
+
+
+def test_extrapolate_says_how_far_off_and_counts_what_it_leaves_out(table: Path) -> None:
+    arguments = ("extrapolate", table, *GRID, "--by", "family", "--split", "split")
+    result = answer(*arguments)
+    assert [curve["group"]["family"] for curve in result["curves"]] == ["a", "b", "c"]
+    errors = [curve["rmse_log"] for curve in result["curves"]]
+    assert max(errors) < 0.05
+    assert result["mean"] == pytest.approx(np.mean(errors))
+    assert result["median"] == pytest.approx(np.median(errors))
+    assert (result["left_out"], result["left_out_by_split"]) == (1, {"skip": 1})
+    page = run(*arguments).stdout
+    assert "1 rows left out, whose split is neither train nor test: skip 1" in page
+    assert "inside N" in page
+    assert f"mean {result['mean']:.4g}, median {result['median']:.4g}" in page
+    for estimator in ("m1", "m2"):
+        curve = answer("extrapolate", table, "--x", "images", "--y", "loss", "--split", "split", "--estimator", estimator)
+        assert curve["curves"][0]["estimator"] == estimator
+        assert curve["mean"] > 0.05  # one curve through three families and five sizes
+
+
+def test_compare_gives_families_pairs_and_a_verdict(table: Path) -> None:
+    arguments = ("compare", table, "--family", "family", "--kind", "kind", *GRID, "--seed-column", "seed")
+    result = answer(*arguments)
+    assert set(result) == {"families", "pairs", "verdict"}
+    assert [one["family"] for one in result["families"]] == ["a", "b", "c"]
+    assert {(pair["first"], pair["second"]) for pair in result["pairs"]} == {("a", "b"), ("a", "c"), ("b", "c")}
+    told = {(pair["first"], pair["second"]): pair["p_holm"] for pair in result["pairs"] if pair["contrast"] == "alpha"}
+    assert told[("a", "c")] < 0.05 < told[("a", "b")]
+    page = run(*arguments).stdout
+    assert "a has the larger alpha than c: by 0." in page.lower()
+    assert "(2 convolutional, 1 transformer), not about kinds" in page
+
+
+def test_forecast_answers_with_intervals_and_warnings(table: Path) -> None:
+    questions = ("--at", "1e5,1e4", "--at", "1e8,1e4", "--budget", "6e9", "--target", "0.5", "--target", "0.01")
+    subset = table.parent / "a.csv"
+    pl.read_csv(table).filter(pl.col("family") == "a").write_csv(subset)
+    result = answer("forecast", subset, *GRID, "--flop", "flop", *questions)
+    assert result["at"][0]["interval"][0] < 0.22 + 9 / 1e5**0.46 + 10 / 1e4**0.45 < result["at"][0]["interval"][1]
+    assert result["budgets"][0]["N"] * result["budgets"][0]["D"] * 6 == pytest.approx(6e9, rel=1e-3)
+    page = run("forecast", subset, *GRID, *questions, "--drop-largest", "1").stdout
+    assert "best N grows as C^a over" in " ".join(page.split())
+    for part in ("warning: N = 1e+08 lies 333 times above the data", "not reached", "brackets are 95 % intervals", "row 1 ("):
+        assert part in page
+
+
+def bad_rows(table: Path, **changes: object) -> str:
+    """The table's text with changes to the cells of row 3."""
+    frame = pl.read_csv(table, infer_schema=False).with_row_index("i")
+    for name, value in changes.items():
+        frame = frame.with_columns(pl.when(pl.col("i") == 2).then(pl.lit(value)).otherwise(pl.col(name)).alias(name))
+    return frame.drop("i").write_csv()
+
+
+@pytest.mark.parametrize(
+    ("changes", "column", "shown"),
+    [
+        ({"loss": "-0.5"}, "loss", "'-0.5' is not a positive finite number"),
+        ({"loss": "0"}, "loss", "'0' is not a positive finite number"),
+        ({"loss": "nan"}, "loss", "'nan' is not a positive finite number"),
+        ({"params": "12k"}, "params", "'12k' is not a positive finite number"),
+        ({"images": None}, "images", "nothing is not a positive finite number"),
+        ({"family": None}, "family", "nothing; a name is needed"),
+        ({"family": " "}, "family", "nothing; a name is needed"),
+    ],
+)
+@pytest.mark.parametrize("command", [("fit", "--by"), ("compare", "--family")])
+def test_a_bad_cell_is_named_by_file_column_and_row(
+    table: Path, tmp_path: Path, changes: dict, column: str, shown: str, command: tuple[str, str]
+) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(bad_rows(table, **changes))
+    result = run(command[0], path, *GRID, command[1], "family")
+    assert result.exit_code == 2
+    assert result.stderr == f"{path}: column {column}, row 3: {shown} (the first row of data is row 1)\n"
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("fit", "T", "--n", "parms", "--d", "images", "--y", "loss"), "no column parms; it has family, kind, params"),
+        (("fit", "T", "--n", "params", "--d", "images"), "--y must name a column; it has family, kind"),
+        (("fit", "T", "--y", "loss"), "give x for a law of one variable, or n and d for two; got none"),
+        (("fit", "T", *GRID, "--x", "images"), "got x = images, n = params, d = images"),
+        (("fit", "T", *GRID, "--law", "power"), "law power needs x, got N, D"),
+        (("fit", "T", *GRID, "--law", "chinchila"), "law 'chinchila' is not known; allowed: chinchilla"),
+        (("fit", "T", *GRID, "--law", "bounded"), "chance for K classes: (K - 1) / K of an error rate"),
+        (("fit", "T", *GRID, "--ceiling", "0.9"), "law chinchilla has no ceiling"),
+        (("fit", "T", *GRID, "--law", "bounded", "--ceiling", "0.01"), "no value lies below the ceiling 0.01; the least is"),
+        (("fit", "T", *GRID, "--delta", "0"), "delta is 0; it must be positive and finite"),
+        (("fit", "T", *GRID, "--delta", "inf"), "delta is inf; it must be positive and finite"),
+        (("fit", "T", *GRID, "--delta", "small"), "--delta is 'small'; it must be a positive number or auto"),
+        (("fit", "T", *GRID, "--bootstrap", "-1"), "bootstrap is -1; it must be 0 or more"),
+        (("fit", "T", *GRID, "--starts", "0"), "starts is 0; it must be 1 or more"),
+        (("fit", "T", *GRID, "--seed", "-1"), "seed is -1; it must be 0 or more"),
+        (("fit", "T", *GRID, "--drop-largest", "75"), "dropping 75 of 75 rows leaves none"),
+        (("fit", "T", *GRID, "--by", "params"), "column params is asked for as N and as by (params)"),
+        (("fit", "absent.csv", *GRID), "absent.csv: no such file"),
+        (("fit", "absent.txt", "--x", "a"), "absent.txt: no such file"),
+        (("extrapolate", "T", *GRID), "--split must name a column"),
+        (("extrapolate", "T", *GRID, "--split", "kind"), "has no row with train or test; it has convolutional in 50"),
+        (
+            ("extrapolate", "T", *GRID, "--split", "split", "--estimator", "m5"),
+            "estimator 'm5' is not known; allowed: auto, m1",
+        ),
+        (("extrapolate", "T", *GRID, "--split", "split", "--estimator", "m2"), "law power-floor needs x, got N, D"),
+        (("compare", "T", "--y", "loss"), "--family and --n and --d must name a column"),
+        (("compare", "T", *GRID, "--family", "kind", "--kind", "family"), "convolutional has more than one: a, b"),
+        (("forecast", "T", *GRID), "nothing is asked"),
+        (("forecast", "T", *GRID, "--at", "5"), "--at is '5'; it must be two numbers, N,D"),
+        (("forecast", "T", *GRID, "--budget", "-1"), "budget is -1; it must be positive and finite"),
+        (("forecast", "T", *GRID, "--at", "1e5,1e5", "--law", "power"), "law power needs x, got N, D"),
+        (("fit", "study.yaml", *GRID, "--json"), "study.yaml is a study"),
+    ],
+)
+def test_bad_questions_get_one_line(table: Path, arguments: tuple, message: str) -> None:
+    result = run(*(table if part == "T" else part for part in arguments))
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def test_one_distinct_size_is_refused(table: Path, tmp_path: Path) -> None:
+    pl.read_csv(table).filter(pl.col("params") == 3000).write_csv(tmp_path / "one.csv")
+    for command in (("fit",), ("compare", "--family", "family"), ("forecast", "--at", "1e5,1e5")):
+        result = run(command[0], tmp_path / "one.csv", *GRID, *command[1:])
+        assert result.exit_code == 2
+        assert result.stderr == f"{tmp_path / 'one.csv'}: column params has 1 distinct value (3000); 2 are needed\n"
+
+
+def test_no_command_for_tables_imports_torch(table: Path) -> None:
+    commands = [
+        ["fit", str(table), *GRID, "--json"],
+        ["extrapolate", str(table), *GRID, "--split", "split"],
+        ["compare", str(table), *GRID, "--family", "family"],
+        ["forecast", str(table), *GRID, "--at", "1e5,1e5"],
+    ]
+    script = f"""
+import sys
+from typer.testing import CliRunner
+from scaling.cli.commands import app
+for command in {commands!r}:
+    assert CliRunner().invoke(app, command).exit_code == 0, command
+print([name for name in ("torch", "timm", "torchvision", "snakemake", "plotnine") if name in sys.modules])
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=200, check=True)
+    assert ran.stdout == "[]\n"
+
+
+@needs_data
+def test_the_published_points_give_the_true_optimum() -> None:
+    columns = ("--law", "chinchilla", "--n", "params", "--d", "tokens", "--y", "loss")
+    (entry,) = answer("fit", DATA / "chinchilla_245.csv", *columns, "--drop-largest", "5")
+    published = {"A": 477.826, "B": 2143.417, "E": 1.817218, "alpha": 0.347311, "beta": 0.367172}
+    for name, value in published.items():
+        assert entry["parameters"][name] == pytest.approx(value, rel=1e-4)
+    assert entry["objective"] <= 0.001018274018
+    assert entry["rows"] == 240
+    assert [row["row"] for row in entry["dropped"]] == [1, 2, 3, 4, 5]

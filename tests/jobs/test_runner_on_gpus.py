@@ -1,0 +1,127 @@
+"""A job on GPUs, simulated: real cells on the CPU at places of two GPUs, whose memory runs out as the test says."""
+
+import pytest
+import torch
+
+from scaling.jobs.runner import PackRunner
+from scaling.runs.store import Store
+from scaling.training.attempt import CellTraining
+from scaling.training.device import Device, Gpu
+from scaling.training.loop import Trainer
+
+GB = 10**9
+
+
+@pytest.fixture
+def runner(tmp_path, prepared, monkeypatch):
+    """A function that makes a runner on ``count`` GPUs of 2 GB, enough for two small cells each."""
+    monkeypatch.setattr("scaling.jobs.slots.ledger_path", lambda: tmp_path / "ledger" / "ledger.json")
+    monkeypatch.setattr("scaling.jobs.slots.RETRY_SECONDS", 0.1)
+
+    def make(count=2, machine_cores=16):
+        device = Device("cuda", "fp32", count, "simulated", tuple(Gpu(f"gpu-{i}", 2 * GB, 2 * GB) for i in range(count)))
+        return PackRunner(
+            Store(tmp_path / "store"),
+            prepared,
+            device,
+            label="pack",
+            cores=1,
+            checkpoint_seconds=60.0,
+            machine_cores=machine_cores,
+        )
+
+    return make
+
+
+class Watch:
+    """Notes which places of a runner are taken, and how many at a time."""
+
+    def __init__(self, runner) -> None:
+        self.gpus, self.now, self.most = [], 0, 0
+        take, free = runner.places.take, runner.places.free
+
+        def noted_take(cell, alone):
+            place = take(cell, alone)
+            if place is not None:
+                self.gpus.append(place.gpu)
+                self.now += 1
+                self.most = max(self.most, self.now)
+            return place
+
+        def noted_free(place):
+            self.now -= 1
+            free(place)
+
+        runner.places.take, runner.places.free = noted_take, noted_free
+
+
+def test_the_cells_of_one_job_fill_several_gpus(runner, small_cell):
+    one = runner()
+    watch = Watch(one)
+    cells = [small_cell(seed=seed) for seed in range(7)]
+    assert sorted(one.run(cells).finished) == sorted(cell.key for cell in cells)
+    assert set(watch.gpus) == {0, 1}
+    assert watch.most == 4  # two on each, by memory, though the job was given one core
+    with one.places.ledger.open() as entries:
+        assert entries == []
+
+
+def test_cores_bound_the_cells(runner, small_cell):
+    one = runner(machine_cores=3)
+    watch = Watch(one)
+    one.run([small_cell(seed=seed) for seed in range(5)])
+    assert watch.most == 3
+
+
+def test_stored_cells_take_no_place(runner, small_cell):
+    cells = [small_cell(seed=seed) for seed in range(3)]
+    runner().run(cells)
+    again = runner()
+    watch = Watch(again)
+    assert len(again.run(cells).finished) == 3
+    assert watch.gpus == []
+
+
+def test_out_of_memory_beside_others_is_begun_again_alone(runner, small_cell, monkeypatch, capfd):
+    cells = [small_cell(seed=seed) for seed in range(3)]
+    whole = CellTraining.run
+
+    def run(self):
+        if self.cell.seed == 1 and not self.alone:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        whole(self)
+
+    monkeypatch.setattr(CellTraining, "run", run)
+    one = runner()
+    outcome = one.run(cells)
+    assert sorted(outcome.finished) == sorted(cell.key for cell in cells)
+    assert outcome.failed == {}
+    said = capfd.readouterr().err
+    assert said.count("begun again with a GPU to itself") == 1
+    assert "seed=1" in said
+    assert [one.store.read(cell.key).row["micro_batch"] for cell in cells] == [64, 64, 64]
+
+
+def test_out_of_memory_alone_halves_the_micro_batch(runner, small_cell, monkeypatch):
+    whole = Trainer.backward
+
+    def backward(self, step):
+        if self.cell.seed == 1 and self.micro_batch > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(self, step)
+
+    monkeypatch.setattr(Trainer, "backward", backward)
+    one = runner()
+    cells = [small_cell(seed=seed) for seed in range(3)]
+    assert one.run(cells).failed == {}
+    assert [one.store.read(cell.key).row["micro_batch"] for cell in cells] == [64, 16, 64]
+    assert "goes on with 16" in one.store.log_path(cells[1].key).read_text()
+
+
+def test_out_of_memory_in_the_end_is_a_failure_with_its_reason(runner, small_cell, monkeypatch):
+    def backward(self, step):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 8 GiB")
+
+    monkeypatch.setattr(Trainer, "backward", backward)
+    cell = small_cell()
+    assert "Tried to allocate 8 GiB" in runner().run([cell]).failed[cell.key]

@@ -1,0 +1,116 @@
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from scaling.jobs.slurm import SHARED, SiteError, asked_of_slurm, check_slurm, leave_mark, look_for_mark
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """A function that makes commands of Slurm that say what the test wants; no other is to be found."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+
+    def make(**says: str) -> None:
+        for name, script in ({"sbatch": "", "squeue": "", "sinfo": "echo cpu; echo gpu; echo gpu"} | says).items():
+            (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+            (folder / name).chmod(0o755)
+
+    return make
+
+
+def test_a_machine_without_sbatch_is_named_with_what_to_do(slurm):
+    with pytest.raises(SiteError, match=r"^no sbatch on this machine \(.+\): start the command on a login node") as error:
+        check_slurm(set(), set())
+    assert "\n" not in str(error.value)
+
+
+def test_partitions_must_be_the_clusters(slurm):
+    slurm()
+    check_slurm(set(), set())
+    check_slurm({"gpu", "cpu"}, set())
+    with pytest.raises(SiteError, match=r"^slurm/config.yaml: slurm_partition: received 'gpus', this cluster has cpu, gpu$"):
+        check_slurm({"cpu", "gpus"}, set())
+
+
+def test_a_controller_that_does_not_answer_is_named(slurm):
+    slurm(sinfo="echo 'sinfo: error: Unable to contact slurm controller' >&2; exit 1")
+    with pytest.raises(SiteError, match=r"Slurm does not answer .*Unable to contact slurm controller\): wait until") as error:
+        check_slurm(set(), set())
+    assert "\n" not in str(error.value)
+
+
+def test_accounts_must_be_the_users(slurm):
+    slurm(sacctmgr="echo physics; echo biology")
+    check_slurm(set(), {"Physics"})
+    with pytest.raises(SiteError, match=r"slurm_account: received 'chemistry', .* has biology, physics"):
+        check_slurm(set(), {"chemistry"})
+
+
+def test_an_account_where_none_are_kept_is_refused(slurm):
+    slurm(sacctmgr="echo 'You are not running a supported accounting_storage plugin' >&2; exit 1")
+    check_slurm(set(), set())
+    with pytest.raises(SiteError, match="this cluster keeps no accounts: remove the entry"):
+        check_slurm(set(), {"physics"})
+
+
+def test_an_account_that_cannot_be_looked_up_is_left_to_sbatch(slurm):
+    slurm()
+    check_slurm(set(), {"physics"})
+
+
+def test_what_jobs_ask_for_is_read_off_one_job_a_rule_and_none_of_the_drivers():
+    def job(rule, partition, is_local=False):
+        resources = {"slurm_partition": partition} if partition else {}
+        return SimpleNamespace(rule=SimpleNamespace(name=rule), resources=resources, is_local=is_local)
+
+    jobs = [job("train", "gpu"), job("train", "gpu"), job("fit", "cpu"), job("tune", ""), job("report", "here", is_local=True)]
+    assert asked_of_slurm(jobs, "slurm_partition") == {"gpu", "cpu"}
+    assert asked_of_slurm(jobs, "slurm_account") == set()
+
+
+def test_without_a_driver_there_is_nothing_to_look_for(monkeypatch):
+    monkeypatch.delenv(SHARED, raising=False)
+    look_for_mark()
+
+
+@pytest.fixture
+def mark(tmp_path, monkeypatch):
+    monkeypatch.setenv(SHARED, "")  # restored after the test
+    results = tmp_path / "res: ü"
+    leave_mark(results)
+    (found,) = results.rglob("driver")
+    return found
+
+
+def test_a_job_sees_the_mark_of_its_driver_and_of_the_next(mark):
+    look_for_mark(seconds=0.0)
+    before = os.environ[SHARED]
+    leave_mark(mark.parents[1])
+    assert os.environ[SHARED] == before
+    look_for_mark(seconds=0.0)
+    assert [path.name for path in mark.parent.iterdir()] == ["driver"]
+
+
+def test_a_job_that_does_not_see_the_mark_names_the_folder(mark):
+    mark.unlink()
+    with pytest.raises(SiteError, match=r"does not share the driver's folder: .*driver is not here; put the project"):
+        look_for_mark(seconds=0.0)
+
+
+def test_a_folder_of_the_same_name_on_the_nodes_own_disk_is_found_out(mark):
+    mark.write_text("another")
+    with pytest.raises(SiteError, match="driver is another file here"):
+        look_for_mark(seconds=0.0)
+
+
+def test_a_mark_that_comes_late_is_waited_for(mark):
+    mark.rename(mark.with_name("aside"))
+    code = "import pathlib, sys, time; time.sleep(1); p = pathlib.Path(sys.argv[1]); p.with_name('aside').rename(p)"
+    with subprocess.Popen([sys.executable, "-c", code, str(mark)]):
+        look_for_mark(seconds=30.0)
+    assert mark.exists()

@@ -1,0 +1,116 @@
+import hashlib
+import json
+import os
+import time
+
+import pytest
+
+from scaling.runs.store import HEARTBEAT_SECONDS, DamagedRecord, Entry, ForeignRecord, Store, canonical, write_atomic
+
+ENTRY = Entry({"loss": 0.5, "family": "vit"}, {"seed": 0}, [{"step": 1}])
+
+
+def test_what_is_written_is_read(tmp_path):
+    store = Store(tmp_path)
+    assert store.read("k") is None
+    store.write("k", ENTRY)
+    assert store.read("k") == ENTRY
+
+
+def test_a_stored_record_is_never_rewritten(tmp_path):
+    store = Store(tmp_path)
+    store.write("k", ENTRY)
+    store.write("k", Entry({"loss": 9.9}, {}, []))
+    assert store.read("k") == ENTRY
+
+
+@pytest.mark.parametrize("damage", ["truncate", "empty", "flip", "list"])
+def test_damage_is_named_and_set_aside(tmp_path, damage):
+    store = Store(tmp_path)
+    store.write("k", ENTRY)
+    path = store.record_path("k")
+    content = path.read_bytes()
+    spoilt = {"truncate": content[:-20], "empty": b"", "flip": content.replace(b"0.5", b"0.4"), "list": b"[1]"}
+    path.write_bytes(spoilt[damage])
+    with pytest.raises(DamagedRecord, match=r"record\.json"):
+        store.read("k")
+    said = []
+    assert store.read_or_discard("k", said.append) is None
+    assert str(path) in said[0]
+    assert not path.exists()
+    assert path.with_suffix(".damaged").exists()
+
+
+def test_a_record_of_another_version_is_refused_by_name(tmp_path):
+    store = Store(tmp_path)
+    store.write("k", ENTRY)
+    body = json.loads(store.record_path("k").read_text())
+    del body["checksum"]
+    body["version"] = 99
+    body["checksum"] = hashlib.sha256(canonical(body)).hexdigest()
+    store.record_path("k").write_text(json.dumps(body))
+    with pytest.raises(ForeignRecord, match="version 99"):
+        store.read("k")
+
+
+def test_a_failed_write_leaves_what_stood_there(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    write_atomic(path, b"before")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device while writing .*a\.json"):
+        write_atomic(path, b"after")
+    assert path.read_bytes() == b"before"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_lease_is_held_by_one(tmp_path):
+    store = Store(tmp_path)
+    first, second = store.lease("k"), store.lease("k")
+    assert first.acquire()
+    assert not second.acquire()
+    first.release()
+    assert second.acquire()
+
+
+def test_a_lease_of_a_dead_process_is_taken_over(tmp_path):
+    store = Store(tmp_path)
+    dead = store.lease("k")
+    dead.owner = dead.owner | {"pid": 2**22 + 12345}
+    assert dead.acquire()
+    assert store.lease("k").acquire()
+
+
+def test_a_lease_without_heartbeat_is_taken_over_and_its_old_owner_notices(tmp_path):
+    store = Store(tmp_path)
+    old = store.lease("k")
+    old.owner = old.owner | {"host": "another-node"}
+    assert old.acquire()
+    new = store.lease("k")
+    assert not new.acquire()
+    past = time.time() - 7 * HEARTBEAT_SECONDS
+    os.utime(old.path, (past, past))
+    assert new.acquire()
+    old.renew()
+    old.release()
+    assert new.path.exists()
+    assert not store.lease("k").acquire()
+
+
+def test_training_losses_of_version_2_are_those_of_the_steps_that_were_made(tmp_path):
+    """Readings at 25 and 30, then at 50 and 60: 30 steps were counted for 30 made, then 35 for 30."""
+    store = Store(tmp_path)
+    store.write(
+        "k", Entry({"best_step": 60, "train_loss": 0.6}, {}, [{"step": 30, "train_loss": 0.9}, {"step": 60, "train_loss": 0.6}])
+    )
+    path = store.record_path("k")
+    body = json.loads(path.read_text())
+    del body["checksum"]
+    body["version"] = 2
+    path.write_text(json.dumps(body | {"checksum": hashlib.sha256(canonical(body)).hexdigest()}))
+    found = store.read("k")
+    assert [point["train_loss"] for point in found.curve] == pytest.approx([0.9, 0.6 * 35 / 30])
+    assert found.row["train_loss"] == pytest.approx(0.7)

@@ -1,0 +1,137 @@
+import dataclasses
+
+import pytest
+
+from scaling.jobs.runner import PackRunner
+from scaling.runs.deciding_code import READERS, reading_code
+from scaling.runs.records import DIVERGED
+from scaling.runs.store import Store
+from scaling.training.device import Device
+from scaling.training.loop import Trainer
+from scaling.training.probes.readings import gradient_readings, missing_readings, restore_weights
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def run(store, prepared):
+    def train(cell, readings=()):
+        device = Device("cpu", "fp32", 0, "here")
+        runner = PackRunner(store, prepared, device, label="pack", cores=1, checkpoint_seconds=60.0, readings=readings)
+        return runner.run([cell])
+
+    return train
+
+
+def stamp(path):
+    return path.stat().st_mtime_ns
+
+
+def test_weights_are_kept_where_something_is_read_and_only_there(run, store, small_cell):
+    read, unread = small_cell(), small_cell(seed=1)
+    run(unread)
+    assert not store.weights_path(unread.key).exists()
+    outcome = run(read, ["shift"])
+    assert outcome.finished == [read.key]
+    rows = store.reading(read.key, "shift", reading_code("shift"))
+    unmoved = next(row for row in rows if row["quantity"] == "accuracy" and row["x"] == 0)
+    error = store.read(read.key).row["error"]
+    assert unmoved["value"] == pytest.approx(1 - error, abs=0.06)  # of the first 500 of 10,000 test images
+    assert "shift" not in store.read(read.key).settings
+
+
+def test_an_added_measure_trains_nothing(run, store, small_cell):
+    cell = small_cell("vgg", 5_000)
+    run(cell, ["shift"])
+    before = [stamp(path) for path in (store.record_path(cell.key), store.weights_path(cell.key))]
+    first = stamp(store.reading_path(cell.key, "shift"))
+    run(cell, ["shift", "receptive-field"])
+    assert missing_readings(store, cell.key, ["shift", "receptive-field", "gradients"]) == ["gradients"]
+    assert before == [stamp(path) for path in (store.record_path(cell.key), store.weights_path(cell.key))]
+    assert stamp(store.reading_path(cell.key, "shift")) == first
+    assert {row["quantity"] for row in store.reading(cell.key, "receptive-field", reading_code("receptive-field"))} == {
+        "reach",
+        "effective",
+    }
+    assert store.reading(cell.key, "shift", "of other code") is None
+
+
+def test_a_cell_stored_before_it_was_to_be_read_is_trained_again_to_the_same_weights(run, store, small_cell):
+    cell = small_cell()
+    run(cell, ["shift"])
+    weights, rows = store.weights_path(cell.key).read_bytes(), store.reading(cell.key, "shift", reading_code("shift"))
+    record = stamp(store.record_path(cell.key))
+    store.weights_path(cell.key).unlink()
+    store.reading_path(cell.key, "shift").unlink()
+    run(cell, ["shift"])
+    assert store.weights_path(cell.key).read_bytes() == weights
+    assert store.reading(cell.key, "shift", reading_code("shift")) == rows
+    assert stamp(store.record_path(cell.key)) == record
+
+
+@pytest.mark.parametrize("damaged", ["weights.safetensors", "shift.json"])
+def test_what_is_damaged_is_made_again(run, store, small_cell, damaged):
+    cell = small_cell()
+    run(cell, ["shift"])
+    rows = store.reading(cell.key, "shift", reading_code("shift"))
+    store.reading_path(cell.key, "shift").unlink()
+    run(cell, ["shift"])
+    path = store.folder(cell.key) / damaged
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    if damaged != "shift.json":
+        store.reading_path(cell.key, "shift").unlink()
+    run(cell, ["shift"])
+    assert store.reading(cell.key, "shift", reading_code("shift")) == rows
+
+
+def test_a_diverged_cell_has_gradients_but_no_weights_to_read(run, store, small_cell):
+    cell = small_cell(rate=1e6, optimizer="sgd", clip=0.0, images_floor=64 * 60)
+    outcome = run(cell, list(READERS))
+    assert outcome.finished == [cell.key]
+    assert store.read(cell.key).row["status"] == DIVERGED
+    assert store.reading(cell.key, "shift", reading_code("shift")) == []
+    rows = store.reading(cell.key, "gradients", reading_code("gradients"))
+    assert all(row["value"] > 0 for row in rows if row["phase"] == "start")
+    assert any(row["value"] is None for row in rows if row["phase"] != "start")  # not finite
+
+
+def test_a_measure_that_fails_is_a_hole_with_its_reason(run, store, small_cell, monkeypatch):
+    cell = small_cell()
+    monkeypatch.setattr("scaling.training.probes.readings.shift_readings", lambda *_: 1 / 0)
+    outcome = run(cell, ["shift"])
+    assert "division by zero" in outcome.failed[cell.key]
+    assert store.record_path(cell.key).exists()
+    monkeypatch.undo()
+    assert run(cell, ["shift"]).finished == [cell.key]
+
+
+def test_gradients_are_those_of_the_cells_own_training(small_cell, images):
+    cell = small_cell("plain", 5_000, images_floor=64 * 130)
+    rows = gradient_readings(cell, images)
+    assert {row["phase"] for row in rows} == {"start", "100 steps"}
+    start = [row for row in rows if row["phase"] == "start"]
+    assert [row["x"] for row in start] == list(range(len(start)))
+    assert start[0]["label"] == "stem.0"
+    trainer = Trainer(cell, images)
+    trainer.model.train()
+    total = 0.0
+    for step in range(4):
+        trainer.backward(step)
+        total += trainer.model.stem[0].weight.grad.norm().item() ** 2 / 4
+        trainer.optimizer.zero_grad()
+    assert start[0]["value"] == pytest.approx(total**0.5, rel=1e-5)
+
+
+def test_kept_weights_of_other_settings_are_refused(run, store, small_cell, images, capfd):
+    cell = small_cell()
+    run(cell, ["shift"])
+    other = Trainer(dataclasses.replace(cell, learning_rate=0.02), images)
+    store.weights_path(other.cell.key).parent.mkdir(parents=True)
+    store.weights_path(cell.key).rename(store.weights_path(other.cell.key))
+    assert not restore_weights(store, other)
+    assert "made with other settings: learning_rate" in capfd.readouterr().out
