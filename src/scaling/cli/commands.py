@@ -1,7 +1,7 @@
 """The command line: ``scaling plan | calibrate | prepare | report | status``, and all that is added from beside.
 
-What a study's jobs run, ``scaling tune | train | collect | measure | complete``, is in ``scaling.cli.job_commands``; what fits laws,
-``scaling fit | extrapolate | compare | forecast``, in ``scaling.cli.table_commands``.
+What a study's jobs run, ``scaling tune | train | collect | measure | complete``, is in ``job_commands.py``; what fits laws,
+``scaling fit | extrapolate | compare | forecast``, in ``table_commands.py``.
 """
 
 from __future__ import annotations
