@@ -20,11 +20,12 @@ import tempfile
 from pathlib import Path
 
 from scaling.jobs.calibration import Calibration, Line, Pace, pace_name, write_calibration
+from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
-from scaling.models.registry import KINDS, Architecture
+from scaling.models.registry import FAMILIES
 
 ROOT = Path(__file__).parents[1]
-FAMILIES = [name for name in KINDS if name != "plain"]
+FAMILIES = [name for name in FAMILIES if name != "plain"]
 SIZES = [13_000, 17_000, 22_000, 29_000, 38_000, 50_000, 65_000, 84_000, 110_000, 140_000]
 IMAGES = [500, 700, 1000, 1400, 2000, 2800, 4000, 5600, 8000, 11_000]
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from scaling.models import ImageSpec, build, get_family
 from scaling.models.counting import count_params, forward_flop, sketch
-from scaling.models.registry import KINDS
+from scaling.models.registry import FAMILIES
 
 IMAGE = ImageSpec(28, 3, 10)
 PIXELS = 28 * 28
@@ -57,7 +57,7 @@ def test_flop_of_mlp_is_twice_its_weights():
     assert forward_flop(model, IMAGE) == 2 * sum(layer.weight.numel() for layer in model if isinstance(layer, nn.Linear))
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_a_sketch_counts_like_the_model_which_stays_as_it_is(name: str):
     family = get_family(name)
     width = 2 * family.widths[0]

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scaling.models import ImageSpec, Ladders, SizeError, build, get_family, ladder
+from scaling.models.architecture import Architecture
 from scaling.models.counting import count_params, forward_flop
-from scaling.models.registry import KINDS, Architecture
+from scaling.models.registry import FAMILIES
 
 GREY = ImageSpec(28, 1, 10)
 COLOUR = ImageSpec(64, 3, 100)
@@ -38,7 +39,7 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "deep" / "ladders.json"
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_ranges_span_three_decades(ladders: Ladders, name: str):
     smallest, largest = ladders.range(name, GREY)
     assert smallest <= SMALLEST[name]
@@ -46,7 +47,7 @@ def test_ranges_span_three_decades(ladders: Ladders, name: str):
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(name=st.sampled_from(list(KINDS)), image=st.sampled_from([GREY, COLOUR]), share=st.floats(0, 1))
+@given(name=st.sampled_from(list(FAMILIES)), image=st.sampled_from([GREY, COLOUR]), share=st.floats(0, 1))
 def test_any_target_within_the_range_is_met_or_explained(ladders: Ladders, name: str, image: ImageSpec, share: float):
     smallest, largest = ladders.range(name, image)
     target = round(smallest * (largest / smallest) ** share)
@@ -58,7 +59,7 @@ def test_any_target_within_the_range_is_met_or_explained(ladders: Ladders, name:
     assert low <= rung.width <= high
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_n_and_width_rise_with_the_target(ladders: Ladders, name: str):
     smallest, largest = ladders.range(name, GREY)
     targets = [math.ceil(smallest * (largest / smallest) ** (step / 12)) for step in range(12)]
@@ -68,7 +69,7 @@ def test_n_and_width_rise_with_the_target(ladders: Ladders, name: str):
         assert lower.depth <= upper.depth
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_a_rung_describes_the_model_that_it_builds(ladders: Ladders, name: str):
     rung = ladders.rung(name, 50_000, GREY)
     model = build(name, rung.width, rung.depth, GREY)

@@ -14,7 +14,7 @@ from torch import nn
 from scaling.models import ImageSpec, Regularisation, build, get_family
 from scaling.models.counting import count_params, forward_flop
 from scaling.models.family import channels
-from scaling.models.registry import KINDS, OPTIONS
+from scaling.models.registry import FAMILIES
 from scaling.models.transformer import block_size
 
 GREY = ImageSpec(28, 1, 10)
@@ -36,7 +36,7 @@ def batch(image: ImageSpec, size: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=str)
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_one_step_gives_every_parameter_a_finite_gradient(name: str, image: ImageSpec):
     model = small(name, image)
     images, labels = batch(image)
@@ -52,7 +52,7 @@ def test_one_step_gives_every_parameter_a_finite_gradient(name: str, image: Imag
         assert model.eval()(images).shape == (4, image.classes)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_loss_at_the_start_is_near_that_of_guessing(name: str):
     images, labels = batch(GREY, 64)
     model = small(name, factor=2)
@@ -61,7 +61,7 @@ def test_loss_at_the_start_is_near_that_of_guessing(name: str):
     assert math.log(10) - 0.3 < loss < 2 * math.log(10)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_channels_last_computes_the_same(name: str):
     model = small(name, factor=2).eval()
     images, _ = batch(GREY)
@@ -71,13 +71,13 @@ def test_channels_last_computes_the_same(name: str):
     torch.testing.assert_close(last, expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_the_same_seed_gives_the_same_model(name: str):
     first, second = small(name).state_dict(), small(name).state_dict()
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_no_strided_pointwise_convolution(name: str):
     # In channels_last with few channels its backward pass corrupts memory on CPUs.
     family = get_family(name)
@@ -87,7 +87,7 @@ def test_no_strided_pointwise_convolution(name: str):
         assert not [layer for layer in layers if layer.kernel_size == (1, 1) and layer.stride != (1, 1)]
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_dropout_acts_while_training_only(name: str):
     images, _ = batch(GREY, 16)
     model = small(name, regularisation=Regularisation(dropout=0.5), factor=4)
@@ -115,7 +115,7 @@ def test_stochastic_depth_acts_while_training_only(name: str):
     assert torch.equal(model(images), model(images))
 
 
-@pytest.mark.parametrize("name", sorted(set(KINDS) - RESIDUAL))
+@pytest.mark.parametrize("name", sorted(set(FAMILIES) - RESIDUAL))
 def test_stochastic_depth_is_refused_without_residual_branches(name: str):
     with pytest.raises(ValueError, match=rf"stochastic_depth of {name} is 0.1; .* must be 0"):
         small(name, regularisation=Regularisation(stochastic_depth=0.1))
@@ -221,7 +221,7 @@ def test_only_the_residual_net_has_skips(name: str, skips: bool):
 
 
 OPTIONED = [
-    (name, option, value) for name, options in OPTIONS.items() for option, values in options.items() for value in values
+    (name, option, value) for name, facts in FAMILIES.items() for option, values in facts.options.items() for value in values
 ]
 
 
@@ -238,7 +238,7 @@ def test_the_usual_value_of_an_option_changes_nothing_and_another_something(name
                 nn.init.ones_(module.weight)
         return model(images)
 
-    assert torch.equal(outputs((option, value)), outputs()) == (value is OPTIONS[name][option][0])
+    assert torch.equal(outputs((option, value)), outputs()) == (value is FAMILIES[name].options[option][0])
 
 
 @pytest.mark.parametrize(("name", "option", "value"), OPTIONED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from scaling.models.registry import KINDS
+from scaling.models.registry import FAMILIES
 from scaling.runs.records import SCHEMA
 
 TRUTHS = {
@@ -48,7 +48,7 @@ def runs_table(
                             "study": "example",
                             "pack": family,
                             "family": family,
-                            "kind": KINDS[family],
+                            "kind": FAMILIES[family].kind,
                             "recipe": "modern",
                             "target_params": target,
                             "params": params,
@@ -107,7 +107,7 @@ def fits_of(runs: pl.DataFrame, rng_seed=1) -> dict:
             fits.append(
                 {
                     "family": family,
-                    "kind": KINDS[family],
+                    "kind": FAMILIES[family].kind,
                     "response": response,
                     "law": "chinchilla" if response == "loss" else "bounded",
                     "formula": "E + A / N^alpha + B / D^beta",
@@ -183,7 +183,7 @@ def fits_of(runs: pl.DataFrame, rng_seed=1) -> dict:
         verdicts.append(
             {
                 "family": family,
-                "kind": KINDS[family],
+                "kind": FAMILIES[family].kind,
                 "scales": enough,
                 "skill": 0.83 if enough else None,
                 "skill_interval": [0.7, 0.9] if enough else None,

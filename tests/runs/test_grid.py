@@ -3,8 +3,8 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
-from scaling.models.registry import Architecture
 from scaling.runs.grid import cells, digest, pack_hash, packs, timings_hash, tuning_hash
 from scaling.runs.resolve import RateRule, Tuning, resolve
 from scaling.study.schema import Study

@@ -2,18 +2,18 @@ import pytest
 from pydantic import ValidationError
 
 from scaling.models import get_family
-from scaling.models.registry import KINDS
-from scaling.study.recipe import MODERN, Recipe, recipe_for
+from scaling.models.registry import FAMILIES
+from scaling.study.recipe import Recipe, recipe_for
 from scaling.study.schema import FamilyName
 from scaling.training.loop import Trainer
 
 
 def test_every_family_has_a_recipe_and_can_be_named_in_a_study():
-    assert set(MODERN) == set(KINDS) == set(FamilyName.__args__)
-    assert all(get_family(name).name == name for name in KINDS)
+    assert set(FAMILIES) == set(FamilyName.__args__)
+    assert all(get_family(name).name == name for name in FAMILIES)
 
 
-@pytest.mark.parametrize("family", KINDS)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_the_historical_recipe_trains_every_family(family, small_cell, images):
     import dataclasses
 
@@ -35,7 +35,7 @@ def test_later_changes_win_and_anchors_are_merged():
     recipe = recipe_for("modern", "vit", {"batch": 32, "anchors": {"images": 7}}, {"batch": 16})
     assert recipe.batch == 16
     assert recipe.anchors.images == 7
-    assert recipe.anchors.rates == MODERN["vit"]["anchors"]["rates"]
+    assert recipe.anchors.rates == FAMILIES["vit"].recipe["anchors"]["rates"]
 
 
 def test_a_change_that_makes_no_recipe_is_refused():

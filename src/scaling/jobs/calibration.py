@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
-from scaling.models.registry import Architecture
 from scaling.runs.store import write_atomic
 from scaling.study.schema import Study
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from scaling.jobs.calibration import Calibration
+from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
-from scaling.models.registry import Architecture
 from scaling.runs.grid import Cell
 from scaling.study.recipe import Recipe
 from scaling.study.schema import Study

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from scaling.models.registry import KINDS
+from scaling.models.registry import FAMILIES
 from scaling.runs.records import SCHEMA
 
 TRUTHS: Mapping[str, Mapping[str, float]] = {
@@ -80,7 +80,7 @@ def synthetic_runs(
                             "study": "synthetic",
                             "pack": family,
                             "family": family,
-                            "kind": KINDS[family],
+                            "kind": FAMILIES[family].kind,
                             "recipe": "modern",
                             "target_params": int(size),
                             "params": int(size),

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from scaling.models.architecture import Architecture
 from scaling.models.family import Family, ImageSpec, Regularisation
 from scaling.models.ladder import Ladders, Rung, SizeError
-from scaling.models.registry import KINDS, Architecture, Option
+from scaling.models.registry import FAMILIES, Option
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,8 +23,8 @@ def get_family(name: str) -> Family:
     Raises:
         ValueError: there is no such family.
     """
-    if name not in KINDS:
-        raise ValueError(f"no family is called {name!r}; there are {', '.join(KINDS)}")
+    if name not in FAMILIES:
+        raise ValueError(f"no family is called {name!r}; there are {', '.join(FAMILIES)}")
     return import_module(f"scaling.models.{name}").family
 
 

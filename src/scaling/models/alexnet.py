@@ -17,6 +17,31 @@ import torch.nn.functional as F
 from torch import nn
 
 from scaling.models.family import Family, ImageSpec, Regularisation, channels
+from scaling.models.registry import Facts
+
+facts = Facts(
+    name="alexnet",
+    kind="convolutional",
+    published="2012-12-03",
+    reference="Krizhevsky, Sutskever and Hinton 2012, NIPS",
+    recipe={"dropout": 0.2, "anchors": {"params": [10000, 60000], "rates": [0.0025, 0.005, 0.01, 0.02]}},
+    # Krizhevsky et al. 2012, section 5
+    historical={
+        "optimizer": "sgd",
+        "beta1": 0.9,
+        "weight_decay": 0.0005,
+        "schedule": "step",
+        "warmup": 0.0,
+        "clip": 0.0,
+        "batch": 128,
+        "dropout": 0.5,
+    },
+    options={"activation": ("relu", "tanh"), "lrn": (True, False)},
+    maps=(("features", "nchw"),),
+    colour="#c59603",
+    colour_on_dark="#c58700",
+    shape="^",
+)
 
 GRID = 2
 LAYERS = 8
@@ -97,8 +122,7 @@ def build(
 
 
 family = Family(
-    name="alexnet",
-    reference="Krizhevsky, Sutskever and Hinton 2012, NIPS",
+    facts=facts,
     widths=(3, 192, 0.125),
     depths=((3, LAYERS),),
     depth_unit="layers",

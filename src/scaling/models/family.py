@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scaling.models.registry import Option, unusual_options
+from scaling.models.architecture import unusual_options
+from scaling.models.registry import Facts, Option
 
 if TYPE_CHECKING:
     from torch import nn
@@ -62,9 +63,7 @@ class Family:
     so that layers grow one after another and N rises in small steps.
     """
 
-    name: str
-    reference: str
-    """The paper."""
+    facts: Facts
     widths: tuple[float, float, float]
     """Smallest width, largest width, step."""
     depths: tuple[tuple[float, int], ...]
@@ -76,6 +75,13 @@ class Family:
     """Whether there are residual branches, without which stochastic depth has nothing to drop."""
     channels_last_from: float | None
     """Least width from which training on a CPU is faster in the channels_last memory format; None where never."""
+    auxiliary_heads: int = 0
+    """Classifiers beside the last one, whose losses are added while training."""
+
+    @property
+    def name(self) -> str:
+        """As a study names it."""
+        return self.facts.name
 
     def depth(self, width: float) -> int:
         """Depth that goes with a width by the family's own rule."""

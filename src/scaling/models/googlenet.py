@@ -12,6 +12,30 @@ import torch.nn.functional as F
 from torch import nn
 
 from scaling.models.family import Family, ImageSpec, Regularisation, channels
+from scaling.models.registry import Facts
+
+facts = Facts(
+    name="googlenet",
+    kind="convolutional",
+    published="2014-09-17",
+    reference="Szegedy et al. 2014, arXiv:1409.4842",
+    recipe={"anchors": {"params": [5000, 40000], "rates": [0.01, 0.02, 0.04, 0.08]}},
+    # Szegedy et al. 2015, section 6
+    historical={
+        "optimizer": "sgd",
+        "beta1": 0.9,
+        "weight_decay": 0.0005,
+        "schedule": "step",
+        "warmup": 0.0,
+        "clip": 0.0,
+        "batch": 256,
+        "dropout": 0.4,
+    },
+    maps=(("inceptions", "nchw"),),
+    colour="#a24f9c",
+    colour_on_dark="#ef8ee6",
+    shape="D",
+)
 
 STEM = 192
 AUXILIARY = 128
@@ -129,12 +153,12 @@ def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisa
 
 
 family = Family(
-    name="googlenet",
-    reference="Szegedy et al. 2014, arXiv:1409.4842",
+    facts=facts,
     widths=(2.5, 160, 0.125),
     depths=((2.5, 4), (24, 7), (64, 9)),
     depth_unit="inception modules",
     builder=build,
     residual=False,
     channels_last_from=2.5,
+    auxiliary_heads=2,
 )

@@ -7,6 +7,30 @@ from itertools import pairwise
 from torch import nn
 
 from scaling.models.family import Family, ImageSpec, Regularisation, channels
+from scaling.models.registry import Facts
+
+facts = Facts(
+    name="mlp",
+    kind="fully-connected",
+    published="1986-10-09",
+    reference="Rumelhart, Hinton and Williams 1986, Learning representations by back-propagating errors",
+    recipe={"anchors": {"params": [13000, 90000], "rates": [0.0025, 0.005, 0.01, 0.02]}},
+    # Rosenblatt's and Rumelhart's nets had neither decay nor a schedule; a constant rate stands for them.
+    historical={
+        "optimizer": "sgd",
+        "beta1": 0.9,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "warmup": 0.0,
+        "clip": 0.0,
+        "batch": 64,
+        "flip": False,
+        "shift": 0,
+    },
+    colour="#93959b",
+    colour_on_dark="#898b91",
+    shape="s",
+)
 
 
 def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisation) -> nn.Module:
@@ -24,8 +48,7 @@ def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisa
 
 
 family = Family(
-    name="mlp",
-    reference="Rumelhart, Hinton and Williams 1986, Learning representations by back-propagating errors",
+    facts=facts,
     widths=(16, 5000, 0.5),
     depths=((16, 2),),
     depth_unit="hidden layers",

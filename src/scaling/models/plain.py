@@ -11,7 +11,31 @@ from timm.models.resnet import BasicBlock
 from torch import nn
 
 from scaling.models.family import Family, ImageSpec, Regularisation
+from scaling.models.registry import Facts
 from scaling.models.resnet import DEPTHS, WIDTHS, ResNet, stage_channels
+
+facts = Facts(
+    name="plain",
+    kind="convolutional",
+    published="2015-12-10",
+    reference="He, Zhang, Ren and Sun 2015, arXiv:1512.03385, section 3.3",
+    recipe={"anchors": {"params": [5000, 40000], "rates": [0.005, 0.01, 0.02, 0.04]}},
+    # He et al. 2016, section 4.2
+    historical={
+        "optimizer": "sgd",
+        "beta1": 0.9,
+        "weight_decay": 0.0001,
+        "schedule": "step",
+        "warmup": 0.0,
+        "clip": 0.0,
+        "batch": 128,
+    },
+    options={"norm": ("batch", "none"), "downsample": ("stride", "pool")},
+    maps=(("blocks", "nchw"),),
+    colour="#5a0035",
+    colour_on_dark="#954886",
+    shape="X",
+)
 
 
 class PlainBlock(BasicBlock):
@@ -40,8 +64,7 @@ def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisa
 
 
 family = Family(
-    name="plain",
-    reference="He, Zhang, Ren and Sun 2015, arXiv:1512.03385, section 3.3",
+    facts=facts,
     widths=WIDTHS,
     depths=DEPTHS,
     depth_unit="blocks a stage",

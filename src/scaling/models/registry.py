@@ -1,75 +1,82 @@
-"""Names of the families, their kinds and their options, readable without torch; each is built in ``scaling.models``."""
+"""The registry of families: what each file of this folder says of its family, read without importing torch.
+
+A family is one file that ends with a ``family``, and begins with its ``facts = Facts(...)``, written in plain values: they are
+read off the text, so that a study is checked, planned and drawn where no torch is at hand.
+"""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
 
-Kind = Literal["fully-connected", "convolutional", "transformer"]
+Kind = Literal["fully-connected", "convolutional", "transformer", "other"]
 Option = bool | str
-
-KINDS: Final[dict[str, Kind]] = {
-    "mlp": "fully-connected",
-    "alexnet": "convolutional",
-    "vgg": "convolutional",
-    "googlenet": "convolutional",
-    "plain": "convolutional",
-    "resnet": "convolutional",
-    "vit": "transformer",
-    "swin": "transformer",
-}
-"""Every family a study may name, with its kind, in the order in which the architectures were published."""
-
-OPTIONS: Final[dict[str, dict[str, tuple[Option, ...]]]] = {
-    "alexnet": {"activation": ("relu", "tanh"), "lrn": (True, False)},
-    "plain": {"norm": ("batch", "none"), "downsample": ("stride", "pool")},
-    "resnet": {"norm": ("batch", "none"), "downsample": ("stride", "pool")},
-    "swin": {"shift": (True, False)},
-}
-"""Family -> option -> what it may be, the usual first. A family's file takes them as keywords of its builder."""
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """What is made in a size: a family, its options where they differ from the usual, a depth of its own.
+class Facts:
+    """What is known of a family before any model is built.
 
     Attributes:
-        family: a key of KINDS.
-        options: (name, value), by name; never the usual value, so that equal nets have equal names.
-        depth: fixed for all sizes; None for the family's own rule.
-        match: what meets the target N: the net's own parameters, or (flop) the compute that the family by its own rule has
-            at that N.
+        name: as a study names it.
+        kind: its class of architectures.
+        published: date of the paper, as 2015-12-10; families stand in this order on pages and in legends.
+        reference: the paper.
+        recipe: what the modern recipe sets for it beside the defaults: at least ``anchors``, the sizes at which its learning
+            rate is tuned and the candidates.
+        historical: what its paper trained it with, as changes to the defaults.
+        options: option -> what it may be, the usual first; the builder takes them as keywords.
+        maps: (module, layout) whose outputs still have positions, the last one is what the average pool sees; layouts are
+            nchw, nhwc and nlc (tokens row by row). None where a family has no positions.
+        pretrainable: whether it can be pre-trained without labels: the objectives leave out patches, or read tokens, as
+            timm's ViT has them.
+        colour, colour_on_dark, shape: how figures draw it; tests hold the colours apart for colour-blind readers.
     """
 
-    family: str
-    options: tuple[tuple[str, Option], ...] = ()
-    depth: int | None = None
-    match: Literal["params", "flop"] = "params"
-
-    def __str__(self) -> str:
-        parts = [f"{name}={str(value).lower()}" for name, value in self.options]
-        parts += [f"depth={self.depth}"] * (self.depth is not None) + [f"match={self.match}"] * (self.match != "params")
-        return " ".join([self.family, *parts])
-
-    @property
-    def variant(self) -> str:
-        """How it differs from its family, or an empty string."""
-        return str(self).removeprefix(self.family).lstrip()
+    name: str
+    kind: Kind
+    published: str
+    reference: str
+    recipe: Mapping[str, Any]
+    historical: Mapping[str, Any]
+    colour: str
+    colour_on_dark: str
+    shape: str
+    options: Mapping[str, tuple[Option, ...]] = field(default_factory=dict)
+    maps: tuple[tuple[str, str], ...] = ()
+    pretrainable: bool = False
 
 
-def unusual_options(family: str, options: Mapping[str, Option]) -> tuple[tuple[str, Option], ...]:
-    """``options`` of a family without those that have their usual value, by name.
+def read_facts(path: Path) -> Facts | None:
+    """The facts that the file at ``path`` states; None where it states none and is no family's.
 
     Raises:
-        ValueError: the family has no such option, or the option no such value.
+        ValueError: they are not written in plain values, lack something, or are not named as their file; the message names
+            the file and the line.
     """
-    allowed = OPTIONS.get(family, {})
-    for name, value in options.items():
-        if name not in allowed:
-            has = "; it has ".join([f"{family} has no option {name}", ", ".join(allowed) or "none"])
-            raise ValueError(has)
-        if not any(value is choice or (isinstance(value, str) and value == choice) for choice in allowed[name]):
-            choices = ", ".join(str(choice).lower() for choice in allowed[name])
-            raise ValueError(f"option {name} of {family} is {str(value).lower()}; allowed: {choices}")
-    return tuple(sorted((name, value) for name, value in options.items() if value != allowed[name][0]))
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.Assign) and [getattr(target, "id", "") for target in statement.targets] == ["facts"]:
+            call = statement.value
+            where = f"{path}: line {statement.lineno}: facts"
+            try:
+                if not (isinstance(call, ast.Call) and not call.args):
+                    raise ValueError("must be Facts(name=..., ...)")
+                facts = Facts(**{keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg})
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"{where}: {error}; they are read as text, so only plain values will do") from error
+            if facts.name != path.stem:
+                raise ValueError(f"{where}: the name is {facts.name!r}; it must be that of the file, {path.stem!r}")
+            return facts
+    return None
+
+
+def _families(folder: Path) -> dict[str, Facts]:
+    found = [facts for path in sorted(folder.glob("[a-z]*.py")) if (facts := read_facts(path)) is not None]
+    return {facts.name: facts for facts in sorted(found, key=lambda facts: (facts.published, facts.name))}
+
+
+FAMILIES: Final[dict[str, Facts]] = _families(Path(__file__).parent)
+"""Every family a study may name, in the order in which the architectures were published."""

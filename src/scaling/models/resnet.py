@@ -17,6 +17,30 @@ from timm.models.resnet import BasicBlock, downsample_avg
 from torch import nn
 
 from scaling.models.family import Family, ImageSpec, Regularisation, channels
+from scaling.models.registry import Facts
+
+facts = Facts(
+    name="resnet",
+    kind="convolutional",
+    published="2015-12-10",
+    reference="He, Zhang, Ren and Sun 2015, arXiv:1512.03385",
+    recipe={"anchors": {"params": [5000, 40000], "rates": [0.01, 0.02, 0.04, 0.08]}},
+    # He et al. 2016, section 4.2
+    historical={
+        "optimizer": "sgd",
+        "beta1": 0.9,
+        "weight_decay": 0.0001,
+        "schedule": "step",
+        "warmup": 0.0,
+        "clip": 0.0,
+        "batch": 128,
+    },
+    options={"norm": ("batch", "none"), "downsample": ("stride", "pool")},
+    maps=(("blocks", "nchw"),),
+    colour="#0f3c88",
+    colour_on_dark="#4a6bd0",
+    shape="o",
+)
 
 
 class ChannelBias(nn.Module):
@@ -115,8 +139,7 @@ WIDTHS = (3, 192, 0.125)
 DEPTHS = ((3, 1), (32, 2), (96, 3))
 
 family = Family(
-    name="resnet",
-    reference="He, Zhang, Ren and Sun 2015, arXiv:1512.03385",
+    facts=facts,
     widths=WIDTHS,
     depths=DEPTHS,
     depth_unit="blocks a stage",

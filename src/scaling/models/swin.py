@@ -12,7 +12,23 @@ from timm.models.swin_transformer import SwinTransformer, SwinTransformerBlock
 from torch import nn
 
 from scaling.models.family import Family, ImageSpec, Regularisation
+from scaling.models.registry import Facts
 from scaling.models.transformer import PaddedPatchEmbed, block_size, lecun_init_, round_up
+
+facts = Facts(
+    name="swin",
+    kind="transformer",
+    published="2021-03-25",
+    reference="Liu et al. 2021, arXiv:2103.14030",
+    recipe={"anchors": {"params": [6000, 40000], "rates": [0.01, 0.02, 0.04, 0.08]}},
+    # Liu et al. 2021, section 4.1; the batch of 1024 is cut to 256
+    historical={"optimizer": "adamw", "batch": 256, "beta2": 0.999, "weight_decay": 0.05, "stochastic_depth": 0.2},
+    options={"shift": (True, False)},
+    maps=(("layers.0", "nhwc"), ("layers.1", "nhwc")),
+    colour="#459afa",
+    colour_on_dark="#aaebff",
+    shape="<",
+)
 
 PATCH = 4
 WINDOW = 4
@@ -50,8 +66,7 @@ def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisa
 
 
 family = Family(
-    name="swin",
-    reference="Liu et al. 2021, arXiv:2103.14030",
+    facts=facts,
     widths=(8, 320, 0.125),
     depths=((8, 1), (32, 2), (64, 6)),
     depth_unit="blocks in the second stage",

@@ -12,6 +12,30 @@ from timm.models.vgg import VGG
 from torch import nn
 
 from scaling.models.family import Family, ImageSpec, Regularisation, channels
+from scaling.models.registry import Facts
+
+facts = Facts(
+    name="vgg",
+    kind="convolutional",
+    published="2014-09-04",
+    reference="Simonyan and Zisserman 2014, arXiv:1409.1556",
+    recipe={"anchors": {"params": [5000, 40000], "rates": [0.005, 0.01, 0.02, 0.04]}},
+    # Simonyan & Zisserman 2015, section 3.1
+    historical={
+        "optimizer": "sgd",
+        "beta1": 0.9,
+        "weight_decay": 0.0005,
+        "schedule": "step",
+        "warmup": 0.0,
+        "clip": 0.0,
+        "batch": 256,
+        "dropout": 0.5,
+    },
+    maps=(("features", "nchw"),),
+    colour="#73401d",
+    colour_on_dark="#bc4318",
+    shape="v",
+)
 
 
 def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisation) -> nn.Module:
@@ -28,8 +52,7 @@ def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisa
 
 
 family = Family(
-    name="vgg",
-    reference="Simonyan and Zisserman 2014, arXiv:1409.1556",
+    facts=facts,
     widths=(3, 256, 0.125),
     depths=((3, 2), (32, 3), (96, 4)),
     depth_unit="convolutions a stack",

@@ -10,7 +10,23 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from scaling.models.family import Family, ImageSpec, Regularisation
+from scaling.models.registry import Facts
 from scaling.models.transformer import PaddedPatchEmbed, block_size, lecun_init_, round_up
+
+facts = Facts(
+    name="vit",
+    kind="transformer",
+    published="2020-10-22",
+    reference="Dosovitskiy et al. 2020, arXiv:2010.11929",
+    recipe={"anchors": {"params": [5000, 40000], "rates": [0.005, 0.01, 0.02, 0.04]}},
+    # Dosovitskiy et al. 2021, table 3; the batch of 4096 is cut to 256
+    historical={"optimizer": "adamw", "batch": 256, "beta2": 0.999, "weight_decay": 0.3, "dropout": 0.1},
+    maps=(("norm", "nlc"),),
+    pretrainable=True,
+    colour="#4e8149",
+    colour_on_dark="#79d18e",
+    shape="P",
+)
 
 PATCH = 7
 LARGEST_HEAD = 64
@@ -40,8 +56,7 @@ def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisa
 
 
 family = Family(
-    name="vit",
-    reference="Dosovitskiy et al. 2020, arXiv:2010.11929",
+    facts=facts,
     widths=(8, 512, 0.125),
     depths=((8, 3), (64, 6), (128, 9), (192, 12)),
     depth_unit="blocks",

@@ -27,6 +27,7 @@ STOPS: Final = (
     "scaling.study.recipe",
     "scaling.study.pretraining_settings",
     "scaling.models.registry",
+    "scaling.models.architecture",
     "scaling.models.ladder",
     "scaling.data.prepare",
     "scaling.data.prepared",
@@ -41,7 +42,7 @@ STOPS: Final = (
 TELLING_KEYWORDS: Final = {
     "Field": ("description",),
     # The width and depth that a ladder finds in these are in the key.
-    "Family": ("name", "reference", "widths", "depths", "depth_unit"),
+    "Family": ("facts", "widths", "depths", "depth_unit"),
 }
 
 TRAINING: Final = (

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from scaling.models.registry import Architecture, Option
+from scaling.models.architecture import Architecture
+from scaling.models.registry import Option
 from scaling.runs.deciding_code import backbone_code, reading_code, run_code, started_run_code, timings_code
 from scaling.study.pretraining_settings import REFERENCE_WIDTH, Pretraining
 from scaling.study.recipe import RECIPE_VERSION, Recipe

@@ -10,9 +10,9 @@ from ruamel.yaml.comments import CommentedMap
 
 from scaling.data import DataError, DataSettings, SourceFacts, describe
 from scaling.jobs.calibration import CalibrationError, usable_calibration
+from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders, SizeError
-from scaling.models.registry import Architecture
 from scaling.study.layout import Layout
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.schema import Data, FamilySettings, Study

@@ -14,9 +14,6 @@ from scaling.study.recipe import Integer, Number, Recipe, RecipeChanges, Strict,
 PRETRAINING_VERSION: Final = 1
 """Bumped when pre-training changes meaning in a way that no field says; part of every backbone's key."""
 
-PRETRAINED: Final = ("vit",)
-"""Families that can be pre-trained: the objectives leave out patches, or read tokens, as timm's ViT has them."""
-
 _SHARED: Final = {"patience": 0, "average": 0, "batch": 128, "images_factor": 1.0, "evaluations": 6}
 OBJECTIVES: Final[dict[str, dict[str, Any]]] = {
     "mae": _SHARED | {"images_floor": 200_000, "beta2": 0.95},

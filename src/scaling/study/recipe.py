@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
+from scaling.models.registry import FAMILIES
+
 RECIPE_VERSION: Final = 1
 """Bumped when training changes meaning in a way that no field of the recipe says; part of every cell's key."""
 
@@ -120,35 +122,8 @@ RecipeChanges = _changes(
     anchors=(AnchorChanges | None, Field(None, description="where the learning rate is tuned, and its candidates")),
 )
 
-MODERN: Final[dict[str, dict[str, Any]]] = {
-    "mlp": {"anchors": {"params": [13_000, 90_000], "rates": [2.5e-3, 5e-3, 1e-2, 2e-2]}},
-    "alexnet": {"dropout": 0.2, "anchors": {"params": [10_000, 60_000], "rates": [2.5e-3, 5e-3, 1e-2, 2e-2]}},
-    "vgg": {"anchors": {"params": [5_000, 40_000], "rates": [5e-3, 1e-2, 2e-2, 4e-2]}},
-    "googlenet": {"anchors": {"params": [5_000, 40_000], "rates": [1e-2, 2e-2, 4e-2, 8e-2]}},
-    "plain": {"anchors": {"params": [5_000, 40_000], "rates": [5e-3, 1e-2, 2e-2, 4e-2]}},
-    "resnet": {"anchors": {"params": [5_000, 40_000], "rates": [1e-2, 2e-2, 4e-2, 8e-2]}},
-    "vit": {"anchors": {"params": [5_000, 40_000], "rates": [5e-3, 1e-2, 2e-2, 4e-2]}},
-    "swin": {"anchors": {"params": [6_000, 40_000], "rates": [1e-2, 2e-2, 4e-2, 8e-2]}},
-}
-"""What the modern recipe sets for a family beside the defaults above."""
-
-# As the papers trained them, at data sizes where their batch would be the whole set: batch 128 (AlexNet, ResNet), 256
-# (VGG, GoogLeNet); ViT's 4096 and Swin's 1024 are cut to 256. No weight average, the last schedule's checkpoints stand.
-_SGD: Final = {"optimizer": "sgd", "beta1": 0.9, "weight_decay": 5e-4, "schedule": "step", "warmup": 0.0, "clip": 0.0}
-_SGD_RATES: Final = [1e-2, 3e-2, 1e-1, 3e-1]
-HISTORICAL: Final[dict[str, dict[str, Any]]] = {
-    # Rosenblatt's and Rumelhart's nets had neither decay nor a schedule; a constant rate stands for them.
-    "mlp": _SGD | {"batch": 64, "weight_decay": 0.0, "schedule": "constant", "flip": False, "shift": 0},
-    "alexnet": _SGD | {"batch": 128, "dropout": 0.5},  # Krizhevsky et al. 2012, section 5
-    "vgg": _SGD | {"batch": 256, "dropout": 0.5},  # Simonyan & Zisserman 2015, section 3.1
-    "googlenet": _SGD | {"batch": 256, "dropout": 0.4},  # Szegedy et al. 2015, section 6
-    "plain": _SGD | {"batch": 128, "weight_decay": 1e-4},  # He et al. 2016, section 4.2
-    "resnet": _SGD | {"batch": 128, "weight_decay": 1e-4},
-    # Dosovitskiy et al. 2021, table 3, and Liu et al. 2021, section 4.1
-    "vit": {"optimizer": "adamw", "batch": 256, "beta2": 0.999, "weight_decay": 0.3, "dropout": 0.1},
-    "swin": {"optimizer": "adamw", "batch": 256, "beta2": 0.999, "weight_decay": 0.05, "stochastic_depth": 0.2},
-}
-"""What the historical recipe sets for a family; anchors as in the modern one, with rates for the other optimiser."""
+HISTORICAL_SGD_RATES: Final = [1e-2, 3e-2, 1e-1, 3e-1]
+"""Candidate rates of families whose papers trained them with SGD (He et al. 2016 began at 0.1; a step of 3 around it)."""
 
 
 def recipe_for(name: str, family: str, *changes: dict[str, Any]) -> Recipe:
@@ -156,12 +131,14 @@ def recipe_for(name: str, family: str, *changes: dict[str, Any]) -> Recipe:
 
     Raises pydantic.ValidationError where a change makes a field invalid.
     """
-    fields: dict[str, Any] = dict(MODERN[family])
+    facts = FAMILIES[family]
+    fields: dict[str, Any] = dict(facts.recipe)
     if name == "historical":
         anchors = dict(fields["anchors"])
-        if HISTORICAL[family]["optimizer"] == "sgd":
-            anchors["rates"] = _SGD_RATES
-        fields = {"average": 0, "anchors": anchors} | HISTORICAL[family]
+        if facts.historical["optimizer"] == "sgd":
+            anchors["rates"] = HISTORICAL_SGD_RATES
+        # No weight average: the papers report the last weights. Batches that would be the whole set at small D are cut.
+        fields = {"average": 0, "anchors": anchors} | dict(facts.historical)
     for change in changes:
         anchors = dict(fields["anchors"]) | (change.get("anchors") or {})
         fields |= change

@@ -12,13 +12,14 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from scaling.analysis.claims.claim_files import claim_files
-from scaling.models.registry import KINDS, Architecture, Kind, Option, unusual_options
-from scaling.study.pretraining_settings import PRETRAINED, Pretraining
+from scaling.models.architecture import Architecture, unusual_options
+from scaling.models.registry import FAMILIES, Kind, Option
+from scaling.study.pretraining_settings import Pretraining
 from scaling.study.recipe import Integer, Number, Recipe, RecipeChanges, Strict, recipe_for
 
 ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
 RecipeName = Literal["modern", "historical"]
-FamilyName = Literal["mlp", "alexnet", "vgg", "googlenet", "plain", "resnet", "vit", "swin"]
+FamilyName = Literal[tuple(FAMILIES)]
 SOURCE_NAMES: Final = ("fashion-mnist", "fashion-mnist-full", "cifar10", "cifar100", "image-folder")
 
 Reading = Literal["shift", "gradients", "receptive-field", "representation", "reconstruction"]
@@ -106,8 +107,9 @@ class FamilySettings(Strict):
     @classmethod
     def _can_be_pretrained(cls, pretrain: Pretraining | None, info: ValidationInfo) -> Pretraining | None:
         model = info.data.get("model")
-        if pretrain is not None and model is not None and model not in PRETRAINED:
-            raise ValueError(f"{model} cannot be pre-trained; allowed: {', '.join(PRETRAINED)}")
+        if pretrain is not None and model is not None and not FAMILIES[model].pretrainable:
+            allowed = ", ".join(name for name, facts in FAMILIES.items() if facts.pretrainable)
+            raise ValueError(f"{model} cannot be pre-trained; allowed: {allowed}")
         return pretrain
 
     @model_validator(mode="after")
@@ -236,7 +238,7 @@ class Study(Strict):
 
     def kind(self, family: str) -> Kind:
         """The kind of ``family``."""
-        return KINDS[self.architecture(family).family]
+        return FAMILIES[self.architecture(family).family].kind
 
     def sizes(self, family: str) -> list[int]:
         """The target N of ``family``, ascending."""

@@ -16,7 +16,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from scaling.analysis.claims.claim_files import claim_files
-from scaling.models.registry import KINDS
+from scaling.models.registry import FAMILIES
 from scaling.study.schema import Study
 
 SCHEMA_PATH = Path("workflow/schemas/study.schema.json")
@@ -144,7 +144,7 @@ def _name_problems(study: Study, tree: CommentedMap) -> list[Problem]:
     problems = []
     for name in study.families:
         model = study.architecture(name).family
-        if name in KINDS and model != name:
+        if name in FAMILIES and model != name:
             place = ("families", name, "model")
             message = f"received {json.dumps(model)}; an entry called {name} is that family, a variant needs another name"
             problems.append(Problem(place, message, line_of(tree, place)))

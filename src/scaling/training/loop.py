@@ -179,7 +179,7 @@ class Trainer:
 
     def _guessing(self) -> float:
         """Training loss of a model that has learned nothing."""
-        weights = 1 + 2 * self.recipe.auxiliary_weight if self.cell.family == "googlenet" else 1
+        weights = 1 + get_family(self.cell.family).auxiliary_heads * self.recipe.auxiliary_weight
         return weights * math.log(self.spec.classes)
 
     # -- evaluation -------------------------------------------------------------------------------------------------

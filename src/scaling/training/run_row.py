@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from scaling.models.registry import KINDS
+from scaling.models.registry import FAMILIES
 from scaling.runs.records import DIVERGED, DONE
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def run_row(trainer: Trainer, machine: str) -> dict[str, Any]:
     row: dict[str, Any] = {
         "key": cell.key,
         "family": cell.family,
-        "kind": KINDS[cell.family],
+        "kind": FAMILIES[cell.family].kind,
         "recipe": recipe.name,
         "params": cell.params,
         "width": cell.width,

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from scaling.analysis.claims import Evidence, judge_claims, load_claims
-from scaling.models.registry import KINDS
+from scaling.models.registry import FAMILIES
 from scaling.runs.grid import cells, pack_hash, packs, tuning_hash
 from scaling.runs.records import SCHEMA
 from scaling.study.schema import Study
@@ -52,7 +52,7 @@ def test_no_claim_lacks_an_entry(path):
 def test_the_families_are_those_of_the_default_study_and_share_its_runs():
     default, study = read("config.yaml"), read("studies/claims.yaml")
     assert study.lawful() == list(default.families)
-    assert set(study.lawful()) <= set(KINDS)
+    assert set(study.lawful()) <= set(FAMILIES)
     for family in default.families:
         assert tuning_hash(study, family) == tuning_hash(default, family)
         mine, theirs = packs(study)[family], packs(default)[family]

@@ -4,8 +4,8 @@ from scaling.jobs.benchmarks import timing
 from scaling.jobs.benchmarks.paper_sizes import paper_size_counts
 from scaling.jobs.benchmarks.sequence import chain_length, matched_pair
 from scaling.models import ImageSpec, build
+from scaling.models.architecture import Architecture
 from scaling.models.counting import count_params, forward_flop, sketch
-from scaling.models.registry import Architecture
 
 IMAGE = ImageSpec(28, 1, 10)
 

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from scaling.models.registry import KINDS
+from scaling.models.registry import FAMILIES
 from scaling.report.figures.oklab import from_oklab, linear_rgb, to_oklab
 from scaling.report.figures.theme import (
     FAMILY_COLOURS,
@@ -61,16 +61,16 @@ def test_the_sequential_palette_darkens_step_by_step_for_everyone(vision):
 
 
 def test_every_family_has_its_own_colour_shape_and_its_kinds_line():
-    assert set(FAMILY_COLOURS) == set(FAMILY_COLOURS_ON_DARK) == set(FAMILY_SHAPES) == set(KINDS)
-    assert len(set(FAMILY_SHAPES.values())) == len(KINDS)
-    assert {family: family_line(family) for family in KINDS} == {f: KIND_LINES[kind] for f, kind in KINDS.items()}
+    assert set(FAMILY_COLOURS) == set(FAMILY_COLOURS_ON_DARK) == set(FAMILY_SHAPES) == set(FAMILIES)
+    assert len(set(FAMILY_SHAPES.values())) == len(FAMILIES)
+    assert all(family_line(family) == KIND_LINES[facts.kind] for family, facts in FAMILIES.items())
 
 
 def test_an_unknown_family_keeps_its_looks_and_comes_last():
     assert family_order(["zeta", "vit", "mlp", "vit"]) == ["mlp", "vit", "zeta"]
     assert family_colour("zeta") == family_colour("zeta") in FAMILY_COLOURS.values()
     assert family_shape("zeta") == family_shape("zeta") in FAMILY_SHAPES.values()
-    assert family_line("zeta") not in KIND_LINES.values()
+    assert family_line("zeta") == KIND_LINES["other"]
 
 
 @pytest.mark.parametrize("colour", [*FAMILY_COLOURS.values(), "#000000", "#ffffff", "#123456"])

@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from scaling.models import ImageSpec, build, get_family
-from scaling.models.registry import KINDS
-from scaling.training.probes.gradients import MAPS, gradient_norms, pixel_influence, receptive_fields
+from scaling.models.registry import FAMILIES
+from scaling.training.probes.gradients import gradient_norms, pixel_influence, receptive_fields
 
 
 def test_norms_are_those_of_the_weights_in_order_and_of_nothing_else():
@@ -43,19 +43,19 @@ def test_stacked_convolutions_see_further():
     assert int((influence > 0).sum()) == 49
 
 
-@pytest.mark.parametrize("family", MAPS)
+@pytest.mark.parametrize("family", [name for name, facts in FAMILIES.items() if facts.maps])
 def test_every_family_with_positions_has_a_field_at_each_of_its_maps(family):
     width = 2 * get_family(family).widths[0]
     model = build(family, width, get_family(family).depth(width), ImageSpec(28, 1, 10))
     rows = receptive_fields(model, family, torch.randn(4, 1, 28, 28))
-    assert {row["label"] for row in rows} == {place for place, _ in MAPS[family]}
+    assert {row["label"] for row in rows} == {place for place, _ in FAMILIES[family].maps}
     for row in rows:
         assert 0 < row["value"] <= 1
         assert row["x"] > 1
 
 
 def test_maps_are_named_for_every_family_but_the_mlp():
-    assert set(KINDS) - set(MAPS) == {"mlp"}
+    assert {name for name, facts in FAMILIES.items() if not facts.maps} == {"mlp"}
     assert receptive_fields(build("mlp", 16, 2, ImageSpec(28, 1, 10)), "mlp", torch.randn(1, 1, 28, 28)) == []
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
 from scaling.analysis.claims.evidence import Evidence
 from scaling.analysis.family_verdict import holm
-from scaling.models.registry import KINDS
+from scaling.models.registry import FAMILIES
 
-TRANSFORMERS = tuple(family for family, kind in KINDS.items() if kind == "transformer")
+TRANSFORMERS = tuple(family for family, facts in FAMILIES.items() if facts.kind == "transformer")
 AXES = {"params": "larger N", "images": "larger D", "both": "larger N and D"}
 
 

@@ -18,10 +18,11 @@ from scaling.jobs.benchmarks.paper_sizes import paper_size_counts
 from scaling.jobs.benchmarks.sequence import SIDES, chain_length, matched_pair
 from scaling.jobs.benchmarks.speed import PHASES, Step, peak_bytes, prediction_step, time_rounds, training_step
 from scaling.models import build, get_family
+from scaling.models.architecture import Architecture
 from scaling.models.counting import count_params, forward_flop, sketch
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders, Rung
-from scaling.models.registry import Architecture, Option
+from scaling.models.registry import Option
 from scaling.models.transformer import round_up
 from scaling.models.vit import PATCH
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pandas as pd
 import plotnine as p9
 
-from scaling.models.registry import KINDS
+from scaling.models.registry import FAMILIES
 from scaling.report.figures.labels import plain
 from scaling.report.figures.theme import empty, facet_size, family_colour, log_x_plain, log_y_plain, look
 
@@ -37,7 +37,7 @@ def claims_curves(curves: dict[str, Any], rows: list[dict[str, Any]]) -> p9.ggpl
     table["panel"] = pd.Categorical(table["panel"], list(dict.fromkeys(table["panel"])))
     named = any(isinstance(x, str) for x in table["x"])
     series = list(dict.fromkeys(table["series"]))
-    colours = [family_colour(name) if name in KINDS else COLOURS[i % len(COLOURS)] for i, name in enumerate(series)]
+    colours = [family_colour(name) if name in FAMILIES else COLOURS[i % len(COLOURS)] for i, name in enumerate(series)]
     if named:
         table["x"] = pd.Categorical(table["x"].astype(str), list(dict.fromkeys(table["x"].astype(str))))
     else:

@@ -10,7 +10,6 @@ import polars as pl
 
 from scaling.report.figures.labels import percents
 from scaling.report.figures.theme import (
-    FAMILY_COLOURS,
     INK,
     empty,
     facet_size,
@@ -22,6 +21,8 @@ from scaling.report.figures.theme import (
 
 EXCESS_CAP = 0.5
 """Validation loss above the anchor's best, as a share, from which a candidate is drawn as "much worse"."""
+LOST = "#73401d"
+"""Colour of candidates that diverged or failed."""
 
 
 def learning_rates(tuning: dict[str, dict]) -> p9.ggplot:
@@ -46,7 +47,7 @@ def learning_rates(tuning: dict[str, dict]) -> p9.ggplot:
     if not finite.is_empty():
         figure += p9.geom_point(p9.aes(fill="excess"), data=finite.to_pandas(), size=2.6, stroke=0, shape="o")
     if not lost.is_empty():
-        figure += p9.geom_point(data=lost.to_pandas(), size=2.0, shape="x", color=FAMILY_COLOURS["vgg"])
+        figure += p9.geom_point(data=lost.to_pandas(), size=2.0, shape="x", color=LOST)
     if not best.is_empty():
         figure += p9.geom_point(data=best.to_pandas(), size=3.8, shape="o", fill="none", color=INK, stroke=0.6)
     return (

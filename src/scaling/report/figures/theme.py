@@ -13,45 +13,19 @@ from typing import Final
 import pandas as pd
 import plotnine as p9
 
-from scaling.models.registry import KINDS
+from scaling.models.registry import FAMILIES
 from scaling.report.figures.labels import counts, log_breaks, plain, powers
 
-FAMILY_COLOURS: Final[dict[str, str]] = {
-    "mlp": "#93959b",
-    "alexnet": "#c59603",
-    "vgg": "#73401d",
-    "googlenet": "#a24f9c",
-    "plain": "#5a0035",
-    "resnet": "#0f3c88",
-    "vit": "#4e8149",
-    "swin": "#459afa",
-}
+FAMILY_COLOURS: Final[dict[str, str]] = {name: facts.colour for name, facts in FAMILIES.items()}
 """On white: contrast at least 2.7, any two at least 0.1 apart in OKLab for normal, protan, deutan and tritan vision."""
-FAMILY_COLOURS_ON_DARK: Final[dict[str, str]] = {
-    "mlp": "#898b91",
-    "alexnet": "#c58700",
-    "vgg": "#bc4318",
-    "googlenet": "#ef8ee6",
-    "plain": "#954886",
-    "resnet": "#4a6bd0",
-    "vit": "#79d18e",
-    "swin": "#aaebff",
-}
+FAMILY_COLOURS_ON_DARK: Final[dict[str, str]] = {name: facts.colour_on_dark for name, facts in FAMILIES.items()}
 """The same on a dark page."""
-FAMILY_SHAPES: Final[dict[str, str]] = {
-    "mlp": "s",
-    "alexnet": "^",
-    "vgg": "v",
-    "googlenet": "D",
-    "plain": "X",
-    "resnet": "o",
-    "vit": "P",
-    "swin": "<",
-}
+FAMILY_SHAPES: Final[dict[str, str]] = {name: facts.shape for name, facts in FAMILIES.items()}
 KIND_LINES: Final[dict[str, str]] = {
     "fully-connected": "dotted",
     "convolutional": "solid",
     "transformer": "dashed",
+    "other": "dashdot",
 }
 
 LARGER_IS_DARKER: Final = ("#a2d45a", "#4cbf8b", "#24908d", "#2f6d8e", "#3f4a8a", "#43236b")
@@ -64,8 +38,8 @@ GRID: Final = "#e6e8eb"
 
 def family_order(families: Iterable[str]) -> list[str]:
     """The distinct ``families`` in order of publication; those of another's table follow, by name."""
-    known = list(KINDS)
-    return sorted(set(families), key=lambda name: (known.index(name) if name in KINDS else len(known), name))
+    known = list(FAMILIES)
+    return sorted(set(families), key=lambda name: (known.index(name) if name in FAMILIES else len(known), name))
 
 
 def family_colour(family: str) -> str:
@@ -82,7 +56,7 @@ def family_shape(family: str) -> str:
 
 def family_line(family: str) -> str:
     """The line type of the family's kind; a family of unknown kind gets a dash-dotted line."""
-    return KIND_LINES[KINDS[family]] if family in KINDS else "dashdot"
+    return KIND_LINES[FAMILIES[family].kind] if family in FAMILIES else "dashdot"
 
 
 def family_scales(families: Iterable[str]) -> list[p9.scales.scale.scale]:

@@ -7,21 +7,11 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from scaling.models.registry import FAMILIES
+
 EFFECTIVE: Final = 0.0455
 """Share of the largest mean gradient from which on a pixel belongs to the effective receptive field: what lies beyond two
 standard deviations of a Gaussian (Luo et al. 2016, "Understanding the effective receptive field", section 3)."""
-
-MAPS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
-    "alexnet": (("features", "nchw"),),
-    "vgg": (("features", "nchw"),),
-    "googlenet": (("inceptions", "nchw"),),
-    "plain": (("blocks", "nchw"),),
-    "resnet": (("blocks", "nchw"),),
-    "vit": (("norm", "nlc"),),
-    "swin": (("layers.0", "nhwc"), ("layers.1", "nhwc")),
-}
-"""Family -> modules whose outputs still have positions, with their layout; the last one is what the average pool sees. An
-MLP has no positions."""
 
 
 def gradient_norms(model: nn.Module) -> list[tuple[str, float]]:
@@ -54,7 +44,7 @@ def receptive_fields(model: nn.Module, family: str, images: Tensor) -> list[dict
         Rows with quantity, label (the module), x (positions of its map), value; none for a family without positions.
     """
     rows = []
-    for place, layout in MAPS.get(family, ()):
+    for place, layout in FAMILIES[family].maps:
         influence, positions = pixel_influence(model, place, layout, images)
         reach = (influence > 0).double().mean().item()
         effective = (influence >= EFFECTIVE * influence.max()).double().mean().item()
