@@ -45,10 +45,13 @@ def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typ
     """What running a study would cost now: sizes, cells new and stored, FLOP, time on this machine."""
     from scaling.plan import known_paces, make_plan
     from scaling.report.terminal import print_plan
-    from scaling.study_images import image_spec
+    from scaling.study_images import image_spec, look_at_images
 
     study = open_study(study_path)
     layout = Layout(study.name)
+    changed = look_at_images(study, layout).changed
+    if changed:
+        say(f"{changed}; what is stored is of the images before")
     if known_paces(study, layout, image_spec(study)) is None:
         say("measuring this machine's speed, once")
         _calibrate(study, layout, layout.speed, keep=False)

@@ -129,13 +129,20 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
     """
     import polars as pl
 
+    from scaling.data import prepared_path
     from scaling.records import FAILED, MISSING
     from scaling.resolve import gather, gather_readings, holds, read_tuning
+    from scaling.study_images import data_settings, look_at_images
 
     study = open_study(study_path)
     layout = Layout(study.name)
     runs = gather(study, layout, say)
     readings, unread = gather_readings(study, layout, runs)
+    images = look_at_images(study, layout)
+    if images.changed:
+        # Also where Snakemake was told to mind the times of files alone, or its notes are lost.
+        prepared_path(data_settings(study), layout.data).unlink(missing_ok=True)
+        say(f"{images.changed}; run again to prepare and train them")
     holes = runs.filter(pl.col("status").is_in([FAILED, MISSING]))
     holes = pl.concat([holes, pl.DataFrame(unread, schema=runs.schema)])
     say(f"report: {layout.report}")
@@ -145,8 +152,8 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
             say(f"  {row['family']} N={row['target_params']} D={row['images']} seed={row['seed']}: {row['reason']}")
         for pack, family in holes.select("pack", "family").unique().iter_rows():
             layout.pack(pack).unlink(missing_ok=True)
-            tuning = read_tuning(study, layout, family)
-            if tuning is None or tuning.rule is None:  # of another recipe, or failed
+            tuning = read_tuning(study, layout, family, images)
+            if tuning is None or tuning.rule is None:  # of another recipe or other images, or failed
                 layout.tuning(family).unlink(missing_ok=True)
         say(f"run again to train just these: packs {', '.join(sorted(holes['pack'].unique()))}")
         raise typer.Exit(1)
@@ -169,14 +176,20 @@ def _tuning_of(study: Study, study_path: Path, layout: Layout, family: str, *mac
 
     A file that is damaged, or of other settings, is named, set aside and made again: its candidates are in the store.
     """
+    from scaling.data import Look
     from scaling.resolve import DamagedTuning, read_tuning
+    from scaling.study_images import look_at_images
 
+    _data_path(study, layout)  # lest the images be prepared anew after the look
     path = layout.tuning(family)
-    trouble = f"{path}: made for another family or study, or with other settings than {study_path} has now"
+    images = look_at_images(study, layout)
     try:
-        found = read_tuning(study, layout, family)
+        found = read_tuning(study, layout, family, images)
         if found is not None:
             return found
+        trouble = f"{path}: made for another family or study, or with other settings than {study_path} has now"
+        if read_tuning(study, layout, family, Look()) is not None:
+            trouble = f"{path}: made for other images than there are now"
     except DamagedTuning as error:
         trouble = str(error)
     aside = path.with_suffix(".damaged")

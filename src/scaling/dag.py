@@ -21,7 +21,7 @@ from scaling.layout import Layout
 from scaling.models.ladder import Ladders
 from scaling.packing import packs_of
 from scaling.site import look_for_mark
-from scaling.study_images import data_settings, image_spec
+from scaling.study_images import data_settings, image_spec, look_at_images
 
 Demand = Callable[[Any], int]
 """wildcards -> how much of a resource is asked for."""
@@ -65,6 +65,11 @@ class Dag:
     def data(self) -> Path:
         """The prepared images."""
         return prepared_path(data_settings(self.study), self.layout.data)
+
+    @cached_property
+    def images(self) -> str:
+        """Names the contents of the image folder, as long as they stay the same; empty for a source of another kind."""
+        return look_at_images(self.study, self.layout).origin
 
     def family(self, pack: str) -> str:
         """The family that ``pack`` trains."""

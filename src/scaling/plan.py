@@ -18,7 +18,7 @@ from scaling.models.ladder import Ladders
 from scaling.packing import packs_of
 from scaling.resolve import Tuning, read_tuning, resolve
 from scaling.study import Study
-from scaling.study_images import image_spec
+from scaling.study_images import image_spec, look_at_images
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def known_paces(study: Study, layout: Layout, image: ImageSpec) -> Calibration |
 
 def make_plan(study: Study, layout: Layout, from_nothing: bool = False) -> Plan:
     """The plan of ``study`` as things stand, or as if nothing were stored or tuned yet."""
-    image = image_spec(study)
+    image, images = image_spec(study), look_at_images(study, layout)
     estimates = Estimates(study, known_paces(study, layout, image), Ladders(layout.ladders), image)
     stored = set() if from_nothing else _stored(layout.store)
     jobs: dict[str, list[Pack]] = {family: [] for family in study.families}
@@ -95,7 +95,7 @@ def make_plan(study: Study, layout: Layout, from_nothing: bool = False) -> Plan:
         jobs[pack.family].append(pack)
     parts = [
         _family_plan(
-            study, family, jobs[family], None if from_nothing else read_tuning(study, layout, family), estimates, stored
+            study, family, jobs[family], None if from_nothing else read_tuning(study, layout, family, images), estimates, stored
         )
         for family in study.families
     ]

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from scaling.data import Look
 from scaling.deciding_code import reading_code
 from scaling.grid import Backbone, Cell, Pack, ResolvedCell, tuning_hash
 from scaling.layout import Layout
@@ -22,7 +23,7 @@ from scaling.packing import packs_of
 from scaling.records import DIVERGED, DONE, FAILED, MEASURE_SCHEMA, MISSING, SCHEMA
 from scaling.store import ForeignRecord, Store, canonical, write_atomic
 from scaling.study import Study
-from scaling.study_images import image_spec
+from scaling.study_images import image_spec, look_at_images
 
 
 class DamagedTuning(ValueError):
@@ -70,10 +71,10 @@ class Tuning:
         return json.dumps(body | {"sha256": _sha256(body)}, indent=1) + "\n"
 
 
-def read_tuning(study: Study, layout: Layout, family: str) -> Tuning | None:
-    """What tuning found for ``family``, or None where it is not tuned yet with the recipe that ``study`` has now.
+def read_tuning(study: Study, layout: Layout, family: str, images: Look | None = None) -> Tuning | None:
+    """What tuning found for ``family``, or None where it is not tuned yet with the recipe and images that ``study`` has now.
 
-    Raises DamagedTuning.
+    ``images`` is what a look at them found; without it they are looked at. Raises DamagedTuning.
     """
     path = layout.tuning(family)
     try:
@@ -82,6 +83,8 @@ def read_tuning(study: Study, layout: Layout, family: str) -> Tuning | None:
         if _sha256(fields) != checksum:
             raise DamagedTuning(f"{path}: its checksum does not match its contents")
         if fields["settings"] != tuning_hash(study, family):
+            return None
+        if not (images or look_at_images(study, layout)).fits(fields["checksum"]):
             return None
         rule = RateRule(**fields["rule"]) if fields["rule"] else None
         return Tuning(**(fields | {"rule": rule, "anchors": tuple(fields["anchors"])}))
@@ -93,11 +96,13 @@ def read_tuning(study: Study, layout: Layout, family: str) -> Tuning | None:
         raise DamagedTuning(f"{path}: not a whole tuning file ({type(error).__name__}: {error})") from error
 
 
-def tuning_or_discard(study: Study, layout: Layout, family: str, warn: Callable[[str], None]) -> Tuning | None:
+def tuning_or_discard(
+    study: Study, layout: Layout, family: str, warn: Callable[[str], None], images: Look | None = None
+) -> Tuning | None:
     """As ``read_tuning``; a damaged file is named through ``warn``, set aside and None is returned."""
     path = layout.tuning(family)
     try:
-        return read_tuning(study, layout, family)
+        return read_tuning(study, layout, family, images)
     except DamagedTuning as error:
         aside = path.with_suffix(".damaged")
         path.replace(aside)
@@ -143,10 +148,10 @@ def gather(study: Study, layout: Layout, warn: Callable[[str], None], only: Pack
     With ``only``, of the cells of that pack. What is wrong with a stored record is said through ``warn``.
     """
     store, ladders = Store(layout.store), Ladders(layout.ladders)
-    image = image_spec(study)
+    image, images = image_spec(study), look_at_images(study, layout)
     rows = []
     for pack in [only] if only else packs_of(study, layout).values():
-        tuning = tuning_or_discard(study, layout, pack.family, warn)
+        tuning = tuning_or_discard(study, layout, pack.family, warn, images)
         for cell in pack.cells:
             row: dict[str, Any] = _place(study, cell, pack.name)
             if tuning is not None and tuning.rule is None:

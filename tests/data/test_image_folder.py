@@ -177,7 +177,7 @@ def test_unreadable_images_are_left_out_named_and_counted(spoilt_folder, tmp_pat
     for row, (name, label) in enumerate(kept):
         assert np.array_equal(data.train_images[row], decode(folder / name, 8))
         assert data.train_labels[row] == label
-    assert {file.suffix for file in (tmp_path / "data").iterdir()} == {".safetensors", ".lock"}
+    assert {file.suffix for file in (tmp_path / "data").iterdir()} == {".safetensors", ".json", ".lock"}
 
 
 def test_a_class_without_a_readable_image_is_refused_even_when_skipping(image_folder, tmp_path):

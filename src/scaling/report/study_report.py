@@ -22,6 +22,7 @@ from scaling.report.inputs import ReportInputs
 from scaling.report.page import build
 from scaling.resolve import gather, read_tuning
 from scaling.study import Study
+from scaling.study_images import look_at_images
 from scaling.verdicts.own_study import fit_laws, judge_own_claims
 
 QUICK = 200
@@ -44,7 +45,8 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
     """
     runs = gather(study, layout, warn)
     fits, claims = _judged(study, layout, runs)
-    tuned = {family: read_tuning(study, layout, family) for family in study.families}
+    images = look_at_images(study, layout)
+    tuned = {family: read_tuning(study, layout, family, images) for family in study.families}
     inputs = ReportInputs(
         study=_resolved(study),
         runs=runs,

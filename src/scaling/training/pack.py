@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import torch
 
-from scaling.data import ImageData, load
+from scaling.data import DataError, ImageData, load
 from scaling.deciding_code import check_unchanged
 from scaling.grid import Backbone, ResolvedCell
 from scaling.job_notes import EXIT_RESUMABLE
@@ -105,7 +105,16 @@ class PackRunner:
         self._beaten = time.monotonic()
 
     def run(self, cells: list[ResolvedCell]) -> Outcome:
-        """Train, and read, each of ``cells`` of which the store does not hold all; returns once every one has ended."""
+        """Train, and read, each of ``cells`` of which the store does not hold all; returns once every one has ended.
+
+        Raises DataError where their keys name other images than were loaded: their records would be of other runs.
+        """
+        named = {cell.checksum for cell in cells} - {self.data.checksum}
+        if named:
+            raise DataError(
+                f"{self.label}: the runs are of images with sha256 {', '.join(sorted(named))}, those prepared have "
+                f"{self.data.checksum}; the images changed after tuning, run again"
+            )
         new = [cell for cell in cells if not complete(self.store, cell.key, self.readings)]
         if new:
             _import_before_forking(cells)
