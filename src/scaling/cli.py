@@ -1,7 +1,7 @@
 """The command line: ``scaling plan | calibrate | prepare | report | status``, and all that is added from beside.
 
 What a study's jobs run, ``scaling tune | train | collect | measure | complete``, is in ``scaling.cli_jobs``; what fits laws,
-``scaling fit | extrapolate | compare | forecast``, in ``scaling.cli_tables``.
+``scaling fit | extrapolate | compare | forecast``, in ``scaling.cli_tables``; ``scaling store check`` in ``scaling.cli_store``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from scaling import cli_jobs, cli_tables
+from scaling import cli_jobs, cli_store, cli_tables
 from scaling.check import open_study
 from scaling.cli_options import DEFAULT_STUDY, StudyPath
 from scaling.cli_tables import say
@@ -162,6 +162,7 @@ def schema() -> None:
 
 cli_jobs.add_to(app)
 cli_tables.add_to(app)
+cli_store.add_to(app)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from scaling.data import DataError, load, prepared_path
+from scaling.data import Look
 from scaling.grid import Pack, ResolvedCell
 from scaling.layout import Layout
 from scaling.models.ladder import Ladders
@@ -23,7 +23,7 @@ from scaling.records import DIVERGED, DONE, FAILED
 from scaling.resolve import DamagedTuning, last_line, read_tuning, resolve
 from scaling.store import DamagedRecord, ForeignRecord, Store
 from scaling.study import Study
-from scaling.study_images import data_settings, image_spec
+from scaling.study_images import image_spec, look_at_images
 from scaling.training.tuning import candidate, possible_rates
 
 WAITING: Final = "waiting"
@@ -94,6 +94,7 @@ class Watcher:
         self.study, self.layout, self.store = study, layout, Store(layout.store)
         self._ladders, self._image = Ladders(layout.ladders), image_spec(study)
         self._packs = packs_of(study, layout)
+        self._images = Look()
         self._tuned: dict[str, tuple[Any, bool]] = {}
         self._cells: dict[str, list[CellStatus]] = {name: _waiting(pack) for name, pack in self._packs.items()}
         self._candidates: dict[str, list[CellStatus]] = {}
@@ -101,7 +102,9 @@ class Watcher:
 
     def look(self) -> StudyStatus:
         """The study as it is now."""
-        begun = _names(self.layout.store)
+        begun, images = _names(self.layout.store), look_at_images(self.study, self.layout)
+        if images != self._images:
+            self._images, self._candidates = images, {}
         for family in self.study.families:
             self._resolve(family)
         found = []
@@ -123,13 +126,13 @@ class Watcher:
             known.setdefault(backbone.key, place)
 
     def _resolve(self, family: str) -> None:
-        """Find the keys of a family's cells, once for each state of its tuning file."""
-        stamp = _stamp(self.layout.tuning(family))
+        """Find the keys of a family's cells, once for each state of its tuning file and of the images."""
+        stamp = _stamp(self.layout.tuning(family)), self._images
         if family in self._tuned and self._tuned[family][0] == stamp:
             return
         tuning, damage = None, UNTUNED
         try:
-            tuning = read_tuning(self.study, self.layout, family)
+            tuning = read_tuning(self.study, self.layout, family, self._images)
         except DamagedTuning as error:
             damage = str(error)
         self._tuned[family] = (stamp, tuning is not None)
@@ -164,9 +167,8 @@ class Watcher:
 
     def _possible(self, family: str) -> list[CellStatus]:
         """The runs that tuning may make; on which device the job finds itself is known to it alone, so all are looked for."""
-        try:
-            checksum = load(prepared_path(data_settings(self.study), self.layout.data), verify=False).checksum
-        except (DataError, OSError):
+        checksum = self._images.checksum
+        if checksum is None or self._images.changed:
             return []
         anchors = self.study.family_recipe(family).anchors
         devices = ("cpu", "cuda", "mps") if self.study.device == "auto" else (self.study.device,)

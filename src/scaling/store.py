@@ -127,19 +127,22 @@ class Store:
         try:
             body = json.loads(path.read_bytes())
             checksum = body.pop("checksum")
+            version, row, settings, curve = body["version"], body["row"], body["settings"], body["curve"]
+            of = row.get("key", key)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise DamagedRecord(f"{path}: not a whole record ({type(error).__name__}: {error})") from error
         if hashlib.sha256(canonical(body)).hexdigest() != checksum:
             raise DamagedRecord(f"{path}: its checksum does not match its contents")
-        version, row, curve = body["version"], body["row"], body["curve"]
+        if of != key:
+            raise DamagedRecord(f"{path}: the record of another run, {of}")
         while version in MIGRATIONS:
             row, curve = MIGRATIONS[version](row, curve)
             version += 1
         if version != RECORD_VERSION:
             raise ForeignRecord(f"{path}: a record of version {version}, this program reads up to {RECORD_VERSION}")
-        return Entry(row, body["settings"], curve)
+        return Entry(row, settings, curve)
 
     def read_or_discard(self, key: str, warn: Callable[[str], None]) -> Entry | None:
         """The finished cell ``key``; a damaged record is named through ``warn``, set aside and None is returned."""
