@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from scaling.data import DataError
 from scaling.progress import read_progress
 from scaling.store import Store
 from scaling.training.device import Device
@@ -126,3 +127,10 @@ def test_a_cell_that_a_twin_trains_is_waited_for(runner, small_cell, tmp_path, i
 def test_importing_the_front_needs_no_torch():
     code = "import sys, scaling.dag, scaling.plan, scaling.cli, scaling.verdicts; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_runs_of_other_images_than_were_loaded_are_refused(runner, small_cell):
+    one, cell = runner(), small_cell()
+    with pytest.raises(DataError, match=r"pack: the runs are of images with sha256 0000, those prepared have .*run again"):
+        one.run([cell, dataclasses.replace(cell, seed=1, checksum="0000")])
+    assert not one.store.root.exists()
