@@ -211,7 +211,6 @@ def fits_of(runs: pl.DataFrame, rng_seed=1) -> dict:
     ]
     summary = ["Convolutional families predict their larger cells best here; which of them, this grid cannot tell."]
     return {
-        "schema": 1,
         "fits": fits,
         "holdout": holdout,
         "frontier": frontier,
