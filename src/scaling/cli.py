@@ -14,7 +14,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,9 @@ from scaling.owner import open_own
 from scaling.store import ForeignRecord
 from scaling.study import Study
 from scaling.study_file import StudyError, schema_text
+
+if TYPE_CHECKING:
+    from scaling.made_from import Origins
 
 app = typer.Typer(
     help="Scaling-law studies of vision models.",
@@ -51,8 +54,11 @@ def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typ
     from scaling.study_images import image_spec
 
     study, layout = open_own(study_path, say, take=False)
-    for _, error in Origins(study, layout, packs_of(study, layout)).wrong():
+    origins = Origins(study, layout, packs_of(study, layout))
+    for _, error in origins.wrong():
         say(f"{error}; the next run makes it again")
+    for line in _mixed(layout, origins):
+        say(line)
     if known_paces(study, layout, image_spec(study)) is None:
         say("measuring this machine's speed, once")
         _calibrate(study, layout, layout.speed, keep=False)
@@ -62,6 +68,17 @@ def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typ
         print(json.dumps(asdict(found) | sums, indent=1))
     else:
         print_plan(found, study, os.cpu_count() or 1)
+
+
+def _mixed(layout: Layout, origins: Origins) -> list[str]:
+    """In what the runs of the table that was collected last differ, beside their settings."""
+    from scaling.derived import WrongFile, read_table
+    from scaling.mixed import mixed
+
+    try:
+        return mixed(read_table(layout.runs, origins.runs)[0])
+    except (FileNotFoundError, WrongFile):
+        return []
 
 
 @app.command()

@@ -49,7 +49,10 @@ def test_a_shorter_grid_is_collected_by_the_next_run(bench):
     shutil.rmtree(bench.folder / ".snakemake")
     first = bench.snakemake(*STUDY)
     assert first.returncode != 0
-    assert "results/faults/runs.parquet does not hold what the study has in the store now" in first.stdout + first.stderr
+    assert (
+        "results/faults/runs.parquet, results/faults/readings.parquet: not what the study, its store"
+        in first.stdout + first.stderr
+    )
     second = bench.snakemake(*STUDY)
     assert second.returncode == 0, second.stdout + second.stderr
     assert sorted(bench.table()["seed"]) == [0, 1, 2, 3]

@@ -78,6 +78,7 @@ def runs_table(
                             "precision": "fp32",
                             "machine": "a processor",
                             "torch_version": "2.9",
+                            "timm_version": "1.0",
                             "recipe_version": 1,
                         }
                     )
