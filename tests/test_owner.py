@@ -35,8 +35,8 @@ def test_the_second_file_is_refused_by_the_name_of_the_first():
         with pytest.raises(StudyError) as caught:
             check(SECOND, take)
         assert str(caught.value) == (
-            "studies/second.yaml: name: received a, which is the name of studies/first.yaml too; results/a holds the results of "
-            "that file. Rename one of the studies, or remove results/a/study-file to give the results to studies/second.yaml"
+            "studies/second.yaml: name: received a, which is the name of studies/first.yaml too; results/a holds the results "
+            "of that file. Rename one of the studies, or remove results/a/study-file to give the results to studies/second.yaml"
         )
     assert check(FIRST) == []
 
@@ -59,7 +59,7 @@ def test_removing_the_mark_hands_the_results_over():
     check(FIRST)
     LAYOUT.owner.unlink()
     assert check(SECOND) == []
-    with pytest.raises(StudyError, match="the name of studies/second.yaml too"):
+    with pytest.raises(StudyError, match=r"the name of studies/second\.yaml too"):
         check(FIRST)
 
 
@@ -80,7 +80,7 @@ def test_results_follow_a_study_whose_first_file_is_gone_or_has_another_name(how
 def test_a_first_file_that_is_being_edited_keeps_its_results():
     check(FIRST)
     FIRST.write_text("name: [\n")
-    with pytest.raises(StudyError, match="the name of studies/first.yaml too"):
+    with pytest.raises(StudyError, match=r"the name of studies/first\.yaml too"):
         check(SECOND)
 
 
