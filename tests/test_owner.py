@@ -72,7 +72,7 @@ def test_results_follow_a_study_whose_first_file_is_gone_or_has_another_name(how
     else:
         FIRST.write_text("name: b\n")
         why = "is named b now"
-    assert check(SECOND, take=False) == [f"results/a: studies/first.yaml {why}; its results would now belong to {SECOND}"]
+    assert check(SECOND, take=False) == [f"results/a: studies/first.yaml {why}; its results will belong to {SECOND}"]
     assert check(SECOND) == [f"results/a: studies/first.yaml {why}; its results now belong to {SECOND}"]
     assert check(SECOND) == []
 

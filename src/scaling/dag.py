@@ -55,9 +55,9 @@ class Dag:
     def check_results(self, say: Callable[[str], None]) -> None:
         """In the driver, before it asks which files are there: that the results are this study's, and what is wrong set aside.
 
-        Raises StudyError where they are another's.
+        The jobs take what is nobody's; a dry run does not. Raises StudyError where the results are another study's.
         """
-        check_owner(self.study, self.path, self.layout, say, take=True)
+        check_owner(self.study, self.path, self.layout, say, take=False)
         Origins(self.study, self.layout, self.packs).set_aside_wrong(say)
 
     def command(self, name: str) -> str:

@@ -48,7 +48,7 @@ def check_owner(study: Study, path: Path, layout: Layout, warn: Warn, *, take: b
                     )
                 ],
             )
-        warn(f"{layout.study}: {owner} {left}; its results {'now' if take else 'would now'} belong to {path}")
+        warn(f"{layout.study}: {owner} {left}; its results {'now' if take else 'will'} belong to {path}")
     if take:
         write_atomic(layout.owner, f"{_portable(path)}\n".encode())
 
