@@ -14,7 +14,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,9 +23,13 @@ from scaling.check import open_study
 from scaling.cli_options import DEFAULT_STUDY, StudyPath
 from scaling.cli_tables import say
 from scaling.layout import Layout
+from scaling.owner import open_own
 from scaling.store import ForeignRecord
 from scaling.study import Study
 from scaling.study_file import StudyError, schema_text
+
+if TYPE_CHECKING:
+    from scaling.made_from import Origins
 
 app = typer.Typer(
     help="Scaling-law studies of vision models.",
@@ -43,15 +47,21 @@ LOOK_SECONDS = 2.0
 @app.command()
 def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """What running a study would cost now: sizes, cells new and stored, FLOP, time on this machine."""
+    from scaling.made_from import Origins
+    from scaling.packing import packs_of
     from scaling.plan import known_paces, make_plan
     from scaling.report.terminal import print_plan
     from scaling.study_images import image_spec, look_at_images
 
-    study = open_study(study_path)
-    layout = Layout(study.name)
+    study, layout = open_own(study_path, say, take=False)
     changed = look_at_images(study, layout).changed
     if changed:
         say(f"{changed}; what is stored is of the images before")
+    origins = Origins(study, layout, packs_of(study, layout))
+    for _, error in origins.wrong():
+        say(f"{error}; the next run makes it again")
+    for line in _mixed(layout, origins):
+        say(line)
     if known_paces(study, layout, image_spec(study)) is None:
         say("measuring this machine's speed, once")
         _calibrate(study, layout, layout.speed, keep=False)
@@ -61,6 +71,17 @@ def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typ
         print(json.dumps(asdict(found) | sums, indent=1))
     else:
         print_plan(found, study, os.cpu_count() or 1)
+
+
+def _mixed(layout: Layout, origins: Origins) -> list[str]:
+    """In what the runs of the table that was collected last differ, beside their settings."""
+    from scaling.derived import WrongFile, read_table
+    from scaling.mixed import mixed
+
+    try:
+        return mixed(read_table(layout.runs, origins.runs)[0])
+    except (FileNotFoundError, WrongFile):
+        return []
 
 
 @app.command()
@@ -115,8 +136,8 @@ def report(study_path: StudyPath = DEFAULT_STUDY) -> None:
     from scaling.report.study_report import write_report
     from scaling.report.terminal import print_claims
 
-    study = open_study(study_path)
-    written = write_report(study, study_path, Layout(study.name), say)
+    study, layout = open_own(study_path, say)
+    written = write_report(study, study_path, layout, say)
     if written.claims:
         print_claims(written.claims)
     say(f"report: {written.page}")
@@ -135,8 +156,7 @@ def status(
     from scaling.report.live import as_data, render
     from scaling.status import Watcher
 
-    study = open_study(study_path)
-    watcher = Watcher(study, Layout(study.name))
+    watcher = Watcher(*open_own(study_path, say, take=False))
     console = Console(highlight=False)
     if output_json:
         print(json.dumps(as_data(watcher.look()), indent=1))

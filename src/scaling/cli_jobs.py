@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from scaling.check import open_study
 from scaling.cli_options import DEFAULT_STUDY, Cores, MachineCores, MemoryMb, Minutes, StudyPath
 from scaling.cli_tables import say
 from scaling.layout import Layout
+from scaling.owner import open_own
 from scaling.study import Study
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ def tune(
     minutes: Minutes = None,
 ) -> None:
     """Tune the learning rate of one family of a study."""
-    study = open_study(study_path)
+    study, layout = open_own(study_path, say)
     if family not in study.families:
         say(f"{study_path} has no family {family}; it has {', '.join(study.families)}")
         raise typer.Exit(2)
-    found = _tune(study, Layout(study.name), family, cores, machine_cores, memory_mb, minutes)
+    found = _tune(study, layout, family, cores, machine_cores, memory_mb, minutes)
     if found.rule is None:
         say(f"{family}: {found.failure}")
         return  # its packs say so for each of their cells, and the others' report is made
@@ -53,14 +53,15 @@ def train(
     minutes: Minutes = None,
 ) -> None:
     """Train the cells of one pack of a study; writes its table whatever became of each cell."""
+    from scaling.derived import write_table
+    from scaling.made_from import Origins
     from scaling.models.ladder import Ladders
     from scaling.packing import packs_of
-    from scaling.resolve import gather, resolve, write_table
+    from scaling.resolve import gather, resolve
     from scaling.study_images import image_spec
     from scaling.training.device import detect
 
-    study = open_study(study_path)
-    layout = Layout(study.name)
+    study, layout = open_own(study_path, say)
     jobs = packs_of(study, layout)
     if pack not in jobs:
         near = difflib.get_close_matches(pack, jobs, n=1)
@@ -76,31 +77,29 @@ def train(
             readings = study.entry(members.family).measures
             runner = _runner(study, layout, device, pack, cores, machine_cores, readings=readings, look=job.look)
             _settle(runner.run(cells), job, runner.store)
-    write_table(gather(study, layout, say, members), layout.pack(pack))
+    write_table(gather(study, layout, say, members), layout.pack(pack), Origins(study, layout, jobs).pack(pack))
 
 
 def collect(study_path: StudyPath = DEFAULT_STUDY) -> None:
     """Put the cells of a study, as the store holds them now, into one runs table."""
-    from scaling.resolve import gather, gather_readings, write_table
+    from scaling.collected import Collected
 
-    study = open_study(study_path)
-    layout = Layout(study.name)
-    runs = gather(study, layout, say)
-    write_table(gather_readings(study, layout, runs)[0], layout.readings)
-    write_table(runs, layout.runs)
+    Collected(*open_own(study_path, say), say).write()
 
 
 def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
     """Time and count what a study's block `timings` asks for; wants the machine to itself."""
+    from scaling.derived import write_table
+    from scaling.made_from import Origins
     from scaling.measures.timing import Machine
     from scaling.measures.timing import measure as measure_all
     from scaling.models.ladder import Ladders
-    from scaling.resolve import measures_table, write_table
+    from scaling.packing import packs_of
+    from scaling.resolve import measures_table
     from scaling.study_images import image_spec
     from scaling.training.device import detect
 
-    study = open_study(study_path)
-    layout = Layout(study.name)
+    study, layout = open_own(study_path, say)
     if study.timings is None:
         say(f"{study_path} asks for no timings: give it a block `timings:`")
         raise typer.Exit(2)
@@ -112,14 +111,15 @@ def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
         study.timings.measures,
         Ladders(layout.ladders),
         image_spec(study),
-        sizes={name: (study.architecture(name), study.timed_sizes(name)) for name in study.timed()},
+        entries={
+            name: (study.architecture(name), study.family_recipe(name).batch, study.timed_sizes(name)) for name in study.timed()
+        },
         transformer_size=study.timings.transformer_params,
-        batch=study.family_recipe(next(iter(study.families))).batch,
         rounds=study.timings.rounds,
         machine=Machine(device.kind, device.precision, device.machine),
         say=say,
     )
-    write_table(measures_table(rows), layout.measures)
+    write_table(measures_table(rows), layout.measures, Origins(study, layout, packs_of(study, layout)).measures)
 
 
 def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
@@ -129,15 +129,16 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
     """
     import polars as pl
 
+    from scaling.collected import Collected
     from scaling.data import prepared_path
+    from scaling.derived import seal_path
     from scaling.records import FAILED, MISSING
-    from scaling.resolve import gather, gather_readings, holds, read_tuning
+    from scaling.resolve import read_tuning
     from scaling.study_images import data_settings, look_at_images
 
-    study = open_study(study_path)
-    layout = Layout(study.name)
-    runs = gather(study, layout, say)
-    readings, unread = gather_readings(study, layout, runs)
+    study, layout = open_own(study_path, say)
+    collected = Collected(study, layout, say)
+    runs, unread = collected.runs, collected.unread
     images = look_at_images(study, layout)
     if images.changed:
         # Also where Snakemake was told to mind the times of files alone, or its notes are lost.
@@ -157,12 +158,12 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
                 layout.tuning(family).unlink(missing_ok=True)
         say(f"run again to train just these: packs {', '.join(sorted(holes['pack'].unique()))}")
         raise typer.Exit(1)
-    for path, table in ((layout.runs, runs), (layout.readings, readings)):
-        if not holds(path, table):
-            for made in (layout.runs, layout.readings):  # one rule makes both
-                made.unlink(missing_ok=True)
-            say(f"{path} does not hold what the study has in the store now; removed, run again to make it and the report anew")
-            raise typer.Exit(1)
+    if stale := collected.stale():
+        for path in stale:
+            path.unlink(missing_ok=True)
+            seal_path(path).unlink(missing_ok=True)
+        say(f"{', '.join(map(str, stale))}: not what the study, its store and the code give now; run again to make it anew")
+        raise typer.Exit(1)
 
 
 def add_to(app: typer.Typer) -> None:

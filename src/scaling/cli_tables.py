@@ -15,10 +15,8 @@ from typing import Any
 import typer
 
 from scaling import cli_options as options
-from scaling.check import open_study
 from scaling.cli_options import DEFAULT_STUDY
 from scaling.laws.errors import InputError
-from scaling.layout import Layout
 
 STUDY_ENDINGS = (".yaml", ".yml")
 
@@ -187,19 +185,23 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _fit_study(path: Path) -> None:
-    """Fit the laws of a study to its runs table, and judge the claims that it tests."""
-    import polars as pl
-
-    from scaling.store import write_atomic
+    """Fit the laws of a study to its runs as the store has them now, and judge the claims that it tests."""
+    from scaling.collected import Collected
+    from scaling.derived import write_json
+    from scaling.owner import open_own
     from scaling.verdicts.own_study import fit_laws, judge_own_claims
 
-    study = open_study(path)
-    layout = Layout(study.name)
-    runs = pl.read_parquet(layout.runs)
-    fits = fit_laws(study, runs)
-    write_atomic(layout.fits, (json.dumps(fits, indent=1) + "\n").encode())
-    claims = judge_own_claims(study, layout, runs, fits)
-    write_atomic(layout.claims, (json.dumps(claims, indent=1) + "\n").encode())
+    study, layout = open_own(path, say)
+    collected = Collected(study, layout, say)
+    timings = collected.timings()
+    if timings.lacking:
+        say(f"{timings.lacking}: run `scaling measure {path}` with the machine to itself, or Snakemake, first")
+        raise typer.Exit(1)
+    origins = collected.verdicts(collected.write(), timings)
+    fits = fit_laws(study, collected.runs)
+    write_json(fits, layout.fits, origins[layout.fits])
+    claims = judge_own_claims(study, collected.runs, collected.measures(timings), fits)
+    write_json(claims, layout.claims, origins[layout.claims])
 
 
 def _refuse_table_options(context: typer.Context, path: Path) -> None:

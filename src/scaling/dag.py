@@ -11,14 +11,15 @@ from typing import Any
 
 from scaling.calibration import read_calibration
 from scaling.check import open_study
-from scaling.claim_files import claim_files
 from scaling.data import prepared_path
-from scaling.deciding_code import claims_code, laws_code
+from scaling.deciding_code import report_code
 from scaling.demand import Estimates, minutes_to_ask
-from scaling.grid import Pack, cells, digest, pack_hash, timings_hash, tuning_hash
+from scaling.grid import Pack, cells, pack_hash, timings_hash, tuning_hash
 from scaling.job_notes import memory_to_ask, read_notes
 from scaling.layout import Layout
+from scaling.made_from import Origins, claims_hash, laws_hash
 from scaling.models.ladder import Ladders
+from scaling.owner import check_owner
 from scaling.packing import packs_of
 from scaling.site import look_for_mark
 from scaling.study_images import data_settings, image_spec, look_at_images
@@ -50,6 +51,14 @@ class Dag:
             self._program = ["env", f"PYTHONPATH={source}", "python", "-m", "scaling"]
         self.study = open_study(self.path)
         self.layout = Layout(self.study.name)
+
+    def check_results(self, say: Callable[[str], None]) -> None:
+        """In the driver, before it asks which files are there: that the results are this study's, and what is wrong set aside.
+
+        The jobs take what is nobody's; a dry run does not. Raises StudyError where the results are another study's.
+        """
+        check_owner(self.study, self.path, self.layout, say, take=False)
+        Origins(self.study, self.layout, self.packs).set_aside_wrong(say)
 
     def command(self, name: str) -> str:
         """The start of a rule's shell command: the program, its subcommand ``name`` and the study, quoted for a shell."""
@@ -91,13 +100,17 @@ class Dag:
     @cached_property
     def laws_hash(self) -> str:
         """Hash of how laws are fitted, code included."""
-        return digest([self.study.laws.model_dump(), laws_code()])
+        return laws_hash(self.study)
 
     @cached_property
     def claims_hash(self) -> str:
-        """Hash of the files of the claims that are tested: an edit of one judges anew, and trains nothing."""
-        files = claim_files()
-        return claims_code(sorted(files[name].stem for name in self.study.tested()))
+        """Hash of the claims that are tested and of their code."""
+        return claims_hash(self.study)
+
+    @cached_property
+    def report_code(self) -> str:
+        """Hash of the code of the page."""
+        return report_code()
 
     @cached_property
     def _estimates(self) -> Estimates:

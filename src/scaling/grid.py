@@ -223,9 +223,12 @@ def pack_hash(study: Study, pack: Pack) -> str:
 def timings_hash(study: Study) -> str:
     """Hash of what is timed: as a rule's parameter it times again what an edit touches, and nothing else does."""
     timings = study.timings.model_dump() if study.timings else None
-    sizes = [(str(study.architecture(name)), study.timed_sizes(name)) for name in study.timed()]
+    entries = [
+        (name, str(study.architecture(name)), study.family_recipe(name).batch, study.timed_sizes(name))
+        for name in sorted(study.timed())
+    ]
     code = timings_code({study.architecture(name).family for name in study.timed()}) if timings else None
-    return digest([timings, code, sizes, study.data.model_dump(mode="json"), study.device, study.precision])
+    return digest([timings, code, entries, study.data.model_dump(mode="json"), study.device, study.precision])
 
 
 def tuning_hash(study: Study, family: str) -> str:

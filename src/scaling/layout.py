@@ -24,6 +24,11 @@ class Layout:
         return self.results / self.name
 
     @property
+    def owner(self) -> Path:
+        """Path of the study file that the results of this name belong to."""
+        return self.study / "study-file"
+
+    @property
     def data(self) -> Path:
         """Prepared images."""
         return self.results / "data"

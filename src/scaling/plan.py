@@ -11,8 +11,10 @@ from typing import Any, Final
 
 from scaling.calibration import Calibration, CalibrationError, read_calibration, usable_calibration
 from scaling.demand import EVALUATION_SHARE, JOB_SECONDS, Estimates
+from scaling.derived import WrongFile, read_seal
 from scaling.grid import Pack
 from scaling.layout import Layout
+from scaling.made_from import Origins
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.packing import packs_of
@@ -99,8 +101,17 @@ def make_plan(study: Study, layout: Layout, from_nothing: bool = False) -> Plan:
         )
         for family in study.families
     ]
-    timed = from_nothing or not layout.measures.exists()
-    return Plan(study.name, tuple(parts), timing_seconds(study, estimates) if timed and study.timings else 0.0)
+    timed = study.timings is not None and (from_nothing or not _is_timed(study, layout))
+    return Plan(study.name, tuple(parts), timing_seconds(study, estimates) if timed else 0.0)
+
+
+def _is_timed(study: Study, layout: Layout) -> bool:
+    """Whether the table of timings is there, whole, and as the study asks now."""
+    expected = Origins(study, layout, {}).measures
+    try:
+        return read_seal(layout.measures, expected).same_origin(expected)
+    except (FileNotFoundError, WrongFile):
+        return False
 
 
 def _stored(store: Path) -> set[str]:
@@ -185,7 +196,7 @@ def timing_seconds(study: Study, estimates: Estimates) -> float | None:
                 image = estimates.image_seconds(family, target)
                 if image is None:
                     return None
-                step = image * study.family_recipe(next(iter(study.families))).batch
+                step = image * study.family_recipe(family).batch
                 # A phase repeats its step three times, or for 40 ms; a prediction is a third of a training step.
                 total += (rounds + 1) * sum(max(0.04, 3 * share * step) for share in (1.0, EVALUATION_SHARE))
     return JOB_SECONDS + total

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.packing import packs_of
 from scaling.records import DIVERGED, DONE, FAILED, MEASURE_SCHEMA, MISSING, SCHEMA
-from scaling.store import ForeignRecord, Store, canonical, write_atomic
+from scaling.store import ForeignRecord, Store, canonical
 from scaling.study import Study
 from scaling.study_images import image_spec, look_at_images
 
@@ -185,27 +184,6 @@ def measures_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
     """``rows`` as a table of measures: all columns of its schema, in its order; what a row does not say is null."""
     full = [{name: _finite(row.get(name)) for name in MEASURE_SCHEMA} for row in rows]
     return pl.DataFrame(full, schema=MEASURE_SCHEMA, orient="row")
-
-
-def read_measures(layout: Layout) -> pl.DataFrame | None:
-    """What was timed for the study and what was read off its models, in one table; None where neither is there."""
-    found = [pl.read_parquet(path) for path in (layout.measures, layout.readings) if path.exists()]
-    return pl.concat(found) if found else None
-
-
-def write_table(table: pl.DataFrame, path: Path) -> None:
-    """Write ``table`` as Parquet, atomically."""
-    buffer = io.BytesIO()
-    table.write_parquet(buffer)
-    write_atomic(path, buffer.getvalue())
-
-
-def holds(path: Path, table: pl.DataFrame) -> bool:
-    """Whether the Parquet file at ``path`` holds ``table``, no more and no less."""
-    try:
-        return pl.read_parquet(path).equals(table)
-    except (FileNotFoundError, pl.exceptions.PolarsError):
-        return False
 
 
 def _place(study: Study, cell: Cell, pack: str) -> dict[str, Any]:

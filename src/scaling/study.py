@@ -145,8 +145,8 @@ class Timings(Strict):
 
     measures: Annotated[list[Timing], Field(min_length=1)] = Field(
         ["families", "resolution", "sequence", "paper-sizes"],
-        description="families: training and prediction of each; resolution: ViT and Swin from 32 to 256 pixels; sequence: ViT "
-        "beside an LSTM over the same patches; paper-sizes: AlexNet and GoogLeNet as published, counted",
+        description="families: training and prediction of each, at its own batch; resolution: ViT and Swin from 32 to 256 "
+        "pixels; sequence: ViT beside an LSTM over the same patches; paper-sizes: AlexNet and GoogLeNet as published, counted",
     )
     families: list[ArmName] | None = Field(None, description="entries of `families` that are timed; null = those with laws")
     params: list[Count] | None = Field(None, description="N at which they are timed; null = each entry's own sizes")

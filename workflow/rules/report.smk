@@ -14,6 +14,7 @@ rule report:
         "../../envs/scaling.yaml"
     params:
         description=dag.study.description,
+        code=dag.report_code,
     message:
         "Writing the report of {dag.study.name}"
     shell:

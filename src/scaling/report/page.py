@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from scaling.figures.labels import count, power, significant
 from scaling.figures.theme import family_order
+from scaling.mixed import mixed
 from scaling.records import SCHEMA
 from scaling.report import tables
 from scaling.report.claims import claim_pictures, claims_csv
@@ -61,6 +62,7 @@ def render(run: ReportInputs) -> str:
             script=_verbatim("page.js"),
             progress=progress,
             partial=run.partial or progress["done"] + progress["diverged"] < progress["all"],
+            mixed=mixed(run.runs),
             holes=tables.holes(run.runs),
             diverged=tables.diverged(run.runs),
             families=tables.families(lawful.runs, run.fits),
