@@ -52,10 +52,11 @@ def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typ
     if known_paces(study, layout, image_spec(study)) is None:
         say("measuring this machine's speed, once")
         _calibrate(study, layout, layout.speed, keep=False)
-    found = make_plan(study, layout)
+    found = make_plan(study, layout, warn=say)
     if output_json:
-        sums = {"new": found.new, "core_seconds": found.core_seconds, "jobs": found.jobs}
-        print(json.dumps(asdict(found) | sums, indent=1))
+        counts = {"new": found.new, "stored": found.stored, "tuning_jobs": found.tuning_jobs, "candidates": found.candidates}
+        sums = {"core_seconds": found.core_seconds, "jobs": found.jobs}
+        print(json.dumps(asdict(found) | counts | sums, indent=1))
     else:
         print_plan(found, study, os.cpu_count() or 1)
 
