@@ -20,8 +20,8 @@ import typer
 
 from scaling import cli_jobs, cli_tables
 from scaling.check import open_study
-from scaling.cli_options import DEFAULT_STUDY, StudyPath
-from scaling.cli_tables import say
+from scaling.cli_options import DEFAULT_STUDY, EXIT_CODES, MISSING_WORK, KeepGoing, StudyPath
+from scaling.cli_tables import end, say
 from scaling.layout import Layout
 from scaling.store import ForeignRecord
 from scaling.study import Study
@@ -29,13 +29,14 @@ from scaling.study_file import StudyError, schema_text
 
 app = typer.Typer(
     help="Scaling-law studies of vision models.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
-DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
-"""Errors that are the disk's or its owner's, not the program's."""
+NO_SUCH_PLACE = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
+"""Errors of a path that a user gave, which no disk would take."""
 LOOK_SECONDS = 2.0
 """Least time between two looks of `scaling status`."""
 
@@ -108,7 +109,7 @@ def prepare(study_path: StudyPath = DEFAULT_STUDY) -> None:
 
 
 @app.command()
-def report(study_path: StudyPath = DEFAULT_STUDY) -> None:
+def report(study_path: StudyPath = DEFAULT_STUDY, keep_going: KeepGoing = False) -> None:
     """Write the report of a study from what is there now, marked as partial where cells are missing."""
     from scaling.report.study_report import write_report
     from scaling.report.terminal import print_claims
@@ -118,6 +119,7 @@ def report(study_path: StudyPath = DEFAULT_STUDY) -> None:
     if written.claims:
         print_claims(written.claims)
     say(f"report: {written.page}")
+    end(missing=written.partial, keep_going=keep_going)
 
 
 @app.command()
@@ -136,11 +138,11 @@ def status(
     study = open_study(study_path)
     watcher = Watcher(study, Layout(study.name))
     console = Console(highlight=False)
-    if output_json:
-        print(json.dumps(as_data(watcher.look()), indent=1))
-        return
-    if once or not console.is_terminal:
-        console.print(render(watcher.look()))
+    if output_json or once or not console.is_terminal:
+        found = watcher.look()
+        print(json.dumps(as_data(found), indent=1)) if output_json else console.print(render(found))
+        if not found.ended:
+            raise typer.Exit(MISSING_WORK)
         return
     with contextlib.suppress(KeyboardInterrupt), Live(console=console, screen=False, auto_refresh=False) as live:
         while True:
@@ -150,6 +152,7 @@ def status(
             if found.ended:
                 return
             time.sleep(max(LOOK_SECONDS, 5 * (time.monotonic() - began)))
+    raise typer.Exit(MISSING_WORK)  # ended by Ctrl-C
 
 
 @app.command()
@@ -160,6 +163,8 @@ def schema() -> None:
 
 cli_jobs.add_to(app)
 cli_tables.add_to(app)
+for command in app.registered_commands:
+    command.epilog = EXIT_CODES
 
 
 def main() -> None:
@@ -180,11 +185,12 @@ def main() -> None:
         say(str(error))
         sys.exit(1)
     except OSError as error:
-        if error.errno not in DISK_REFUSES or not error.filename:
+        if not error.filename:
             raise
-        words = str(error.strerror)
-        say(words if str(error.filename) in words else f"{error.filename}: {words}")
-        sys.exit(1)
+        # What a user named and is not there, or cannot be a file, is bad input; what the disk refuses is not.
+        words, name = str(error.strerror), str(error.filename)
+        say(words if name in words else f"{name if len(name) < 300 else name[:297] + '...'}: {words}")
+        sys.exit(2 if error.errno in NO_SUCH_PLACE else 1)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def planned(checkout, study: str) -> dict[str, int]:
 def trained(checkout, study: str) -> tuple[int, int]:
     """Cells and candidates of tuning that a run of ``study`` adds to the store."""
     before = set(checkout.records())
-    run = checkout.snakemake("--config", f"study={study}")
+    run = checkout.snakemake("--until", "collect", "--config", f"study={study}")
     assert run.returncode == 0, run.stdout + run.stderr
     new = set(checkout.records()) - before
     images = [json.loads((checkout.folder / "results/store" / key / "record.json").read_text())["row"]["images"] for key in new]
