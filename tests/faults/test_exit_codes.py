@@ -50,7 +50,7 @@ def test_1_for_a_fit_of_a_study_that_has_not_run(bench):
 
 
 def test_1_for_a_pack_with_a_run_that_fails(fresh):
-    plugin = fresh.plant("breaks", "import scaling.models.mlp as m\nm.build = lambda *a, **k: 1 / 0\n")
+    plugin = fresh.plant("breaks", "from scaling.training import loop\n\nloop.build = None\n")
     assert fresh.run("train", STUDY, "mlp", PLUGINS=plugin).code == 1
     assert fresh.run("train", STUDY, "mlp", "--keep-going", PLUGINS=plugin).code == 0
 
