@@ -20,8 +20,8 @@ import typer
 
 from scaling import cli_jobs, cli_store, cli_tables
 from scaling.check import open_study
-from scaling.cli_options import DEFAULT_STUDY, StudyPath
-from scaling.cli_tables import say
+from scaling.cli_options import DEFAULT_STUDY, EXIT_CODES, MISSING_WORK, KeepGoing, StudyPath
+from scaling.cli_tables import end, say
 from scaling.layout import Layout
 from scaling.owner import open_own
 from scaling.store import ForeignRecord
@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Scaling-law studies of vision models.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
-DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
-"""Errors that are the disk's or its owner's, not the program's."""
+NO_SUCH_PLACE = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
+"""Errors of a path that a user gave, which no disk would take."""
 LOOK_SECONDS = 2.0
 """Least time between two looks of `scaling status`."""
 
@@ -65,10 +66,11 @@ def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typ
     if known_paces(study, layout, image_spec(study)) is None:
         say("measuring this machine's speed, once")
         _calibrate(study, layout, layout.speed, keep=False)
-    found = make_plan(study, layout)
+    found = make_plan(study, layout, warn=say)
     if output_json:
-        sums = {"new": found.new, "core_seconds": found.core_seconds, "jobs": found.jobs}
-        print(json.dumps(asdict(found) | sums, indent=1))
+        counts = {"new": found.new, "stored": found.stored, "tuning_jobs": found.tuning_jobs, "candidates": found.candidates}
+        sums = {"core_seconds": found.core_seconds, "jobs": found.jobs}
+        print(json.dumps(asdict(found) | counts | sums, indent=1))
     else:
         print_plan(found, study, os.cpu_count() or 1)
 
@@ -131,7 +133,7 @@ def prepare(study_path: StudyPath = DEFAULT_STUDY) -> None:
 
 
 @app.command()
-def report(study_path: StudyPath = DEFAULT_STUDY) -> None:
+def report(study_path: StudyPath = DEFAULT_STUDY, keep_going: KeepGoing = False) -> None:
     """Write the report of a study from what is there now, marked as partial where cells are missing."""
     from scaling.report.study_report import write_report
     from scaling.report.terminal import print_claims
@@ -141,6 +143,7 @@ def report(study_path: StudyPath = DEFAULT_STUDY) -> None:
     if written.claims:
         print_claims(written.claims)
     say(f"report: {written.page}")
+    end(missing=written.partial, keep_going=keep_going)
 
 
 @app.command()
@@ -158,11 +161,11 @@ def status(
 
     watcher = Watcher(*open_own(study_path, say, take=False))
     console = Console(highlight=False)
-    if output_json:
-        print(json.dumps(as_data(watcher.look()), indent=1))
-        return
-    if once or not console.is_terminal:
-        console.print(render(watcher.look()))
+    if output_json or once or not console.is_terminal:
+        found = watcher.look()
+        print(json.dumps(as_data(found), indent=1)) if output_json else console.print(render(found))
+        if not found.ended:
+            raise typer.Exit(MISSING_WORK)
         return
     with contextlib.suppress(KeyboardInterrupt), Live(console=console, screen=False, auto_refresh=False) as live:
         while True:
@@ -172,6 +175,7 @@ def status(
             if found.ended:
                 return
             time.sleep(max(LOOK_SECONDS, 5 * (time.monotonic() - began)))
+    raise typer.Exit(MISSING_WORK)  # ended by Ctrl-C
 
 
 @app.command()
@@ -183,6 +187,8 @@ def schema() -> None:
 cli_jobs.add_to(app)
 cli_tables.add_to(app)
 cli_store.add_to(app)
+for command in app.registered_commands:
+    command.epilog = EXIT_CODES
 
 
 def main() -> None:
@@ -203,11 +209,12 @@ def main() -> None:
         say(str(error))
         sys.exit(1)
     except OSError as error:
-        if error.errno not in DISK_REFUSES or not error.filename:
+        if not error.filename:
             raise
-        words = str(error.strerror)
-        say(words if str(error.filename) in words else f"{error.filename}: {words}")
-        sys.exit(1)
+        # What a user named and is not there, or cannot be a file, is bad input; what the disk refuses is not.
+        words, name = str(error.strerror), str(error.filename)
+        say(words if name in words else f"{name if len(name) < 300 else name[:297] + '...'}: {words}")
+        sys.exit(2 if error.errno in NO_SUCH_PLACE else 1)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from scaling.cli_options import DEFAULT_STUDY, Cores, MachineCores, MemoryMb, Minutes, StudyPath
-from scaling.cli_tables import say
+from scaling.cli_options import DEFAULT_STUDY, Cores, KeepGoing, MachineCores, MemoryMb, Minutes, StudyPath
+from scaling.cli_tables import end, has_holes, say
 from scaling.layout import Layout
 from scaling.owner import open_own
 from scaling.study import Study
@@ -30,6 +30,7 @@ def tune(
     machine_cores: MachineCores = None,
     memory_mb: MemoryMb = None,
     minutes: Minutes = None,
+    keep_going: KeepGoing = False,
 ) -> None:
     """Tune the learning rate of one family of a study."""
     study, layout = open_own(study_path, say)
@@ -39,7 +40,8 @@ def tune(
     found = _tune(study, layout, family, cores, machine_cores, memory_mb, minutes)
     if found.rule is None:
         say(f"{family}: {found.failure}")
-        return  # its packs say so for each of their cells, and the others' report is made
+        end(missing=True, keep_going=keep_going)  # its packs say so for each of their cells, and the others' report is made
+        return
     edges = [str(anchor["params"]) for anchor in found.anchors if anchor["edge"]]
     say(f"{family}: learning rate {found.rule}" + (f"; at the candidates' edge for N = {', '.join(edges)}" * bool(edges)))
 
@@ -51,6 +53,7 @@ def train(
     machine_cores: MachineCores = None,
     memory_mb: MemoryMb = None,
     minutes: Minutes = None,
+    keep_going: KeepGoing = False,
 ) -> None:
     """Train the cells of one pack of a study; writes its table whatever became of each cell."""
     from scaling.derived import write_table
@@ -77,14 +80,18 @@ def train(
             readings = study.entry(members.family).measures
             runner = _runner(study, layout, device, pack, cores, machine_cores, readings=readings, look=job.look)
             _settle(runner.run(cells), job, runner.store)
-    write_table(gather(study, layout, say, members), layout.pack(pack), Origins(study, layout, jobs).pack(pack))
+    runs = gather(study, layout, say, members)
+    write_table(runs, layout.pack(pack), Origins(study, layout, jobs).pack(pack))
+    end(missing=has_holes(runs), keep_going=keep_going)
 
 
-def collect(study_path: StudyPath = DEFAULT_STUDY) -> None:
+def collect(study_path: StudyPath = DEFAULT_STUDY, keep_going: KeepGoing = False) -> None:
     """Put the cells of a study, as the store holds them now, into one runs table."""
     from scaling.collected import Collected
 
-    Collected(*open_own(study_path, say), say).write()
+    collected = Collected(*open_own(study_path, say), say)
+    collected.write()
+    end(missing=has_holes(collected.runs), keep_going=keep_going)
 
 
 def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:

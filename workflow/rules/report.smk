@@ -18,4 +18,4 @@ rule report:
     message:
         "Writing the report of {dag.study.name}"
     shell:
-        dag.command("report") + " 2>&1 | tee -i {log:q}"
+        dag.command("report") + " --keep-going 2>&1 | tee -i {log:q}"

@@ -33,10 +33,11 @@ QUICK = 200
 
 @dataclass(frozen=True)
 class Written:
-    """A report that was written: its page, and the verdicts on the claims that the study tests."""
+    """A report that was written: its page, the verdicts on the claims that the study tests, and whether runs are missing."""
 
     page: Path
     claims: list[dict[str, Any]]
+    partial: bool
 
 
 def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[[str], None]) -> Written:
@@ -64,7 +65,7 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
         claims=claims,
         notes=read_all_notes(layout.jobs),
     )
-    return Written(build(inputs, layout.report), claims)
+    return Written(build(inputs, layout.report), claims, inputs.partial)
 
 
 def _stored(collected: Collected, timings: Timings, warn: Callable[[str], None]) -> Verdicts | None:
