@@ -34,6 +34,7 @@ STOPS: Final = (
     "scaling.data.errors",
     # These keep results, or tell of them.
     "scaling.store",
+    "scaling.lease",
     "scaling.records",
     "scaling.training.checkpoint",
     "scaling.training.memory",
