@@ -19,6 +19,7 @@ from typing import Any
 from scaling.lease import Lease
 from scaling.records import MIGRATIONS, RECORD_VERSION
 
+
 class DamagedRecord(ValueError):
     """A record that cannot be trusted; the message names the file and why."""
 

@@ -1,5 +1,6 @@
 """A driver that stands still for longer than its lease (SIGSTOP, a suspended machine) and wakes beside its successor."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,11 +15,11 @@ QUICK_BEATS = """
 import importlib, scaling.training.pack
 for name in ("store", "lease", "training.pack", "training.attempt"):
     try:
-        importlib.import_module(f"scaling.{name}").HEARTBEAT_SECONDS = 0.3
+        importlib.import_module(f"scaling.{name}").HEARTBEAT_SECONDS = 1.0
     except ImportError:
         pass
 """
-"""Leases of 1.8 s instead of a minute."""
+"""Leases of 6 s instead of a minute."""
 
 TRACE = """
 import os
@@ -51,6 +52,41 @@ def wait_for(condition, seconds=60):
         time.sleep(0.05)
 
 
+def take_over(fresh, first, groups, wakes):
+    """Stop the driver ``first``, let a second one take its cell over, and wake it again.
+
+    Returns how the second ended, what the first printed, and the files of the store before the first woke. The groups of
+    processes that were begun are noted in ``groups``.
+    """
+    store, steps = fresh.folder / "results" / "store", fresh.folder / "first.txt"
+    wait_for(lambda: steps.exists() and steps.read_text() > "1" and list(store.glob("*/checkpoint.safetensors")))
+    os.killpg(first.pid, signal.SIGSTOP)
+    cell = next(store.glob("*/checkpoint.safetensors")).parent
+
+    if wakes == "while its successor trains":
+        owner = (cell / "lease").read_bytes()
+        fresh.plant("slow", TRACE.replace("first.txt", "second.txt"))
+        second = fresh.start("train", "studies/faults.yaml", "mlp", PLUGINS="quick slow")
+        groups.append(second.pid)
+        wait_for(lambda: (cell / "lease").exists() and (cell / "lease").read_bytes() != owner)
+        wait_for((fresh.folder / "second.txt").exists)
+        # The successor stands still in its turn, for less than its lease: every write that is seen now is the first one's.
+        os.killpg(second.pid, signal.SIGSTOP)
+        before = stamps(store)
+        at = steps.read_text()
+        os.killpg(first.pid, signal.SIGCONT)
+        wait_for(lambda: steps.read_text() != at)
+        time.sleep(0.7)
+        assert stamps(store) == before
+        os.killpg(second.pid, signal.SIGCONT)
+        ended = second.end()
+    else:
+        ended = fresh.run("train", "studies/faults.yaml", "mlp", PLUGINS="quick")
+        before = stamps(store)
+        os.killpg(first.pid, signal.SIGCONT)
+    return ended, first.communicate(timeout=120)[0], before
+
+
 @pytest.mark.parametrize("wakes", ["while its successor trains", "when its successor has ended"])
 def test_a_driver_that_stood_still_writes_nothing_over_its_successor_and_ends_well(fresh, wakes):
     fresh.write_study(("seeds: [0, 1, 2, 3, 4]", "seeds: [0]"), ("images_floor: 3200", "images_floor: 64000"))
@@ -63,35 +99,15 @@ def test_a_driver_that_stood_still_writes_nothing_over_its_successor_and_ends_we
         command, cwd=fresh.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,
     )  # fmt: skip
-    store, steps = fresh.folder / "results" / "store", fresh.folder / "first.txt"
-    wait_for(lambda: steps.exists() and steps.read_text() > "1" and list(store.glob("*/checkpoint.safetensors")))
-    os.killpg(first.pid, signal.SIGSTOP)
-    cell = next(store.glob("*/checkpoint.safetensors")).parent
-
-    if wakes == "while its successor trains":
-        owner = (cell / "lease").read_bytes()
-        fresh.plant("slow", TRACE.replace("first.txt", "second.txt"))
-        second = fresh.start("train", "studies/faults.yaml", "mlp", PLUGINS="quick slow")
-        wait_for(lambda: (cell / "lease").exists() and (cell / "lease").read_bytes() != owner)
-        wait_for((fresh.folder / "second.txt").exists)
-        # The successor stands still in its turn, for less than its lease: every write that is seen now is the first one's.
-        stopped = [second.pid, *map(int, subprocess.check_output(["pgrep", "-P", str(second.pid)]).split())]
-        for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
-        before = stamps(store)
-        at = steps.read_text()
-        os.killpg(first.pid, signal.SIGCONT)
-        wait_for(lambda: steps.read_text() != at)
-        time.sleep(0.7)
-        assert stamps(store) == before
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
-        ended = second.end()
-    else:
-        ended = fresh.run("train", "studies/faults.yaml", "mlp", PLUGINS="quick")
-        before = stamps(store)
-        os.killpg(first.pid, signal.SIGCONT)
-    text = first.communicate(timeout=120)[0]
+    groups = [first.pid]
+    try:
+        ended, text, before = take_over(fresh, first, groups, wakes)
+    finally:  # what stands still would stay for ever
+        for group in groups:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+    cell = next((fresh.folder / "results" / "store").iterdir())
+    store, steps = cell.parent, fresh.folder / "first.txt"
     assert ended.code == 0, ended.text
     assert first.returncode == 0, text
     assert "was taken over by another trainer while this one stood still; its result is used" in text
