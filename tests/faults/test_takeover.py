@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -73,10 +74,9 @@ def take_over(fresh, first, groups, wakes):
         # The successor stands still in its turn, for less than its lease: every write that is seen now is the first one's.
         os.killpg(second.pid, signal.SIGSTOP)
         before = stamps(store)
-        at = steps.read_text()
+        trainers = psutil.Process(first.pid).children()
         os.killpg(first.pid, signal.SIGCONT)
-        wait_for(lambda: steps.read_text() != at)
-        time.sleep(0.7)
+        psutil.wait_procs(trainers, timeout=3)
         assert stamps(store) == before
         os.killpg(second.pid, signal.SIGCONT)
         ended = second.end()
