@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from scaling.deciding_code import backbone_code, reading_code, run_code, started_run_code, timings_code
+from scaling.deciding_code import backbone_code, reading_code, run_code, started_run_code, timings_code, tuning_code
 from scaling.families import Architecture, Option
 from scaling.pretraining import REFERENCE_WIDTH, Pretraining
 from scaling.recipe import RECIPE_VERSION, Recipe
@@ -234,4 +234,5 @@ def timings_hash(study: Study) -> str:
 def tuning_hash(study: Study, family: str) -> str:
     """Hash of what tuning of ``family`` depends on: its recipe and anchors, not the grid."""
     recipe = study.family_recipe(family)
-    return digest([family, recipe.learning_rate, recipe.anchors.model_dump(), _shared_settings(study, family)])
+    chosen = [tuning_code()] if recipe.learning_rate == "tuned" else []
+    return digest([family, recipe.learning_rate, recipe.anchors.model_dump(), _shared_settings(study, family), *chosen])

@@ -21,7 +21,8 @@ from typing import Any, Final, Literal
 import psutil
 
 from scaling.demand import rounded_up
-from scaling.store import HEARTBEAT_SECONDS, write_atomic
+from scaling.lease import HEARTBEAT_SECONDS
+from scaling.store import write_atomic
 
 Rule = Literal["tune", "train"]
 

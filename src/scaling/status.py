@@ -8,14 +8,17 @@ once, a finished record is read once. No torch.
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 from scaling.data import Look
 from scaling.grid import Pack, ResolvedCell
 from scaling.layout import Layout
+from scaling.lease import Lease
 from scaling.models.ladder import Ladders
 from scaling.packing import packs_of
 from scaling.progress import Progress, read_progress
@@ -31,6 +34,9 @@ RUNNING: Final = "running"
 STOPPED: Final = "stopped"
 STATES: Final = (DONE, DIVERGED, RUNNING, STOPPED, FAILED, WAITING)
 """What a cell can be. Stopped: begun, and no trainer is at it now; the next run goes on from its checkpoint."""
+
+CLOCKS_DIFFER: Final = 900.0
+"""Seconds by which the clocks of two hosts may differ (an assumption). Only what is shown rests on it."""
 
 UNTUNED: Final = "its learning rate is not tuned yet"
 
@@ -99,6 +105,7 @@ class Watcher:
         self._cells: dict[str, list[CellStatus]] = {name: _waiting(pack) for name, pack in self._packs.items()}
         self._candidates: dict[str, list[CellStatus]] = {}
         self._backbones: dict[str, dict[str, CellStatus]] = {}
+        self._leases: dict[str, Lease] = {}
 
     def look(self) -> StudyStatus:
         """The study as it is now."""
@@ -200,8 +207,9 @@ class Watcher:
         if self.store.record_path(cell.key).name in files:
             return self._recorded(cell)
         progress = read_progress(self.store.progress_path(cell.key))
-        lease = self.store.lease(cell.key)
+        lease = self._leases.setdefault(cell.key, self.store.lease(cell.key))
         holder, alive = lease.owner_now() if lease.path.name in files else (None, False)
+        alive = alive and not _is_old(lease.path)
         if holder is not None:
             machine = str(holder.get("host", ""))
             if alive:
@@ -236,6 +244,14 @@ def _names(folder: Any) -> set[str]:
             return {entry.name for entry in entries}
     except (FileNotFoundError, NotADirectoryError):
         return set()
+
+
+def _is_old(lease: Path) -> bool:
+    """Whether a lease was last renewed so long ago that hosts' clocks cannot differ by as much: for a single look."""
+    try:
+        return time.time() - lease.stat().st_mtime > CLOCKS_DIFFER
+    except FileNotFoundError:
+        return False
 
 
 def _stamp(path: Any) -> tuple[int, int] | None:
