@@ -136,9 +136,9 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
 
     study = open_study(study_path)
     layout = Layout(study.name)
+    images = look_at_images(study, layout)
     runs = gather(study, layout, say)
     readings, unread = gather_readings(study, layout, runs)
-    images = look_at_images(study, layout)
     if images.changed:
         # Also where Snakemake was told to mind the times of files alone, or its notes are lost.
         prepared_path(data_settings(study), layout.data).unlink(missing_ok=True)
@@ -180,7 +180,6 @@ def _tuning_of(study: Study, study_path: Path, layout: Layout, family: str, *mac
     from scaling.resolve import DamagedTuning, read_tuning
     from scaling.study_images import look_at_images
 
-    _data_path(study, layout)  # lest the images be prepared anew after the look
     path = layout.tuning(family)
     images = look_at_images(study, layout)
     try:
