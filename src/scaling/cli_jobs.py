@@ -144,9 +144,9 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
     from scaling.study_images import data_settings, look_at_images
 
     study, layout = open_own(study_path, say)
+    images = look_at_images(study, layout)
     collected = Collected(study, layout, say)
     runs, unread = collected.runs, collected.unread
-    images = look_at_images(study, layout)
     if images.changed:
         # Also where Snakemake was told to mind the times of files alone, or its notes are lost.
         prepared_path(data_settings(study), layout.data).unlink(missing_ok=True)
@@ -188,7 +188,6 @@ def _tuning_of(study: Study, study_path: Path, layout: Layout, family: str, *mac
     from scaling.resolve import DamagedTuning, read_tuning
     from scaling.study_images import look_at_images
 
-    _data_path(study, layout)  # lest the images be prepared anew after the look
     path = layout.tuning(family)
     images = look_at_images(study, layout)
     try:
