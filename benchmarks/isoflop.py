@@ -4,8 +4,7 @@
 
 Without noise: error of N*, extrapolated by the power law through the slices' optima to a thousand times the largest
 budget. With noise: bias and standard deviation of the exponent a of N* ~ C^a, coverage of its 95 % interval, and its median
-width. Three ways: the surface, slice by slice, the parabola (``laws/compute_optimal/isoflop.py``). About three minutes on one
-core.
+width. Three ways: the surface, slice by slice, the parabola (``scaling.laws.compute_optimal.isoflop``). About three minutes on one core.
 """
 
 from __future__ import annotations
