@@ -1,5 +1,6 @@
 # A scaling study, from its file to its report: snakemake --cores all [--config study=studies/NAME.yaml]
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
 from scaling.jobs.dag import Dag
@@ -7,6 +8,8 @@ from scaling.jobs.dag import Dag
 deployed = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 try:
     dag = Dag(config, workflow.basedir if deployed else None)
+    if workflow.is_main_process:
+        dag.check_results(logger.warning)
 except ValueError as error:
     raise WorkflowError(str(error))
 
@@ -26,7 +29,12 @@ rule complete:
     input:
         page=rules.report.output.page,
         runs=rules.collect.output.runs,
-        packs=rules.collect.input.packs,  # named too, or a page that is there would hide a table that is not
+        # Named too, or a page that is there would hide a file that is not.
+        packs=rules.collect.input.packs,
+        readings=rules.collect.output.readings,
+        measures=rules.fit.input.measures,
+        fits=rules.fit.output.fits,
+        claims=rules.fit.output.claims,
     log:
         str(dag.layout.study / "logs" / "complete.log"),
     retries: 0  # it fails to say that work is left

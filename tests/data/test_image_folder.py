@@ -177,7 +177,7 @@ def test_unreadable_images_are_left_out_named_and_counted(spoilt_folder, tmp_pat
     for row, (name, label) in enumerate(kept):
         assert np.array_equal(data.train_images[row], decode(folder / name, 8))
         assert data.train_labels[row] == label
-    assert {file.suffix for file in (tmp_path / "data").iterdir()} == {".safetensors", ".lock"}
+    assert {file.suffix for file in (tmp_path / "data").iterdir()} == {".safetensors", ".json", ".lock"}
 
 
 def test_a_class_without_a_readable_image_is_refused_even_when_skipping(image_folder, tmp_path):
@@ -199,3 +199,40 @@ def test_a_changed_folder_is_prepared_anew_and_one_that_is_gone_is_not_missed(im
     image_folder.rename(tmp_path / "elsewhere")
     assert prepare(settings, tmp_path / "data", progress=False) == path
     assert load(path).checksum == after.checksum
+
+
+def test_what_is_named_like_an_image_and_is_none_is_counted_and_named(image_folder, tmp_path, caplog):
+    zebra = image_folder / "zebra"
+    os.mkfifo(zebra / "pipe.png")
+    (zebra / "folder.png").mkdir()
+    (zebra / "loop.png").symlink_to("loop.png")
+    (zebra / "gone.jpg").symlink_to("nowhere")
+    (image_folder / "all").symlink_to(".")
+    os.mkfifo(zebra / "pipe")  # nothing says that this is an image
+    irregular = {
+        "all": "a link to a folder that holds it",
+        "zebra/folder.png": "a folder",
+        "zebra/gone.jpg": "a link to nothing",
+        "zebra/loop.png": "a link that loops",
+        "zebra/pipe.png": "a pipe (FIFO)",
+    }
+    listing = list_images(image_folder)
+    assert {one.name: one.reason for one in listing.irregular} == irregular
+    assert len(listing) == 25
+    for ask in (describe, lambda settings: prepare(settings, tmp_path / "data", progress=False)):
+        with pytest.raises(DataError, match=r"5 of 25 images .* cannot be read: 'all' \(a link to a folder that holds it\), "):
+            ask(settings_of(image_folder))
+    skipping = settings_of(image_folder, unreadable="skip")
+    assert describe(skipping).train_images == 16
+    with caplog.at_level(logging.WARNING):
+        data = load(prepare(skipping, tmp_path / "data", progress=False))
+    assert "5 of 25 images" in caplog.text
+    assert set(data.skipped) == irregular.keys()
+    assert (len(data.train_images), len(data.test_images)) == (16, 4)
+
+
+def test_a_link_to_an_image_is_an_image(image_folder, tmp_path):
+    (image_folder / "zebra" / "5.png").rename(tmp_path / "far.png")
+    (image_folder / "zebra" / "5.png").symlink_to(tmp_path / "far.png")
+    listing = list_images(image_folder)
+    assert (len(listing), listing.irregular) == (20, ())

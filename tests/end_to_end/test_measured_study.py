@@ -71,3 +71,20 @@ def test_a_study_without_timings_says_so(checkout):
     found = checkout.scaling("measure", "studies/smoke.yaml")
     assert found.returncode == 2
     assert "asks for no timings" in found.stderr
+
+
+def test_a_damaged_table_of_timings_is_made_again_in_the_same_run(checkout):
+    write(checkout, STUDY.replace("[shift]", "[shift, gradients]"))
+    trained, path = checkout.records(), checkout.folder / "results/measured/measures.parquet"
+    path.write_bytes(path.read_bytes()[:-100])
+    by_hand = checkout.scaling("fit", "studies/measured.yaml")
+    assert by_hand.returncode == 1
+    assert "results/measured/measures.parquet: its contents do not match its checksum; set aside" in by_hand.stderr
+    assert "run `scaling measure studies/measured.yaml` with the machine to itself" in by_hand.stderr
+    (path.with_suffix(".damaged")).rename(path)
+    run = checkout.snakemake(*CALL)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "measures.parquet: its checksum, measures.parquet.seal, is missing" in run.stdout + run.stderr
+    assert set(table(checkout, "measures")["measure"]) == {"families", "paper-sizes"}
+    assert checkout.records() == trained
+    assert set(checkout.jobs(*CALL)) == {"complete"}

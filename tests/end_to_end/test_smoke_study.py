@@ -84,7 +84,8 @@ def test_a_lost_record_is_a_hole_that_the_next_run_fills(checkout):
     lost = runs.filter(pl.col("family") == "vit").row(0, named=True)
     (checkout.folder / "results/store" / lost["key"] / "record.json").unlink()
     partial = checkout.scaling("report", "studies/smoke.yaml")
-    assert partial.returncode == 0, partial.stderr
+    assert partial.returncode == 1, partial.stderr
+    assert "runs are missing: `scaling complete STUDY` names them" in partial.stderr
     page = (checkout.folder / "reports/smoke/index.html").read_text()
     assert "not trained yet" in page
     (checkout.folder / "results/smoke/packs/vit.parquet").unlink()

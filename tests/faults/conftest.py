@@ -95,14 +95,15 @@ class Bench(Checkout):
         return self.start(*words, **environment).end()
 
     def do(self, *words: str, **environment: str) -> Ended:
-        """Run `scaling WORDS`, which must succeed."""
-        ended = self.run(*words, **environment)
+        """Run `scaling WORDS` as the rules do, which must succeed."""
+        going = ["--keep-going"] if words[0] in ("tune", "train", "collect", "fit", "report") else []
+        ended = self.run(*words, *going, **environment)
         assert ended.code == 0, ended.text
         return ended
 
     def train(self, **environment: str) -> Ended:
         """Train and collect, as Snakemake's rules do; what the command `complete` says of it."""
-        ended = self.run("train", "studies/faults.yaml", "mlp", **environment)
+        ended = self.run("train", "studies/faults.yaml", "mlp", "--keep-going", **environment)
         assert ended.code == 0, ended.text
         self.do("collect", "studies/faults.yaml")
         complete = self.run("complete", "studies/faults.yaml")

@@ -5,6 +5,8 @@ import shutil
 import polars as pl
 import pytest
 
+from scaling.runs.deciding_code import PACKAGE
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 STUDY = ("--config", "study=studies/faults.yaml")
@@ -49,7 +51,10 @@ def test_a_shorter_grid_is_collected_by_the_next_run(bench):
     shutil.rmtree(bench.folder / ".snakemake")
     first = bench.snakemake(*STUDY)
     assert first.returncode != 0
-    assert "results/faults/runs.parquet does not hold what the study has in the store now" in first.stdout + first.stderr
+    assert (
+        "results/faults/runs.parquet, results/faults/readings.parquet: not what the study, its store"
+        in first.stdout + first.stderr
+    )
     second = bench.snakemake(*STUDY)
     assert second.returncode == 0, second.stdout + second.stderr
     assert sorted(bench.table()["seed"]) == [0, 1, 2, 3]
@@ -66,3 +71,25 @@ def test_complete_finds_a_damaged_record_without_being_told_to_collect(bench):
     assert second.returncode == 0, second.stdout + second.stderr
     assert path.exists()
     assert set(pl.Series(bench.table()["status"])) == {"done"}
+
+
+def test_an_edit_of_the_laws_fits_anew_and_trains_nothing(bench):
+    """Neither Snakemake nor a report by hand shows the laws of the code that was there before."""
+    before = bench.stamps()
+    shutil.copytree(PACKAGE, bench.folder / "scaling", ignore=shutil.ignore_patterns("__pycache__"))  # found before the package
+    assert set(bench.jobs(*STUDY)) == {"complete"}
+    solver = bench.folder / "scaling" / "laws" / "solver.py"
+    text = solver.read_text()
+    assert "rows; {needed} are needed" in text
+    solver.write_text(text.replace("rows; {needed} are needed", "rows; {needed} would do"))
+    assert set(bench.jobs(*STUDY)) == {"fit", "report", "complete"}
+    by_hand = bench.scaling("report", "studies/faults.yaml")
+    assert by_hand.returncode == 0, by_hand.stderr
+    assert "rows; 6 would do" in (bench.folder / "reports/faults/laws.csv").read_text()
+    run = bench.snakemake(*STUDY)
+    assert run.returncode == 0, run.stdout + run.stderr
+    fits = (bench.folder / "results/faults/fits.json").read_text()
+    assert "rows; 6 would do" in fits
+    assert "are needed for 5 parameters" not in fits
+    assert bench.stamps() == before
+    assert set(bench.jobs(*STUDY)) == {"complete"}

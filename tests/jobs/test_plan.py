@@ -1,8 +1,11 @@
+import polars as pl
 import pytest
 
 from scaling.jobs.calibration import Calibration, Line, Pace, write_calibration
 from scaling.jobs.estimates import CELL_SECONDS, JOB_SECONDS
+from scaling.jobs.made_from import Origins
 from scaling.jobs.plan import make_plan
+from scaling.runs.derived import write_table
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 
@@ -76,9 +79,11 @@ def test_timings_have_a_time_of_their_own(layout):
     step = 64e-3
     assert found == pytest.approx(JOB_SECONDS + 5 * 2 * (3 * step + step))
     assert make_plan(study(), layout).timing_seconds == 0
-    layout.measures.parent.mkdir(parents=True)
-    layout.measures.touch()
-    assert make_plan(study(timings=timings), layout).timing_seconds == 0
+    asked = study(timings=timings)
+    write_table(pl.DataFrame({"value": [1.0]}), layout.measures, Origins(asked, layout, {}).measures)
+    assert make_plan(asked, layout).timing_seconds == 0
+    other = study(timings=timings | {"rounds": 5})
+    assert make_plan(other, layout).timing_seconds > 0
 
 
 def test_ten_thousand_cells_are_planned_without_training_anything(layout):

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from scaling.data import DataError
 from scaling.jobs.runner import PackRunner
 from scaling.runs.progress import read_progress
 from scaling.runs.store import Store
@@ -48,8 +49,8 @@ def test_a_failing_cell_leaves_its_neighbours_alone(runner, small_cell, capfd):
 
 
 def test_a_killed_cell_is_a_hole_and_resumes(runner, small_cell):
-    cell = small_cell(images_floor=64 * 3000)
-    one = runner(cores=1, checkpoint_seconds=0.2)
+    cell = small_cell(images_floor=64 * 600)
+    one = runner(cores=1, checkpoint_seconds=0.05)
 
     original = one._beat
 
@@ -123,6 +124,50 @@ def test_a_cell_that_a_twin_trains_is_waited_for(runner, small_cell, tmp_path, i
     assert not one.store.log_path(cell.key).exists()  # it trained nothing itself
 
 
+@pytest.mark.parametrize("checkpoint_seconds", [0.01, 60.0])
+def test_a_trainer_whose_lease_is_anothers_now_writes_nothing_and_reads_its_successors_result(
+    runner, small_cell, tmp_path, capfd, checkpoint_seconds
+):
+    cell = small_cell(images_floor=64 * 300)
+    reference = runner()
+    reference.store = Store(tmp_path / "elsewhere")
+    reference.run([cell])
+    one = runner(cores=1, checkpoint_seconds=checkpoint_seconds)
+    folder = one.store.folder(cell.key)
+    twin = one.store.lease(cell.key)
+    twin.owner |= {"host": "another-node"}
+    files, looks = [], []
+
+    def succeed(running):
+        if running and not files:  # while the first trainer starts, its lease becomes the twin's
+            files.append(None)
+            os.kill(running[0].child.pid, signal.SIGSTOP)
+            running[0].lease.path.unlink()
+            assert twin.acquire()
+            (folder / "checkpoint.safetensors").write_bytes(b"the twin's")
+            files.append({path: path.stat().st_mtime_ns for path in folder.iterdir()})
+            os.kill(running[0].child.pid, signal.SIGCONT)
+        if files and not running:
+            looks.append({path: path.stat().st_mtime_ns for path in folder.iterdir()})
+            if len(looks) == 3:
+                one.store.write(cell.key, reference.store.read(cell.key))
+                twin.release()
+
+    one._beat = succeed
+    outcome = one.run([cell])
+    assert (outcome.finished, outcome.trained, outcome.failed) == ([cell.key], [], {})
+    assert "taken over" in capfd.readouterr().err
+    log = one.store.log_path(cell.key)  # of the trainer that left: it may say so, and a successor puts its own in its place
+    assert [{**look, log: 0} for look in looks[:2]] == [{**files[1], log: 0}] * 2
+
+
 def test_importing_the_front_needs_no_torch():
     code = "import sys, scaling.jobs.dag, scaling.jobs.plan, scaling.cli, scaling.analysis; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_runs_of_other_images_than_were_loaded_are_refused(runner, small_cell):
+    one, cell = runner(), small_cell()
+    with pytest.raises(DataError, match=r"pack: the runs are of images with sha256 0000, those prepared have .*run again"):
+        one.run([cell, dataclasses.replace(cell, seed=1, checksum="0000")])
+    assert not one.store.root.exists()

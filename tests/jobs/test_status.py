@@ -13,7 +13,7 @@ from scaling.report.live_status import as_data, render
 from scaling.runs.progress import Progress, ProgressFile, read_progress, write_progress
 from scaling.runs.records import DIVERGED, DONE, FAILED
 from scaling.runs.resolve import RateRule, Tuning, read_tuning
-from scaling.runs.store import HEARTBEAT_SECONDS, Entry, Store, write_atomic
+from scaling.runs.store import Entry, Store, write_atomic
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 
@@ -121,13 +121,23 @@ def test_a_lease_without_heartbeat_is_stopped(watched):
     lease.owner = lease.owner | {"host": "node[1]"}  # what looks like markup is shown as it is
     lease.acquire()
     assert watched.cell(key).state == RUNNING
-    past = time.time() - 7 * HEARTBEAT_SECONDS
+    past = time.time() - 3600
     os.utime(lease.path, (past, past))
     cell = watched.cell(key)
     assert cell.state == STOPPED
     assert "node[1] is gone" in cell.reason
     assert "node[1] is gone" in shown(watched.watcher.look())
     assert lease.path.exists()  # looking takes nothing over
+
+
+@pytest.mark.parametrize("minutes", [-5, 5])
+def test_a_trainer_on_a_host_whose_clock_is_minutes_off_is_running(watched, minutes):
+    lease = watched.store.lease(watched.keys[0])
+    lease.owner = lease.owner | {"host": "node"}
+    lease.acquire()
+    there = time.time() + 60 * minutes
+    os.utime(lease.path, (there, there))
+    assert watched.cell(watched.keys[0]).state == RUNNING
 
 
 def test_a_lease_of_a_dead_process_here_is_stopped(watched):

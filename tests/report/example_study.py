@@ -78,6 +78,7 @@ def runs_table(
                             "precision": "fp32",
                             "machine": "a processor",
                             "torch_version": "2.9",
+                            "timm_version": "1.0",
                             "recipe_version": 1,
                         }
                     )
@@ -211,7 +212,6 @@ def fits_of(runs: pl.DataFrame, rng_seed=1) -> dict:
     ]
     summary = ["Convolutional families predict their larger cells best here; which of them, this grid cannot tell."]
     return {
-        "schema": 1,
         "fits": fits,
         "holdout": holdout,
         "frontier": frontier,

@@ -148,4 +148,7 @@ def test_what_is_timed_depends_on_its_own_settings():
     usual = timings_hash(study(timings={}))
     assert usual == timings_hash(study(timings={}, grid=grid | {"images": [700]}))
     assert usual != timings_hash(study(timings={"rounds": 3}))
+    assert usual != timings_hash(study(timings={}, recipe={"batch": 32}))
+    assert usual != timings_hash(study(timings={}, families={"vit": {"recipe": {"batch": 32}}, "mlp": {"params": [13000]}}))
+    assert usual == timings_hash(study(timings={}, families={"mlp": {"params": [13000]}, "vit": None}))
     assert usual != timings_hash(study(timings={}, grid=grid | {"params": [5000]}))

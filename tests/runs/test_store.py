@@ -1,11 +1,10 @@
 import hashlib
 import json
 import os
-import time
 
 import pytest
 
-from scaling.runs.store import HEARTBEAT_SECONDS, DamagedRecord, Entry, ForeignRecord, Store, canonical, write_atomic
+from scaling.runs.store import DamagedRecord, Entry, ForeignRecord, Store, canonical, write_atomic
 
 ENTRY = Entry({"loss": 0.5, "family": "vit"}, {"seed": 0}, [{"step": 1}])
 
@@ -65,39 +64,6 @@ def test_a_failed_write_leaves_what_stood_there(tmp_path, monkeypatch):
         write_atomic(path, b"after")
     assert path.read_bytes() == b"before"
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
-
-
-def test_a_lease_is_held_by_one(tmp_path):
-    store = Store(tmp_path)
-    first, second = store.lease("k"), store.lease("k")
-    assert first.acquire()
-    assert not second.acquire()
-    first.release()
-    assert second.acquire()
-
-
-def test_a_lease_of_a_dead_process_is_taken_over(tmp_path):
-    store = Store(tmp_path)
-    dead = store.lease("k")
-    dead.owner = dead.owner | {"pid": 2**22 + 12345}
-    assert dead.acquire()
-    assert store.lease("k").acquire()
-
-
-def test_a_lease_without_heartbeat_is_taken_over_and_its_old_owner_notices(tmp_path):
-    store = Store(tmp_path)
-    old = store.lease("k")
-    old.owner = old.owner | {"host": "another-node"}
-    assert old.acquire()
-    new = store.lease("k")
-    assert not new.acquire()
-    past = time.time() - 7 * HEARTBEAT_SECONDS
-    os.utime(old.path, (past, past))
-    assert new.acquire()
-    old.renew()
-    old.release()
-    assert new.path.exists()
-    assert not store.lease("k").acquire()
 
 
 def test_training_losses_of_version_2_are_those_of_the_steps_that_were_made(tmp_path):

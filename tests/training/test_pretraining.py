@@ -147,7 +147,9 @@ def test_micro_batches_of_an_mae_sum_to_the_batch(pretrained_cell, images):
 def test_a_backbones_key_depends_on_what_it_is_and_its_cells_on_it(pretrained_cell, small_cell):
     cell = pretrained_cell()
     assert "backbone" not in small_cell("vit", 4_000).settings()
-    assert cell.settings() == small_cell("vit", 4_000).settings() | {"backbone": cell.backbone.key}
+    plain = small_cell("vit", 4_000).settings()
+    code = plain["code"] | {"start": cell.settings()["code"]["start"]}
+    assert cell.settings() == plain | {"backbone": cell.backbone.key, "code": code}
     assert pretrained_cell(mask=0.75).key == cell.key
     others = [pretrained_cell("dino"), pretrained_cell(mask=0.5), pretrained_cell(rate=0.1), pretrained_cell(steps=13)]
     others += [pretrained_cell(seed=1), pretrained_cell(recipe={"weight_decay": 0.1})]

@@ -11,6 +11,7 @@ rule prepare:
         "../../envs/scaling.yaml"
     params:
         data=str(dag.study.data),
+        images=lambda wildcards: dag.images,
     message:
         "Preparing the images of {dag.study.data.source}"
     shell:

@@ -15,7 +15,7 @@ rule collect:
     message:
         "Collecting the runs of {dag.study.name} into one table"
     shell:
-        dag.command("collect") + " 2>&1 | tee -i {log:q}"
+        dag.command("collect") + " --keep-going 2>&1 | tee -i {log:q}"
 
 
 rule fit:
@@ -36,4 +36,4 @@ rule fit:
     message:
         "Fitting the laws of {dag.study.name} and judging its claims"
     shell:
-        dag.command("fit") + " 2>&1 | tee -i {log:q}"
+        dag.command("fit") + " --keep-going 2>&1 | tee -i {log:q}"

@@ -14,7 +14,8 @@ rule report:
         "../../envs/scaling.yaml"
     params:
         description=dag.study.description,
+        code=dag.report_code,
     message:
         "Writing the report of {dag.study.name}"
     shell:
-        dag.command("report") + " 2>&1 | tee -i {log:q}"
+        dag.command("report") + " --keep-going 2>&1 | tee -i {log:q}"

@@ -8,8 +8,6 @@ import polars as pl
 
 from scaling.analysis.claims import Evidence, judge_claims, load_claims
 from scaling.analysis.study_statistics import fit_study
-from scaling.runs.resolve import read_measures
-from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_images import image_spec
 
@@ -27,12 +25,12 @@ def fit_laws(study: Study, runs: pl.DataFrame, most: int | None = None) -> dict[
     return fit_study(lawful, classes=image_spec(study).classes, seed=study.laws.seed, bootstrap=resamples)
 
 
-def judge_own_claims(study: Study, layout: Layout, runs: pl.DataFrame, fits: dict[str, Any]) -> list[dict[str, Any]]:
+def judge_own_claims(study: Study, runs: pl.DataFrame, measures: pl.DataFrame, fits: dict[str, Any]) -> list[dict[str, Any]]:
     """What claims.json holds: the verdicts on the claims that the study tests.
 
     Args:
-        study: its settings; layout: where its measures lie.
-        runs: its runs table; fits: its laws.
+        study: its settings.
+        runs: its runs table; measures: what was timed and read off its models; fits: its laws.
     """
-    evidence = Evidence(runs, image_spec(study).classes, read_measures(layout), fits)
+    evidence = Evidence(runs, image_spec(study).classes, measures, fits)
     return judge_claims(load_claims(study.tested()), evidence)

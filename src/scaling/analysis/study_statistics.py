@@ -22,7 +22,6 @@ from scaling.laws.fitting.holdout import ORIGINS
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
 
-SCHEMA_VERSION = 1
 RESPONSES = ("loss", "error")
 
 
@@ -37,7 +36,7 @@ def fit_study(runs: pl.DataFrame, *, classes: int, seed: int = 0, bootstrap: int
         bootstrap: resamples a fit.
 
     Returns:
-        ``{"schema", "fits", "holdout", "frontier", "forms", "verdicts", "pairs", "summary"}``, JSON-able.
+        ``{"fits", "holdout", "frontier", "forms", "verdicts", "pairs", "summary"}``, JSON-able.
 
     Raises:
         ValueError: if a column is missing or ``classes`` is below 2.
@@ -48,7 +47,7 @@ def fit_study(runs: pl.DataFrame, *, classes: int, seed: int = 0, bootstrap: int
         if name not in runs.columns:
             raise ValueError(f"the runs table lacks the column {name}; it has {', '.join(runs.columns)}")
     names = runs["family"].unique(maintain_order=True)
-    report: dict[str, Any] = {"schema": SCHEMA_VERSION, "fits": [], "holdout": [], "frontier": [], "forms": []}
+    report: dict[str, Any] = {"fits": [], "holdout": [], "frontier": [], "forms": []}
     for response in RESPONSES:
         ceiling = float(np.log(classes)) if response == "loss" else (classes - 1) / classes
         law = forms.chinchilla() if response == "loss" else forms.bounded(ceiling)

@@ -1,5 +1,5 @@
 """The command line: ``scaling COMMAND``."""
 
-from scaling.cli.commands import main
+from scaling.cli.commands import app, main
 
-__all__ = ["main"]
+__all__ = ["app", "main"]

@@ -1,7 +1,7 @@
 """The command line: ``scaling plan | calibrate | prepare | report | status``, and all that is added from beside.
 
 What a study's jobs run, ``scaling tune | train | collect | measure | complete``, is in ``job_commands.py``; what fits laws,
-``scaling fit | extrapolate | compare | forecast``, in ``table_commands.py``.
+``scaling fit | extrapolate | compare | forecast``, in ``table_commands.py``; ``scaling store check`` in ``store_commands.py``.
 """
 
 from __future__ import annotations
@@ -14,29 +14,35 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scaling.cli import job_commands as cli_jobs
+from scaling.cli import store_commands as cli_store
 from scaling.cli import table_commands as cli_tables
-from scaling.cli.options import DEFAULT_STUDY, StudyPath
-from scaling.cli.table_commands import say
+from scaling.cli.options import DEFAULT_STUDY, EXIT_CODES, MISSING_WORK, KeepGoing, StudyPath
+from scaling.cli.table_commands import end, say
+from scaling.jobs.owner import open_own
 from scaling.runs.store import ForeignRecord
 from scaling.study.check import open_study
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_file import StudyError, schema_text
 
+if TYPE_CHECKING:
+    from scaling.jobs.made_from import Origins
+
 app = typer.Typer(
     help="Scaling-law studies of vision models.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
-DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
-"""Errors that are the disk's or its owner's, not the program's."""
+NO_SUCH_PLACE = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
+"""Errors of a path that a user gave, which no disk would take."""
 LOOK_SECONDS = 2.0
 """Least time between two looks of `scaling status`."""
 
@@ -44,21 +50,42 @@ LOOK_SECONDS = 2.0
 @app.command()
 def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """What running a study would cost now: sizes, cells new and stored, FLOP, time on this machine."""
+    from scaling.jobs.made_from import Origins
+    from scaling.jobs.packing import packs_of
     from scaling.jobs.plan import known_paces, make_plan
     from scaling.report.plan_table import print_plan
-    from scaling.study.study_images import image_spec
+    from scaling.study.study_images import image_spec, look_at_images
 
-    study = open_study(study_path)
-    layout = Layout(study.name)
+    study, layout = open_own(study_path, say, take=False)
+    changed = look_at_images(study, layout).changed
+    if changed:
+        say(f"{changed}; what is stored is of the images before")
+    origins = Origins(study, layout, packs_of(study, layout))
+    for _, error in origins.wrong():
+        say(f"{error}; the next run makes it again")
+    for line in _mixed(layout, origins):
+        say(line)
     if known_paces(study, layout, image_spec(study)) is None:
         say("measuring this machine's speed, once")
         _calibrate(study, layout, layout.speed, keep=False)
-    found = make_plan(study, layout)
+    found = make_plan(study, layout, warn=say)
     if output_json:
-        sums = {"new": found.new, "core_seconds": found.core_seconds, "jobs": found.jobs}
-        print(json.dumps(asdict(found) | sums, indent=1))
+        counts = {"new": found.new, "stored": found.stored, "tuning_jobs": found.tuning_jobs, "candidates": found.candidates}
+        sums = {"core_seconds": found.core_seconds, "jobs": found.jobs}
+        print(json.dumps(asdict(found) | counts | sums, indent=1))
     else:
         print_plan(found, study, os.cpu_count() or 1)
+
+
+def _mixed(layout: Layout, origins: Origins) -> list[str]:
+    """In what the runs of the table that was collected last differ, beside their settings."""
+    from scaling.runs.derived import WrongFile, read_table
+    from scaling.runs.mixed import mixed
+
+    try:
+        return mixed(read_table(layout.runs, origins.runs)[0])
+    except (FileNotFoundError, WrongFile):
+        return []
 
 
 @app.command()
@@ -108,16 +135,17 @@ def prepare(study_path: StudyPath = DEFAULT_STUDY) -> None:
 
 
 @app.command()
-def report(study_path: StudyPath = DEFAULT_STUDY) -> None:
+def report(study_path: StudyPath = DEFAULT_STUDY, keep_going: KeepGoing = False) -> None:
     """Write the report of a study from what is there now, marked as partial where cells are missing."""
     from scaling.report.plan_table import print_claims
     from scaling.report.study_report import write_report
 
-    study = open_study(study_path)
-    written = write_report(study, study_path, Layout(study.name), say)
+    study, layout = open_own(study_path, say)
+    written = write_report(study, study_path, layout, say)
     if written.claims:
         print_claims(written.claims)
     say(f"report: {written.page}")
+    end(missing=written.partial, keep_going=keep_going)
 
 
 @app.command()
@@ -133,14 +161,13 @@ def status(
     from scaling.jobs.status import Watcher
     from scaling.report.live_status import as_data, render
 
-    study = open_study(study_path)
-    watcher = Watcher(study, Layout(study.name))
+    watcher = Watcher(*open_own(study_path, say, take=False))
     console = Console(highlight=False)
-    if output_json:
-        print(json.dumps(as_data(watcher.look()), indent=1))
-        return
-    if once or not console.is_terminal:
-        console.print(render(watcher.look()))
+    if output_json or once or not console.is_terminal:
+        found = watcher.look()
+        print(json.dumps(as_data(found), indent=1)) if output_json else console.print(render(found))
+        if not found.ended:
+            raise typer.Exit(MISSING_WORK)
         return
     with contextlib.suppress(KeyboardInterrupt), Live(console=console, screen=False, auto_refresh=False) as live:
         while True:
@@ -150,6 +177,7 @@ def status(
             if found.ended:
                 return
             time.sleep(max(LOOK_SECONDS, 5 * (time.monotonic() - began)))
+    raise typer.Exit(MISSING_WORK)  # ended by Ctrl-C
 
 
 @app.command()
@@ -160,6 +188,9 @@ def schema() -> None:
 
 cli_jobs.add_to(app)
 cli_tables.add_to(app)
+cli_store.add_to(app)
+for command in app.registered_commands:
+    command.epilog = EXIT_CODES
 
 
 def main() -> None:
@@ -180,11 +211,12 @@ def main() -> None:
         say(str(error))
         sys.exit(1)
     except OSError as error:
-        if error.errno not in DISK_REFUSES or not error.filename:
+        if not error.filename:
             raise
-        words = str(error.strerror)
-        say(words if str(error.filename) in words else f"{error.filename}: {words}")
-        sys.exit(1)
+        # What a user named and is not there, or cannot be a file, is bad input; what the disk refuses is not.
+        words, name = str(error.strerror), str(error.filename)
+        say(words if name in words else f"{name if len(name) < 300 else name[:297] + '...'}: {words}")
+        sys.exit(2 if error.errno in NO_SUCH_PLACE else 1)
 
 
 if __name__ == "__main__":

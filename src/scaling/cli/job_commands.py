@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from scaling.cli.options import DEFAULT_STUDY, Cores, MachineCores, MemoryMb, Minutes, StudyPath
-from scaling.cli.table_commands import say
-from scaling.study.check import open_study
+from scaling.cli.options import DEFAULT_STUDY, Cores, KeepGoing, MachineCores, MemoryMb, Minutes, StudyPath
+from scaling.cli.table_commands import end, has_holes, say
+from scaling.jobs.owner import open_own
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 
@@ -30,16 +30,18 @@ def tune(
     machine_cores: MachineCores = None,
     memory_mb: MemoryMb = None,
     minutes: Minutes = None,
+    keep_going: KeepGoing = False,
 ) -> None:
     """Tune the learning rate of one family of a study."""
-    study = open_study(study_path)
+    study, layout = open_own(study_path, say)
     if family not in study.families:
         say(f"{study_path} has no family {family}; it has {', '.join(study.families)}")
         raise typer.Exit(2)
-    found = _tune(study, Layout(study.name), family, cores, machine_cores, memory_mb, minutes)
+    found = _tune(study, layout, family, cores, machine_cores, memory_mb, minutes)
     if found.rule is None:
         say(f"{family}: {found.failure}")
-        return  # its packs say so for each of their cells, and the others' report is made
+        end(missing=True, keep_going=keep_going)  # its packs say so for each of their cells, and the others' report is made
+        return
     edges = [str(anchor["params"]) for anchor in found.anchors if anchor["edge"]]
     say(f"{family}: learning rate {found.rule}" + (f"; at the candidates' edge for N = {', '.join(edges)}" * bool(edges)))
 
@@ -51,16 +53,18 @@ def train(
     machine_cores: MachineCores = None,
     memory_mb: MemoryMb = None,
     minutes: Minutes = None,
+    keep_going: KeepGoing = False,
 ) -> None:
     """Train the cells of one pack of a study; writes its table whatever became of each cell."""
+    from scaling.jobs.made_from import Origins
     from scaling.jobs.packing import packs_of
     from scaling.models.ladder import Ladders
-    from scaling.runs.resolve import gather, resolve, write_table
+    from scaling.runs.derived import write_table
+    from scaling.runs.resolve import gather, resolve
     from scaling.study.study_images import image_spec
     from scaling.training.device import detect
 
-    study = open_study(study_path)
-    layout = Layout(study.name)
+    study, layout = open_own(study_path, say)
     jobs = packs_of(study, layout)
     if pack not in jobs:
         near = difflib.get_close_matches(pack, jobs, n=1)
@@ -76,31 +80,33 @@ def train(
             readings = study.entry(members.family).measures
             runner = _runner(study, layout, device, pack, cores, machine_cores, readings=readings, look=job.look)
             _settle(runner.run(cells), job, runner.store)
-    write_table(gather(study, layout, say, members), layout.pack(pack))
+    runs = gather(study, layout, say, members)
+    write_table(runs, layout.pack(pack), Origins(study, layout, jobs).pack(pack))
+    end(missing=has_holes(runs), keep_going=keep_going)
 
 
-def collect(study_path: StudyPath = DEFAULT_STUDY) -> None:
+def collect(study_path: StudyPath = DEFAULT_STUDY, keep_going: KeepGoing = False) -> None:
     """Put the cells of a study, as the store holds them now, into one runs table."""
-    from scaling.runs.resolve import gather, gather_readings, write_table
+    from scaling.jobs.collected import Collected
 
-    study = open_study(study_path)
-    layout = Layout(study.name)
-    runs = gather(study, layout, say)
-    write_table(gather_readings(study, layout, runs)[0], layout.readings)
-    write_table(runs, layout.runs)
+    collected = Collected(*open_own(study_path, say), say)
+    collected.write()
+    end(missing=has_holes(collected.runs), keep_going=keep_going)
 
 
 def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
     """Time and count what a study's block `timings` asks for; wants the machine to itself."""
     from scaling.jobs.benchmarks.timing import Machine
     from scaling.jobs.benchmarks.timing import measure as measure_all
+    from scaling.jobs.made_from import Origins
+    from scaling.jobs.packing import packs_of
     from scaling.models.ladder import Ladders
-    from scaling.runs.resolve import measures_table, write_table
+    from scaling.runs.derived import write_table
+    from scaling.runs.resolve import measures_table
     from scaling.study.study_images import image_spec
     from scaling.training.device import detect
 
-    study = open_study(study_path)
-    layout = Layout(study.name)
+    study, layout = open_own(study_path, say)
     if study.timings is None:
         say(f"{study_path} asks for no timings: give it a block `timings:`")
         raise typer.Exit(2)
@@ -112,14 +118,15 @@ def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
         study.timings.measures,
         Ladders(layout.ladders),
         image_spec(study),
-        sizes={name: (study.architecture(name), study.timed_sizes(name)) for name in study.timed()},
+        entries={
+            name: (study.architecture(name), study.family_recipe(name).batch, study.timed_sizes(name)) for name in study.timed()
+        },
         transformer_size=study.timings.transformer_params,
-        batch=study.family_recipe(next(iter(study.families))).batch,
         rounds=study.timings.rounds,
         machine=Machine(device.kind, device.precision, device.machine),
         say=say,
     )
-    write_table(measures_table(rows), layout.measures)
+    write_table(measures_table(rows), layout.measures, Origins(study, layout, packs_of(study, layout)).measures)
 
 
 def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
@@ -129,13 +136,21 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
     """
     import polars as pl
 
+    from scaling.data import prepared_path
+    from scaling.jobs.collected import Collected
+    from scaling.runs.derived import seal_path
     from scaling.runs.records import FAILED, MISSING
-    from scaling.runs.resolve import gather, gather_readings, holds, read_tuning
+    from scaling.runs.resolve import read_tuning
+    from scaling.study.study_images import data_settings, look_at_images
 
-    study = open_study(study_path)
-    layout = Layout(study.name)
-    runs = gather(study, layout, say)
-    readings, unread = gather_readings(study, layout, runs)
+    study, layout = open_own(study_path, say)
+    images = look_at_images(study, layout)
+    collected = Collected(study, layout, say)
+    runs, unread = collected.runs, collected.unread
+    if images.changed:
+        # Also where Snakemake was told to mind the times of files alone, or its notes are lost.
+        prepared_path(data_settings(study), layout.data).unlink(missing_ok=True)
+        say(f"{images.changed}; run again to prepare and train them")
     holes = runs.filter(pl.col("status").is_in([FAILED, MISSING]))
     holes = pl.concat([holes, pl.DataFrame(unread, schema=runs.schema)])
     say(f"report: {layout.report}")
@@ -145,17 +160,17 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
             say(f"  {row['family']} N={row['target_params']} D={row['images']} seed={row['seed']}: {row['reason']}")
         for pack, family in holes.select("pack", "family").unique().iter_rows():
             layout.pack(pack).unlink(missing_ok=True)
-            tuning = read_tuning(study, layout, family)
-            if tuning is None or tuning.rule is None:  # of another recipe, or failed
+            tuning = read_tuning(study, layout, family, images)
+            if tuning is None or tuning.rule is None:  # of another recipe or other images, or failed
                 layout.tuning(family).unlink(missing_ok=True)
         say(f"run again to train just these: packs {', '.join(sorted(holes['pack'].unique()))}")
         raise typer.Exit(1)
-    for path, table in ((layout.runs, runs), (layout.readings, readings)):
-        if not holds(path, table):
-            for made in (layout.runs, layout.readings):  # one rule makes both
-                made.unlink(missing_ok=True)
-            say(f"{path} does not hold what the study has in the store now; removed, run again to make it and the report anew")
-            raise typer.Exit(1)
+    if stale := collected.stale():
+        for path in stale:
+            path.unlink(missing_ok=True)
+            seal_path(path).unlink(missing_ok=True)
+        say(f"{', '.join(map(str, stale))}: not what the study, its store and the code give now; run again to make it anew")
+        raise typer.Exit(1)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -169,14 +184,19 @@ def _tuning_of(study: Study, study_path: Path, layout: Layout, family: str, *mac
 
     A file that is damaged, or of other settings, is named, set aside and made again: its candidates are in the store.
     """
+    from scaling.data import Look
     from scaling.runs.resolve import DamagedTuning, read_tuning
+    from scaling.study.study_images import look_at_images
 
     path = layout.tuning(family)
-    trouble = f"{path}: made for another family or study, or with other settings than {study_path} has now"
+    images = look_at_images(study, layout)
     try:
-        found = read_tuning(study, layout, family)
+        found = read_tuning(study, layout, family, images)
         if found is not None:
             return found
+        trouble = f"{path}: made for another family or study, or with other settings than {study_path} has now"
+        if read_tuning(study, layout, family, Look()) is not None:
+            trouble = f"{path}: made for other images than there are now"
     except DamagedTuning as error:
         trouble = str(error)
     aside = path.with_suffix(".damaged")

@@ -16,11 +16,25 @@ CEILING_HELP = (
 )
 
 DEFAULT_STUDY = Path("config.yaml")
+
+MISSING_WORK = 1
+"""Exit code of a command that did what it was asked, and found or left runs of the study without a result."""
+
+EXIT_CODES = (
+    "Exit codes: 0 all is there (`plan`: the plan is made); 1 work is missing or failed; 2 the input is bad: an option, a "
+    "study, its images, a table; 75 stopped, to be continued by the same command."
+)
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="a study file")]
-Cores = Annotated[int | None, typer.Option(help="cells trained at a time on a CPU (default: a core each)")]
-MachineCores = Annotated[int | None, typer.Option(help="cells that all jobs together train at a time on GPUs")]
-MemoryMb = Annotated[int | None, typer.Option(help="memory in MB that the job asked for, for its note (Slurm says it itself)")]
-Minutes = Annotated[float | None, typer.Option(help="minutes that the job asked for, for its note")]
+KeepGoing = Annotated[
+    bool,
+    typer.Option("--keep-going", help="end with 0 though runs are missing, as Snakemake's rules do: `complete` names them"),
+]
+Cores = Annotated[int | None, typer.Option(min=1, help="cells trained at a time on a CPU (default: a core each)")]
+MachineCores = Annotated[int | None, typer.Option(min=1, help="cells that all jobs together train at a time on GPUs")]
+MemoryMb = Annotated[
+    int | None, typer.Option(min=1, help="memory in MB that the job asked for, for its note (Slurm says it itself)")
+]
+Minutes = Annotated[float | None, typer.Option(min=0, help="minutes that the job asked for, for its note")]
 
 TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="a .csv, .csv.gz or .parquet file, one row a run")]
 TableOrStudy = Annotated[Path, typer.Argument(metavar="TABLE|STUDY", help="a .csv or .parquet table, or a .yaml study")]

@@ -10,15 +10,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from scaling.cli import options
 from scaling.cli.options import DEFAULT_STUDY
 from scaling.laws.law_errors import InputError
-from scaling.study.check import open_study
-from scaling.study.layout import Layout
+
+if TYPE_CHECKING:
+    import polars as pl
 
 STUDY_ENDINGS = (".yaml", ".yml")
 
@@ -39,6 +40,7 @@ def fit(
     ceiling: options.Ceiling = None,
     seed: options.Seed = 42,
     as_json: options.AsJson = False,
+    keep_going: options.KeepGoing = False,
 ) -> None:
     """Fit a law to a table, or to each group of it; given a study, fit the laws of the study to its runs.
 
@@ -46,7 +48,7 @@ def fit(
     """
     if path.name.endswith(STUDY_ENDINGS):
         _refuse_table_options(context, path)
-        _fit_study(path)
+        _fit_study(path, keep_going)
         return
     with _one_line():
         from scaling.laws.any_table.describe import fit_table
@@ -186,20 +188,25 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _fit_study(path: Path) -> None:
-    """Fit the laws of a study to its runs table, and judge the claims that it tests."""
-    import polars as pl
-
+def _fit_study(path: Path, keep_going: bool) -> None:
+    """Fit the laws of a study to its runs as the store has them now, and judge the claims that it tests."""
     from scaling.analysis.own_study import fit_laws, judge_own_claims
-    from scaling.runs.store import write_atomic
+    from scaling.jobs.collected import Collected
+    from scaling.jobs.owner import open_own
+    from scaling.runs.derived import write_json
 
-    study = open_study(path)
-    layout = Layout(study.name)
-    runs = pl.read_parquet(layout.runs)
-    fits = fit_laws(study, runs)
-    write_atomic(layout.fits, (json.dumps(fits, indent=1) + "\n").encode())
-    claims = judge_own_claims(study, layout, runs, fits)
-    write_atomic(layout.claims, (json.dumps(claims, indent=1) + "\n").encode())
+    study, layout = open_own(path, say)
+    collected = Collected(study, layout, say)
+    timings = collected.timings()
+    if timings.lacking:
+        say(f"{timings.lacking}: run `scaling measure {path}` with the machine to itself, or Snakemake, first")
+        raise typer.Exit(options.MISSING_WORK)
+    origins = collected.verdicts(collected.write(), timings)
+    fits = fit_laws(study, collected.runs)
+    write_json(fits, layout.fits, origins[layout.fits])
+    claims = judge_own_claims(study, collected.runs, collected.measures(timings), fits)
+    write_json(claims, layout.claims, origins[layout.claims])
+    end(missing=has_holes(collected.runs), keep_going=keep_going)
 
 
 def _refuse_table_options(context: typer.Context, path: Path) -> None:
@@ -207,7 +214,7 @@ def _refuse_table_options(context: typer.Context, path: Path) -> None:
     given = [
         option.opts[0]
         for option in context.command.params
-        if option.name != "path" and context.get_parameter_source(option.name).name == "COMMANDLINE"
+        if option.name not in ("path", "keep_going") and context.get_parameter_source(option.name).name == "COMMANDLINE"
     ]
     if given:
         say(f"{path} is a study, which says itself what is fitted; {', '.join(given)} belong to a table (.csv, .parquet)")
@@ -256,6 +263,20 @@ def _show(result: Any, as_json: bool, printer: str) -> None:
     from scaling.report import terminal_laws
 
     getattr(terminal_laws, printer)(result)
+
+
+def has_holes(runs: pl.DataFrame) -> bool:
+    """Whether a cell of the runs table has no result."""
+    from scaling.runs.records import FAILED, MISSING
+
+    return bool(runs["status"].is_in([FAILED, MISSING]).any())
+
+
+def end(*, missing: bool, keep_going: bool) -> None:
+    """End a command whose own work is done: with exit code 1 where runs are missing, unless others are to ``keep_going``."""
+    if missing and not keep_going:
+        say("runs are missing: `scaling complete STUDY` names them")
+        raise typer.Exit(options.MISSING_WORK)
 
 
 def say(message: str) -> None:

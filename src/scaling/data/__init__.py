@@ -8,6 +8,7 @@ downloads.
 from scaling.data.data_errors import DamagedData, DataError
 from scaling.data.prepare import prepare, prepared_path
 from scaling.data.prepared import ImageData, load
+from scaling.data.seen import Look, look
 from scaling.data.sources import SOURCES, DataSettings, Source, SourceFacts, describe
 from scaling.data.subsets import split, subset
 
@@ -17,10 +18,12 @@ __all__ = [
     "DataError",
     "DataSettings",
     "ImageData",
+    "Look",
     "Source",
     "SourceFacts",
     "describe",
     "load",
+    "look",
     "prepare",
     "prepared_path",
     "split",

@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from filelock import FileLock
@@ -17,14 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from scaling.data.arrays import Arrays
 from scaling.data.data_errors import DamagedData, DataError
-from scaling.data.image_folder import Listing, UnreadableImage, decode_all, list_images
-from scaling.data.prepared import Draft, load, read_origin
-from scaling.data.sources import SOURCES, DataSettings
+from scaling.data.image_folder import Irregular, Listing, UnreadableImage, decode_all, list_images
+from scaling.data.prepared import Draft, load, read_metadata
+from scaling.data.seen import Seen, look, seen_path
+from scaling.data.sources import SOURCES, DataSettings, refuse
 
 logger = logging.getLogger(__name__)
-
-_NAMED: Final = 5
-"""How many unreadable images a message names; the prepared file names all that were skipped."""
 
 
 def prepared_path(settings: DataSettings, root: Path) -> Path:
@@ -72,31 +69,34 @@ def _usable(path: Path, settings: DataSettings) -> bool:
     except DamagedData as error:
         logger.warning("%s", error)
         return False
-    # A folder that is gone leaves its prepared file good.
-    if settings.folder is None or not settings.folder.is_dir():
-        return True
-    if read_origin(path) != list_images(settings.folder).fingerprint():
-        logger.warning("%s: the images in %s have changed, building it anew", path, settings.folder)
-        return False
-    return True
+    changed = look(path, settings.folder).changed
+    if changed:
+        logger.warning("%s: building it anew, %s", path, changed)
+    return not changed
 
 
 def _build(settings: DataSettings, path: Path, progress: bool) -> None:
     """Write beside the target, then rename."""
     partial = path.with_suffix(".partial")
     source = SOURCES[settings.source]
+    digests: dict[str, str] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
             if source.read is None:
-                listing = list_images(settings.folder)
+                # Stamps first: an image that is changed from now on differs from them, and is looked at again.
+                origin, listing = look(path, settings.folder).origin, list_images(settings.folder)
+                stamps = listing.stamps()
                 task = bar.add_task(path.stem, total=len(listing.train) + len(listing.test))
-                _write_folder(listing, settings, path.stem, partial, lambda n: bar.advance(task, n))
+                digests = _write_folder(listing, settings, path.stem, origin, partial, lambda n: bar.advance(task, n))
             else:
                 arrays = source.read(path.parent / "downloads")
                 task = bar.add_task(path.stem, total=len(arrays.train_images) + len(arrays.test_images))
                 _write_arrays(arrays, settings.side or source.side, path.stem, partial, lambda n: bar.advance(task, n))
         os.replace(partial, path)
+        if settings.folder is not None:
+            images = {name: (stamp, digests.get(name, "")) for name, stamp in stamps.items()}
+            Seen(origin, read_metadata(path)["checksum"], images).write(seen_path(path))
         _sync_folder(path.parent)
     finally:
         for leftover in (partial, _kept(partial)):
@@ -131,30 +131,37 @@ def _write_arrays(arrays: Arrays, side: int, name: str, partial: Path, advance: 
     draft.finish()
 
 
-def _write_folder(listing: Listing, settings: DataSettings, name: str, partial: Path, advance: Callable[[int], None]) -> None:
-    """Decode an image folder into the file; leave out or refuse what cannot be read."""
+def _write_folder(
+    listing: Listing, settings: DataSettings, name: str, origin: str, partial: Path, advance: Callable[[int], None]
+) -> dict[str, str]:
+    """Decode an image folder into the file; leave out or refuse what cannot be read. Returns the sha256 of each image."""
+    if settings.unreadable == "refuse":
+        refuse(listing, listing.irregular)
     splits = {"train": listing.train, "test": listing.test}
     shape = (SOURCES[settings.source].channels, settings.side, settings.side)
-    facts = {"name": name, "classes": listing.classes, "shape": shape, "origin": listing.fingerprint()}
+    facts = {"name": name, "classes": listing.classes, "shape": shape, "origin": origin}
     draft = Draft(partial, train_images=len(listing.train), test_images=len(listing.test), **facts)
     unreadable: dict[str, list[UnreadableImage]] = {}
+    digests: dict[str, str] = {}
     for split, images in splits.items():
         draft.arrays[f"{split}_labels"][:] = [label for _, label in images]
         names = [image for image, _ in images]
-        unreadable[split] = decode_all(listing.folder, names, draft.slots[f"{split}_images"], advance)
-    failures = [failure for split in splits for failure in unreadable[split]]
+        decoded = decode_all(listing.folder, names, draft.slots[f"{split}_images"], advance)
+        unreadable[split] = decoded.unreadable
+        digests |= decoded.digests
+    failures = [*listing.irregular, *(failure for split in splits for failure in unreadable[split])]
     if failures:
-        found = _describe_unreadable(failures, listing)
         if settings.unreadable == "refuse":
-            raise DataError(f"{found}; unreadable: skip leaves them out")
-        logger.warning("%s; left out", found)
+            refuse(listing, failures)
+        logger.warning("%s; left out", listing.describe(failures))
         draft = _without(draft, {split: [bad.row for bad in unreadable[split]] for split in splits}, failures, facts)
     draft.finish()
     if draft.path != partial:
         os.replace(draft.path, partial)
+    return digests
 
 
-def _without(draft: Draft, bad_rows: dict[str, list[int]], failures: list[UnreadableImage], facts: dict[str, object]) -> Draft:
+def _without(draft: Draft, bad_rows: dict[str, list[int]], failures: list[Irregular], facts: dict[str, object]) -> Draft:
     """A copy of the draft without the given rows, made row by row since it may not fit in memory."""
     kept = {}
     for split, rows in bad_rows.items():
@@ -179,14 +186,6 @@ def _without(draft: Draft, bad_rows: dict[str, list[int]], failures: list[Unread
 def _kept(partial: Path) -> Path:
     """Where the file without unreadable images is written."""
     return partial.with_suffix(".kept")
-
-
-def _describe_unreadable(failures: list[UnreadableImage], listing: Listing) -> str:
-    """How many images of how many cannot be read, the first few by name."""
-    named = ", ".join(f"{failure.name!r} ({failure.reason})" for failure in failures[:_NAMED])
-    more = f" and {len(failures) - _NAMED} more" if len(failures) > _NAMED else ""
-    total = len(listing.train) + len(listing.test)
-    return f"{len(failures)} of {total} images in {str(listing.folder)!r} cannot be read: {named}{more}"
 
 
 def _sync_folder(folder: Path) -> None:

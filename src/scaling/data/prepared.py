@@ -173,9 +173,12 @@ def load(path: Path, *, verify: bool = True) -> ImageData:
     )  # fmt: skip
 
 
-def read_origin(path: Path) -> str:
-    """What a prepared file says it was made of: a fingerprint of the image folder, or an empty string."""
-    return _read_header(path)[1].get("origin", "")
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a prepared file says of itself: its ``checksum``, and the ``origin`` that it was made of, among others.
+
+    Raises DataError when there is no such file; DamagedData when it has no whole header.
+    """
+    return _read_header(path)[1]
 
 
 def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

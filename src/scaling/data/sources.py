@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -11,7 +11,7 @@ from typing import Final, Literal, get_args
 from scaling.data import cifar, fashion_mnist
 from scaling.data.arrays import Arrays
 from scaling.data.data_errors import DataError
-from scaling.data.image_folder import list_images
+from scaling.data.image_folder import Irregular, Listing, list_images
 
 Unreadable = Literal["refuse", "skip"]
 
@@ -88,10 +88,19 @@ class SourceFacts:
 def describe(settings: DataSettings) -> SourceFacts:
     """The facts of a source without decoding an image: from the table above, or an image folder's names.
 
-    Raises DataError when an image folder is missing or not laid out as ``image_folder`` says.
+    Raises DataError when an image folder is missing or not laid out as ``image_folder`` says, or holds what is
+    named like an image and is none, unless that is to be skipped.
     """
     source = SOURCES[settings.source]
     if source.read is None:
         listing = list_images(settings.folder)
+        if settings.unreadable == "refuse":
+            refuse(listing, listing.irregular)
         return SourceFacts(source.channels, settings.side, len(listing.classes), len(listing.train))
     return SourceFacts(source.channels, settings.side or source.side, source.classes, source.train_images)
+
+
+def refuse(listing: Listing, unreadable: Sequence[Irregular]) -> None:
+    """Raise DataError, naming what cannot be read, where there is any such thing."""
+    if unreadable:
+        raise DataError(f"{listing.describe(unreadable)}; unreadable: skip leaves them out")

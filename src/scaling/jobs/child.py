@@ -12,6 +12,7 @@ from typing import Any, Final
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.slots import Place
 from scaling.runs.grid import Backbone, ResolvedCell
+from scaling.runs.lease import Lease, LostLease
 from scaling.training.attempt import CellTraining
 from scaling.training.device import see_only, use_one_thread
 from scaling.training.loop import Interrupted
@@ -20,6 +21,9 @@ from scaling.training.memory import is_out_of_memory
 CROWDED: Final = 76
 """Exit code of a child that ran out of memory while other cells shared its GPU."""
 
+SUCCEEDED: Final = 77
+"""Exit code of a child that found that another trainer has its cell now."""
+
 REASON_BYTES: Final = 1000
 """Room for what a child says of its failure."""
 
@@ -27,12 +31,14 @@ Job = ResolvedCell | Backbone
 """What a child trains."""
 
 
-def train_and_leave(training: CellTraining, place: Place, share: Any, reason: Any) -> None:
-    """Train a cell into the store and end the process, with EXIT_RESUMABLE where it was stopped.
+def train_and_leave(training: CellTraining, place: Place, lease: Lease, share: Any, reason: Any) -> None:
+    """Train a cell into the store and end the process, with EXIT_RESUMABLE where it was stopped, SUCCEEDED where another
+    trainer has the cell now.
 
     Args:
         training: as the parent sees it; its ``warn`` writes to the terminal, its ``stop`` is the parent's.
         place: where the cell runs.
+        lease: the parent's on the cell; nothing is written once it is another's.
         share: memory that the parent reads, the share of the steps that is done.
         reason: memory that the parent reads, why the cell failed.
     """
@@ -53,7 +59,11 @@ def train_and_leave(training: CellTraining, place: Place, share: Any, reason: An
         return training.stop() or os.getppid() != parent
 
     try:
-        log = training.store.log_path(training.cell.key).open("w", buffering=1)
+        training.store.held = lease
+        training.store.check_held()
+        path = training.store.log_path(training.cell.key)
+        path.unlink(missing_ok=True)  # an earlier trainer that still runs keeps its own file, which nobody sees
+        log = path.open("w", buffering=1)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         sys.stdout = sys.stderr = log
@@ -65,6 +75,9 @@ def train_and_leave(training: CellTraining, place: Place, share: Any, reason: An
     except Interrupted as error:
         print(error)
         code = EXIT_RESUMABLE
+    except LostLease as error:
+        print(error)
+        code = SUCCEEDED
     except BaseException as error:
         reason.value = " ".join(f"{type(error).__name__}: {error}".split()).encode()[: REASON_BYTES - 1]
         with contextlib.suppress(OSError):

@@ -9,19 +9,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from scaling.analysis.claims.claim_files import claim_files
 from scaling.data import prepared_path
 from scaling.jobs.calibration import read_calibration
 from scaling.jobs.estimates import Estimates, minutes_to_ask
 from scaling.jobs.job_notes import memory_to_ask, read_notes
+from scaling.jobs.made_from import Origins, claims_hash, laws_hash
+from scaling.jobs.owner import check_owner
 from scaling.jobs.packing import packs_of
 from scaling.jobs.slurm import look_for_mark
 from scaling.models.ladder import Ladders
-from scaling.runs.deciding_code import claims_code, laws_code
-from scaling.runs.grid import Pack, cells, digest, pack_hash, timings_hash, tuning_hash
+from scaling.runs.deciding_code import report_code
+from scaling.runs.grid import Pack, cells, pack_hash, timings_hash, tuning_hash
 from scaling.study.check import open_study
 from scaling.study.layout import Layout
-from scaling.study.study_images import data_settings, image_spec
+from scaling.study.study_images import data_settings, image_spec, look_at_images
 
 Demand = Callable[[Any], int]
 """wildcards -> how much of a resource is asked for."""
@@ -51,6 +52,14 @@ class Dag:
         self.study = open_study(self.path)
         self.layout = Layout(self.study.name)
 
+    def check_results(self, say: Callable[[str], None]) -> None:
+        """In the driver, before it asks which files are there: that the results are this study's, and what is wrong set aside.
+
+        The jobs take what is nobody's; a dry run does not. Raises StudyError where the results are another study's.
+        """
+        check_owner(self.study, self.path, self.layout, say, take=False)
+        Origins(self.study, self.layout, self.packs).set_aside_wrong(say)
+
     def command(self, name: str) -> str:
         """The start of a rule's shell command: the program, its subcommand ``name`` and the study, quoted for a shell."""
         words = [*self._program, name, str(self.path)]
@@ -65,6 +74,11 @@ class Dag:
     def data(self) -> Path:
         """The prepared images."""
         return prepared_path(data_settings(self.study), self.layout.data)
+
+    @cached_property
+    def images(self) -> str:
+        """Names the contents of the image folder, as long as they stay the same; empty for a source of another kind."""
+        return look_at_images(self.study, self.layout).origin
 
     def family(self, pack: str) -> str:
         """The family that ``pack`` trains."""
@@ -86,13 +100,17 @@ class Dag:
     @cached_property
     def laws_hash(self) -> str:
         """Hash of how laws are fitted, code included."""
-        return digest([self.study.laws.model_dump(), laws_code()])
+        return laws_hash(self.study)
 
     @cached_property
     def claims_hash(self) -> str:
-        """Hash of the files of the claims that are tested: an edit of one judges anew, and trains nothing."""
-        files = claim_files()
-        return claims_code(sorted(files[name].stem for name in self.study.tested()))
+        """Hash of the claims that are tested and of their code."""
+        return claims_hash(self.study)
+
+    @cached_property
+    def report_code(self) -> str:
+        """Hash of the code of the page."""
+        return report_code()
 
     @cached_property
     def _estimates(self) -> Estimates:

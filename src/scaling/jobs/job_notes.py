@@ -21,7 +21,8 @@ from typing import Any, Final, Literal
 import psutil
 
 from scaling.jobs.estimates import rounded_up
-from scaling.runs.store import HEARTBEAT_SECONDS, write_atomic
+from scaling.runs.lease import HEARTBEAT_SECONDS
+from scaling.runs.store import write_atomic
 
 Rule = Literal["tune", "train"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,18 @@ from typing import Any, Final
 
 from scaling.jobs.calibration import Calibration, CalibrationError, read_calibration, usable_calibration
 from scaling.jobs.estimates import EVALUATION_SHARE, JOB_SECONDS, Estimates
+from scaling.jobs.foreseen import Foreseen, LookedAt, foresee, unforeseen
+from scaling.jobs.made_from import Origins
 from scaling.jobs.packing import packs_of
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
+from scaling.runs.derived import WrongFile, read_seal
 from scaling.runs.grid import Pack
-from scaling.runs.resolve import Tuning, read_tuning, resolve
+from scaling.runs.resolve import resolve
+from scaling.runs.store import ForeignRecord, Store
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
-from scaling.study.study_images import image_spec
+from scaling.study.study_images import image_spec, look_at_images
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class FamilyPlan:
     backbones: int = 0
     """nets to be pre-trained, those for tuning left out; ``flop`` and ``seconds`` hold those that are new"""
     backbones_stored: int = 0
+    candidates: int = 0
+    """runs that its tuning has to make before the rate is known; widening may add to them"""
 
 
 @dataclass(frozen=True)
@@ -58,14 +65,29 @@ class Plan:
         return sum(part.cells - part.stored for part in self.families)
 
     @property
+    def stored(self) -> int:
+        """Cells that have a result in the store."""
+        return sum(part.stored for part in self.families)
+
+    @property
+    def tuning_jobs(self) -> int:
+        """Jobs of tuning that have something to train; where all candidates are stored, the rate is read off them."""
+        return sum(part.candidates > 0 for part in self.families)
+
+    @property
+    def candidates(self) -> int:
+        """Runs that tuning has to make."""
+        return sum(part.candidates for part in self.families)
+
+    @property
     def flop(self) -> float:
         """FLOP of the new cells."""
         return sum(part.flop for part in self.families)
 
     @property
     def jobs(self) -> int:
-        """Jobs of training and tuning, those included of which nothing is left to do."""
-        return sum(part.packs + 1 for part in self.families)
+        """Jobs of training, those included of which nothing is left to do, and of tuning where it has something to train."""
+        return sum(part.packs for part in self.families) + self.tuning_jobs
 
     @property
     def core_seconds(self) -> float | None:
@@ -85,22 +107,49 @@ def known_paces(study: Study, layout: Layout, image: ImageSpec) -> Calibration |
     return None
 
 
-def make_plan(study: Study, layout: Layout, from_nothing: bool = False) -> Plan:
-    """The plan of ``study`` as things stand, or as if nothing were stored or tuned yet."""
-    image = image_spec(study)
-    estimates = Estimates(study, known_paces(study, layout, image), Ladders(layout.ladders), image)
-    stored = set() if from_nothing else _stored(layout.store)
+def make_plan(
+    study: Study, layout: Layout, from_nothing: bool = False, warn: Callable[[str], None] = lambda message: None
+) -> Plan:
+    """The plan of ``study`` as things stand, or as if nothing were stored or tuned yet.
+
+    What is found damaged in the store is told through ``warn`` and left as it is. Raises ForeignRecord where tuning would.
+    """
+    image, images = image_spec(study), look_at_images(study, layout)
+    paces, ladders = known_paces(study, layout, image), Ladders(layout.ladders)
+    estimates = Estimates(study, paces, ladders, image)
     jobs: dict[str, list[Pack]] = {family: [] for family in study.families}
     for pack in packs_of(study, layout).values():
         jobs[pack.family].append(pack)
-    parts = [
-        _family_plan(
-            study, family, jobs[family], None if from_nothing else read_tuning(study, layout, family), estimates, stored
-        )
-        for family in study.families
-    ]
-    timed = from_nothing or not layout.measures.exists()
-    return Plan(study.name, tuple(parts), timing_seconds(study, estimates) if timed and study.timings else 0.0)
+    stored = set() if from_nothing else _stored(layout.store)
+    store = LookedAt(Store(layout.store), warn)
+    devices = [] if from_nothing else _devices(study, layout, paces)
+
+    def known(family: str) -> Foreseen:
+        if from_nothing:
+            return unforeseen(study, family)
+        return foresee(study, layout, family, devices, ladders, image, images, warn)
+
+    parts = [_family_plan(study, family, jobs[family], known(family), estimates, stored, store) for family in study.families]
+    timed = study.timings is not None and (from_nothing or not _is_timed(study, layout))
+    return Plan(study.name, tuple(parts), timing_seconds(study, estimates) if timed else 0.0)
+
+
+def _is_timed(study: Study, layout: Layout) -> bool:
+    """Whether the table of timings is there, whole, and as the study asks now."""
+    expected = Origins(study, layout, {}).measures
+    try:
+        return read_seal(layout.measures, expected).same_origin(expected)
+    except (FileNotFoundError, WrongFile):
+        return False
+
+
+def _devices(study: Study, layout: Layout, paces: Calibration | None) -> list[tuple[str, str]]:
+    """Device class and precision of the jobs: as the plan's calibration has them, or else what was measured on this machine."""
+    own = None
+    with suppress(CalibrationError):
+        own = read_calibration(layout.speed)
+    found = [(one.device, one.precision) for one in (paces, own) if one is not None and one.suits(study)]
+    return list(dict.fromkeys(found))
 
 
 def _stored(store: Path) -> set[str]:
@@ -113,8 +162,15 @@ def _stored(store: Path) -> set[str]:
 
 
 def _family_plan(
-    study: Study, family: str, jobs: list[Pack], tuning: Tuning | None, estimates: Estimates, stored: set[str]
+    study: Study,
+    family: str,
+    jobs: list[Pack],
+    foreseen: Foreseen,
+    estimates: Estimates,
+    stored: set[str],
+    store: LookedAt,
 ) -> FamilyPlan:
+    tuning = foreseen.tuning
     recipe, architecture = study.family_recipe(family), study.architecture(family)
     rungs = {target: estimates.ladders.rung(architecture, target, estimates.image) for target in study.sizes(family)}
     done, total, flop, seconds, known = 0, 0, 0.0, 0.0, True
@@ -132,14 +188,15 @@ def _family_plan(
                 flop += rungs[cell.target].flop_forward * estimates.backbone_passes(family)
                 own = estimates.backbone_seconds(family, cell.target)
                 known, seconds = known and own is not None, seconds + (own or 0.0)
-        if resolved is not None and resolved.key in stored:
+        if resolved is not None and resolved.key in stored and _has_result(store, resolved.key):
             done += 1
             continue
         flop += 3.0 * rungs[cell.target].flop_forward * recipe.images_seen(cell.images)
         own = estimates.cell_seconds(family, cell.target, cell.images)
         known, seconds = known and own is not None, seconds + (own or 0.0)
     longest = [estimates.job_seconds(job.cells) for job in jobs]
-    tuned = tuning is not None or recipe.learning_rate != "tuned"
+    of_tuning = estimates.tuning_core_seconds(family)
+    share = foreseen.candidates / max(1, unforeseen(study, family).candidates)
     return FamilyPlan(
         family,
         tuple(
@@ -153,18 +210,26 @@ def _family_plan(
             }
             for t, r in rungs.items()
         ),
-        str(tuning.rule) if tuning and tuning.rule else "unknown until tuned",
+        "unknown until tuned" if tuning is None else str(tuning.rule or "tuning failed"),
         total,
         done,
         flop,
         seconds if known else None,
-        0.0 if tuned else estimates.tuning_core_seconds(family),
+        share and of_tuning and share * of_tuning,
         len(jobs),
         None if None in longest else max((one for one in longest if one is not None), default=0.0),
         max(estimates.memory_mb(family, {cell.target for cell in job.cells}, len(job.cells)) for job in jobs),
         len(backbones),
         sum(backbones.values()),
+        foreseen.candidates,
     )
+
+
+def _has_result(store: LookedAt, key: str) -> bool:
+    try:
+        return store.read(key) is not None
+    except ForeignRecord:
+        return True  # of a newer version: it is not read, and not trained again either
 
 
 MEASURE_SECONDS: Final[dict[str, tuple[float, float]]] = {"resolution": (6, 3), "sequence": (10, 4), "paper-sizes": (0, 0)}
@@ -185,7 +250,7 @@ def timing_seconds(study: Study, estimates: Estimates) -> float | None:
                 image = estimates.image_seconds(family, target)
                 if image is None:
                     return None
-                step = image * study.family_recipe(next(iter(study.families))).batch
+                step = image * study.family_recipe(family).batch
                 # A phase repeats its step three times, or for 40 ms; a prediction is a third of a training step.
                 total += (rounds + 1) * sum(max(0.04, 3 * share * step) for share in (1.0, EVALUATION_SHARE))
     return JOB_SECONDS + total

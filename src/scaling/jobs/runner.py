@@ -23,8 +23,8 @@ from typing import Any, Final
 
 import torch
 
-from scaling.data import ImageData, load
-from scaling.jobs.child import CROWDED, REASON_BYTES, Job, train_and_leave
+from scaling.data import DataError, ImageData, load
+from scaling.jobs.child import CROWDED, REASON_BYTES, SUCCEEDED, Job, train_and_leave
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.runner_line import PackLine
 from scaling.jobs.slots import Cores, GpuShares, Place, Places
@@ -33,8 +33,9 @@ from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec
 from scaling.runs.deciding_code import check_unchanged
 from scaling.runs.grid import Backbone, ResolvedCell
+from scaling.runs.lease import HEARTBEAT_SECONDS, Lease
 from scaling.runs.resolve import last_line
-from scaling.runs.store import HEARTBEAT_SECONDS, Entry, ForeignRecord, Lease, Store
+from scaling.runs.store import Entry, ForeignRecord, Store
 from scaling.training.attempt import CellTraining
 from scaling.training.device import Device
 from scaling.training.memory import MemoryEstimate
@@ -100,12 +101,23 @@ class PackRunner:
             self.places = GpuShares(device.gpus, MemoryEstimate(self.data), max(cores, machine_cores))
         self._look = look
         self._alone: set[str] = set()
+        self._leases: dict[str, Lease] = {}
+        """of cells that wait: whether another trainer's heart beats is seen by looking again and again"""
         self._stop = _fork.Event()
         self._stop_at = math.inf if stop_at is None else stop_at
         self._beaten = time.monotonic()
 
     def run(self, cells: list[ResolvedCell]) -> Outcome:
-        """Train, and read, each of ``cells`` of which the store does not hold all; returns once every one has ended."""
+        """Train, and read, each of ``cells`` of which the store does not hold all; returns once every one has ended.
+
+        Raises DataError where their keys name other images than were loaded: their records would be of other runs.
+        """
+        named = {cell.checksum for cell in cells} - {self.data.checksum}
+        if named:
+            raise DataError(
+                f"{self.label}: the runs are of images with sha256 {', '.join(sorted(named))}, those prepared have "
+                f"{self.data.checksum}; the images changed after tuning, run again"
+            )
         new = [cell for cell in cells if not complete(self.store, cell.key, self.readings)]
         if new:
             _import_before_forking(cells)
@@ -162,7 +174,9 @@ class PackRunner:
                 return True
             if backbone is not None and not is_kept(self.store, backbone):
                 continue  # it is being trained
-            lease = self.store.lease(cell.key)
+            if cell.key not in self._leases:
+                self._leases[cell.key] = self.store.lease(cell.key)
+            lease = self._leases[cell.key]
             if lease.owner_now()[1]:
                 continue  # a twin trains it: look again later
             place = self.places.take(cell, cell.key in self._alone)
@@ -183,9 +197,10 @@ class PackRunner:
                 self.places.free(place)
                 continue
             waiting.remove(cell)
+            del self._leases[cell.key]
             share, reason = _fork.RawValue("d", 0.0), _fork.RawArray("c", REASON_BYTES)
             child = _fork.Process(
-                target=train_and_leave, args=(self._training(cell, place), place, share, reason), name=cell.key
+                target=train_and_leave, args=(self._training(cell, place), place, lease, share, reason), name=cell.key
             )
             child.start()
             running.append(_Running(cell, child, lease, share, reason, place))
@@ -224,10 +239,14 @@ class PackRunner:
     def _ended(self, job: _Running, waiting: list[Job], outcome: Outcome) -> None:
         key, code = job.cell.key, job.child.exitcode
         entry = self._stored(job.cell)
-        if entry is not None:
+        succeeded = code == SUCCEEDED or (code != 0 and job.lease.is_lost())
+        if entry is not None and not succeeded:
             outcome.finished.append(key)
             outcome.trained.append(key)
             self.places.learn(job.cell, entry.row["peak_memory"])
+        elif succeeded:  # whatever else went wrong in its last moments: the cell is in other hands
+            self._warn(f"{_name(job.cell)} was taken over by another trainer while this one stood still; its result is used")
+            waiting.append(job.cell)
         elif code == CROWDED and not self._stop.is_set():
             self._warn(f"{_name(job.cell)} ran out of memory beside others; it is begun again with a GPU to itself")
             self._alone.add(key)

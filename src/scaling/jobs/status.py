@@ -8,22 +8,25 @@ once, a finished record is read once. No torch.
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
-from scaling.data import DataError, load, prepared_path
+from scaling.data import Look
 from scaling.jobs.packing import packs_of
 from scaling.models.ladder import Ladders
 from scaling.runs.grid import Pack, ResolvedCell
+from scaling.runs.lease import Lease
 from scaling.runs.progress import Progress, read_progress
 from scaling.runs.records import DIVERGED, DONE, FAILED
 from scaling.runs.resolve import DamagedTuning, last_line, read_tuning, resolve
 from scaling.runs.store import DamagedRecord, ForeignRecord, Store
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
-from scaling.study.study_images import data_settings, image_spec
+from scaling.study.study_images import image_spec, look_at_images
 from scaling.training.tuning import candidate, possible_rates
 
 WAITING: Final = "waiting"
@@ -31,6 +34,9 @@ RUNNING: Final = "running"
 STOPPED: Final = "stopped"
 STATES: Final = (DONE, DIVERGED, RUNNING, STOPPED, FAILED, WAITING)
 """What a cell can be. Stopped: begun, and no trainer is at it now; the next run goes on from its checkpoint."""
+
+CLOCKS_DIFFER: Final = 900.0
+"""Seconds by which the clocks of two hosts may differ (an assumption). Only what is shown rests on it."""
 
 UNTUNED: Final = "its learning rate is not tuned yet"
 
@@ -94,14 +100,18 @@ class Watcher:
         self.study, self.layout, self.store = study, layout, Store(layout.store)
         self._ladders, self._image = Ladders(layout.ladders), image_spec(study)
         self._packs = packs_of(study, layout)
+        self._images = Look()
         self._tuned: dict[str, tuple[Any, bool]] = {}
         self._cells: dict[str, list[CellStatus]] = {name: _waiting(pack) for name, pack in self._packs.items()}
         self._candidates: dict[str, list[CellStatus]] = {}
         self._backbones: dict[str, dict[str, CellStatus]] = {}
+        self._leases: dict[str, Lease] = {}
 
     def look(self) -> StudyStatus:
         """The study as it is now."""
-        begun = _names(self.layout.store)
+        begun, images = _names(self.layout.store), look_at_images(self.study, self.layout)
+        if images != self._images:
+            self._images, self._candidates = images, {}
         for family in self.study.families:
             self._resolve(family)
         found = []
@@ -123,13 +133,13 @@ class Watcher:
             known.setdefault(backbone.key, place)
 
     def _resolve(self, family: str) -> None:
-        """Find the keys of a family's cells, once for each state of its tuning file."""
-        stamp = _stamp(self.layout.tuning(family))
+        """Find the keys of a family's cells, once for each state of its tuning file and of the images."""
+        stamp = _stamp(self.layout.tuning(family)), self._images
         if family in self._tuned and self._tuned[family][0] == stamp:
             return
         tuning, damage = None, UNTUNED
         try:
-            tuning = read_tuning(self.study, self.layout, family)
+            tuning = read_tuning(self.study, self.layout, family, self._images)
         except DamagedTuning as error:
             damage = str(error)
         self._tuned[family] = (stamp, tuning is not None)
@@ -164,9 +174,8 @@ class Watcher:
 
     def _possible(self, family: str) -> list[CellStatus]:
         """The runs that tuning may make; on which device the job finds itself is known to it alone, so all are looked for."""
-        try:
-            checksum = load(prepared_path(data_settings(self.study), self.layout.data), verify=False).checksum
-        except (DataError, OSError):
+        checksum = self._images.checksum
+        if checksum is None or self._images.changed:
             return []
         anchors = self.study.family_recipe(family).anchors
         devices = ("cpu", "cuda", "mps") if self.study.device == "auto" else (self.study.device,)
@@ -198,8 +207,9 @@ class Watcher:
         if self.store.record_path(cell.key).name in files:
             return self._recorded(cell)
         progress = read_progress(self.store.progress_path(cell.key))
-        lease = self.store.lease(cell.key)
+        lease = self._leases.setdefault(cell.key, self.store.lease(cell.key))
         holder, alive = lease.owner_now() if lease.path.name in files else (None, False)
+        alive = alive and not _is_old(lease.path)
         if holder is not None:
             machine = str(holder.get("host", ""))
             if alive:
@@ -234,6 +244,14 @@ def _names(folder: Any) -> set[str]:
             return {entry.name for entry in entries}
     except (FileNotFoundError, NotADirectoryError):
         return set()
+
+
+def _is_old(lease: Path) -> bool:
+    """Whether a lease was last renewed so long ago that hosts' clocks cannot differ by as much: for a single look."""
+    try:
+        return time.time() - lease.stat().st_mtime > CLOCKS_DIFFER
+    except FileNotFoundError:
+        return False
 
 
 def _stamp(path: Any) -> tuple[int, int] | None:

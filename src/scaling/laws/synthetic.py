@@ -111,6 +111,7 @@ def synthetic_runs(
                             "precision": "fp32",
                             "machine": "synthetic",
                             "torch_version": "none",
+                            "timm_version": "none",
                             "recipe_version": 1,
                         }
                     )

@@ -21,6 +21,7 @@ from scaling.report.gallery import PICTURES
 from scaling.report.inline_svg import inline_svg
 from scaling.report.inputs import ReportInputs
 from scaling.report.jobs_table import jobs_csv, jobs_table
+from scaling.runs.mixed import mixed
 from scaling.runs.records import SCHEMA
 from scaling.runs.store import write_atomic
 
@@ -61,6 +62,7 @@ def render(run: ReportInputs) -> str:
             script=_verbatim("page.js"),
             progress=progress,
             partial=run.partial or progress["done"] + progress["diverged"] < progress["all"],
+            mixed=mixed(run.runs),
             holes=tables.holes(run.runs),
             diverged=tables.diverged(run.runs),
             families=tables.families(lawful.runs, run.fits),

@@ -50,7 +50,8 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
             console.print(f"{part.family}: {part.backbones} backbones to start from, {new} of them to be pre-trained")
     total = plan.core_seconds
     time = "unknown until calibrated" if total is None else f"about {_minutes(total / cores)} on {cores} cores"
-    console.print(f"{plan.new} cells to train, {plan.flop:.2g} FLOP, {time} with tuning")
+    candidates = f" and {plan.candidates} candidates of tuning" if plan.candidates else ""
+    console.print(f"{plan.new} cells{candidates} to train, {plan.flop:.2g} FLOP, {time} with tuning")
     console.print(_jobs(plan, study))
     if study.timings is not None and plan.timing_seconds != 0:
         alone = "unknown" if plan.timing_seconds is None else f"about {_minutes(plan.timing_seconds)}"
@@ -62,7 +63,8 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
 def _jobs(plan: Plan, study: Study) -> Table:
     """A row a family: its training jobs, how long the longest takes from its start, the memory that the largest asks for."""
     at_a_time = f"{study.jobs.at_a_time} {'run' if study.jobs.at_a_time == 1 else 'runs'} at a time"
-    title = f"{plan.jobs} jobs, one a family of them for tuning; training, {at_a_time}:"
+    tuning = f", {plan.tuning_jobs} of them for tuning" if plan.tuning_jobs else ""
+    title = f"{plan.jobs} jobs{tuning}; training, {at_a_time}:"
     table = Table(title=title, title_justify="left")
     table.add_column("family", no_wrap=True)
     for name in ("jobs", "longest", "memory asked"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import platform
 import subprocess
@@ -12,17 +11,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from scaling.analysis.own_study import fit_laws, judge_own_claims
+from scaling.jobs.collected import Collected, Timings
 from scaling.jobs.job_notes import read_all_notes
 from scaling.jobs.plan import make_plan
 from scaling.report.inputs import ReportInputs
 from scaling.report.page import build
+from scaling.runs.derived import WrongFile, read_json, set_aside
 from scaling.runs.records import FAILED, MISSING
-from scaling.runs.resolve import gather, read_tuning
+from scaling.runs.resolve import read_tuning
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
+from scaling.study.study_images import look_at_images
+
+Verdicts = tuple[dict[str, Any], list[dict[str, Any]]]
+"""Laws with the verdicts on families, and the verdicts on claims."""
 
 QUICK = 200
 """Resamples at most, where a report has to fit laws itself."""
@@ -30,10 +33,11 @@ QUICK = 200
 
 @dataclass(frozen=True)
 class Written:
-    """A report that was written: its page, and the verdicts on the claims that the study tests."""
+    """A report that was written: its page, the verdicts on the claims that the study tests, and whether runs are missing."""
 
     page: Path
     claims: list[dict[str, Any]]
+    partial: bool
 
 
 def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[[str], None]) -> Written:
@@ -42,9 +46,13 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
     Made from the store as it is: where that has moved on since the laws were fitted, they are fitted anew for the page, and
     the claims are judged anew.
     """
-    runs = gather(study, layout, warn)
-    fits, claims = _judged(study, layout, runs)
-    tuned = {family: read_tuning(study, layout, family) for family in study.families}
+    collected = Collected(study, layout, warn)
+    runs, timings = collected.runs, collected.timings()
+    if timings.lacking:
+        warn(f"{timings.lacking}: claims on times are judged without it")
+    fits, claims = _stored(collected, timings, warn) or _judged(study, collected, timings)
+    images = look_at_images(study, layout)
+    tuned = {family: read_tuning(study, layout, family, images) for family in study.families}
     inputs = ReportInputs(
         study=_resolved(study),
         runs=runs,
@@ -52,21 +60,38 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
         tuning={family: asdict(found) for family, found in tuned.items() if found},
         environment=environment(),
         plan=_planned(study, layout),
-        partial=bool(runs["status"].is_in([FAILED, MISSING]).any()),
+        partial=bool(timings.lacking or runs["status"].is_in([FAILED, MISSING]).any()),
         command=f"snakemake --cores all --config study={study_path}",
         claims=claims,
         notes=read_all_notes(layout.jobs),
     )
-    return Written(build(inputs, layout.report), claims)
+    return Written(build(inputs, layout.report), claims, inputs.partial)
 
 
-def _judged(study: Study, layout: Layout, runs: pl.DataFrame) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Laws and verdicts, and the verdicts on the claims that the study tests."""
-    stored = (layout.runs, layout.fits, layout.claims)
-    if all(path.exists() for path in stored) and pl.read_parquet(layout.runs).equals(runs):
-        return json.loads(layout.fits.read_text()), json.loads(layout.claims.read_text())
-    fits = fit_laws(study, runs, most=QUICK)
-    return fits, judge_own_claims(study, layout, runs, fits)
+def _stored(collected: Collected, timings: Timings, warn: Callable[[str], None]) -> Verdicts | None:
+    """What fits.json and claims.json hold, where they were made from these tables by the code that stands there now."""
+    seals = collected.held()
+    if seals is None or timings.lacking:
+        return None
+    found = []
+    for path, origin in collected.verdicts(seals, timings).items():
+        try:
+            content, seal = read_json(path, origin)
+        except FileNotFoundError:
+            return None
+        except WrongFile as error:
+            set_aside(path, error, warn)
+            return None
+        if not seal.same_origin(origin):
+            return None
+        found.append(content)
+    return found[0], found[1]
+
+
+def _judged(study: Study, collected: Collected, timings: Timings) -> Verdicts:
+    """Laws and verdicts, and the verdicts on the claims that the study tests, with few resamples."""
+    fits = fit_laws(study, collected.runs, most=QUICK)
+    return fits, judge_own_claims(study, collected.runs, collected.measures(timings), fits)
 
 
 def _resolved(study: Study) -> dict[str, Any]:

@@ -10,12 +10,15 @@ A refactoring that provably changes nothing may be declared in ``equivalent_code
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from functools import cache
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Final
 
-from scaling.runs.fingerprint import Code, CodeError
+from scaling.runs.fingerprint import Code, CodeError, read_sources
+from scaling.runs.fingerprint_cache import FingerprintCache
 
 PACKAGE: Final = Path(__file__).parents[1]
 EQUIVALENTS: Final = Path(__file__).with_name("equivalent_code.txt")
@@ -27,7 +30,6 @@ STOPS: Final = (
     "scaling.study.recipe",
     "scaling.study.pretraining_settings",
     "scaling.models.registry",
-    "scaling.models.architecture",
     "scaling.models.ladder",
     "scaling.data.prepare",
     "scaling.data.prepared",
@@ -35,6 +37,7 @@ STOPS: Final = (
     "scaling.data.data_errors",
     # These keep results, or tell of them.
     "scaling.runs.store",
+    "scaling.runs.lease",
     "scaling.runs.records",
     "scaling.training.checkpoint",
     "scaling.training.memory",
@@ -49,7 +52,11 @@ TRAINING: Final = (
     "scaling.training.loop:Trainer",
     "scaling.study.recipe:Recipe.images_seen",
     "scaling.study.recipe:Recipe.steps",
+    # Threads and TF32 decide the last bits.
+    "scaling.training.device:use_one_thread",
+    "scaling.training.device:see_only",
 )
+START: Final = "scaling.training.start"
 OBJECTIVES: Final = {"mae": "scaling.training.objectives.mae", "dino": "scaling.training.objectives.dino"}
 READERS: Final = {
     "shift": "scaling.training.probes.readings:_shift",
@@ -63,24 +70,29 @@ READERS: Final = {
 
 def run_code(family: str) -> dict[str, str]:
     """Fingerprints of the code that decides a run of ``family`` which starts from chance. Raises CodeError."""
-    return {"training": _fingerprint(TRAINING), "model": _fingerprint((f"scaling.models.{family}:family",))}
+    return {"training": _fingerprint(TRAINING, (START,)), "model": _fingerprint((f"scaling.models.{family}:family",))}
 
 
 def started_run_code(family: str) -> dict[str, str]:
     """The same of a run that starts from a backbone, whose own code stands in its key."""
-    return run_code(family) | {"start": _fingerprint(("scaling.training.start:Start",))}
+    return run_code(family) | {"start": _fingerprint((f"{START}:Start",))}
 
 
 def backbone_code(family: str, objective: str) -> dict[str, str]:
     """The same of a backbone that is trained by ``objective``."""
-    others = tuple(module for name, module in OBJECTIVES.items() if name != objective)
+    others = (START, *(module for name, module in OBJECTIVES.items() if name != objective))
     roots = ("scaling.training.pretraining:Pretrainer", *TRAINING)
     return run_code(family) | {"objective": _fingerprint(roots, others)}
 
 
+def tuning_code() -> str:
+    """Fingerprint of the code that chooses a learning rate among candidates. Raises CodeError."""
+    return _fingerprint(("scaling.training.tuning:tune", "scaling.runs.resolve:RateRule"))
+
+
 def reading_code(name: str) -> str:
     """Fingerprint of the code of the reading ``name``: where it is edited the models are read again, not trained again."""
-    return _fingerprint((READERS[name],), ("scaling.training.loop", "scaling.training.start", *OBJECTIVES.values()))
+    return _fingerprint((READERS[name],), ("scaling.training.loop", START, *OBJECTIVES.values()))
 
 
 def laws_code() -> str:
@@ -116,6 +128,8 @@ def check_unchanged() -> None:
     Raises:
         CodeError: a file that decides results was edited since.
     """
+    if read_sources(PACKAGE) == _shared_code(()).sources:
+        return
     for roots, more_stops in list(_taken):
         if _code(more_stops).fingerprint(roots) != _taken[roots, more_stops]:
             raise CodeError(f"the code was edited while this command started ({', '.join(roots)}): run it again")
@@ -127,7 +141,10 @@ _taken: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = {}
 
 def _fingerprint(roots: tuple[str, ...], more_stops: tuple[str, ...] = ()) -> str:
     if (roots, more_stops) not in _taken:
-        _taken[roots, more_stops] = _shared_code(more_stops).fingerprint(roots)
+        known, name = _remembered(), json.dumps([roots, more_stops, STOPS, TELLING_KEYWORDS])
+        if name not in known.fingerprints:
+            known.add(name, _shared_code(more_stops).fingerprint(roots))
+        _taken[roots, more_stops] = known.fingerprints[name]
     return canonical(_taken[roots, more_stops])
 
 
@@ -138,7 +155,14 @@ def _code(more_stops: tuple[str, ...]) -> Code:
 @cache
 def _shared_code(more_stops: tuple[str, ...]) -> Code:
     """One reading of the files for all fingerprints of a process."""
-    return _code(more_stops)
+    return _shared_code(()).with_stops((*STOPS, *more_stops)) if more_stops else _code(())
+
+
+@cache
+def _remembered() -> FingerprintCache:
+    """What earlier processes found in the same files, beside the package's bytecode."""
+    folder = Path(cache_from_source(__file__)).parent
+    return FingerprintCache(folder / "fingerprints.json", _shared_code(()).sources)
 
 
 def canonical(fingerprint: str) -> str:

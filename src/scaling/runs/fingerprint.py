@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-WIRING_ROUNDS: Final = 4
-"""How far two definitions that look alike are told apart by what they refer to (an assumption; their texts always count)."""
-
 TELLING: Final = frozenset({"print", "warn", "say"})
 """Functions and methods whose calls, as statements, only tell somebody something."""
+
+HARMLESS: Final = frozenset({"len", "str", "repr", "round", "min", "max", "sum", "sorted", "type", "join"})
+"""What may be called within such a call: anything else might draw a random number, say, which is more than telling."""
 
 
 class CodeError(ValueError):
@@ -52,6 +54,16 @@ class _Shape:
 
     text: str
     references: tuple[Place, ...]
+    mentioned: frozenset[Place]
+    """what its annotations name: classes whose objects it is given, and whose methods it may call"""
+
+
+def read_sources(package: Path) -> dict[Path, bytes]:
+    """The source files below ``package``. Raises CodeError."""
+    try:
+        return {path: path.read_bytes() for path in sorted(package.rglob("*.py"))}
+    except OSError as error:
+        raise CodeError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
 
 class Code:
@@ -61,6 +73,9 @@ class Code:
         package: its folder, whose name is the package's.
         stops: modules, or ``module:name``, that decide nothing: references to them are not followed.
         telling_keywords: name of a function or class -> keywords of its calls that only tell.
+
+    Raises:
+        CodeError: a source file cannot be read.
     """
 
     def __init__(
@@ -70,15 +85,22 @@ class Code:
         telling_keywords: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self.package, self.stops, self.telling_keywords = package, frozenset(stops), telling_keywords or {}
+        self.sources = read_sources(package)
         self._modules: dict[str, _Module | None] = {}
         self._shapes: dict[Place, _Shape] = {}
+
+    def with_stops(self, stops: Collection[str]) -> Code:
+        """The same reading of the files with other ``stops``."""
+        other = copy(self)
+        other.stops, other._shapes = frozenset(stops), {}
+        return other
 
     def fingerprint(self, roots: Iterable[str]) -> str:
         """24 hex digits of the definitions ``roots`` (``module:name``, ``module:Class.method``, or ``module`` for all that it
         defines) and of everything in the package that they refer to.
 
         Raises:
-            CodeError: a source file cannot be read or parsed, or there is no such definition.
+            CodeError: a source file cannot be parsed, or there is no such definition.
         """
         places = [place for root in roots for place in self._places(root)]
         shapes, waiting = {}, list(places)
@@ -86,10 +108,12 @@ class Code:
             place = waiting.pop()
             if place not in shapes:
                 shapes[place] = self._shape(place)
-                waiting += shapes[place].references
+                waiting += [*shapes[place].references, *shapes[place].mentioned]
         texts = {place: _hash(shape.text) for place, shape in shapes.items()}
-        wired = dict(texts)
-        for _ in range(WIRING_ROUNDS):
+        wired, kinds = texts, 0
+        # Definitions of one text differ by what they refer to: by the text of that first, then by what that refers to ...
+        while len(set(wired.values())) > kinds:
+            kinds = len(set(wired.values()))
             wired = {
                 place: _hash(texts[place], *(wired[other] for other in shape.references)) for place, shape in shapes.items()
             }
@@ -115,17 +139,17 @@ class Code:
     def _module(self, name: str) -> _Module | None:
         """The module ``name``; None where it is not of this package."""
         if name not in self._modules:
-            inside = name.split(".")[0] == self.package.name and self._path(name).exists()
+            inside = name.split(".")[0] == self.package.name and self._path(name) in self.sources
             self._modules[name] = self._read(name) if inside else None
         return self._modules[name]
 
     def _read(self, name: str) -> _Module:
         path, found = self._path(name), _Module()
         try:
-            tree = ast.parse(path.read_bytes())
+            tree = ast.parse(self.sources[path])
         except SyntaxError as error:
             raise CodeError(f"{path}: line {error.lineno}: {error.msg}") from error
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             raise CodeError(f"{path}: cannot be read: {error}") from error
         base = name if path.name == "__init__.py" else name.rpartition(".")[0]
         self._read_statements(tree.body, base, found)
@@ -135,17 +159,22 @@ class Code:
         for statement in statements:
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 found.imports |= _imported(statement, base)
+                if "*" in found.imports and found.imports["*"][0].split(".")[0] == self.package.name:
+                    raise CodeError(f"{base}: line {statement.lineno}: import * hides what is used; allowed: names")
             elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 found.definitions.setdefault(statement.name, []).append(statement)
             elif names := _assigned(statement):
                 for name in names:
                     found.definitions.setdefault(name, []).append(statement)
             elif isinstance(statement, ast.If) and _only_for_types(statement.test):
-                self._read_statements(statement.body, base, found)
+                self._read_statements([*statement.body, *statement.orelse], base, found)
             elif isinstance(statement, ast.If) and "__main__" in ast.dump(statement.test):
                 continue
             elif not _is_text(statement):
                 found.loose.append(statement)
+                for inner in ast.walk(statement):  # an import that is tried, say
+                    if isinstance(inner, ast.Import | ast.ImportFrom):
+                        found.imports |= _imported(inner, base)
 
     # -- shapes -----------------------------------------------------------------------------------------------------
 
@@ -162,7 +191,7 @@ class Code:
             writer = _Writer(self, place.module)
             for node in [*nodes, *module.loose]:
                 writer.write_definition(node)
-            self._shapes[place] = _Shape("\n".join(writer.words), tuple(writer.references))
+            self._shapes[place] = _Shape("\n".join(writer.words), tuple(writer.references), frozenset(writer.mentioned))
         return self._shapes[place]
 
     def resolve(self, module: str, name: str) -> Place | str | None:
@@ -201,12 +230,14 @@ class _Writer:
         self.code, self.module = code, module
         self.words: list[str] = []
         self.references: list[Place] = []
+        self.mentioned: set[Place] = set()
         self._locals: dict[str, str] = {}
         self._imports: dict[str, tuple[str, str | None]] = {}
+        self._shadowing: set[str] = set()
+        """names that mean something here, and perhaps something else in the module"""
 
     def write_definition(self, node: ast.AST) -> None:
         """``node``, a statement of a module's top level or a method."""
-        self._in_class = isinstance(node, ast.ClassDef)
         if isinstance(node, ast.ClassDef):
             self._write_class(node)
         else:
@@ -228,7 +259,9 @@ class _Writer:
                 self._write_class(statement)
             else:  # attributes: their names are part of what the class is
                 self._locals, self._imports = {}, {}
+                self._shadowing = {one.id for one in ast.walk(statement) if isinstance(one, ast.Name) and _is_stored(one)}
                 self._write(statement)
+                self._shadowing = set()
 
     def _in_scope(self, node: ast.AST) -> None:
         """``node`` with its local names numbered in the order of their first use."""
@@ -242,7 +275,9 @@ class _Writer:
                 # A name that the module knows too may mean either: it keeps its name and is followed.
                 if name not in self._imports and self.code.resolve(self.module, name) is None and not hasattr(builtins, name):
                     self._locals[name] = ""
+            self._shadowing = _bound_names(node) - self._locals.keys()
         self._write(node)
+        self._shadowing = set()
 
     def _write(self, node: Any) -> None:
         handler = getattr(self, f"_write_{type(node).__name__}", None)
@@ -261,8 +296,8 @@ class _Writer:
     def _write_fields(self, node: ast.AST, skip: Collection[str] = ()) -> None:
         self.words.append(type(node).__name__)
         for name, value in ast.iter_fields(node):
-            if name in ("ctx", "type_comment", "kind", "lineno", *skip):
-                continue
+            if name in ("ctx", "type_comment", "kind", *skip) or (name == "type_params" and not value):
+                continue  # type_params: Python 3.11 has none
             if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
                 value = [one for one in value if not _is_text(one) and not _only_tells(one)]
             self._write(value)
@@ -279,13 +314,16 @@ class _Writer:
         if node.name in self._locals:
             self.words.append(self._local(node.name))
         self._write_fields(node, skip=("name", "returns"))
+        self._mention(node.returns)
 
     _write_AsyncFunctionDef = _write_FunctionDef
 
     def _write_arg(self, node: ast.arg) -> None:
         self.words.append(f"arg {node.arg}")
+        self._mention(node.annotation)
 
     def _write_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self._mention(node.annotation)
         if node.value is None and isinstance(node.target, ast.Name) and node.target.id in self._locals:
             return  # a local that is only declared
         self.words.append("Assign")
@@ -294,7 +332,19 @@ class _Writer:
             self._write(node.value)
 
     def _write_Nonlocal(self, node: ast.Nonlocal) -> None:
-        pass  # a name that is bound in two scopes of a function says so itself
+        self.words.append("Nonlocal")
+        for name in node.names:
+            self.words.append(self._local(name) if name in self._locals else name)
+
+    def _mention(self, annotation: ast.AST | None) -> None:
+        """Note the classes of the package that an annotation names; how it is written decides nothing."""
+        for node in ast.walk(annotation) if annotation is not None else ():
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                with contextlib.suppress(SyntaxError):  # a text, as in Literal["cosine"]
+                    self._mention(ast.parse(node.value, mode="eval"))
+            meaning = self._dotted(node)
+            if isinstance(meaning, Place) and not self.code.is_stopped(meaning):
+                self.mentioned.add(meaning)
 
     def _write_Raise(self, node: ast.Raise) -> None:
         self.words.append("Raise")
@@ -307,8 +357,7 @@ class _Writer:
         self._write_fields(node, skip=("name",))
 
     def _write_Call(self, node: ast.Call) -> None:
-        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        telling = self.code.telling_keywords.get(called, ())
+        telling = self.code.telling_keywords.get(_called(node), ())
         self.words.append("Call")
         self._write(node.func)
         self._write(node.args)
@@ -318,12 +367,24 @@ class _Writer:
         if node.id in self._locals:
             self.words.append(self._local(node.id))
         else:
+            if node.id in self._shadowing:
+                self.words.append(f"named {node.id}")
             self._refer(self._meaning(node.id), node.id)
 
+    def _dotted(self, node: ast.AST) -> Place | str | None:
+        """What a name, or a name in a module of the package, means; None for anything else."""
+        if isinstance(node, ast.Name):
+            return self._meaning(node.id) if node.id not in self._locals else None
+        if isinstance(node, ast.Attribute):
+            owner = self._dotted(node.value)
+            if isinstance(owner, str) and self.code.is_module(owner):
+                return self.code.imported(owner, node.attr)
+        return None
+
     def _write_Attribute(self, node: ast.Attribute) -> None:
-        owner = self._meaning(node.value.id) if isinstance(node.value, ast.Name) and node.value.id not in self._locals else None
-        if isinstance(owner, str) and self.code.is_module(owner):
-            self._refer(self.code.imported(owner, node.attr), node.attr)
+        meaning = self._dotted(node)
+        if meaning is not None:
+            self._refer(meaning, node.attr)
             return
         self.words.append(f"Attribute {node.attr}")
         self._write(node.value)
@@ -347,6 +408,11 @@ class _Writer:
         if not self._locals[name]:
             self._locals[name] = f"local {sum(map(bool, self._locals.values()))}"
         return self._locals[name]
+
+
+def _bound_names(function: ast.AST) -> set[str]:
+    """Names that a function, or one within it, binds, parameters included."""
+    return _local_names(function) | {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
 
 
 def _local_names(function: ast.AST) -> set[str]:
@@ -409,8 +475,17 @@ def _is_text(statement: ast.AST) -> bool:
 def _only_tells(statement: ast.AST) -> bool:
     if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
         return False
-    called = statement.value.func
-    return (called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")).lstrip("_") in TELLING
+    within = [node for part in (*statement.value.args, *statement.value.keywords) for node in ast.walk(part)]
+    if any(isinstance(node, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom) for node in within):
+        return False
+    if any(isinstance(node, ast.Call) and _called(node) not in HARMLESS for node in within):
+        return False
+    return _called(statement.value).lstrip("_") in TELLING
+
+
+def _called(call: ast.Call) -> str:
+    """Name of the function or method that is called; empty where it has none."""
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
 def _hash(*parts: str) -> str:

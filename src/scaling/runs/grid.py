@@ -15,7 +15,7 @@ from typing import Any
 
 from scaling.models.architecture import Architecture
 from scaling.models.registry import Option
-from scaling.runs.deciding_code import backbone_code, reading_code, run_code, started_run_code, timings_code
+from scaling.runs.deciding_code import backbone_code, reading_code, run_code, started_run_code, timings_code, tuning_code
 from scaling.study.pretraining_settings import REFERENCE_WIDTH, Pretraining
 from scaling.study.recipe import RECIPE_VERSION, Recipe
 from scaling.study.schema import Slice, Study
@@ -224,12 +224,16 @@ def pack_hash(study: Study, pack: Pack) -> str:
 def timings_hash(study: Study) -> str:
     """Hash of what is timed: as a rule's parameter it times again what an edit touches, and nothing else does."""
     timings = study.timings.model_dump() if study.timings else None
-    sizes = [(str(study.architecture(name)), study.timed_sizes(name)) for name in study.timed()]
+    entries = [
+        (name, str(study.architecture(name)), study.family_recipe(name).batch, study.timed_sizes(name))
+        for name in sorted(study.timed())
+    ]
     code = timings_code({study.architecture(name).family for name in study.timed()}) if timings else None
-    return digest([timings, code, sizes, study.data.model_dump(mode="json"), study.device, study.precision])
+    return digest([timings, code, entries, study.data.model_dump(mode="json"), study.device, study.precision])
 
 
 def tuning_hash(study: Study, family: str) -> str:
     """Hash of what tuning of ``family`` depends on: its recipe and anchors, not the grid."""
     recipe = study.family_recipe(family)
-    return digest([family, recipe.learning_rate, recipe.anchors.model_dump(), _shared_settings(study, family)])
+    chosen = [tuning_code()] if recipe.learning_rate == "tuned" else []
+    return digest([family, recipe.learning_rate, recipe.anchors.model_dump(), _shared_settings(study, family), *chosen])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -44,10 +45,10 @@ def read_progress(path: Path) -> Progress | None:
 
 
 class ProgressFile:
-    """Writes a cell's progress to ``path``: soon at first, then every ``every`` seconds."""
+    """Writes a cell's progress to ``path``: soon at first, then every ``every`` seconds; ``check`` may refuse a write."""
 
-    def __init__(self, path: Path, every: float) -> None:
-        self.path, self.every = path, every
+    def __init__(self, path: Path, every: float, check: Callable[[], None] = lambda: None) -> None:
+        self.path, self.every, self._check = path, every, check
         self._written, self._step, self._pause = 0.0, 0, 1.0
 
     def write(
@@ -60,6 +61,7 @@ class ProgressFile:
         time_ = time.time()
         if not now and time_ - self._written < min(self._pause, self.every):
             return
+        self._check()
         speed = (step - self._step) * batch / (time_ - self._written) if self._written and step > self._step else None
         left = (steps - step) * seconds / step if step else None
         write_progress(self.path, Progress(step, steps, loss, speed, left, time_, stopped))

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import polars as pl
 
-RECORD_VERSION: Final = 3
+RECORD_VERSION: Final = 4
 """Version of the columns below; a record of an older version is migrated as it is read, one of a newer is refused by name."""
 
 DONE: Final = "done"
@@ -71,6 +71,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("precision", pl.String, "", "fp32 or bf16"),
     Column("machine", pl.String, "", "processor or accelerator name"),
     Column("torch_version", pl.String, "", "version of torch"),
+    Column("timm_version", pl.String, "", "version of timm, of which parts of the models are"),
     Column("recipe_version", pl.Int64, "", "bumped when training changes meaning"),
     Column("micro_batch", pl.Int64, "images", "images computed at a time: the batch, or less where the memory ran out"),
     Column(
@@ -140,5 +141,10 @@ def _from_2(row: Row, curve: Curve) -> tuple[Row, Curve]:
     return (row if row.get("train_loss") is None else row | {"train_loss": at_best}), mended
 
 
-MIGRATIONS: Final[dict[int, Callable[[Row, Curve], tuple[Row, Curve]]]] = {1: _from_1, 2: _from_2}
+def _from_3(row: Row, curve: Curve) -> tuple[Row, Curve]:
+    """Version 3 did not say the version of timm."""
+    return row | {"timm_version": None}, curve
+
+
+MIGRATIONS: Final[dict[int, Callable[[Row, Curve], tuple[Row, Curve]]]] = {1: _from_1, 2: _from_2, 3: _from_3}
 """From a version: the row and the evaluations of a record as the next version has them."""

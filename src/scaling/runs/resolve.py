@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 from collections.abc import Callable
@@ -13,16 +12,17 @@ from typing import Any
 
 import polars as pl
 
+from scaling.data import Look
 from scaling.jobs.packing import packs_of
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.runs.deciding_code import reading_code
 from scaling.runs.grid import Backbone, Cell, Pack, ResolvedCell, tuning_hash
 from scaling.runs.records import DIVERGED, DONE, FAILED, MEASURE_SCHEMA, MISSING, SCHEMA
-from scaling.runs.store import ForeignRecord, Store, canonical, write_atomic
+from scaling.runs.store import ForeignRecord, Store, canonical
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
-from scaling.study.study_images import image_spec
+from scaling.study.study_images import image_spec, look_at_images
 
 
 class DamagedTuning(ValueError):
@@ -70,10 +70,10 @@ class Tuning:
         return json.dumps(body | {"sha256": _sha256(body)}, indent=1) + "\n"
 
 
-def read_tuning(study: Study, layout: Layout, family: str) -> Tuning | None:
-    """What tuning found for ``family``, or None where it is not tuned yet with the recipe that ``study`` has now.
+def read_tuning(study: Study, layout: Layout, family: str, images: Look | None = None) -> Tuning | None:
+    """What tuning found for ``family``, or None where it is not tuned yet with the recipe and images that ``study`` has now.
 
-    Raises DamagedTuning.
+    ``images`` is what a look at them found; without it they are looked at. Raises DamagedTuning.
     """
     path = layout.tuning(family)
     try:
@@ -82,6 +82,8 @@ def read_tuning(study: Study, layout: Layout, family: str) -> Tuning | None:
         if _sha256(fields) != checksum:
             raise DamagedTuning(f"{path}: its checksum does not match its contents")
         if fields["settings"] != tuning_hash(study, family):
+            return None
+        if not (images or look_at_images(study, layout)).fits(fields["checksum"]):
             return None
         rule = RateRule(**fields["rule"]) if fields["rule"] else None
         return Tuning(**(fields | {"rule": rule, "anchors": tuple(fields["anchors"])}))
@@ -93,11 +95,13 @@ def read_tuning(study: Study, layout: Layout, family: str) -> Tuning | None:
         raise DamagedTuning(f"{path}: not a whole tuning file ({type(error).__name__}: {error})") from error
 
 
-def tuning_or_discard(study: Study, layout: Layout, family: str, warn: Callable[[str], None]) -> Tuning | None:
+def tuning_or_discard(
+    study: Study, layout: Layout, family: str, warn: Callable[[str], None], images: Look | None = None
+) -> Tuning | None:
     """As ``read_tuning``; a damaged file is named through ``warn``, set aside and None is returned."""
     path = layout.tuning(family)
     try:
-        return read_tuning(study, layout, family)
+        return read_tuning(study, layout, family, images)
     except DamagedTuning as error:
         aside = path.with_suffix(".damaged")
         path.replace(aside)
@@ -143,10 +147,10 @@ def gather(study: Study, layout: Layout, warn: Callable[[str], None], only: Pack
     With ``only``, of the cells of that pack. What is wrong with a stored record is said through ``warn``.
     """
     store, ladders = Store(layout.store), Ladders(layout.ladders)
-    image = image_spec(study)
+    image, images = image_spec(study), look_at_images(study, layout)
     rows = []
     for pack in [only] if only else packs_of(study, layout).values():
-        tuning = tuning_or_discard(study, layout, pack.family, warn)
+        tuning = tuning_or_discard(study, layout, pack.family, warn, images)
         for cell in pack.cells:
             row: dict[str, Any] = _place(study, cell, pack.name)
             if tuning is not None and tuning.rule is None:
@@ -180,27 +184,6 @@ def measures_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
     """``rows`` as a table of measures: all columns of its schema, in its order; what a row does not say is null."""
     full = [{name: _finite(row.get(name)) for name in MEASURE_SCHEMA} for row in rows]
     return pl.DataFrame(full, schema=MEASURE_SCHEMA, orient="row")
-
-
-def read_measures(layout: Layout) -> pl.DataFrame | None:
-    """What was timed for the study and what was read off its models, in one table; None where neither is there."""
-    found = [pl.read_parquet(path) for path in (layout.measures, layout.readings) if path.exists()]
-    return pl.concat(found) if found else None
-
-
-def write_table(table: pl.DataFrame, path: Path) -> None:
-    """Write ``table`` as Parquet, atomically."""
-    buffer = io.BytesIO()
-    table.write_parquet(buffer)
-    write_atomic(path, buffer.getvalue())
-
-
-def holds(path: Path, table: pl.DataFrame) -> bool:
-    """Whether the Parquet file at ``path`` holds ``table``, no more and no less."""
-    try:
-        return pl.read_parquet(path).equals(table)
-    except (FileNotFoundError, pl.exceptions.PolarsError):
-        return False
 
 
 def _place(study: Study, cell: Cell, pack: str) -> dict[str, Any]:

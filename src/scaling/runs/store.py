@@ -10,18 +10,14 @@ import contextlib
 import hashlib
 import json
 import os
-import socket
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from scaling.runs.lease import Lease
 from scaling.runs.records import MIGRATIONS, RECORD_VERSION
-
-HEARTBEAT_SECONDS: Final = 10.0
-"""A trainer renews its lease this often; a lease six beats old has no owner any more."""
 
 
 class DamagedRecord(ValueError):
@@ -67,6 +63,13 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.held: Lease | None = None
+        """what this process writes under, where it trains a cell"""
+
+    def check_held(self) -> None:
+        """To be called before each write of a trainer. Raises LostLease where another trainer has the cell now."""
+        if self.held is not None:
+            self.held.check()
 
     def folder(self, key: str) -> Path:
         """Where everything of the cell ``key`` lies."""
@@ -96,6 +99,7 @@ class Store:
         """Store what the measure ``name``, in its ``version``, read off the cell ``key``."""
         body: dict[str, Any] = {"version": version, "rows": rows}
         body["checksum"] = hashlib.sha256(canonical(body)).hexdigest()
+        self.check_held()
         write_atomic(self.reading_path(key, name), json.dumps(body, ensure_ascii=False, allow_nan=False).encode())
 
     def reading(self, key: str, name: str, version: str) -> list[dict[str, Any]] | None:
@@ -114,11 +118,12 @@ class Store:
         return self.folder(key) / "progress.json"
 
     def write(self, key: str, entry: Entry) -> None:
-        """Store the finished cell ``key``, unless it is stored already."""
+        """Store the finished cell ``key``, unless it is stored already. Raises LostLease, OSError."""
         if self.record_path(key).exists():
             return
         body = {"version": RECORD_VERSION, "row": entry.row, "settings": entry.settings, "curve": entry.curve}
         body["checksum"] = hashlib.sha256(canonical(body)).hexdigest()
+        self.check_held()
         write_atomic(self.record_path(key), json.dumps(body, indent=1, ensure_ascii=False).encode())
 
     def read(self, key: str) -> Entry | None:
@@ -127,19 +132,22 @@ class Store:
         try:
             body = json.loads(path.read_bytes())
             checksum = body.pop("checksum")
+            version, row, settings, curve = body["version"], body["row"], body["settings"], body["curve"]
+            of = row.get("key", key)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise DamagedRecord(f"{path}: not a whole record ({type(error).__name__}: {error})") from error
         if hashlib.sha256(canonical(body)).hexdigest() != checksum:
             raise DamagedRecord(f"{path}: its checksum does not match its contents")
-        version, row, curve = body["version"], body["row"], body["curve"]
+        if of != key:
+            raise DamagedRecord(f"{path}: the record of another run, {of}")
         while version in MIGRATIONS:
             row, curve = MIGRATIONS[version](row, curve)
             version += 1
         if version != RECORD_VERSION:
             raise ForeignRecord(f"{path}: a record of version {version}, this program reads up to {RECORD_VERSION}")
-        return Entry(row, body["settings"], curve)
+        return Entry(row, settings, curve)
 
     def read_or_discard(self, key: str, warn: Callable[[str], None]) -> Entry | None:
         """The finished cell ``key``; a damaged record is named through ``warn``, set aside and None is returned."""
@@ -162,91 +170,3 @@ class Store:
     def lease(self, key: str) -> Lease:
         """The right to train the cell ``key``."""
         return Lease(self.folder(key) / "lease")
-
-
-class Lease:
-    """A file that says who trains a cell. Its modification time is the heartbeat."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.owner = {"host": socket.gethostname(), "pid": os.getpid(), "id": uuid.uuid4().hex}
-
-    def acquire(self) -> bool:
-        """Take the lease; False while another trainer that is alive holds it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self._create():
-            return True
-        holder = self._holder()
-        if holder is not None and not self._is_stale(holder):
-            return False
-        # Two that find a stale lease: only one can rename it away, and it checks that it took the one it had judged.
-        aside = self.path.with_name(f"lease.{self.owner['id']}.stale")
-        try:
-            self.path.rename(aside)
-        except FileNotFoundError:
-            return self._create()
-        taken = _read_json(aside)
-        if holder is not None and taken != holder:
-            with contextlib.suppress(FileExistsError):
-                os.link(aside, self.path)  # another's fresh lease: put it back
-            aside.unlink(missing_ok=True)
-            return False
-        aside.unlink(missing_ok=True)
-        return self._create()
-
-    def owner_now(self) -> tuple[dict[str, Any] | None, bool]:
-        """Who holds the lease, if anyone, and whether that trainer is alive."""
-        holder = self._holder()
-        return holder, holder is not None and not self._is_stale(holder)
-
-    def renew(self) -> None:
-        """Beat; a lease that was taken over is left to its new owner."""
-        if self._holder() == self.owner:
-            os.utime(self.path)
-
-    def release(self) -> None:
-        """Give the lease back, if it is still ours."""
-        if self._holder() == self.owner:
-            self.path.unlink(missing_ok=True)
-
-    def _create(self) -> bool:
-        # Linked into place whole: another trainer never reads a lease without an owner.
-        draft = self.path.with_name(f"lease.{self.owner['id']}.draft")
-        try:
-            draft.write_bytes(canonical(self.owner))
-            os.link(draft, self.path)
-        except FileExistsError:
-            return False
-        finally:
-            with contextlib.suppress(OSError):
-                draft.unlink()
-        return True
-
-    def _holder(self) -> dict[str, Any] | None:
-        return _read_json(self.path)
-
-    def _is_stale(self, holder: dict[str, Any]) -> bool:
-        if holder.get("host") == self.owner["host"] and not _alive(int(holder.get("pid", 0))):
-            return True
-        try:
-            age = time.time() - self.path.stat().st_mtime
-        except FileNotFoundError:
-            return False
-        return age > 6 * HEARTBEAT_SECONDS
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        return json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

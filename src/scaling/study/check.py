@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from scaling.models.ladder import Ladders, SizeError
 from scaling.study.layout import Layout
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.schema import Data, FamilySettings, Study
-from scaling.study.study_file import Problem, StudyError, line_of, parse, plain, read_tree
+from scaling.study.study_file import line_of, parse, plain, read_tree
+from scaling.study.study_problems import Problem, StudyError, by_line
 
 
 def open_study(path: Path, ladders: Ladders | None = None, *, calibrated: bool = True) -> Study:
@@ -27,6 +29,8 @@ def open_study(path: Path, ladders: Ladders | None = None, *, calibrated: bool =
     """
     tree = read_tree(path)
     study, problems = parse(tree)
+    if any(problem.beyond for problem in problems):
+        raise StudyError(path, problems)
     raw = plain(tree)
     facts = _facts(raw, tree, problems)
     if facts is not None:
@@ -39,7 +43,7 @@ def open_study(path: Path, ladders: Ladders | None = None, *, calibrated: bool =
             if calibrated and study.jobs.minutes is not None:
                 problems += _calibration_problems(study, path, tree, facts)
     if problems or study is None:
-        raise StudyError(path, sorted(problems, key=lambda problem: problem.line or 0))
+        raise StudyError(path, sorted(problems, key=by_line))
     return study
 
 
@@ -177,4 +181,6 @@ def _calibration_problems(study: Study, path: Path, tree: CommentedMap, facts: S
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0 and value == int(value)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        return False
+    return value > 0 and value == int(value)

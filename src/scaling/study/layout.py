@@ -9,6 +9,12 @@ from typing import Final
 RESULTS: Final = Path("results")
 REPORTS: Final = Path("reports")
 
+RESERVED: Final = ("store", "data", "cache", "sample")
+"""Names that no study may have: what all studies share lies under them below ``results/``, the sample below ``reports/``."""
+
+LONGEST_NAME: Final = 100
+"""Characters of a name that becomes a folder's or a file's; file systems allow 255 bytes, and a file's own words are added."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -22,6 +28,11 @@ class Layout:
     def study(self) -> Path:
         """Everything that belongs to this study alone."""
         return self.results / self.name
+
+    @property
+    def owner(self) -> Path:
+        """Path of the study file that the results of this name belong to."""
+        return self.study / "study-file"
 
     @property
     def data(self) -> Path:

@@ -38,15 +38,17 @@ class Strict(BaseModel):
 class Anchors(Strict):
     """Where a family's learning rate is tuned: two or more sizes at one data size, apart from the grid on purpose."""
 
-    params: Annotated[list[Annotated[Integer, Field(gt=0)]], Field(min_length=1)] = Field(
+    params: Annotated[list[Annotated[Integer, Field(gt=0)]], Field(min_length=1, max_length=100)] = Field(
         description="N of the models that are tuned; the rate between and beyond them follows a power of the width"
     )
     images: Annotated[Integer, Field(gt=0)] = Field(800, description="D at which they are tuned")
     seed: Integer = Field(0, description="seed of the tuning runs")
-    rates: Annotated[list[Annotated[Number, Field(gt=0)]], Field(min_length=2)] = Field(
+    rates: Annotated[list[Annotated[Number, Field(gt=0)]], Field(min_length=2, max_length=100)] = Field(
         description="candidate peak learning rates, ascending, evenly spaced in their logarithm"
     )
-    widen: Annotated[Integer, Field(ge=0)] = Field(2, description="how many more candidates an optimum at the edge may add")
+    widen: Annotated[Integer, Field(ge=0, le=100)] = Field(
+        2, description="how many more candidates an optimum at the edge may add"
+    )
 
 
 class Recipe(Strict):
@@ -61,7 +63,7 @@ class Recipe(Strict):
     images_floor: Annotated[Integer, Field(gt=0)] = Field(
         16_000, description="images seen at least: T = max(images_floor, images_factor x D)"
     )
-    images_factor: Annotated[Number, Field(gt=0)] = Field(24, description="images seen for each unique image")
+    images_factor: Annotated[Number, Field(gt=0, le=1e6)] = Field(24, description="images seen for each unique image")
     warmup: Share = Field(0.1, description="share of the steps in which the rate rises linearly")
     schedule: Literal["cosine", "step", "constant"] = Field(
         "cosine", description="fall of the rate after warm-up: to 0 by a cosine, or by 10 at 1/2 and 3/4"
@@ -79,7 +81,7 @@ class Recipe(Strict):
     auxiliary_weight: Annotated[Number, Field(ge=0)] = Field(0.3, description="weight of GoogLeNet's auxiliary losses")
     flip: bool = Field(True, description="mirror training images at random")
     shift: Annotated[Integer, Field(ge=0)] = Field(1, description="shift training images by up to this many pixels")
-    evaluations: Annotated[Integer, Field(gt=0)] = Field(8, description="evaluations, evenly spaced in log steps")
+    evaluations: Annotated[Integer, Field(gt=0, le=1000)] = Field(8, description="evaluations, evenly spaced in log steps")
     first_evaluation: Annotated[Number, Field(gt=0, le=1)] = Field(
         0.15, description="share of the steps after which the first evaluation stands"
     )

@@ -6,18 +6,20 @@ in ``study_file.py``; what depends on data and ladders is checked in ``check.py`
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from scaling.analysis.claims.claim_files import claim_files
 from scaling.models.architecture import Architecture, unusual_options
 from scaling.models.registry import FAMILIES, Kind, Option
+from scaling.study.layout import LONGEST_NAME, RESERVED
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.recipe import Integer, Number, Recipe, RecipeChanges, Strict, recipe_for
 
-ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
+ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=LONGEST_NAME)]
 RecipeName = Literal["modern", "historical"]
 FamilyName = Literal[tuple(FAMILIES)]
 SOURCE_NAMES: Final = ("fashion-mnist", "fashion-mnist-full", "cifar10", "cifar100", "image-folder")
@@ -26,14 +28,32 @@ Reading = Literal["shift", "gradients", "receptive-field", "representation", "re
 Timing = Literal["families", "resolution", "sequence", "paper-sizes"]
 
 Count = Annotated[Integer, Field(gt=0)]
+MOST_SIZES: Final = 1000
+"""Sizes, or data sizes, that a list of them has at most: each is a model to be laid out."""
+Counts = Annotated[list[Count], Field(min_length=1, max_length=MOST_SIZES)]
+SomeCounts = Annotated[list[Count], Field(max_length=MOST_SIZES)]
+MOST_CELLS: Final = 1_000_000
+"""Cells of a study; a hundred thousand are planned in seconds."""
 Seed = Annotated[Integer, Field(ge=0)]
 
 
 def _distinct(values: list[Any] | None) -> list[Any] | None:
-    if values is not None and len(set(values)) < len(values):
-        twice = sorted({value for value in values if values.count(value) > 1})
-        raise ValueError(f"must not list a value twice: {', '.join(map(str, twice))}")
+    twice = sorted(value for value, times in Counter(values or ()).items() if times > 1)
+    if twice:
+        more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
+        raise ValueError(f"must not list a value twice: {', '.join(map(str, twice[:5]))}{more}")
     return values
+
+
+def _short_names(path: Path) -> Path:
+    for part in path.parts:
+        if len(part.encode()) > LONGEST_PART:
+            raise ValueError(f"no file's name is longer than {LONGEST_PART} bytes, this one has {len(part.encode())}")
+    return path
+
+
+LONGEST_PART: Final = 255
+FilePath = Annotated[Path, AfterValidator(_short_names)]
 
 
 class Data(Strict):
@@ -45,7 +65,7 @@ class Data(Strict):
     side: Annotated[Integer, Field(ge=28, le=1024)] | None = Field(
         None, description="side length in pixels; null = the source's own (image-folder must say it)"
     )
-    folder: Path | None = Field(None, description="image-folder only: a folder of class folders")
+    folder: FilePath | None = Field(None, description="image-folder only: a folder of class folders")
     unreadable: Literal["refuse", "skip"] = Field(
         "refuse", description="image-folder only: what an image that cannot be decoded does"
     )
@@ -55,16 +75,16 @@ class Data(Strict):
 class Slice(Strict):
     """More seeds for a part of the grid."""
 
-    params: list[Count] | None = Field(None, description="sizes concerned; null = all")
-    images: list[Count] | None = Field(None, description="data sizes concerned; null = all")
+    params: SomeCounts | None = Field(None, description="sizes concerned; null = all")
+    images: SomeCounts | None = Field(None, description="data sizes concerned; null = all")
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(description="seeds added there")
 
 
 class Grid(Strict):
     """The cells: every size with every data size and seed."""
 
-    params: Annotated[list[Count], Field(min_length=1)] = Field(description="N of every family that names none itself")
-    images: Annotated[list[Count], Field(min_length=1)] = Field(description="D: unique training images")
+    params: Counts = Field(description="N of every family that names none itself")
+    images: Counts = Field(description="D: unique training images")
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field([0], description="seeds of every cell")
     repeats: list[Slice] = Field([], description="more seeds for a part of the grid")
 
@@ -86,8 +106,8 @@ class FamilySettings(Strict):
     match: Literal["params", "flop"] = Field(
         "params", description="what meets N: its own parameters, or the FLOP that the family by its own rule has at N"
     )
-    params: Annotated[list[Count], Field(min_length=1)] | None = Field(None, description="its own sizes N")
-    images: Annotated[list[Count], Field(min_length=1)] | None = Field(None, description="its own data sizes D")
+    params: Counts | None = Field(None, description="its own sizes N")
+    images: Counts | None = Field(None, description="its own data sizes D")
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(None, description="its own seeds; then no repeats")
     recipe_name: RecipeName | None = Field(None, description="its own recipe; null = the study's")
     recipe: RecipeChanges = Field(RecipeChanges(), description="what its training changes in the recipe")
@@ -147,11 +167,11 @@ class Timings(Strict):
 
     measures: Annotated[list[Timing], Field(min_length=1)] = Field(
         ["families", "resolution", "sequence", "paper-sizes"],
-        description="families: training and prediction of each; resolution: ViT and Swin from 32 to 256 pixels; sequence: ViT "
-        "beside an LSTM over the same patches; paper-sizes: AlexNet and GoogLeNet as published, counted",
+        description="families: training and prediction of each, at its own batch; resolution: ViT and Swin from 32 to 256 "
+        "pixels; sequence: ViT beside an LSTM over the same patches; paper-sizes: AlexNet and GoogLeNet as published, counted",
     )
     families: list[ArmName] | None = Field(None, description="entries of `families` that are timed; null = those with laws")
-    params: list[Count] | None = Field(None, description="N at which they are timed; null = each entry's own sizes")
+    params: SomeCounts | None = Field(None, description="N at which they are timed; null = each entry's own sizes")
     transformer_params: Count = Field(24_000, description="N of the ViT, Swin and LSTM whose images are made larger")
     rounds: Annotated[Integer, Field(ge=2, le=1000)] = Field(
         7, description="timings of each setting, a round after the other; their spread is the noise"
@@ -168,7 +188,7 @@ class Jobs(Strict):
         None,
         description="instead of `pack`: a job is as many cells as take so many minutes, by a calibration, its start included",
     )
-    calibration: Path = Field(
+    calibration: FilePath = Field(
         Path("calibration.json"), description="the file that `scaling calibrate` writes: how fast the jobs' machine trains"
     )
     cores: Count | None = Field(
@@ -194,8 +214,9 @@ class Jobs(Strict):
 class Study(Strict):
     """A scaling study: data, families, grid, recipe, laws."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")] = Field(
-        description="names the folders of results and reports; lower-case letters, digits, - and _"
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=LONGEST_NAME)] = Field(
+        description=f"names the folders of results and reports; lower-case letters, digits, - and _; not {', '.join(RESERVED)}",
+        json_schema_extra={"not": {"enum": list(RESERVED)}},
     )
     description: str = Field("", description="what the study is for, in a sentence or two; shown in the report")
     data: Data = Data()
@@ -216,6 +237,13 @@ class Study(Strict):
         [], description="what is said of these models and put to a test, by name (src/scaling/analysis/claims), or all"
     )
     jobs: Jobs = Jobs()
+
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, name: str) -> str:
+        if name in RESERVED:
+            raise ValueError(f"all studies share a folder of that name; allowed: any other than {', '.join(RESERVED)}")
+        return name
 
     @field_validator("families", mode="before")
     @classmethod
@@ -247,6 +275,12 @@ class Study(Strict):
     def data_sizes(self, family: str) -> list[int]:
         """The D of ``family``, ascending."""
         return sorted(self.entry(family).images or self.grid.images)
+
+    def grid_cells(self, family: str) -> int:
+        """Cells of ``family``, counted without making them; seeds that `repeats` adds are taken to be new ones everywhere."""
+        own = self.entry(family).seeds
+        seeds = len(own) if own else len(self.grid.seeds) + sum(len(repeat.seeds) for repeat in self.grid.repeats)
+        return len(self.sizes(family)) * len(self.data_sizes(family)) * seeds
 
     def timed(self) -> list[str]:
         """The entries of ``families`` that are timed."""

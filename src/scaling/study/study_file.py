@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from scaling.analysis.claims.claim_files import claim_files
 from scaling.models.registry import FAMILIES
-from scaling.study.schema import Study
+from scaling.study.schema import MOST_CELLS, Study
+from scaling.study.study_problems import MOST_PROBLEMS, Problem, StudyError, by_line
+from scaling.study.study_text import MOST_DIGITS, check_text, read_text
 
 SCHEMA_PATH = Path("workflow/schemas/study.schema.json")
 
@@ -28,37 +30,13 @@ MOST_NAMED: Final = 15
 """Allowed values that an error lists; of more it gives the first and how many there are."""
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong with a study: where it stands, what was received, what is allowed."""
-
-    place: tuple[str | int, ...]
-    message: str
-    line: int | None = None
-
-    def __str__(self) -> str:
-        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.place).lstrip(".")
-        line = f"line {self.line}: " if self.line else ""
-        return f"{line}{where + ': ' if where else ''}{self.message}"
-
-
-class StudyError(ValueError):
-    """A study file that cannot be used, with all its problems."""
-
-    def __init__(self, path: Path, problems: list[Problem]) -> None:
-        self.path, self.problems = path, problems
-        super().__init__("\n".join(f"{path}: {problem}" for problem in problems))
-
-
 def read_tree(path: Path) -> CommentedMap:
     """The YAML tree of ``path``, with line numbers. Raises StudyError where it is no YAML mapping."""
+    if not path.exists():
+        raise StudyError(path, [Problem((), "no such file" + _near_files(path))])
+    text = read_text(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise StudyError(path, [Problem((), "no such file" + _near_files(path))]) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(path, [Problem((), f"cannot be read: {error}")]) from error
-    try:
+        check_text(path, text)
         tree = YAML(typ="rt").load(text)
     except DuplicateKeyError as error:
         key = str(error.problem).split('"')[1] if '"' in str(error.problem) else "a key"
@@ -69,7 +47,11 @@ def read_tree(path: Path) -> CommentedMap:
         mark = error.problem_mark
         raise StudyError(path, [Problem((), f"not YAML: {error.problem}", mark.line + 1 if mark else None)]) from error
     except YAMLError as error:
-        raise StudyError(path, [Problem((), f"not YAML: {error}")]) from error
+        raise StudyError(path, [Problem((), f"not YAML: {' '.join(str(error).split())}")]) from error
+    except ValueError as error:  # of a date that does not exist, for one
+        if isinstance(error, StudyError):
+            raise
+        raise StudyError(path, [Problem((), f"a value cannot be read: {error}")]) from error
     if not isinstance(tree, CommentedMap):
         raise StudyError(path, [Problem((), f"must be a mapping of keys, received {type(tree).__name__}")])
     return tree
@@ -136,6 +118,10 @@ def parse(tree: CommentedMap) -> tuple[Study | None, list[Problem]]:
                 Problem(("families", family, "recipe", *p.place), p.message, line_of(tree, ("families", family)))
                 for p in _problems(error, CommentedMap())
             ]
+    asked = sum(study.grid_cells(family) for family in study.families)
+    if asked > MOST_CELLS:
+        message = f"sizes, data sizes and seeds make {asked:,} cells; allowed: at most {MOST_CELLS:,}"
+        problems.append(Problem(("grid",), message, line_of(tree, ("grid",)), beyond=True))
     return (None, problems) if problems else (study, [])
 
 
@@ -170,14 +156,17 @@ def _name_problems(study: Study, tree: CommentedMap) -> list[Problem]:
 
 
 def _problems(error: ValidationError, tree: CommentedMap) -> list[Problem]:
-    found = {}
+    found: dict[tuple[str | int, ...], dict[str, Any]] = {}
     for item in error.errors():
         place = tuple(part for part in item["loc"] if part != "[key]" and not _is_variant(part))
         if place[:1] == ("families",) and place[2:] == ("model",) and "model" not in (tree["families"][place[1]] or {}):
             place = place[:2]  # no model is named: the entry's name is taken for a family's
-        problem = Problem(place, _message(item, place), line_of(tree, place))
-        found.setdefault(place, problem)  # a union reports each of its members: the first is enough
-    return list(found.values())
+        found.setdefault(place, item)  # a union reports each of its members: the first is enough
+    problems = [Problem(place, "", line_of(tree, place), item["type"] == "too_long") for place, item in found.items()]
+    problems.sort(key=by_line)
+    # Words, with what may have been meant, cost time; no more than these are told.
+    told = [replace(p, message=_message(found[p.place], p.place)) for p in problems[:MOST_PROBLEMS]]
+    return told + problems[MOST_PROBLEMS:]
 
 
 def _is_variant(part: str | int) -> bool:
@@ -202,6 +191,8 @@ def _message(item: dict[str, Any], place: tuple[str | int, ...]) -> str:
         near = _suggest(str(item["input"]), _literals(context))
         named = "; an entry of another name says which family it is by `model`" if place[:-1] == ("families",) else ""
         return f"received {received}, allowed: {context['expected']}{number}{near}{named}"
+    if kind == "int_parsing_size":
+        return f"received {received}; an integer has at most {MOST_DIGITS} digits"
     message = item["msg"].removeprefix("Value error, ")
     return f"received {received}; {message[0].lower()}{message[1:]}"
 
@@ -211,7 +202,7 @@ def _literals(context: dict[str, Any]) -> list[str]:
 
 
 def _suggest(word: str, choices: list[str]) -> str:
-    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word[:100], choices, n=1, cutoff=0.5)
     if near:
         return f"; did you mean {near[0]!r}?"
     named = [*choices[:MOST_NAMED], f"... ({len(choices)} in all)"] if len(choices) > MOST_NAMED else choices

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from scaling.data import DataSettings, describe
+from scaling.data import DataSettings, Look, describe, look, prepared_path
 from scaling.models.family import ImageSpec
+from scaling.study.layout import Layout
 from scaling.study.schema import Study
 
 
@@ -17,3 +18,8 @@ def image_spec(study: Study) -> ImageSpec:
     """Side, channels and classes of the study's images."""
     facts = describe(data_settings(study))
     return ImageSpec(facts.side, facts.channels, facts.classes)
+
+
+def look_at_images(study: Study, layout: Layout) -> Look:
+    """Which images are prepared for ``study``, and whether they are what its image folder holds now."""
+    return look(prepared_path(data_settings(study), layout.data), study.data.folder)

@@ -13,9 +13,10 @@ import torch
 
 from scaling.data import ImageData
 from scaling.runs.grid import Backbone, ResolvedCell
+from scaling.runs.lease import HEARTBEAT_SECONDS
 from scaling.runs.progress import ProgressFile
 from scaling.runs.records import DONE
-from scaling.runs.store import HEARTBEAT_SECONDS, Entry, Store
+from scaling.runs.store import Entry, Store
 from scaling.training.checkpoint import UnusableCheckpoint
 from scaling.training.loop import Interrupted, Trainer
 from scaling.training.memory import is_out_of_memory
@@ -48,8 +49,10 @@ class CellTraining:
 
         Where the device's memory runs out and the cell has it alone, half as many images are computed at a time, and half
         of that, down to one, at the same effective batch. Raises Interrupted when asked to stop, the checkpoint written;
-        torch's error where memory runs out beside others' cells, which is no reason to compute anything differently.
+        torch's error where memory runs out beside others' cells, which is no reason to compute anything differently;
+        LostLease where another trainer has the cell now.
         """
+        self.store.check_held()
         self.store.sweep(self.cell.key)
         found = self._stored() or self._attempt(None)
         while isinstance(found, int):
@@ -117,6 +120,7 @@ class CellTraining:
                 with contextlib.suppress(OSError):
                     print(f"goes on from step {trainer.progress.step}")
         except UnusableCheckpoint as error:
+            self.store.check_held()
             self.warn(f"{error}; the cell is trained from its start")
             self._checkpoint.unlink()
             trainer = self._new()
@@ -124,7 +128,7 @@ class CellTraining:
 
     def _train(self, trainer: Trainer) -> None:
         """Train to the last step, telling the parent and `scaling status` how far it is."""
-        file = ProgressFile(self.store.progress_path(self.cell.key), HEARTBEAT_SECONDS)
+        file = ProgressFile(self.store.progress_path(self.cell.key), HEARTBEAT_SECONDS, self.store.check_held)
 
         def say(*, stopped: bool = False, now: bool = False) -> None:
             done, batch = trainer.progress, self.cell.recipe.batch
@@ -136,7 +140,7 @@ class CellTraining:
 
         say(now=True)
         try:
-            trainer.run(self._checkpoint, self.checkpoint_seconds, self.stop, beat)
+            trainer.run(self._checkpoint, self.checkpoint_seconds, self.stop, beat, self.store.check_held)
         except Interrupted:
             say(stopped=True, now=True)
             raise

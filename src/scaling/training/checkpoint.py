@@ -41,6 +41,18 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[dict[str, Ten
     """
     if not path.exists():
         return None
+    tensors, content = read_checkpoint(path)
+    if canonical(content["settings"]) != canonical(settings):
+        differing = ", ".join(_differing(content["settings"], settings))
+        raise UnusableCheckpoint(f"{path}: made with other settings: {differing}")
+    return tensors, content["state"]
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Flat tensors of the checkpoint at ``path``, and a dict of its ``state`` and ``settings``, whatever these are.
+
+    Raises UnusableCheckpoint where the file is damaged.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -52,10 +64,7 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[dict[str, Ten
         raise UnusableCheckpoint(f"{path}: not a whole checkpoint ({error})") from error
     if not matches:
         raise UnusableCheckpoint(f"{path}: its checksum does not match its contents")
-    if canonical(content["settings"]) != canonical(settings):
-        differing = ", ".join(_differing(content["settings"], settings))
-        raise UnusableCheckpoint(f"{path}: made with other settings: {differing}")
-    return tensors, content["state"]
+    return tensors, content
 
 
 def _differing(theirs: dict[str, Any], ours: dict[str, Any], within: str = "") -> list[str]:

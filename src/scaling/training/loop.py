@@ -267,11 +267,18 @@ class Trainer:
 
     # -- the whole --------------------------------------------------------------------------------------------------
 
-    def run(self, checkpoint: Path, every: float, stop: Callable[[], bool], beat: Callable[[Progress, int], None]) -> None:
+    def run(
+        self,
+        checkpoint: Path,
+        every: float,
+        stop: Callable[[], bool],
+        beat: Callable[[Progress, int], None],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         """Train to the end, writing ``checkpoint`` every ``every`` seconds.
 
         ``stop`` is asked between steps; when it says so a checkpoint is written and Interrupted raised. ``beat`` is told
-        of progress now and then.
+        of progress now and then; ``check`` is called before each checkpoint and may raise, so that none is written.
         """
         progress = self.progress
         before, began, saved = progress.seconds, time.monotonic(), time.monotonic()
@@ -288,6 +295,7 @@ class Trainer:
                 beat(progress, self.steps)
             stopping = stop()
             if stopping or time.monotonic() - saved > every:
+                check()
                 self.save(checkpoint)
                 saved = time.monotonic()
             if stopping:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import timm
 import torch
 from torch import nn
 
@@ -43,6 +44,7 @@ def run_row(trainer: Trainer, machine: str) -> dict[str, Any]:
         "precision": cell.precision,
         "machine": machine,
         "torch_version": torch.__version__,
+        "timm_version": timm.__version__,
         "recipe_version": cell.settings()["recipe_version"],
         "micro_batch": trainer.micro_batch,
         "ghost_batch_norm": trainer.micro_batch < recipe.batch and _has_batch_norm(trainer.model),

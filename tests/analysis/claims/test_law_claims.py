@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -64,6 +66,36 @@ def test_a_transformer_that_does_not_scale_supports_nothing():
     found["verdicts"][0]["scales"] = False
     evidence = Evidence(synthetic_runs(("vit",)), CLASSES, fits=found)
     assert verdicts(named("scaling-laws"), evidence)["vit"] == "cannot tell here"
+
+
+def test_a_new_transformer_in_the_study_is_no_other_family():
+    p = {("vit", "mlp"): 0.001, ("mlp", "swin"): 0.002, ("vit", "deit"): 1e-6, ("deit", "swin"): 1e-6}
+    found = fits({"vit": GOOD, "swin": GOOD, "mlp": POOR, "deit": POOR}, p)
+    evidence = Evidence(synthetic_runs(("vit", "swin", "mlp")), CLASSES, fits=found)
+    (entry,) = judge_claims([named("scaling-laws")], evidence)
+    assert "mlp is the family" in entry["parts"][2]["note"]
+
+
+NEW_FAMILIES = """
+from dataclasses import replace
+from scaling.models.registry import FAMILIES
+if NEW:
+    for name, like in (("deit", "vit"), ("densenet", "resnet")):
+        FAMILIES[name] = replace(FAMILIES[like], name=name)
+from scaling.analysis.claims.claim_files import claim_files
+from scaling.analysis.claims import load_claims
+print([(claim.number, part.name, part.decides) for claim in load_claims(claim_files()) for part in claim.parts])
+"""
+
+
+def test_a_new_family_changes_no_claim():
+    def parts(new: bool) -> str:
+        command = [sys.executable, "-c", f"NEW = {new}\n{NEW_FAMILIES}"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    before = parts(False)
+    assert "(7, 'vit', True)" in before
+    assert parts(True) == before
 
 
 @pytest.fixture(scope="module")

@@ -71,9 +71,8 @@ def test_everything_that_is_asked_for_is_measured(ladders, monkeypatch):
         ["families", "resolution", "sequence", "paper-sizes"],
         ladders,
         IMAGE,
-        sizes={"mlp": (Architecture("mlp"), [13_000]), "resnet-bare": (bare, [5_000])},
+        entries={"mlp": (Architecture("mlp"), 8, [13_000]), "resnet-bare": (bare, 4, [5_000])},
         transformer_size=6_500,
-        batch=8,
         rounds=2,
         machine=timing.Machine(),
         say=said.append,
@@ -84,7 +83,7 @@ def test_everything_that_is_asked_for_is_measured(ladders, monkeypatch):
         return [r for r in rows if r["measure"] == measure and r["quantity"] == quantity and where.items() <= r.items()]
 
     assert len(kept("families", "seconds")) == 2 * 2 * 2  # families x phases x rounds
-    assert {r["family"] for r in kept("families", "seconds")} == {"mlp", "resnet-bare"}
+    assert {(r["family"], r["batch"]) for r in kept("families", "seconds")} == {("mlp", 8), ("resnet-bare", 4)}
     assert len(kept("resolution", "flop_forward")) == 2 * 3
     assert len(kept("resolution", "seconds", family="vit", x=64.0, phase="training", batch=2)) == 2
     assert len(kept("sequence", "chain")) == 2 * 2
@@ -96,9 +95,8 @@ def test_everything_that_is_asked_for_is_measured(ladders, monkeypatch):
             ["speed"],
             ladders,
             IMAGE,
-            sizes={},
+            entries={},
             transformer_size=6_500,
-            batch=8,
             rounds=1,
             machine=timing.Machine(),
             say=said.append,

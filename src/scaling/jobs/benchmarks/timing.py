@@ -94,11 +94,11 @@ class Timed:
 
 
 def family_rows(
-    sizes: Iterable[tuple[str, Architecture, Rung]], image: ImageSpec, batch: int, rounds: int, machine: Machine
+    entries: Iterable[tuple[str, Architecture, int, Rung]], image: ImageSpec, rounds: int, machine: Machine
 ) -> list[dict[str, Any]]:
-    """Seconds an image of training and prediction of every (name, what it builds, size), at the batch of training."""
+    """Seconds per image of training and prediction of every (name, what it builds, batch, size)."""
     timed = []
-    for name, architecture, rung in sizes:
+    for name, architecture, batch, rung in entries:
         make = _maker(rung, image, architecture.options)
         from_width = get_family(rung.family).channels_last_from
         last = from_width is not None and rung.width >= from_width  # as it is trained
@@ -161,9 +161,8 @@ def measure(
     ladders: Ladders,
     image: ImageSpec,
     *,
-    sizes: Mapping[str, tuple[Architecture, list[int]]],
+    entries: Mapping[str, tuple[Architecture, int, list[int]]],
     transformer_size: int,
-    batch: int,
     rounds: int,
     machine: Machine,
     say: Callable[[str], None],
@@ -171,9 +170,8 @@ def measure(
     """Rows of everything in ``measures``: families, resolution, sequence, paper-sizes.
 
     Args:
-        sizes: name -> what it builds, target N at which it is timed.
+        entries: name -> what it builds, images a step (as it is trained), target N at which it is timed.
         transformer_size: target N of the ViT and Swin whose images are made larger.
-        batch: images a step in the timing of families.
         rounds: timings of each setting.
         say: is told what is measured next.
     """
@@ -187,11 +185,11 @@ def measure(
         say(f"measuring {name}")
         if name == "families":
             rungs = [
-                (family, architecture, ladders.rung(architecture, target, image))
-                for family, (architecture, targets) in sizes.items()
+                (entry, architecture, batch, ladders.rung(architecture, target, image))
+                for entry, (architecture, batch, targets) in sorted(entries.items())
                 for target in targets
             ]
-            rows += family_rows(rungs, image, batch, rounds, machine)
+            rows += family_rows(rungs, image, rounds, machine)
         elif name == "resolution":
             rows += resolution_rows([transformer("vit"), transformer("swin")], image, rounds, machine)
         elif name == "sequence":

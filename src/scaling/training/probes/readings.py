@@ -42,7 +42,8 @@ Row = dict[str, Any]
 
 
 def keep_weights(store: Store, trainer: Trainer) -> None:
-    """Write the weights of the reported checkpoint of a trainer that has ended beside its record."""
+    """Write the weights of the reported checkpoint of a trainer that has ended beside its record. Raises LostLease."""
+    store.check_held()
     save_checkpoint(store.weights_path(trainer.cell.key), trainer.weights, {}, trainer.cell.settings())
 
 

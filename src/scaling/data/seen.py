@@ -1,0 +1,144 @@
+"""Whether an image folder still holds what was prepared of it.
+
+Names, sizes and times of all images are looked at each time; where these differ from those that were seen last, the contents
+of the images that differ are read and compared. What was seen lies beside the prepared file, as ``NAME.images.json``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from scaling.data.data_errors import DataError
+from scaling.data.image_folder import Stamp, content_digest, list_images
+from scaling.data.prepared import read_metadata
+
+_NAMED: Final = 5
+"""How many images that differ a message names."""
+_READERS: Final = 8
+"""Images that are read at a time to compare their contents: hashing holds no lock, and network disks like company."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at the images of a study found.
+
+    ``origin`` names the contents of an image folder, and is the same for as long as they are; it is empty for other sources.
+    ``checksum`` is that of the prepared images, None where they are not prepared. ``changed`` says what differs between the
+    folder and what was prepared of it, and is empty where nothing does.
+    """
+
+    origin: str = ""
+    checksum: str | None = None
+    changed: str = ""
+
+    def fits(self, checksum: str) -> bool:
+        """Whether what was made with images of ``checksum`` may be of the images as they are now."""
+        return not self.changed and self.checksum in (None, checksum)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of an image folder: of each image its stamp and the digest of its contents, and what was made of them."""
+
+    origin: str
+    checksum: str
+    images: Mapping[str, tuple[Stamp, str]]
+
+    def write(self, path: Path) -> None:
+        """Write it to ``path``, all or nothing."""
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        body = {"origin": self.origin, "checksum": self.checksum, "images": self.images}
+        try:
+            temporary.write_text(json.dumps(body))
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def seen_path(prepared: Path) -> Path:
+    """Where it stands what was seen when ``prepared`` was made."""
+    return prepared.with_suffix(".images.json")
+
+
+def look(prepared: Path, folder: Path | None) -> Look:
+    """Look at the image folder (None for another source) of which the file ``prepared`` is or was made.
+
+    Raises DataError where the folder is not laid out as ``image_folder`` says.
+    """
+    origin, checksum = _header(prepared)
+    if folder is None:
+        return Look("", checksum)
+    seen = _read(seen_path(prepared))
+    if seen is not None and checksum is not None and (seen.origin, seen.checksum) != (origin, checksum):
+        seen = None  # its writer was killed, or it is another file's
+    if seen is not None:
+        origin, checksum = seen.origin, seen.checksum
+    if not folder.is_dir():
+        return Look(origin, checksum)  # a folder that is gone leaves its prepared file good
+    listing = list_images(folder)
+    stamps = listing.stamps()
+    now = listing.fingerprint(stamps)
+    if checksum is None or now == origin:
+        return Look(now, checksum)
+    if seen is None:
+        return Look(now, checksum, f"the images in {str(folder)!r} are not those that were prepared")
+    differing = _differing(folder, stamps, seen)
+    if differing:
+        return Look(now, checksum, _describe(differing, folder))
+    if stamps != {name: stamp for name, (stamp, _) in seen.images.items()}:
+        # Lest they be read at each look. It is as well where the disk refuses: they are read again.
+        with contextlib.suppress(OSError):
+            images = {name: (stamp, seen.images[name][1]) for name, stamp in stamps.items()}
+            Seen(origin, checksum, images).write(seen_path(prepared))
+    return Look(origin, checksum)
+
+
+def _header(prepared: Path) -> tuple[str, str | None]:
+    """Origin and checksum that a prepared file names, or an empty string and None where it is not there or damaged."""
+    try:
+        metadata = read_metadata(prepared)
+        return metadata.get("origin", ""), metadata["checksum"]
+    except (DataError, OSError, KeyError):
+        return "", None
+
+
+def _read(path: Path) -> Seen | None:
+    """What is written at ``path``; None where it is not there or cannot be read: then the images are prepared anew."""
+    try:
+        body: dict[str, Any] = json.loads(path.read_bytes())
+        images = {name: (tuple(stamp), str(digest)) for name, (stamp, digest) in body["images"].items()}
+        return Seen(str(body["origin"]), str(body["checksum"]), images)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _differing(folder: Path, stamps: Mapping[str, Stamp], seen: Seen) -> list[str]:
+    """Images that were added, removed or have other contents, by name."""
+    known = {name for name, stamp in stamps.items() if name in seen.images and seen.images[name][0] == stamp}
+    doubtful = [name for name in stamps if name in seen.images and name not in known]
+    with ThreadPoolExecutor(_READERS) as readers:
+        digests = dict(zip(doubtful, readers.map(lambda name: _digest(folder / name), doubtful), strict=True))
+    other = {name for name, digest in digests.items() if digest != seen.images[name][1]}
+    return sorted(other | (stamps.keys() ^ seen.images.keys()))
+
+
+def _digest(path: Path) -> str:
+    """Of an image's contents; of what cannot be read, an empty string, as when it was prepared."""
+    try:
+        return content_digest(path)
+    except (OSError, ValueError):
+        return ""
+
+
+def _describe(differing: list[str], folder: Path) -> str:
+    named = ", ".join(map(repr, differing[:_NAMED]))
+    more = f" and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
+    images, are = ("image", "is") if len(differing) == 1 else ("images", "are")
+    return f"{len(differing)} {images} of {str(folder)!r} {are} not what was prepared: {named}{more}"

@@ -1,0 +1,106 @@
+"""What tuning would find for a family without training anything: in a store that studies share, its candidates may lie already.
+
+A study that was renamed, or that has its recipe and images from another, has no tuning file of its own yet. What its job will
+find there is read here with the same words as the job does it, and nothing is written. No torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from scaling.data import DataError, Look, load, prepared_path
+from scaling.models.family import ImageSpec
+from scaling.models.ladder import Ladders
+from scaling.runs.grid import ResolvedCell
+from scaling.runs.resolve import DamagedTuning, Tuning, read_tuning
+from scaling.runs.store import DamagedRecord, Entry, Store
+from scaling.study.layout import Layout
+from scaling.study.schema import Study
+from scaling.study.study_images import data_settings
+from scaling.training.device import Device
+from scaling.training.tuning import tune
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What tuning of a family has found, or would find; None and how many candidates it trains before it can say more."""
+
+    tuning: Tuning | None
+    candidates: int
+
+
+class _Untrained(Exception):
+    """Tuning would train now."""
+
+    def __init__(self, candidates: int) -> None:
+        self.candidates = candidates
+
+
+class LookedAt(Store):
+    """A store that is only looked at: what is damaged stays where it is, and counts as not there."""
+
+    def __init__(self, store: Store, warn: Callable[[str], None]) -> None:
+        super().__init__(store.root)
+        self.warn = warn
+
+    def read(self, key: str) -> Entry | None:
+        """The finished cell ``key``, or None; damage is told. Raises ForeignRecord."""
+        try:
+            return super().read(key)
+        except DamagedRecord as error:
+            self.warn(f"{error}; the cell is trained again")
+            return None
+
+
+def foresee(
+    study: Study,
+    layout: Layout,
+    family: str,
+    devices: list[tuple[str, str]],
+    ladders: Ladders,
+    image: ImageSpec,
+    images: Look,
+    warn: Callable[[str], None],
+) -> Foreseen:
+    """What the tuning of ``family`` says, or would say, were it trained on one of ``devices`` (classes and precisions).
+
+    ``images`` is what a look at the images found: what is stored of other images foresees nothing. Of several devices the first
+    counts for which all candidates are there; where there is none, the first.
+    Raises ForeignRecord, as tuning does.
+    """
+    with suppress(DamagedTuning):  # its job makes it again, from the same candidates
+        known = read_tuning(study, layout, family, images)
+        if known is not None and known.rule is not None:
+            return Foreseen(known, 0)
+    if images.changed:
+        return unforeseen(study, family)
+    try:
+        checksum = load(prepared_path(data_settings(study), layout.data), verify=False).checksum
+    except (DataError, OSError):
+        return unforeseen(study, family)  # without prepared images there is no key to look for
+    store = LookedAt(Store(layout.store), warn)
+
+    def look_for(cells: list[ResolvedCell]) -> None:
+        untrained = {cell.key for cell in cells if store.read(cell.key) is None}
+        if untrained:
+            raise _Untrained(len(untrained))
+
+    found = []
+    for kind, precision in devices:
+        device = Device(kind, precision, 1, "")
+        try:
+            tuning = tune(
+                study, family, device=device, checksum=checksum, image=image, ladders=ladders, store=store, train=look_for
+            )
+            return Foreseen(tuning, 0)
+        except _Untrained as error:
+            found.append(Foreseen(None, error.candidates))
+    return found[0] if found else unforeseen(study, family)
+
+
+def unforeseen(study: Study, family: str) -> Foreseen:
+    """What is known of the tuning of ``family`` where nothing is stored."""
+    recipe = study.family_recipe(family)
+    return Foreseen(None, len(recipe.anchors.params) * len(recipe.anchors.rates) if recipe.learning_rate == "tuned" else 0)

@@ -1,0 +1,100 @@
+"""What each derived file of a study is made from: the seals that the files have where all is well, and those that are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from scaling.analysis.claims.claim_files import claim_files
+from scaling.runs.deciding_code import claims_code, laws_code
+from scaling.runs.derived import Seal, WrongFile, read_seal, set_aside
+from scaling.runs.grid import Pack, digest, pack_hash, timings_hash
+from scaling.study.layout import Layout
+from scaling.study.schema import Study
+
+
+def laws_hash(study: Study) -> str:
+    """Hash of how laws are fitted and to which entries of the study, code included."""
+    return digest([study.laws.model_dump(), sorted(study.lawful()), study.data.model_dump(mode="json"), laws_code()])
+
+
+def claims_hash(study: Study) -> str:
+    """Hash of the claims that are tested and of the code that judges them: an edit of one judges anew, and trains nothing."""
+    files = claim_files()
+    return digest([study.tested(), claims_code(sorted(files[name].stem for name in study.tested()))])
+
+
+class Origins:
+    """The seals that the derived files of ``study`` have where they are made from what stands there now."""
+
+    def __init__(self, study: Study, layout: Layout, packs: Mapping[str, Pack]) -> None:
+        self._study, self._layout, self._packs = study, layout, packs
+
+    def pack(self, name: str) -> Seal:
+        """Of the table of a pack."""
+        return Seal(f"pack {name}", self._study.name, pack_hash(self._study, self._packs[name]))
+
+    @cached_property
+    def collected(self) -> str:
+        """Hash of the settings of all cells."""
+        return digest(sorted(pack_hash(self._study, pack) for pack in self._packs.values()))
+
+    @property
+    def runs(self) -> Seal:
+        """Of the runs table."""
+        return Seal("runs", self._study.name, self.collected)
+
+    @property
+    def readings(self) -> Seal:
+        """Of the table of what was read off models."""
+        return Seal("readings", self._study.name, self.collected)
+
+    @cached_property
+    def measures(self) -> Seal:
+        """Of the table of timings."""
+        return Seal("measures", self._study.name, timings_hash(self._study))
+
+    def fits(self, runs: Seal) -> Seal:
+        """Of the laws that are fitted to a runs table."""
+        return Seal("fits", self._study.name, laws_hash(self._study), digest([runs.sha256]))
+
+    def claims(self, runs: Seal, *measured: Seal) -> Seal:
+        """Of the verdicts on claims, from a runs table (with its laws) and the tables of measures that there are."""
+        settings = digest([claims_hash(self._study), laws_hash(self._study)])
+        return Seal("claims", self._study.name, settings, digest([seal.sha256 for seal in (runs, *measured)]))
+
+    def wrong(self) -> Iterator[tuple[Path, WrongFile]]:
+        """The derived files that must not be believed: damaged, another study's, or verdicts on other tables than lie there.
+
+        Files that were made with other settings of this study are none of these: Snakemake makes them anew by itself.
+        """
+        layout = self._layout
+        tables = {layout.runs: self.runs, layout.readings: self.readings}
+        if self._study.timings is not None:
+            tables[layout.measures] = self.measures
+        found: dict[Path, Seal] = {}
+        packs = {layout.pack(name): self.pack(name) for name in self._packs}
+        for path, expected in (packs | tables).items():
+            try:
+                found[path] = read_seal(path, expected)
+            except FileNotFoundError:
+                continue
+            except WrongFile as error:
+                yield path, error
+        whole = all(path in found for path in tables)  # else verdicts are made anew in any case
+        sealed = [found[path] for path in tables] if whole else [self.runs]
+        for path, expected in ((layout.fits, self.fits(sealed[0])), (layout.claims, self.claims(*sealed))):
+            try:
+                seal = read_seal(path, expected)
+                if whole and seal.settings == expected.settings and seal.inputs != expected.inputs:
+                    yield path, WrongFile(f"{path}: made from other tables than there are now")
+            except FileNotFoundError:
+                continue
+            except WrongFile as error:
+                yield path, error
+
+    def set_aside_wrong(self, warn: Callable[[str], None]) -> None:
+        """Set aside what ``wrong`` finds, so that it is made again."""
+        for path, error in self.wrong():
+            set_aside(path, error, warn)

@@ -1,0 +1,82 @@
+"""Which study file the results of a name belong to: two files of one name would overwrite each other's results.
+
+The first that makes results leaves its path beside them. Another file of that name is refused for as long as the first is
+there and has the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from scaling.runs.store import write_atomic
+from scaling.study.check import open_study
+from scaling.study.layout import Layout
+from scaling.study.schema import Study
+from scaling.study.study_file import Problem, StudyError, read_tree
+
+Warn = Callable[[str], None]
+
+
+def open_own(path: Path, warn: Warn, *, take: bool = True) -> tuple[Study, Layout]:
+    """The study at ``path`` and its layout, as ``open_study``, where the results of its name are its own or nobody's.
+
+    With ``take`` they are its own from now on; where they were those of a file that is gone, that is said through ``warn``.
+    Raises StudyError where they belong to another file.
+    """
+    study = open_study(path)
+    layout = Layout(study.name)
+    check_owner(study, path, layout, warn, take=take)
+    return study, layout
+
+
+def check_owner(study: Study, path: Path, layout: Layout, warn: Warn, *, take: bool) -> None:
+    """The same for a study that is open. Raises StudyError."""
+    owner = _owner(layout.owner)
+    if owner is not None and _same(owner, path):
+        return
+    if owner is not None:
+        left = _why_left(owner, study.name)
+        if not left:
+            raise StudyError(
+                path,
+                [
+                    Problem(
+                        ("name",),
+                        f"received {study.name}, which is the name of {owner} too; {layout.study} holds the results of that "
+                        f"file. Rename one of the studies, or remove {layout.owner} to give the results to {path}",
+                    )
+                ],
+            )
+        warn(f"{layout.study}: {owner} {left}; its results {'now' if take else 'will'} belong to {path}")
+    if take:
+        write_atomic(layout.owner, f"{_portable(path)}\n".encode())
+
+
+def _owner(mark: Path) -> Path | None:
+    try:
+        text = mark.read_text(encoding="utf-8").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    return Path(text) if text else None
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+def _why_left(owner: Path, name: str) -> str:
+    """Why ``owner`` has no claim to the results of ``name`` any more, or an empty string."""
+    if not owner.is_file():
+        return "is gone"
+    try:
+        now = read_tree(owner).get("name")
+    except StudyError:  # perhaps it is being edited
+        return ""
+    return "" if now == name else f"is named {now} now"
+
+
+def _portable(path: Path) -> Path:
+    """``path`` from the project's folder where it lies within, so that the project may move."""
+    whole = path.resolve()
+    return whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole

@@ -1,0 +1,149 @@
+"""A look through the whole store: does each file hold what its place says? What does not is set aside.
+
+A cell that is being trained is left alone, and all files are written whole or not at all, so the look disturbs no run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from scaling.runs.grid import digest
+from scaling.runs.store import DamagedRecord, Entry, ForeignRecord, Store, canonical
+
+_SAME: Final = (
+    "family",
+    "width",
+    "depth",
+    "params",
+    "images",
+    "seed",
+    "learning_rate",
+    "device",
+    "precision",
+    "recipe_version",
+)
+"""Settings that a record's row repeats."""
+_NOT_READINGS: Final = ("record.json", "progress.json")
+
+
+@dataclass
+class Checked:
+    """What a look through the store found: how many files of each kind it read, and those that were set aside."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    aside: list[Path] = field(default_factory=list)
+
+    def summary(self, root: Path) -> str:
+        """What was checked, on one line."""
+        counts = self.counts
+        parts = [
+            f"{counts['record']} records (checksum, version, key and row against settings)",
+            f"{counts['reading']} readings (checksum)",
+            f"{counts['weights'] + counts['checkpoint']} weights and checkpoints (checksum, key against settings)",
+        ]
+        left = {
+            "newer": "of a newer version, left as they are",
+            "training": "in training now, left alone",
+            "without": "folders without a record",
+        }
+        parts += [f"{counts[name]} {words}" for name, words in left.items() if counts[name]]
+        return f"{root}: checked {', '.join(parts)}; {len(self.aside) or 'no'} files set aside"
+
+
+def check_store(store: Store, say: Callable[[str], None]) -> Checked:
+    """Check every file of the store; each that is wrong is named through ``say`` and renamed to ``NAME.damaged``.
+
+    Raises OSError where the disk refuses.
+    """
+    found = Checked()
+    for folder in sorted(path for path in store.root.iterdir() if path.is_dir()) if store.root.is_dir() else ():
+        key, lease = folder.name, store.lease(folder.name)
+        if lease.owner_now()[1]:
+            found.counts["training"] += 1
+            continue
+        counts: Counter[str] = Counter()
+        faults = list(_faults(store, key, counts, say))
+        if faults:
+            # Nobody may train the cell meanwhile; and what was wrong may have been mended before the lease was ours.
+            if not lease.acquire():
+                found.counts["training"] += 1
+                continue
+            try:
+                counts = Counter()
+                for path, why in list(_faults(store, key, counts, lambda message: None)):
+                    aside = path.with_suffix(".damaged")
+                    path.replace(aside)
+                    found.aside.append(path)
+                    say(f"{path}: {why}; set aside as {aside.name}")
+            finally:
+                lease.release()
+        found.counts += counts
+    return found
+
+
+def _faults(store: Store, key: str, counts: Counter[str], say: Callable[[str], None]) -> Iterator[tuple[Path, str]]:
+    """The files of the cell ``key`` that are wrong, and why; ``counts`` is told what was read."""
+    record = store.record_path(key)
+    others = [path for path in sorted(store.folder(key).iterdir()) if path.suffix in (".json", ".safetensors")]
+    others = [path for path in others if path.name not in _NOT_READINGS]
+    wrong = ""
+    if not record.exists():
+        counts["without"] += 1
+    else:
+        counts["record"] += 1
+        try:
+            entry = store.read(key) if record.is_file() else None
+            wrong = "not a file" if entry is None else _disagreement(key, entry)
+            if wrong:
+                yield record, wrong
+        except DamagedRecord as error:
+            yield record, str(error).removeprefix(f"{record}: ")
+        except ForeignRecord as error:
+            counts["newer"] += 1
+            say(str(error))
+    for path in others:
+        kind = "reading" if path.suffix == ".json" else path.stem
+        counts[kind] += 1
+        why = "not a file" if not path.is_file() else _reading_fault(path) if kind == "reading" else _weights_fault(path, key)
+        if why:
+            yield path, why
+        elif wrong:
+            yield path, "of the record that is set aside"
+
+
+def _disagreement(key: str, entry: Entry) -> str:
+    """How a whole record contradicts the place where it lies, or itself; an empty string where it does not."""
+    own = digest(entry.settings)
+    if own != key:
+        return f"its settings are not those of its key: they are those of {own}"
+    row, settings = entry.row, entry.settings
+    differing = [name for name in _SAME if name in row and row[name] != settings.get(name)]
+    if row.get("key") != key:
+        differing.insert(0, "key")
+    return f"its row and its settings differ in {', '.join(differing)}" if differing else ""
+
+
+def _reading_fault(path: Path) -> str:
+    try:
+        body: dict[str, Any] = json.loads(path.read_bytes())
+        checksum = body.pop("checksum")
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        return f"not a whole reading ({type(error).__name__}: {error})"
+    return "" if hashlib.sha256(canonical(body)).hexdigest() == checksum else "its checksum does not match its contents"
+
+
+def _weights_fault(path: Path, key: str) -> str:
+    from scaling.training.checkpoint import UnusableCheckpoint, read_checkpoint  # torch takes seconds to import
+
+    try:
+        settings = read_checkpoint(path)[1]["settings"]
+    except UnusableCheckpoint as error:
+        return str(error).removeprefix(f"{path}: ")
+    own = digest(settings)
+    return "" if own == key else f"its settings are not those of its key: they are those of {own}"
