@@ -10,11 +10,11 @@ import pytest
 import scaling
 from scaling.data import DamagedData, DataError, load
 from scaling.jobs.calibration import CalibrationError, read_calibration
+from scaling.jobs.opening import open_study
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.runs.progress import read_progress
 from scaling.runs.store import Store
-from scaling.study.check import open_study
 from scaling.study.layout import Layout
 from scaling.study.study_file import StudyError, read_tree
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint

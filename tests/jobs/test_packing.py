@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from scaling.jobs.calibration import Calibration, CalibrationError, Line, Pace, write_calibration
 from scaling.jobs.estimates import JOB_SECONDS, Load
+from scaling.jobs.opening import open_study
 from scaling.jobs.packing import packs_by_minutes, packs_of
 from scaling.runs.grid import cells, pack_hash
-from scaling.study.check import open_study
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_file import StudyError

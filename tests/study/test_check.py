@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from scaling.study.check import open_study
+from scaling.jobs.opening import open_study
 from scaling.study.study_file import StudyError
 
 GOOD = "name: a\nfamilies: {vit: }\ngrid: {params: [5000], images: [500]}\n"

@@ -23,9 +23,9 @@ from scaling.cli import store_commands as cli_store
 from scaling.cli import table_commands as cli_tables
 from scaling.cli.options import DEFAULT_STUDY, EXIT_CODES, MISSING_WORK, KeepGoing, StudyPath
 from scaling.cli.table_commands import end, say
+from scaling.jobs.opening import open_study
 from scaling.jobs.owner import open_own
 from scaling.runs.store import ForeignRecord
-from scaling.study.check import open_study
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_file import StudyError, schema_text

@@ -80,7 +80,7 @@ def train(
             readings = study.entry(members.family).measures
             runner = _runner(study, layout, device, pack, cores, machine_cores, readings=readings, look=job.look)
             _settle(runner.run(cells), job, runner.store)
-    runs = gather(study, layout, say, members)
+    runs = gather(study, layout, [members], say)
     write_table(runs, layout.pack(pack), Origins(study, layout, jobs).pack(pack))
     end(missing=has_holes(runs), keep_going=keep_going)
 

@@ -35,8 +35,9 @@ class Collected:
 
     def __init__(self, study: Study, layout: Layout, warn: Warn) -> None:
         self._study, self._layout, self._warn = study, layout, warn
-        self.origins = Origins(study, layout, packs_of(study, layout))
-        self.runs = gather(study, layout, warn)
+        packs = packs_of(study, layout)
+        self.origins = Origins(study, layout, packs)
+        self.runs = gather(study, layout, packs.values(), warn)
         self.readings, self.unread = gather_readings(study, layout, self.runs)
 
     def held(self) -> tuple[Seal, Seal] | None:

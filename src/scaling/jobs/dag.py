@@ -14,13 +14,13 @@ from scaling.jobs.calibration import read_calibration
 from scaling.jobs.estimates import Estimates, minutes_to_ask
 from scaling.jobs.job_notes import memory_to_ask, read_notes
 from scaling.jobs.made_from import Origins, claims_hash, laws_hash
+from scaling.jobs.opening import open_study
 from scaling.jobs.owner import check_owner
 from scaling.jobs.packing import packs_of
 from scaling.jobs.slurm import look_for_mark
 from scaling.models.ladder import Ladders
 from scaling.runs.deciding_code import report_code
 from scaling.runs.grid import Pack, cells, pack_hash, timings_hash, tuning_hash
-from scaling.study.check import open_study
 from scaling.study.layout import Layout
 from scaling.study.study_images import data_settings, image_spec, look_at_images
 

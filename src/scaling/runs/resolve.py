@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import polars as pl
 
 from scaling.data import Look
-from scaling.jobs.packing import packs_of
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.runs.deciding_code import reading_code
@@ -141,15 +140,15 @@ def resolve(study: Study, cell: Cell, tuning: Tuning, ladders: Ladders, image: I
     )
 
 
-def gather(study: Study, layout: Layout, warn: Callable[[str], None], only: Pack | None = None) -> pl.DataFrame:
-    """The runs table of ``study`` from what the store holds now: one row a cell, missing ones included.
+def gather(study: Study, layout: Layout, packs: Iterable[Pack], warn: Callable[[str], None]) -> pl.DataFrame:
+    """The runs table of the cells of ``packs`` from what the store holds now: one row per cell, missing ones included.
 
-    With ``only``, of the cells of that pack. What is wrong with a stored record is said through ``warn``.
+    What is wrong with a stored record is said through ``warn``.
     """
     store, ladders = Store(layout.store), Ladders(layout.ladders)
     image, images = image_spec(study), look_at_images(study, layout)
     rows = []
-    for pack in [only] if only else packs_of(study, layout).values():
+    for pack in packs:
         tuning = tuning_or_discard(study, layout, pack.family, warn, images)
         for cell in pack.cells:
             row: dict[str, Any] = _place(study, cell, pack.name)

@@ -1,8 +1,9 @@
-"""Opening a study: everything that can be known to be wrong with it is said at once, before any job starts."""
+"""Checking a study: everything that can be known to be wrong with it is said at once, before any job starts."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from pydantic import ValidationError
 from ruamel.yaml.comments import CommentedMap
 
 from scaling.data import DataError, DataSettings, SourceFacts, describe
-from scaling.jobs.calibration import CalibrationError, usable_calibration
 from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders, SizeError
@@ -20,12 +20,14 @@ from scaling.study.schema import Data, FamilySettings, Study
 from scaling.study.study_file import line_of, parse, plain, read_tree
 from scaling.study.study_problems import Problem, StudyError, by_line
 
+Check = Callable[[Study, Path, CommentedMap, ImageSpec], list[Problem]]
+"""(study, its path, its YAML tree, its images) -> what is wrong with it."""
 
-def open_study(path: Path, ladders: Ladders | None = None, *, calibrated: bool = True) -> Study:
-    """The study at ``path``, valid in itself and against its data, the families' ranges and its calibration.
 
-    ``calibrated`` is False for what makes the calibration. Raises StudyError with every problem found: also those of data and
-    sizes, where the parts that they need are valid.
+def checked_study(path: Path, ladders: Ladders | None = None, checks: Sequence[Check] = ()) -> Study:
+    """The study at ``path``, valid in itself and against its data and the families' ranges; ``checks`` are made as well.
+
+    Raises StudyError with every problem found: also those of data and sizes, where the parts that they need are valid.
     """
     tree = read_tree(path)
     study, problems = parse(tree)
@@ -40,8 +42,8 @@ def open_study(path: Path, ladders: Ladders | None = None, *, calibrated: bool =
         if study is not None:
             problems += _anchor_problems(study, tree, facts, ladders)
             problems += _timing_problems(study, tree, facts, ladders)
-            if calibrated and study.jobs.minutes is not None:
-                problems += _calibration_problems(study, path, tree, facts)
+            image = ImageSpec(facts.side, facts.channels, facts.classes)
+            problems += [problem for check in checks for problem in check(study, path, tree, image)]
     if problems or study is None:
         raise StudyError(path, sorted(problems, key=by_line))
     return study
@@ -168,16 +170,6 @@ def _timing_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladde
         except SizeError as error:
             problems.append(Problem(place, str(error), line_of(tree, place)))
     return problems
-
-
-def _calibration_problems(study: Study, path: Path, tree: CommentedMap, facts: SourceFacts) -> list[Problem]:
-    """Jobs sized in minutes by a calibration that cannot say how long they take."""
-    try:
-        usable_calibration(study, ImageSpec(facts.side, facts.channels, facts.classes), path)
-    except CalibrationError as error:
-        place = ("jobs", "minutes")
-        return [Problem(place, f"received {study.jobs.minutes:g}; {error}", line_of(tree, place))]
-    return []
 
 
 def _is_count(value: Any) -> bool:

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from scaling.analysis.claims.claim_files import claim_files
 from scaling.models.architecture import Architecture, unusual_options
 from scaling.models.registry import FAMILIES, Kind, Option
 from scaling.study.layout import LONGEST_NAME, RESERVED
@@ -292,10 +291,6 @@ class Study(Strict):
         """The target N at which ``family`` is timed, ascending."""
         own = self.timings.params if self.timings else None
         return sorted(own) if own else self.sizes(family)
-
-    def tested(self) -> list[str]:
-        """Names of the claims that are put to a test."""
-        return list(claim_files()) if self.claims == "all" else list(self.claims)
 
     def lawful(self) -> list[str]:
         """The entries of ``families`` that get laws and are compared by them."""

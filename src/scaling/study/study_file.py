@@ -15,7 +15,6 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from scaling.analysis.claims.claim_files import claim_files
 from scaling.models.registry import FAMILIES
 from scaling.study.schema import MOST_CELLS, Study
 from scaling.study.study_problems import MOST_PROBLEMS, Problem, StudyError, by_line
@@ -139,18 +138,13 @@ def _name_problems(study: Study, tree: CommentedMap) -> list[Problem]:
             place = ("families", name)
             message = f"the packs of {owner} have such names; choose another"
             problems.append(Problem(place, message, line_of(tree, place)))
-    known = list(claim_files())
-    for index, name in enumerate(study.tested()):
-        if name not in known:
-            place = ("claims", index)
-            problems.append(Problem(place, f"received {json.dumps(name)}{_suggest(name, known)}", line_of(tree, place)))
     timed = study.timings.families if study.timings else None
     for block, names in (("laws", study.laws.families), ("timings", timed)):
         for index, name in enumerate(names or []):
             if name in study.families:
                 continue
             place = (block, "families", index)
-            message = f"received {json.dumps(name)}{_suggest(name, list(study.families))}"
+            message = f"received {json.dumps(name)}{suggest(name, list(study.families))}"
             problems.append(Problem(place, message, line_of(tree, place)))
     return problems
 
@@ -183,12 +177,12 @@ def _message(item: dict[str, Any], place: tuple[str | int, ...]) -> str:
         received = received[:77] + "..."
     kind, context = item["type"], item.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"unknown key{_suggest(str(place[-1]), _keys_beside(place))}"
+        return f"unknown key{suggest(str(place[-1]), _keys_beside(place))}"
     if kind == "missing":
         return "this key is missing"
     if kind == "literal_error":
         number = " or a number" if _allows_number(place) else ""
-        near = _suggest(str(item["input"]), _literals(context))
+        near = suggest(str(item["input"]), _literals(context))
         named = "; an entry of another name says which family it is by `model`" if place[:-1] == ("families",) else ""
         return f"received {received}, allowed: {context['expected']}{number}{near}{named}"
     if kind == "int_parsing_size":
@@ -201,7 +195,8 @@ def _literals(context: dict[str, Any]) -> list[str]:
     return [word.strip(" '") for word in context["expected"].replace(" or ", ", ").split(",")]
 
 
-def _suggest(word: str, choices: list[str]) -> str:
+def suggest(word: str, choices: list[str]) -> str:
+    """The end of a message on ``word``: which of ``choices`` it may have been, or what is allowed."""
     near = difflib.get_close_matches(word[:100], choices, n=1, cutoff=0.5)
     if near:
         return f"; did you mean {near[0]!r}?"
