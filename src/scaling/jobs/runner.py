@@ -39,7 +39,7 @@ from scaling.training.attempt import CellTraining
 from scaling.training.device import Device
 from scaling.training.memory import MemoryEstimate
 from scaling.training.optimizer import make_optimizer
-from scaling.training.probes.readings import complete
+from scaling.training.readings import complete
 from scaling.training.start import is_kept
 
 POLL_SECONDS: Final = 0.1

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from scaling.runs.fingerprint import Code, CodeError
+from scaling.study.declared import module_of
 
 PACKAGE: Final = Path(__file__).parents[1]
 EQUIVALENTS: Final = Path(__file__).with_name("equivalent_code.txt")
@@ -42,6 +43,7 @@ TELLING_KEYWORDS: Final = {
     "Field": ("description",),
     # The width and depth that a ladder finds in these are in the key.
     "Family": ("name", "reference", "widths", "depths", "depth_unit"),
+    "Probe": ("description",),
 }
 
 TRAINING: Final = (
@@ -50,14 +52,6 @@ TRAINING: Final = (
     "scaling.study.recipe:Recipe.steps",
 )
 OBJECTIVES: Final = {"mae": "scaling.training.objectives.mae", "dino": "scaling.training.objectives.dino"}
-READERS: Final = {
-    "shift": "scaling.training.probes.readings:_shift",
-    "gradients": "scaling.training.probes.readings:gradient_readings",
-    "receptive-field": "scaling.training.probes.readings:_fields",
-    "representation": "scaling.training.probes.readings:_representation",
-    "reconstruction": "scaling.training.probes.readings:_reconstruction",
-}
-"""Each reading and what takes it off a model."""
 
 
 def run_code(family: str) -> dict[str, str]:
@@ -78,8 +72,9 @@ def backbone_code(family: str, objective: str) -> dict[str, str]:
 
 
 def reading_code(name: str) -> str:
-    """Fingerprint of the code of the reading ``name``: where it is edited the models are read again, not trained again."""
-    return _fingerprint((READERS[name],), ("scaling.training.loop", "scaling.training.start", *OBJECTIVES.values()))
+    """Fingerprint of the code of the probe ``name``: where it is edited the models are read again, not trained again."""
+    stops = ("scaling.training.loop", "scaling.training.start", *OBJECTIVES.values())
+    return _fingerprint((f"scaling.training.probes.{module_of(name)}:probe",), stops)
 
 
 def laws_code() -> str:

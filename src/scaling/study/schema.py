@@ -7,12 +7,13 @@ in ``study_file.py``; what depends on data and ladders is checked in ``check.py`
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from scaling.analysis.claims.claim_files import claim_files
 from scaling.models.registry import KINDS, Architecture, Kind, Option, unusual_options
+from scaling.study.declared import PROBES, described
 from scaling.study.pretraining_settings import PRETRAINED, Pretraining
 from scaling.study.recipe import Integer, Number, Recipe, RecipeChanges, Strict, recipe_for
 
@@ -21,7 +22,10 @@ RecipeName = Literal["modern", "historical"]
 FamilyName = Literal["mlp", "alexnet", "vgg", "googlenet", "plain", "resnet", "vit", "swin"]
 SOURCE_NAMES: Final = ("fashion-mnist", "fashion-mnist-full", "cifar10", "cifar100", "image-folder")
 
-Reading = Literal["shift", "gradients", "receptive-field", "representation", "reconstruction"]
+if TYPE_CHECKING:
+    ProbeName = str
+else:
+    ProbeName = Literal[tuple(PROBES)]
 Timing = Literal["families", "resolution", "sequence", "paper-sizes"]
 
 Count = Annotated[Integer, Field(gt=0)]
@@ -90,11 +94,9 @@ class FamilySettings(Strict):
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(None, description="its own seeds; then no repeats")
     recipe_name: RecipeName | None = Field(None, description="its own recipe; null = the study's")
     recipe: RecipeChanges = Field(RecipeChanges(), description="what its training changes in the recipe")
-    measures: list[Reading] = Field(
+    measures: list[ProbeName] = Field(
         [],
-        description="what is read off its models: shift (accuracy under shifts and crops), gradients (their norm by layer at "
-        "the start and after 100 steps), receptive-field (share of pixels that the central position depends on), "
-        "representation (k-NN and linear probe on its features, before and after training), reconstruction (what mae paints)",
+        description=f"what is read off its models: {described(PROBES)}",
     )
     pretrain: Pretraining | None = Field(
         None, description="vit only: a backbone trained without labels, which its cells start from; null = none"
@@ -111,9 +113,12 @@ class FamilySettings(Strict):
         return pretrain
 
     @model_validator(mode="after")
-    def _paints(self) -> FamilySettings:
-        if "reconstruction" in self.measures and (self.pretrain is None or self.pretrain.objective != "mae"):
-            raise ValueError("measures: reconstruction is read off what mae pre-trained; give it `pretrain: {objective: mae}`")
+    def _probes_find_what_they_read(self) -> FamilySettings:
+        for name in self.measures:
+            objective = PROBES[name].get("objective")
+            if objective and (self.pretrain is None or self.pretrain.objective != objective):
+                needs = f"give it `pretrain: {{objective: {objective}}}`"
+                raise ValueError(f"measures: {name} is read off what {objective} pre-trained; {needs}")
         return self
 
     @field_validator("options")

@@ -20,7 +20,7 @@ from scaling.training.checkpoint import UnusableCheckpoint
 from scaling.training.loop import Interrupted, Trainer
 from scaling.training.memory import is_out_of_memory
 from scaling.training.pretraining import Pretrainer
-from scaling.training.probes.readings import keep_weights, missing_readings, restore_weights, take_readings
+from scaling.training.readings import keep_weights, missing_readings, restore_weights, take_readings
 from scaling.training.start import read_start
 
 

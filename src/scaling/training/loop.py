@@ -25,11 +25,11 @@ from scaling.runs.grid import ResolvedCell
 from scaling.runs.store import Entry
 from scaling.training.average import WeightAverage
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint, save_checkpoint
+from scaling.training.evaluation import EVALUATION_BATCH, Evaluation, evaluate
 from scaling.training.images import CellImages, cell_images
 from scaling.training.memory import peak_memory
 from scaling.training.objectives.supervised import supervised_loss
 from scaling.training.optimizer import make_optimizer
-from scaling.training.probes.evaluation import EVALUATION_BATCH, Evaluation, evaluate
 from scaling.training.run_progress import Progress, finite
 from scaling.training.run_row import run_row
 from scaling.training.schedule import Order, evaluation_steps, rate_factor

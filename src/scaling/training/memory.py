@@ -14,9 +14,9 @@ from scaling.data import ImageData
 from scaling.models import build
 from scaling.models.family import ImageSpec, Regularisation
 from scaling.runs.grid import Backbone, ResolvedCell
+from scaling.training.evaluation import EVALUATION_BATCH
 from scaling.training.images import IN_MEMORY_BYTES
 from scaling.training.objectives.supervised import supervised_loss
-from scaling.training.probes.evaluation import EVALUATION_BATCH
 
 CONTEXT_BYTES: Final = 512 * 1024**2
 """What a process takes of a GPU before its first tensor: assumed, 300 to 500 MB are usual on data-centre GPUs."""

@@ -18,11 +18,11 @@ from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec, Regularisation
 from scaling.runs.grid import Backbone
 from scaling.runs.store import Entry
+from scaling.training.evaluation import EVALUATION_BATCH
 from scaling.training.loop import CHECK_EVERY, Trainer
 from scaling.training.memory import peak_memory
 from scaling.training.objectives.dino import ANSWERS, SelfDistillation, view
 from scaling.training.objectives.mae import MaskedAutoencoder
-from scaling.training.probes.evaluation import EVALUATION_BATCH
 from scaling.training.run_progress import finite
 from scaling.training.run_row import run_row
 from scaling.training.streams import generator
