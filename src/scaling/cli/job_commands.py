@@ -92,7 +92,7 @@ def collect(study_path: StudyPath = DEFAULT_STUDY) -> None:
 
 def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
     """Time and count what a study's block `timings` asks for; wants the machine to itself."""
-    from scaling.jobs.benchmarks.timing import Machine
+    from scaling.jobs.benchmarks.settings import Machine, Request
     from scaling.jobs.benchmarks.timing import measure as measure_all
     from scaling.models.ladder import Ladders
     from scaling.runs.resolve import measures_table, write_table
@@ -110,14 +110,16 @@ def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
         say(f"other programs are running (load {load:.1f}): the timings will be noisy")
     rows = measure_all(
         study.timings.measures,
-        Ladders(layout.ladders),
-        image_spec(study),
-        sizes={name: (study.architecture(name), study.timed_sizes(name)) for name in study.timed()},
-        transformer_size=study.timings.transformer_params,
-        batch=study.family_recipe(next(iter(study.families))).batch,
-        rounds=study.timings.rounds,
-        machine=Machine(device.kind, device.precision, device.machine),
-        say=say,
+        Request(
+            ladders=Ladders(layout.ladders),
+            image=image_spec(study),
+            sizes={name: (study.architecture(name), study.timed_sizes(name)) for name in study.timed()},
+            transformer_size=study.timings.transformer_params,
+            batch=study.family_recipe(next(iter(study.families))).batch,
+            rounds=study.timings.rounds,
+            machine=Machine(device.kind, device.precision, device.machine),
+        ),
+        say,
     )
     write_table(measures_table(rows), layout.measures)
 

@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from scaling.jobs.calibration import Calibration, CalibrationError, read_calibration, usable_calibration
 from scaling.jobs.estimates import EVALUATION_SHARE, JOB_SECONDS, Estimates
@@ -16,6 +16,7 @@ from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.runs.grid import Pack
 from scaling.runs.resolve import Tuning, read_tuning, resolve
+from scaling.study.declared import BENCHMARKS
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_images import image_spec
@@ -167,17 +168,13 @@ def _family_plan(
     )
 
 
-MEASURE_SECONDS: Final[dict[str, tuple[float, float]]] = {"resolution": (6, 3), "sequence": (10, 4), "paper-sizes": (0, 0)}
-"""Seconds of these timings: of what is counted or done once, and of a round. Measured on a 2-core CPU, assumed elsewhere."""
-
-
 def timing_seconds(study: Study, estimates: Estimates) -> float | None:
     """Seconds of the rule `measure`, which has the machine to itself; None where a pace is not known."""
     assert study.timings is not None
     rounds, total = study.timings.rounds, 0.0
     for measure in study.timings.measures:
-        if measure != "families":
-            once, each = MEASURE_SECONDS[measure]
+        if seconds := BENCHMARKS[measure].get("seconds"):
+            once, each = seconds
             total += once + rounds * each
             continue
         for family in study.timed():

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from scaling.runs.fingerprint import Code, CodeError
-from scaling.study.declared import module_of
+from scaling.study.declared import CLAIM_FIGURES, FIGURES, module_of
 
 PACKAGE: Final = Path(__file__).parents[1]
 EQUIVALENTS: Final = Path(__file__).with_name("equivalent_code.txt")
@@ -44,6 +44,7 @@ TELLING_KEYWORDS: Final = {
     # The width and depth that a ladder finds in these are in the key.
     "Family": ("name", "reference", "widths", "depths", "depth_unit"),
     "Probe": ("description",),
+    "Benchmark": ("description", "seconds"),
 }
 
 TRAINING: Final = (
@@ -88,17 +89,19 @@ def claims_code(modules: Iterable[str]) -> str:
     return _fingerprint(("scaling.analysis.own_study:judge_own_claims", *roots))
 
 
-def timings_code(families: Iterable[str]) -> str:
-    """Fingerprint of the code that times and counts, models of ``families`` included."""
-    return _fingerprint(
-        ("scaling.jobs.benchmarks.timing:measure", *(f"scaling.models.{name}:family" for name in sorted(families)))
-    )
+def timings_code(benchmarks: Iterable[str], families: Iterable[str]) -> str:
+    """Fingerprint of the code of ``benchmarks``, models of ``families`` included."""
+    parts = [f"scaling.jobs.benchmarks.{module_of(name)}:benchmark" for name in sorted(benchmarks)]
+    parts += [f"scaling.models.{name}:family" for name in sorted(families)]
+    return _fingerprint(("scaling.jobs.benchmarks.timing:measure", *parts))
 
 
 @cache
 def report_code() -> str:
     """Hash of the code and templates of the page."""
-    code = _fingerprint(("scaling.report.study_report:write_report", "scaling.report.gallery"))
+    figures = [f"scaling.report.figures.{module_of(name)}:figure" for name in FIGURES]
+    figures += [f"scaling.report.figures.{module_of(name)}:claim_figure" for name in CLAIM_FIGURES]
+    code = _fingerprint(("scaling.report.study_report:write_report", *figures))
     templates = sorted((PACKAGE / "report" / "template").iterdir())
     texts = [code.encode(), *(path.name.encode() + b"\0" + path.read_bytes() for path in templates if path.is_file())]
     return hashlib.sha256(b"\0".join(texts)).hexdigest()[:24]

@@ -13,6 +13,7 @@ from scaling.jobs.calibration import CalibrationError, usable_calibration
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders, SizeError
 from scaling.models.registry import Architecture
+from scaling.study.declared import BENCHMARKS
 from scaling.study.layout import Layout
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.schema import Data, FamilySettings, Study
@@ -154,9 +155,9 @@ def _timing_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladde
         for family in study.timed()
         for index, target in enumerate(study.timings.params or [])
     ]
-    if {"resolution", "sequence"} & set(study.timings.measures):
-        target = study.timings.transformer_params
-        wanted += [(("timings", "transformer_params"), Architecture(family), target) for family in ("vit", "swin")]
+    transformers = {family for name in study.timings.measures for family in BENCHMARKS[name].get("transformers", ())}
+    target = study.timings.transformer_params
+    wanted += [(("timings", "transformer_params"), Architecture(family), target) for family in sorted(transformers)]
     problems = []
     for place, architecture, target in wanted:
         try:

@@ -1,7 +1,7 @@
 """What the files of a folder declare, read without running them.
 
-A probe is one file, and so is a benchmark: it holds ``probe = Probe(description="...", take=...)``, and nothing outside the
-folder knows its name. A study is checked before torch is imported, so that what its checks need is read off the source.
+A probe is one file, and so are a benchmark and a figure: it holds ``probe = Probe(description="...", take=...)``, and nothing
+outside the folder knows its name. A study is checked before torch is imported, so what its checks need is read off the source.
 """
 
 from __future__ import annotations
@@ -64,3 +64,7 @@ PROBES: Final = declared(_PACKAGE / "training" / "probes", "probe")
 """Every probe that a study may name under `measures`: what its file declares."""
 BENCHMARKS: Final = declared(_PACKAGE / "jobs" / "benchmarks", "benchmark")
 """The same for benchmarks, under `timings`."""
+FIGURES: Final = declared(_PACKAGE / "report" / "figures", "figure")
+"""The figures of the report's page; what of them only their files' running gives is in ``scaling.report.gallery``."""
+CLAIM_FIGURES: Final = declared(_PACKAGE / "report" / "figures", "claim_figure")
+"""The figures that belong to one claim."""

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from scaling.analysis.claims.claim_files import claim_files
 from scaling.models.registry import KINDS, Architecture, Kind, Option, unusual_options
-from scaling.study.declared import PROBES, described
+from scaling.study.declared import BENCHMARKS, PROBES, described
 from scaling.study.pretraining_settings import PRETRAINED, Pretraining
 from scaling.study.recipe import Integer, Number, Recipe, RecipeChanges, Strict, recipe_for
 
@@ -24,9 +24,10 @@ SOURCE_NAMES: Final = ("fashion-mnist", "fashion-mnist-full", "cifar10", "cifar1
 
 if TYPE_CHECKING:
     ProbeName = str
+    BenchmarkName = str
 else:
     ProbeName = Literal[tuple(PROBES)]
-Timing = Literal["families", "resolution", "sequence", "paper-sizes"]
+    BenchmarkName = Literal[tuple(BENCHMARKS)]
 
 Count = Annotated[Integer, Field(gt=0)]
 Seed = Annotated[Integer, Field(ge=0)]
@@ -148,10 +149,8 @@ class Laws(Strict):
 class Timings(Strict):
     """What is timed and counted, alone on the machine; nothing here touches a cell."""
 
-    measures: Annotated[list[Timing], Field(min_length=1)] = Field(
-        ["families", "resolution", "sequence", "paper-sizes"],
-        description="families: training and prediction of each; resolution: ViT and Swin from 32 to 256 pixels; sequence: ViT "
-        "beside an LSTM over the same patches; paper-sizes: AlexNet and GoogLeNet as published, counted",
+    measures: Annotated[list[BenchmarkName], Field(min_length=1)] = Field(
+        list(BENCHMARKS), description=f"what is timed or counted: {described(BENCHMARKS)}"
     )
     families: list[ArmName] | None = Field(None, description="entries of `families` that are timed; null = those with laws")
     params: list[Count] | None = Field(None, description="N at which they are timed; null = each entry's own sizes")

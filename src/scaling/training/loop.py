@@ -21,7 +21,7 @@ from scaling.data.augment import Augment, normalise
 from scaling.models import build, get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec, Regularisation
-from scaling.runs.grid import ResolvedCell
+from scaling.runs.grid import Run
 from scaling.runs.store import Entry
 from scaling.training.average import WeightAverage
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint, save_checkpoint
@@ -50,7 +50,7 @@ class Interrupted(Exception):
 class Trainer:
     """One cell in training: model, average, optimiser, progress."""
 
-    def __init__(self, cell: ResolvedCell, data: ImageData, start: Start | None = None) -> None:
+    def __init__(self, cell: Run, data: ImageData, start: Start | None = None) -> None:
         """``start`` is what a cell with a backbone starts from."""
         if (start is None) != (getattr(cell, "backbone", None) is None):
             raise ValueError(f"{cell.family}: a cell with a backbone starts from it, and no other does")

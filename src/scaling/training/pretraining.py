@@ -52,10 +52,10 @@ def objective_flop(model: MaskedAutoencoder | SelfDistillation, spec: ImageSpec)
 class Pretrainer(Trainer):
     """One backbone in training."""
 
-    cell: Backbone  # type: ignore[assignment]
+    cell: Backbone
 
     def __init__(self, backbone: Backbone, data: ImageData) -> None:
-        super().__init__(backbone, data)  # type: ignore[arg-type]
+        super().__init__(backbone, data)
         self.best = {}
 
     def _build(self) -> nn.Module:

@@ -8,6 +8,7 @@ import numpy as np
 import plotnine as p9
 import polars as pl
 
+from scaling.report.figures import Figure
 from scaling.report.figures.labels import percents
 from scaling.report.figures.theme import (
     FAMILY_COLOURS,
@@ -112,3 +113,16 @@ def rule_lines(tuning: dict[str, dict], candidates: pl.DataFrame) -> pl.DataFram
 
 def _finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
+
+
+figure = Figure(
+    order=70,
+    title="The tuned learning rates",
+    caption=(
+        "Every candidate rate that was tried at the tuning anchors, by width. Violet: as good as the anchor's "
+        "best on validation images; green: worse; crosses: diverged or failed; rings: the best. The line is "
+        "the rule in the width from which all models of the family take their rate. A ring at the end of its "
+        "column means that the optimum may lie beyond."
+    ),
+    draw=lambda run: learning_rates(run.tuning),
+)

@@ -8,7 +8,7 @@ from typing import Final
 from torch import nn
 
 from scaling.data import ImageData
-from scaling.runs.grid import ResolvedCell
+from scaling.runs.grid import Run
 from scaling.training.loop import Trainer
 from scaling.training.probes import Probe, Row
 from scaling.training.start import Start
@@ -34,7 +34,7 @@ def gradient_norms(model: nn.Module) -> list[tuple[str, float]]:
     ]
 
 
-def gradient_readings(cell: ResolvedCell, data: ImageData, micro_batch: int = 0, start: Start | None = None) -> list[Row]:
+def gradient_readings(cell: Run, data: ImageData, micro_batch: int = 0, start: Start | None = None) -> list[Row]:
     """Norm of the gradient by layer at the start of the cell's training and after 100 of its steps, before clipping.
 
     ``micro_batch`` images are computed at a time; 0 = the whole batch.
