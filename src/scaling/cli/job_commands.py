@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -166,7 +166,7 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _tuning_of(study: Study, study_path: Path, layout: Layout, family: str, *machine: int | float | None) -> Tuning:
+def _tuning_of(study: Study, study_path: Path, layout: Layout, family: str, *machine: Any) -> Tuning:
     """What tuning found for ``family``.
 
     A file that is damaged, or of other settings, is named, set aside and made again: its candidates are in the store.

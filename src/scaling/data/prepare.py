@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from filelock import FileLock
@@ -89,13 +89,16 @@ def _build(settings: DataSettings, path: Path, progress: bool) -> None:
     try:
         with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
             if source.read is None:
+                assert settings.folder is not None  # DataSettings refuses it
                 listing = list_images(settings.folder)
                 task = bar.add_task(path.stem, total=len(listing.train) + len(listing.test))
                 _write_folder(listing, settings, path.stem, partial, lambda n: bar.advance(task, n))
             else:
                 arrays = source.read(path.parent / "downloads")
                 task = bar.add_task(path.stem, total=len(arrays.train_images) + len(arrays.test_images))
-                _write_arrays(arrays, settings.side or source.side, path.stem, partial, lambda n: bar.advance(task, n))
+                side = settings.side or source.side
+                assert side is not None  # all that is read has a side of its own
+                _write_arrays(arrays, side, path.stem, partial, lambda n: bar.advance(task, n))
         os.replace(partial, path)
         _sync_folder(path.parent)
     finally:
@@ -154,7 +157,7 @@ def _write_folder(listing: Listing, settings: DataSettings, name: str, partial: 
         os.replace(draft.path, partial)
 
 
-def _without(draft: Draft, bad_rows: dict[str, list[int]], failures: list[UnreadableImage], facts: dict[str, object]) -> Draft:
+def _without(draft: Draft, bad_rows: dict[str, list[int]], failures: list[UnreadableImage], facts: dict[str, Any]) -> Draft:
     """A copy of the draft without the given rows, made row by row since it may not fit in memory."""
     kept = {}
     for split, rows in bad_rows.items():

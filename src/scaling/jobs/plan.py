@@ -122,10 +122,10 @@ def _family_plan(
     pretraining = study.entry(family).pretrain
     backbones: dict[tuple[int, int], bool] = {}
     """by (target, seed), which share one over all D: whether it is stored"""
-    rule_known = bool(stored) and tuning is not None and tuning.rule is not None
+    known_rule = tuning if stored and tuning is not None and tuning.rule is not None else None
     for cell in (cell for job in jobs for cell in job.cells):
         total += 1
-        resolved = resolve(study, cell, tuning, estimates.ladders, estimates.image) if rule_known else None
+        resolved = resolve(study, cell, known_rule, estimates.ladders, estimates.image) if known_rule else None
         if pretraining is not None and (cell.target, cell.seed) not in backbones:
             kept = resolved is not None and resolved.backbone is not None and resolved.backbone.key in stored
             backbones[cell.target, cell.seed] = kept

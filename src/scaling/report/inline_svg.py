@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
@@ -56,7 +57,12 @@ def inline_svg(figure: p9.ggplot, name: str, description: str) -> str:
 
 def _drawn(figure: p9.ggplot, name: str) -> ElementTree.Element:
     buffer = io.BytesIO()
-    settings = {"svg.hashsalt": name, "svg.fonttype": "path", "savefig.facecolor": "none", "text.parse_math": False}
+    settings: dict[Any, Any] = {
+        "svg.hashsalt": name,
+        "svg.fonttype": "path",
+        "savefig.facecolor": "none",
+        "text.parse_math": False,
+    }
     with matplotlib.rc_context(settings):
         figure.save(buffer, format="svg", verbose=False, metadata={"Date": None, "Creator": None})
     return ElementTree.fromstring(buffer.getvalue())

@@ -262,7 +262,7 @@ def _shared_settings(study: Study, family: str) -> dict[str, Any]:
     """What all cells of ``family`` share, unresolved: a change here touches each of them."""
     recipe, architecture = study.family_recipe(family), study.architecture(family)
     # A family as it is says nothing more: its hash is what it was before there were variants.
-    variant = {} if architecture == Architecture(family) else {"architecture": str(architecture)}
+    variant: dict[str, Any] = {} if architecture == Architecture(family) else {"architecture": str(architecture)}
     pretrain = study.entry(family).pretrain
     if pretrain is not None:
         model = architecture.family

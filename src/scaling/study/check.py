@@ -74,7 +74,7 @@ def _images_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts
     if isinstance(grid, dict) and isinstance(grid.get("images"), list):
         places += [(("grid", "images", i), value) for i, value in enumerate(grid["images"])]
     families = raw.get("families")
-    blocks = [(("recipe",), raw.get("recipe"))]
+    blocks: list[tuple[tuple[str, ...], Any]] = [(("recipe",), raw.get("recipe"))]
     if isinstance(families, dict):
         for name, own in families.items():
             if not isinstance(own, dict):
@@ -155,9 +155,11 @@ def _timing_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladde
         for family in study.timed()
         for index, target in enumerate(study.timings.params or [])
     ]
-    transformers = {family for name in study.timings.measures for family in BENCHMARKS[name].get("transformers", ())}
+    transformers = dict.fromkeys(
+        family for name in study.timings.measures for family in BENCHMARKS[name].get("transformers", ())
+    )
     target = study.timings.transformer_params
-    wanted += [(("timings", "transformer_params"), Architecture(family), target) for family in sorted(transformers)]
+    wanted += [(("timings", "transformer_params"), Architecture(family), target) for family in transformers]
     problems = []
     for place, architecture, target in wanted:
         try:

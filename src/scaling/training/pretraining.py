@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ def objective_model(backbone: Backbone, spec: ImageSpec) -> MaskedAutoencoder | 
     """The encoder with what its objective adds, initialised from torch's global random stream."""
     recipe = backbone.recipe
     rates = Regularisation(recipe.dropout, recipe.stochastic_depth)
-    encoder = build(backbone.family, backbone.width, backbone.depth, spec, rates, backbone.options)
+    encoder: Any = build(backbone.family, backbone.width, backbone.depth, spec, rates, backbone.options)
     share = backbone.pretraining.masked
     return SelfDistillation(encoder) if share is None else MaskedAutoencoder(encoder, share)
 
@@ -75,7 +76,7 @@ class Pretrainer(Trainer):
 
     def loss(self, images: Tensor, draws: torch.Generator) -> Tensor:
         """The objective on normalised images [b, c, h, w], a scalar; masks or views come from ``draws``."""
-        model = self.model
+        model: Any = self.model
         if isinstance(model, MaskedAutoencoder):
             return model.loss(images, model.order(len(images), draws).to(images.device))
         return model.loss(view(images, draws), view(images, draws))

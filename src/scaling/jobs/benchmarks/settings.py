@@ -50,7 +50,7 @@ class Machine:
 
     def step(self, setting: Setting, model: nn.Module, image: ImageSpec, layout: torch.memory_format) -> Step:
         """The step of a setting in a memory format, its images (noise) and labels made."""
-        model = model.to(self.device, memory_format=layout)
+        model = model.to(self.device).to(memory_format=layout)
         images = torch.randn(setting.batch, image.channels, image.side, image.side, device=self.device)
         images = images.contiguous(memory_format=layout)
         labels = torch.arange(setting.batch, device=self.device) % image.classes

@@ -70,7 +70,7 @@ def exponent_table(fits: dict) -> pl.DataFrame:
             interval = (fit.get("intervals") or {}).get(parameter)
             certain = estimate is not None and interval is not None
             note = "" if certain else short_reason(fit, parameter)
-            low, high = interval if certain else (None, None)
+            low, high = interval if interval is not None and certain else (None, None)
             rows.append(
                 {
                     "family": family,

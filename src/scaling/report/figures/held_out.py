@@ -59,12 +59,12 @@ def holdout(fits: dict, response: str = "loss") -> p9.ggplot:
             limits=ends,
             breaks=_breaks,
             minor_breaks=[],
-            labels=lambda ratios: [_percent(ratio) for ratio in ratios],
+            labels=lambda ratios: [_percent(float(ratio)) for ratio in ratios],
             name=f"predicted {response} against observed: too low on the left, too high on the right",
         )
         + family_scales(family_order(order))
         + p9.scale_y_discrete(
-            limits=order[::-1], labels=lambda names: [f"{name} ({skills[name]:.2f})" for name in names], name=""
+            limits=order[::-1], labels=lambda names: [f"{name} ({skills[str(name)]:.2f})" for name in names], name=""
         )
         + look(8.8, 0.36 * len(order) + 1.0)
         + p9.theme(legend_position="none", panel_spacing=0.03)

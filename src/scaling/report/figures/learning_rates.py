@@ -62,8 +62,8 @@ def learning_rates(tuning: dict[str, dict]) -> p9.ggplot:
             labels=percents,
             trans="sqrt",
             name="validation loss\nabove the best",
-            guide=p9.guide_legend(),
         )
+        + p9.guides(fill=p9.guide_legend())
         + look(width + 0.6, height)
     )
 
@@ -105,7 +105,7 @@ def rule_lines(tuning: dict[str, dict], candidates: pl.DataFrame) -> pl.DataFram
         rule = tuning[str(family)]["rule"]
         if not rule or own["width"].n_unique() < 2:
             continue
-        widths = np.geomspace(own["width"].min(), own["width"].max(), 20)
+        widths = np.geomspace(min(own["width"]), max(own["width"]), 20)
         rates = rule["rate_at_reference"] * (widths / rule["reference"]) ** rule["exponent"]
         frames.append(pl.DataFrame({"family": [family] * len(widths), "width": widths, "rate": rates}, schema=schema))
     return pl.concat(frames) if frames else pl.DataFrame(schema=schema)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 import plotnine as p9
+from plotnine.typing import PlotAddable
 
 from scaling.models.registry import KINDS
 from scaling.report.figures.labels import counts, log_breaks, plain, powers
@@ -85,7 +86,7 @@ def family_line(family: str) -> str:
     return KIND_LINES[KINDS[family]] if family in KINDS else "dashdot"
 
 
-def family_scales(families: Iterable[str]) -> list[p9.scales.scale.scale]:
+def family_scales(families: Iterable[str]) -> list[PlotAddable]:
     """Scales for colour, fill, shape and line type that name the families in one merged legend."""
     order = family_order(families)
     colours = [family_colour(family) for family in order]
@@ -97,7 +98,7 @@ def family_scales(families: Iterable[str]) -> list[p9.scales.scale.scale]:
     ]
 
 
-def level_scales(name: str, values: Iterable[float]) -> list[p9.scales.scale.scale]:
+def level_scales(name: str, values: Iterable[float]) -> list[PlotAddable]:
     """Sequential log scales for colour and fill over ``values`` (positive; N or D); larger is darker."""
     values = list(values)
     limits = (min(values), max(values)) if values else (1.0, 10.0)
@@ -105,7 +106,7 @@ def level_scales(name: str, values: Iterable[float]) -> list[p9.scales.scale.sca
         limits = (limits[0] / 2, limits[1] * 2)
     levels = sorted(set(values))
     breaks = levels if 0 < len(levels) <= 6 else log_breaks(limits)
-    shared = {
+    shared: dict[str, Any] = {
         "colors": LARGER_IS_DARKER,
         "limits": limits,
         "trans": "log10",
@@ -113,8 +114,9 @@ def level_scales(name: str, values: Iterable[float]) -> list[p9.scales.scale.sca
         "labels": counts,
     }
     return [
-        p9.scale_color_gradientn(name=name, guide=p9.guide_legend(reverse=True), **shared),
+        p9.scale_color_gradientn(name=name, **shared),
         p9.scale_fill_gradientn(name=name, guide=None, **shared),
+        p9.guides(color=p9.guide_legend(reverse=True)),
     ]
 
 

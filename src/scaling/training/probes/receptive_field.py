@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +54,7 @@ def receptive_fields(model: nn.Module, family: str, images: Tensor) -> list[Row]
 
 def pixel_influence(model: nn.Module, place: str, layout: str, images: Tensor) -> tuple[Tensor, int]:
     """Mean absolute gradient [h, w] of the central position of the map at ``place``, and the map's positions."""
-    held: list[Tensor] = []
+    held: list[Any] = []
     # A family's inception modules lie in a dictionary that is never called itself: the last of them is meant.
     module = model.get_submodule(place)
     module = list(module.children())[-1] if isinstance(module, nn.ModuleDict) else module

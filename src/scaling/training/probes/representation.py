@@ -86,12 +86,12 @@ def take(trainer: Trainer, data: ImageData) -> list[Row]:
     images, cell = trainer.images, trainer.cell
     train = images.train.batch(torch.arange(len(images.train)))
     test = images.test_images[:TEST_IMAGES], images.test_labels[:TEST_IMAGES]
-    both = [(trainer.prepare(pixels), labels) for pixels, labels in (train, test)]
+    known, asked = ((trainer.prepare(pixels), labels) for pixels, labels in (train, test))
     models = {"start": Trainer(cell, data, trainer.start).model, "end": trainer.average.model}
     rows: list[Row] = [
         {"quantity": f"{name} accuracy", "phase": phase, "value": accuracy, "unit": "share"}
         for phase, model in models.items()
-        for name, accuracy in accuracies(model, *both, trainer.spec.classes).items()
+        for name, accuracy in accuracies(model, known, asked, trainer.spec.classes).items()
     ]
     points = trainer.start.curve if trainer.start else []
     shown = ("validation_loss", "entropy", "information")
