@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 import plotnine as p9
-from plotnine.typing import PlotAddable
 
 from scaling.models.registry import KINDS
 from scaling.report.figures.labels import counts, log_breaks, plain, powers
+
+if TYPE_CHECKING:
+    from plotnine.ggplot import PlotAddable
 
 FAMILY_COLOURS: Final[dict[str, str]] = {
     "mlp": "#93959b",
