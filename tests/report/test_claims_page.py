@@ -14,12 +14,12 @@ from test_page import HOSTILE, SMALL, Page, inputs
 from scaling.analysis.claims import Claim, Curves, Evidence, Part, judge_claims, load_claims
 from scaling.analysis.claims import c02_alexnet_parts as alexnet
 from scaling.analysis.claims import c03_deeper_or_wider as deeper
-from scaling.analysis.claims.claim_files import claim_files
 from scaling.report.claims_page import claims_csv
 from scaling.report.figures.claims_curves import claims_curves, rows_of
 from scaling.report.figures.claims_effects import claims_effects
 from scaling.report.page import build, render, render_claims
 from scaling.report.plan_table import print_claims
+from scaling.study.declared import claim_files
 
 
 @pytest.fixture(scope="module")

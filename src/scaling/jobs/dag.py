@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from scaling.analysis.claims.claim_files import claim_files
 from scaling.data import prepared_path
 from scaling.jobs.calibration import read_calibration
 from scaling.jobs.estimates import Estimates, minutes_to_ask
@@ -20,6 +19,7 @@ from scaling.models.ladder import Ladders
 from scaling.runs.deciding_code import claims_code, laws_code
 from scaling.runs.grid import Pack, cells, digest, pack_hash, timings_hash, tuning_hash
 from scaling.study.check import open_study
+from scaling.study.declared import claim_files
 from scaling.study.layout import Layout
 from scaling.study.study_images import data_settings, image_spec
 

@@ -7,11 +7,13 @@ outside the folder knows its name. A study is checked before torch is imported, 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 _PACKAGE: Final = Path(__file__).parents[1]
+_CLAIM: Final = re.compile(r"c(\d+)_(\w+)")
 
 
 def declared(folder: Path, name: str) -> dict[str, dict[str, Any]]:
@@ -34,6 +36,13 @@ def declared(folder: Path, name: str) -> dict[str, dict[str, Any]]:
             if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call) and _sets(statement, name):
                 found[path.stem.replace("_", "-")] = _literals(statement.value)
     return found
+
+
+def claim_files() -> dict[str, Path]:
+    """Name of each claim -> its file, in the order of their numbers: alexnet-parts -> .../c02_alexnet_parts.py."""
+    folder = _PACKAGE / "analysis" / "claims"
+    found = [(match, path) for path in folder.glob("c*.py") if (match := _CLAIM.fullmatch(path.stem))]
+    return {match[2].replace("_", "-"): path for match, path in sorted(found, key=lambda pair: int(pair[0][1]))}
 
 
 def module_of(name: str) -> str:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from scaling.analysis.claims.claim_files import claim_files
 from scaling.models.registry import KINDS, Architecture, Kind, Option, unusual_options
-from scaling.study.declared import BENCHMARKS, PROBES, described
+from scaling.study.declared import BENCHMARKS, PROBES, claim_files, described
 from scaling.study.pretraining_settings import PRETRAINED, Pretraining
 from scaling.study.recipe import Integer, Number, Recipe, RecipeChanges, Strict, recipe_for
 

@@ -16,8 +16,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from scaling.analysis.claims.claim_files import claim_files
 from scaling.models.registry import KINDS
+from scaling.study.declared import claim_files
 from scaling.study.schema import Study
 
 SCHEMA_PATH = Path("workflow/schemas/study.schema.json")

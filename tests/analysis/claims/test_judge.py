@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from planted import CLASSES, runs
 
 from scaling.analysis.claims import Claim, Evidence, Finding, Lacking, Part, judge_claims, load_claims
-from scaling.analysis.claims.claim_files import claim_files
 from scaling.analysis.claims.judge import p_value
+from scaling.study.declared import claim_files
 
 EVIDENCE = Evidence(runs({"a": 1.0}), CLASSES)
 

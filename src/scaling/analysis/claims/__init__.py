@@ -7,9 +7,9 @@ from dataclasses import replace
 from importlib import import_module
 
 from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
-from scaling.analysis.claims.claim_files import claim_files
 from scaling.analysis.claims.evidence import Evidence
 from scaling.analysis.claims.judge import judge_claims
+from scaling.study.declared import claim_files
 
 __all__ = ["Claim", "Curves", "Evidence", "Finding", "Lacking", "Part", "judge_claims", "load_claims"]
 
