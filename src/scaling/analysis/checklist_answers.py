@@ -56,8 +56,8 @@ def trained_as(runs: pl.DataFrame, family: str, response: str) -> dict[str, str]
     rows = runs.filter(pl.col("family") == family)
 
     def span(column: str) -> tuple[float, float] | None:
-        values = rows[column].drop_nulls() if column in rows.columns else pl.Series([], dtype=pl.Float64)
-        return (float(values.min()), float(values.max())) if len(values) else None
+        values = rows[column].drop_nulls().to_numpy() if column in rows.columns else ()
+        return (float(min(values)), float(max(values))) if len(values) else None
 
     told = {"counting": COUNTING, "checkpoints": "one a model: the best on validation images"}
     told["response"] = RESPONSES.get(response, f"column {response}")

@@ -151,6 +151,7 @@ def hold_out(one: Judged, origin: Origin) -> Held:
     rows = np.concatenate([split.test for split in splits])
     nearest = np.concatenate([split.nearest for split in splits])
     observed, persistence = found.log_y[rows], found.log_y[nearest]
+    assert one.lawful is not None  # there are splits of a family that was fitted alone
     again = one.lawful[:HOLDOUT_DRAWS]
     errors = _predict(one, splits, again, alone=True) - again[:, rows]
     drawn = np.stack([np.sum(errors**2, axis=1), np.sum((again[:, nearest] - again[:, rows]) ** 2, axis=1)])
@@ -180,7 +181,7 @@ def skill_of(held: Sequence[Held]) -> Skill:
     kept = [one for one in held if one.reason is None]
     if not kept:
         return Skill(None, None, held[0].reason)
-    squares, drawn = sum(one.squares for one in kept), sum(one.drawn for one in kept)
+    squares, drawn = (np.sum(parts, axis=0) for parts in ([one.squares for one in kept], [one.drawn for one in kept]))
     return Skill(1.0 - float(np.sqrt(squares[0] / squares[1])), log_ratio(drawn), None)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
+from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
@@ -149,7 +150,7 @@ def measured_exponent(value: float, draws: Floats, freedom: int) -> Measured:
     return Measured(value, draws, score, score_draws, 0.0, freedom)
 
 
-def contrasts(what: str, measured: Mapping[str, Measured], lead: str | None = None) -> list[dict[str, object]]:
+def contrasts(what: str, measured: Mapping[str, Measured], lead: str | None = None) -> list[dict[str, Any]]:
     """Pairs of families compared on one quantity, paired by draw; p without correction for their number.
 
     Args:
@@ -157,7 +158,7 @@ def contrasts(what: str, measured: Mapping[str, Measured], lead: str | None = No
         measured: family -> value and draws.
         lead: the family whose pairs are wanted; all pairs by default.
     """
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for (first, second), p in zip(combinations(measured, 2), pair_p_values(measured).tolist(), strict=True):
         if lead is not None and lead not in (first, second):
             continue
@@ -203,7 +204,7 @@ def p_values_without(measured: Mapping[str, Measured], lead: str) -> Floats:
     return pair_p_values({family: one for family, one in measured.items() if family != lead})
 
 
-def conclude(rows: list[dict[str, object]], unlisted: Mapping[str, Floats] | None = None) -> list[dict[str, object]]:
+def conclude(rows: list[dict[str, Any]], unlisted: Mapping[str, Floats] | None = None) -> list[dict[str, Any]]:
     """Holm's correction, and a sentence for each: the chance of any false rejection stays below LEVEL.
 
     The contrasts of skill, which are the headline, are corrected among themselves at HEADLINE of the level, all others at the
@@ -237,7 +238,7 @@ def average(members: Sequence[Measured]) -> Measured:
     )
 
 
-def _pair_sentence(row: Mapping[str, object]) -> str:
+def _pair_sentence(row: Mapping[str, Any]) -> str:
     low, high = row["interval"]
     if row["difference"] < 0:
         low, high = -high, -low

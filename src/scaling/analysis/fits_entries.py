@@ -111,7 +111,7 @@ def holdout_entry(one: Judged, held: Held) -> dict[str, Any]:
 def frontier_entry(one: Judged) -> dict[str, Any] | None:
     """Entry of ``frontier``: N*, D*, L* over the budgets trained and in isoFLOP slices; None without a law or the compute."""
     cells, found = one.cells, one.found
-    if not found.parameters or not (np.isfinite(cells.flop).all() and (cells.flop > 0).all()):
+    if one.draws is None or not (np.isfinite(cells.flop).all() and (cells.flop > 0).all()):
         return None
     compute = tabled_compute(cells.params, cells.images, cells.flop)
     entry: dict[str, Any] = {"family": cells.family}

@@ -75,7 +75,8 @@ def rank_families(judged: list[Judged], skills: dict[str, Skill], fits: list[dic
     identified = {
         name: [family for family in scaling if entries[family]["intervals"][name] is not None] for name in ("alpha", "beta")
     }
-    lead = max(scaling, key=lambda f: skills[f].value) if len(scaling) > MOST_CROSSED else None
+    values = {family: value for family in scaling if (value := skills[family].value) is not None}
+    lead = max(values, key=values.__getitem__) if len(scaling) > MOST_CROSSED else None
     pairs, unlisted = compare_pairs(scaling, skills, identified, lead)
     return {"verdicts": verdicts, "pairs": pairs, "summary": _summary(verdicts, pairs, lead, unlisted)}
 
@@ -97,13 +98,18 @@ def compare_pairs(
     Returns:
         The contrasts, and the number of those not listed, for which the p of the others are corrected too.
     """
-    by_skill = {name: measured_skill(skills[name].value, skills[name].draws, one.spreads) for name, one in scaling.items()}
+    by_skill = {}
+    for name, one in scaling.items():
+        skill = skills[name]
+        if skill.value is not None and skill.draws is not None and one.spreads is not None:  # so it is with all that scale
+            by_skill[name] = measured_skill(skill.value, skill.draws, one.spreads)
     pairs = contrasts("skill", _kinds(scaling, by_skill)) + contrasts("skill", by_skill, lead)
     unlisted = {} if lead is None else {"skill": p_values_without(by_skill, lead)}
     for name, families in identified.items():
         exponents = {}
         for family in families:
             one = scaling[family]
+            assert one.draws is not None  # its exponent has an interval
             draws = one.draws[:, one.found.law.parameters.index(name)]
             exponents[family] = measured_exponent(one.found.parameters[name], draws, _freedom(one))
         pairs += contrasts(name, exponents, lead)

@@ -89,7 +89,7 @@ def _score(one: Judged, splits: list[Split], own: float | None, rival: Law) -> d
     if not found.parameters:
         return score | {"reason": f"{rival.name} could not be fitted: {next(iter(found.reasons.values()))}"}
     error = _error(one, splits, found)
-    if not np.isfinite(error):
+    if error is None or not np.isfinite(error):
         return score | {"reason": f"{rival.name} predicts a response below 0"}
     return score | {"rmse_log": error}
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -96,7 +96,7 @@ def collect(study_path: StudyPath = DEFAULT_STUDY, keep_going: KeepGoing = False
 
 def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
     """Time and count what a study's block `timings` asks for; wants the machine to itself."""
-    from scaling.jobs.benchmarks.timing import Machine
+    from scaling.jobs.benchmarks.settings import Machine, Request
     from scaling.jobs.benchmarks.timing import measure as measure_all
     from scaling.jobs.made_from import Origins
     from scaling.jobs.packing import packs_of
@@ -116,15 +116,18 @@ def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
         say(f"other programs are running (load {load:.1f}): the timings will be noisy")
     rows = measure_all(
         study.timings.measures,
-        Ladders(layout.ladders),
-        image_spec(study),
-        entries={
-            name: (study.architecture(name), study.family_recipe(name).batch, study.timed_sizes(name)) for name in study.timed()
-        },
-        transformer_size=study.timings.transformer_params,
-        rounds=study.timings.rounds,
-        machine=Machine(device.kind, device.precision, device.machine),
-        say=say,
+        Request(
+            ladders=Ladders(layout.ladders),
+            image=image_spec(study),
+            entries={
+                name: (study.architecture(name), study.family_recipe(name).batch, study.timed_sizes(name))
+                for name in study.timed()
+            },
+            transformer_size=study.timings.transformer_params,
+            rounds=study.timings.rounds,
+            machine=Machine(device.kind, device.precision, device.machine),
+        ),
+        say,
     )
     write_table(measures_table(rows), layout.measures, Origins(study, layout, packs_of(study, layout)).measures)
 
@@ -179,7 +182,7 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _tuning_of(study: Study, study_path: Path, layout: Layout, family: str, *machine: int | float | None) -> Tuning:
+def _tuning_of(study: Study, study_path: Path, layout: Layout, family: str, *machine: Any) -> Tuning:
     """What tuning found for ``family``.
 
     A file that is damaged, or of other settings, is named, set aside and made again: its candidates are in the store.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from click.core import ParameterSource
 
 from scaling.cli import options
 from scaling.cli.options import DEFAULT_STUDY
@@ -53,7 +54,7 @@ def fit(
     with _one_line():
         from scaling.laws.any_table.describe import fit_table
 
-        _require(path, {"--y": y})
+        (y,) = _required(path, {"--y": y})
         with _progress(f"fitting {path.name}") as progress:
             entries = fit_table(
                 path,
@@ -91,7 +92,7 @@ def extrapolate(
     with _one_line():
         from scaling.laws.any_table.extrapolate import extrapolate_table
 
-        _require(path, {"--y": y, "--split": split})
+        y, split = _required(path, {"--y": y, "--split": split})
         with _progress(f"extrapolating {path.name}") as progress:
             result = extrapolate_table(
                 path,
@@ -125,7 +126,7 @@ def compare(
     with _one_line():
         from scaling.analysis.compare import compare_table
 
-        _require(path, {"--family": family, "--n": n, "--d": d, "--y": y})
+        family, n, d, y = _required(path, {"--family": family, "--n": n, "--d": d, "--y": y})
         with _progress(f"comparing {path.name}") as progress:
             result = compare_table(
                 path,
@@ -162,7 +163,7 @@ def forecast(
     with _one_line():
         from scaling.laws.any_table.forecast import forecast_table
 
-        _require(path, {"--n": n, "--d": d, "--y": y})
+        n, d, y = _required(path, {"--n": n, "--d": d, "--y": y})
         with _progress(f"fitting {path.name}"):
             result = forecast_table(
                 path,
@@ -214,7 +215,8 @@ def _refuse_table_options(context: typer.Context, path: Path) -> None:
     given = [
         option.opts[0]
         for option in context.command.params
-        if option.name not in ("path", "keep_going") and context.get_parameter_source(option.name).name == "COMMANDLINE"
+        if option.name not in (None, "path", "keep_going")
+        and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
     ]
     if given:
         say(f"{path} is a study, which says itself what is fitted; {', '.join(given)} belong to a table (.csv, .parquet)")
@@ -244,14 +246,15 @@ def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _require(path: Path, options: dict[str, str | None]) -> None:
-    """Raise InputError for options that are missing, with the columns to choose from."""
+def _required(path: Path, options: dict[str, str | None]) -> list[str]:
+    """The values of ``options``; raises InputError for those that are missing, with the columns to choose from."""
     from scaling.laws.any_table.read_table import column_names
 
     missing = [name for name, value in options.items() if value is None]
     if missing:
         held = ", ".join(column_names(path))
         raise InputError(f"{path}: {' and '.join(missing)} must name a column; it has {held}")
+    return [value for value in options.values() if value is not None]
 
 
 def _show(result: Any, as_json: bool, printer: str) -> None:

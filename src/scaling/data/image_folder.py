@@ -213,7 +213,8 @@ def _end_with_parent() -> None:
     """Let this process end when its parent was killed; it would wait for work for ever."""
 
     def watch() -> None:
-        multiprocessing.parent_process().join()
+        if (parent := multiprocessing.parent_process()) is not None:
+            parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

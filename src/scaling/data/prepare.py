@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -84,6 +85,7 @@ def _build(settings: DataSettings, path: Path, progress: bool) -> None:
     try:
         with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
             if source.read is None:
+                assert settings.folder is not None  # DataSettings refuses it
                 # Stamps first: an image that is changed from now on differs from them, and is looked at again.
                 origin, listing = look(path, settings.folder).origin, list_images(settings.folder)
                 stamps = listing.stamps()
@@ -92,7 +94,9 @@ def _build(settings: DataSettings, path: Path, progress: bool) -> None:
             else:
                 arrays = source.read(path.parent / "downloads")
                 task = bar.add_task(path.stem, total=len(arrays.train_images) + len(arrays.test_images))
-                _write_arrays(arrays, settings.side or source.side, path.stem, partial, lambda n: bar.advance(task, n))
+                side = settings.side or source.side
+                assert side is not None  # all that is read has a side of its own
+                _write_arrays(arrays, side, path.stem, partial, lambda n: bar.advance(task, n))
         os.replace(partial, path)
         if settings.folder is not None:
             images = {name: (stamp, digests.get(name, "")) for name, stamp in stamps.items()}
@@ -161,7 +165,7 @@ def _write_folder(
     return digests
 
 
-def _without(draft: Draft, bad_rows: dict[str, list[int]], failures: list[Irregular], facts: dict[str, object]) -> Draft:
+def _without(draft: Draft, bad_rows: dict[str, list[int]], failures: list[Irregular], facts: dict[str, Any]) -> Draft:
     """A copy of the draft without the given rows, made row by row since it may not fit in memory."""
     kept = {}
     for split, rows in bad_rows.items():

@@ -12,9 +12,10 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -67,9 +68,9 @@ class Slot:
         """Size of the array in bytes."""
         return _DTYPES[self.dtype].itemsize * math.prod(self.shape)
 
-    def map(self, mode: str) -> np.memmap:
+    def map(self, mode: Literal["r", "r+"]) -> np.memmap:
         """Map the array, ``mode`` ``r`` or ``r+``."""
-        return np.memmap(self.path, _DTYPES[self.dtype], mode, self.offset, self.shape)
+        return np.memmap(self.path, dtype=_DTYPES[self.dtype], mode=mode, offset=self.offset, shape=self.shape)
 
 
 class Draft:
@@ -231,14 +232,14 @@ def _read_header(path: Path) -> tuple[dict[str, Slot], dict[str, str]]:
     return slots, metadata
 
 
-def _checksum(classes: str, mean: np.ndarray, std: np.ndarray, arrays: dict[str, np.ndarray]) -> str:
+def _checksum(classes: str, mean: np.ndarray, std: np.ndarray, arrays: Mapping[str, np.ndarray]) -> str:
     """sha256 over shapes, classes, statistics and all array bytes, blockwise."""
     shapes = [arrays[tensor].shape for tensor in TENSORS]
     digest = hashlib.sha256(json.dumps([shapes, classes, _figures(mean), _figures(std)]).encode())
     for tensor in TENSORS:
         flat = arrays[tensor].reshape(-1).view(np.uint8)
         for start in range(0, len(flat), _CHUNK_BYTES):
-            digest.update(flat[start : start + _CHUNK_BYTES])
+            digest.update(flat[start : start + _CHUNK_BYTES].data)
     return digest.hexdigest()
 
 

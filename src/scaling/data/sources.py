@@ -93,11 +93,18 @@ def describe(settings: DataSettings) -> SourceFacts:
     """
     source = SOURCES[settings.source]
     if source.read is None:
+        assert settings.folder is not None  # DataSettings refuses it
+        assert settings.side is not None
         listing = list_images(settings.folder)
         if settings.unreadable == "refuse":
             refuse(listing, listing.irregular)
         return SourceFacts(source.channels, settings.side, len(listing.classes), len(listing.train))
-    return SourceFacts(source.channels, settings.side or source.side, source.classes, source.train_images)
+    side = settings.side or source.side
+    # Whatever is read into arrays says all of it in the table above.
+    assert side is not None
+    assert source.classes is not None
+    assert source.train_images is not None
+    return SourceFacts(source.channels, side, source.classes, source.train_images)
 
 
 def refuse(listing: Listing, unreadable: Sequence[Irregular]) -> None:

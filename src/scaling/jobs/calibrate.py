@@ -21,8 +21,8 @@ from scaling.models.ladder import Ladders
 from scaling.runs.grid import ResolvedCell
 from scaling.study.schema import Study
 from scaling.training.device import Device, see_only, use_one_thread
+from scaling.training.evaluation import EVALUATION_BATCH
 from scaling.training.loop import Trainer
-from scaling.training.probes.evaluation import EVALUATION_BATCH
 
 WARM_UP_STEPS: Final = 3
 BLOCKS: Final = 5

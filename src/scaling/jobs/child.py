@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import sys
 import traceback
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.slots import Place
-from scaling.runs.grid import Backbone, ResolvedCell
+from scaling.runs.grid import Run
 from scaling.runs.lease import Lease, LostLease
 from scaling.training.attempt import CellTraining
 from scaling.training.device import see_only, use_one_thread
@@ -27,8 +28,38 @@ SUCCEEDED: Final = 77
 REASON_BYTES: Final = 1000
 """Room for what a child says of its failure."""
 
-Job = ResolvedCell | Backbone
-"""What a child trains."""
+_fork = multiprocessing.get_context("fork")
+
+
+@dataclass(frozen=True)
+class Child:
+    """A run in training: its process, the lease that keeps twins away, the slot where it runs, and what the process tells."""
+
+    cell: Run
+    child: Any
+    lease: Lease
+    place: Place
+    share: Any
+    reason: Any
+
+    @classmethod
+    def start(cls, training: CellTraining, lease: Lease, place: Place) -> Child:
+        """Fork a process that trains the run of ``training``."""
+        share, reason = _fork.RawValue("d", 0.0), _fork.RawArray("c", REASON_BYTES)
+        key = training.cell.key
+        process = _fork.Process(target=train_and_leave, args=(training, place, lease, share, reason), name=key)
+        process.start()
+        return cls(training.cell, process, lease, place, share, reason)
+
+    @property
+    def done(self) -> float:
+        """Share of its steps."""
+        return self.share.value
+
+    @property
+    def said(self) -> str:
+        """Why it failed, in its own words; empty where it did not say."""
+        return self.reason.value.decode(errors="replace")
 
 
 def train_and_leave(training: CellTraining, place: Place, lease: Lease, share: Any, reason: Any) -> None:

@@ -145,7 +145,9 @@ class Dag:
             return memory_to_ask(estimate, read_notes(self.layout.jobs, "train", pack.name))
 
         def minutes(wildcards: Any) -> int:
-            return minutes_to_ask(self._estimates.job_seconds(self.packs[wildcards.pack].cells))
+            seconds = self._estimates.job_seconds(self.packs[wildcards.pack].cells)
+            assert seconds is not None  # asked for with a calibration alone
+            return minutes_to_ask(seconds)
 
         return self._demand(memory, minutes)
 
@@ -162,7 +164,9 @@ class Dag:
             return memory_to_ask(estimate, read_notes(self.layout.jobs, "tune", wildcards.family))
 
         def minutes(wildcards: Any) -> int:
-            return minutes_to_ask(self._estimates.tuning_seconds(wildcards.family))
+            seconds = self._estimates.tuning_seconds(wildcards.family)
+            assert seconds is not None  # asked for with a calibration alone
+            return minutes_to_ask(seconds)
 
         return self._demand(memory, minutes)
 

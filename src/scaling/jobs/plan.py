@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from scaling.jobs.calibration import Calibration, CalibrationError, read_calibration, usable_calibration
 from scaling.jobs.estimates import EVALUATION_SHARE, JOB_SECONDS, Estimates
@@ -21,6 +21,7 @@ from scaling.runs.derived import WrongFile, read_seal
 from scaling.runs.grid import Pack
 from scaling.runs.resolve import resolve
 from scaling.runs.store import ForeignRecord, Store
+from scaling.study.declared import BENCHMARKS
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_images import image_spec, look_at_images
@@ -177,10 +178,10 @@ def _family_plan(
     pretraining = study.entry(family).pretrain
     backbones: dict[tuple[int, int], bool] = {}
     """by (target, seed), which share one over all D: whether it is stored"""
-    rule_known = bool(stored) and tuning is not None and tuning.rule is not None
+    known_rule = tuning if stored and tuning is not None and tuning.rule is not None else None
     for cell in (cell for job in jobs for cell in job.cells):
         total += 1
-        resolved = resolve(study, cell, tuning, estimates.ladders, estimates.image) if rule_known else None
+        resolved = resolve(study, cell, known_rule, estimates.ladders, estimates.image) if known_rule else None
         if pretraining is not None and (cell.target, cell.seed) not in backbones:
             kept = resolved is not None and resolved.backbone is not None and resolved.backbone.key in stored
             backbones[cell.target, cell.seed] = kept
@@ -232,17 +233,13 @@ def _has_result(store: LookedAt, key: str) -> bool:
         return True  # of a newer version: it is not read, and not trained again either
 
 
-MEASURE_SECONDS: Final[dict[str, tuple[float, float]]] = {"resolution": (6, 3), "sequence": (10, 4), "paper-sizes": (0, 0)}
-"""Seconds of these timings: of what is counted or done once, and of a round. Measured on a 2-core CPU, assumed elsewhere."""
-
-
 def timing_seconds(study: Study, estimates: Estimates) -> float | None:
     """Seconds of the rule `measure`, which has the machine to itself; None where a pace is not known."""
     assert study.timings is not None
     rounds, total = study.timings.rounds, 0.0
     for measure in study.timings.measures:
-        if measure != "families":
-            once, each = MEASURE_SECONDS[measure]
+        if seconds := BENCHMARKS[measure].get("seconds"):
+            once, each = seconds
             total += once + rounds * each
             continue
         for family in study.timed():

@@ -1,7 +1,7 @@
 """The pack runner: trains many cells in one job.
 
 torch is imported once; each cell is a forked child, so that one that fails or dies leaves its neighbours alone. As many
-run at a time as the job has places for (``places.py``), the longest first. Backbones that cells start from are trained
+run at a time as the job has places for (``slots.py``), the longest first. Backbones that cells start from are trained
 before them, by whichever job needs one first; a lease keeps its twins from training it too. A cell that runs out of memory
 beside others is begun again with a GPU to itself, and there with micro-batches of half the size, and half of that, at the
 same effective batch.
@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 
 from scaling.data import DataError, ImageData, load
-from scaling.jobs.child import CROWDED, REASON_BYTES, SUCCEEDED, Job, train_and_leave
+from scaling.jobs.child import CROWDED, SUCCEEDED, Child
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.runner_line import PackLine
 from scaling.jobs.slots import Cores, GpuShares, Place, Places
@@ -32,7 +32,7 @@ from scaling.models import get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec
 from scaling.runs.deciding_code import check_unchanged
-from scaling.runs.grid import Backbone, ResolvedCell
+from scaling.runs.grid import ResolvedCell, Run
 from scaling.runs.lease import HEARTBEAT_SECONDS, Lease
 from scaling.runs.resolve import last_line
 from scaling.runs.store import Entry, ForeignRecord, Store
@@ -40,22 +40,10 @@ from scaling.training.attempt import CellTraining
 from scaling.training.device import Device
 from scaling.training.memory import MemoryEstimate
 from scaling.training.optimizer import make_optimizer
-from scaling.training.probes.readings import complete
+from scaling.training.readings import complete
 from scaling.training.start import is_kept
 
 POLL_SECONDS: Final = 0.1
-
-_fork = multiprocessing.get_context("fork")
-
-
-@dataclass
-class _Running:
-    cell: Job
-    child: Any
-    lease: Lease
-    share: Any
-    reason: Any
-    place: Place
 
 
 @dataclass
@@ -103,7 +91,7 @@ class PackRunner:
         self._alone: set[str] = set()
         self._leases: dict[str, Lease] = {}
         """of cells that wait: whether another trainer's heart beats is seen by looking again and again"""
-        self._stop = _fork.Event()
+        self._stop = multiprocessing.get_context("fork").Event()
         self._stop_at = math.inf if stop_at is None else stop_at
         self._beaten = time.monotonic()
 
@@ -124,10 +112,10 @@ class PackRunner:
             check_unchanged()
         outcome = Outcome()
         backbones = {cell.backbone.key: cell.backbone for cell in new if cell.backbone}
-        jobs: list[Job] = [*backbones.values(), *{cell.key: cell for cell in cells}.values()]
+        jobs: list[Run] = [*backbones.values(), *{cell.key: cell for cell in cells}.values()]
         costs = {job.key: _cost(job) for job in jobs}
         waiting = sorted(jobs, key=lambda job: (job.key not in backbones, -costs[job.key]))
-        running: list[_Running] = []
+        running: list[Child] = []
         line = PackLine(self.label, len(costs), sum(costs.values()))
         with self._signals():
             while waiting or running:
@@ -148,66 +136,73 @@ class PackRunner:
         return outcome
 
     @staticmethod
-    def _done(outcome: Outcome, running: list[_Running], costs: dict[str, float]) -> float:
+    def _done(outcome: Outcome, running: list[Child], costs: dict[str, float]) -> float:
         """Cost of what has ended, and of the running cells' share of theirs."""
         ended = sum(costs[key] for key in [*outcome.finished, *outcome.failed])
-        return ended + sum(costs[job.cell.key] * job.share.value for job in running)
+        return ended + sum(costs[job.cell.key] * job.done for job in running)
 
-    def _start_next(self, waiting: list[Job], running: list[_Running], outcome: Outcome) -> bool:
-        """Start the first waiting cell that no other trainer holds; True where one was started or found stored."""
+    def _start_next(self, waiting: list[Run], running: list[Child], outcome: Outcome) -> bool:
+        """Start the first waiting run that can be; True where one was started, or has ended without training."""
         for cell in list(waiting):
-            try:
-                entry = self._stored(cell)
-            except ForeignRecord as error:  # never rewritten, so there is nothing to be done for this cell
+            if self._needs_no_training(cell, outcome):
                 waiting.remove(cell)
-                self._failed(cell, str(error), outcome)
                 return True
-            if entry is not None:
-                waiting.remove(cell)
-                self.places.learn(cell, entry.row["peak_memory"])
-                outcome.finished.append(cell.key)
-                return True
-            backbone = None if isinstance(cell, Backbone) else cell.backbone
-            if backbone is not None and backbone.key in outcome.failed:
-                waiting.remove(cell)
-                self._failed(cell, f"its backbone {backbone.key}: {outcome.failed[backbone.key]}", outcome, log=True)
-                return True
-            if backbone is not None and not is_kept(self.store, backbone):
-                continue  # it is being trained
-            if cell.key not in self._leases:
-                self._leases[cell.key] = self.store.lease(cell.key)
-            lease = self._leases[cell.key]
-            if lease.owner_now()[1]:
-                continue  # a twin trains it: look again later
+            if self._waits_for_another(cell):
+                continue
             place = self.places.take(cell, cell.key in self._alone)
             if place is None:
                 return False
             try:
-                acquired = lease.acquire()
+                lease = self._hold(cell)
             except OSError as error:
                 waiting.remove(cell)
                 self.places.free(place)
                 self._failed(cell, f"{error.strerror} in {self.store.folder(cell.key)}", outcome)
                 return True
-            if not acquired:
-                self.places.free(place)
-                continue
-            if self._stored(cell) is not None:
-                lease.release()
+            if lease is None:
                 self.places.free(place)
                 continue
             waiting.remove(cell)
             del self._leases[cell.key]
-            share, reason = _fork.RawValue("d", 0.0), _fork.RawArray("c", REASON_BYTES)
-            child = _fork.Process(
-                target=train_and_leave, args=(self._training(cell, place), place, lease, share, reason), name=cell.key
-            )
-            child.start()
-            running.append(_Running(cell, child, lease, share, reason, place))
+            running.append(Child.start(self._training(cell, place), lease, place))
             return True
         return False
 
-    def _training(self, cell: Job, place: Place) -> CellTraining:
+    def _needs_no_training(self, cell: Run, outcome: Outcome) -> bool:
+        """Whether ``cell`` is stored, or can never be trained here; ``outcome`` then says so."""
+        try:
+            entry = self._stored(cell)
+        except ForeignRecord as error:  # never rewritten, so there is nothing to be done for this cell
+            self._failed(cell, str(error), outcome)
+            return True
+        if entry is not None:
+            self.places.learn(cell, entry.row["peak_memory"])
+            outcome.finished.append(cell.key)
+            return True
+        if cell.backbone is not None and cell.backbone.key in outcome.failed:
+            self._failed(cell, f"its backbone {cell.backbone.key}: {outcome.failed[cell.backbone.key]}", outcome, log=True)
+            return True
+        return False
+
+    def _waits_for_another(self, cell: Run) -> bool:
+        """Whether what ``cell`` starts from is being trained, or a twin trains ``cell`` itself."""
+        if cell.backbone is not None and not is_kept(self.store, cell.backbone):
+            return True
+        if cell.key not in self._leases:
+            self._leases[cell.key] = self.store.lease(cell.key)
+        return self._leases[cell.key].owner_now()[1]
+
+    def _hold(self, cell: Run) -> Lease | None:
+        """The lease of ``cell``, acquired; None where a twin has it, or has trained ``cell`` by now. Raises OSError."""
+        lease = self._leases[cell.key]
+        if not lease.acquire():
+            return None
+        if self._stored(cell) is None:
+            return lease
+        lease.release()
+        return None
+
+    def _training(self, cell: Run, place: Place) -> CellTraining:
         return CellTraining(
             cell,
             self.data,
@@ -220,14 +215,14 @@ class PackRunner:
             warn=self._warn,
         )
 
-    def _stored(self, cell: Job) -> Entry | None:
+    def _stored(self, cell: Run) -> Entry | None:
         """The record of a cell of which nothing is left to do; a damaged one is set aside."""
         entry = self.store.read_or_discard(cell.key, self._warn)
-        if isinstance(cell, Backbone):
+        if cell.objective:
             return entry if is_kept(self.store, cell) else None
         return entry if entry is not None and complete(self.store, cell.key, self.readings) else None
 
-    def _reap(self, waiting: list[Job], running: list[_Running], outcome: Outcome) -> None:
+    def _reap(self, waiting: list[Run], running: list[Child], outcome: Outcome) -> None:
         for job in [job for job in running if not job.child.is_alive()]:
             job.child.join()
             running.remove(job)
@@ -236,7 +231,7 @@ class PackRunner:
             with contextlib.suppress(OSError):  # one that cannot be removed goes stale by itself
                 job.lease.release()
 
-    def _ended(self, job: _Running, waiting: list[Job], outcome: Outcome) -> None:
+    def _ended(self, job: Child, waiting: list[Run], outcome: Outcome) -> None:
         key, code = job.cell.key, job.child.exitcode
         entry = self._stored(job.cell)
         succeeded = code == SUCCEEDED or (code != 0 and job.lease.is_lost())
@@ -260,10 +255,10 @@ class PackRunner:
             self._failed(job.cell, f"killed by {signal.Signals(-code).name}", outcome, log=True)
         else:
             # From the child itself: on a full disk its log does not say why.
-            said = job.reason.value.decode(errors="replace") or last_line(self.store.log_path(key))
+            said = job.said or last_line(self.store.log_path(key))
             self._failed(job.cell, said or f"exit code {code}", outcome)
 
-    def _failed(self, cell: Job, reason: str, outcome: Outcome, *, log: bool = False) -> None:
+    def _failed(self, cell: Run, reason: str, outcome: Outcome, *, log: bool = False) -> None:
         """Note that ``cell`` has failed; ``log``: its own log does not say why yet."""
         outcome.failed[cell.key] = reason
         if log:
@@ -273,7 +268,7 @@ class PackRunner:
                     file.write(reason + "\n")
         self._warn(f"{_name(cell)} failed: {reason} (log: {self.store.log_path(cell.key)})")
 
-    def _beat(self, running: list[_Running]) -> None:
+    def _beat(self, running: list[Child]) -> None:
         if time.monotonic() - self._beaten > HEARTBEAT_SECONDS:
             self._beaten = time.monotonic()
             for job in running:
@@ -311,11 +306,11 @@ def _import_before_forking(cells: list[ResolvedCell]) -> None:
     forward_flop(torch.nn.Flatten(), ImageSpec(28, 1, 2))
 
 
-def _cost(cell: Job) -> float:
+def _cost(cell: Run) -> float:
     """Relative cost of a cell: images seen x parameters, with a floor for the overhead of small models."""
     return cell.recipe.images_seen(cell.images) * (20_000 + cell.params)
 
 
-def _name(cell: Job) -> str:
-    kind = f"backbone ({cell.pretraining.objective}) of " if isinstance(cell, Backbone) else ""
+def _name(cell: Run) -> str:
+    kind = f"backbone ({cell.objective}) of " if cell.objective else ""
     return f"{kind}{cell.family} N={cell.params} D={cell.images} seed={cell.seed} ({cell.key})"

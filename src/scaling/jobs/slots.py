@@ -27,7 +27,7 @@ from typing import Any, Final, Protocol
 import psutil
 from filelock import FileLock
 
-from scaling.runs.grid import Backbone, ResolvedCell
+from scaling.runs.grid import Run
 from scaling.training.device import Gpu
 from scaling.training.memory import MemoryEstimate
 
@@ -50,13 +50,13 @@ class Place:
 class Places(Protocol):
     """The places of one job."""
 
-    def take(self, cell: ResolvedCell | Backbone, alone: bool) -> Place | None:
+    def take(self, cell: Run, alone: bool) -> Place | None:
         """A place for ``cell``, or None where there is no room now; ``alone`` asks for a whole GPU."""
 
     def free(self, place: Place) -> None:
         """Give a place back."""
 
-    def learn(self, cell: ResolvedCell | Backbone, peak: int | None) -> None:
+    def learn(self, cell: Run, peak: int | None) -> None:
         """Be told of a finished cell's peak memory in bytes."""
 
 
@@ -66,7 +66,7 @@ class Cores:
     def __init__(self, cores: int) -> None:
         self._left = cores
 
-    def take(self, cell: ResolvedCell | Backbone, alone: bool) -> Place | None:
+    def take(self, cell: Run, alone: bool) -> Place | None:
         """A core, where one is left."""
         if not self._left:
             return None
@@ -77,7 +77,7 @@ class Cores:
         """Give a core back."""
         self._left += 1
 
-    def learn(self, cell: ResolvedCell | Backbone, peak: int | None) -> None:
+    def learn(self, cell: Run, peak: int | None) -> None:
         """Nothing to learn: memory of a CPU is the operating system's business."""
 
 
@@ -158,7 +158,7 @@ class GpuShares:
                 for gpu in gpus
             ]
 
-    def take(self, cell: ResolvedCell | Backbone, alone: bool) -> Place | None:
+    def take(self, cell: Run, alone: bool) -> Place | None:
         """Room for ``cell`` on the emptiest GPU; one that asks to be alone, or is too large for all, has one to itself."""
         if time.monotonic() < self._retry_at:
             return None
@@ -184,7 +184,7 @@ class GpuShares:
         entries.append(self.ledger.entry(self.gpus[index], need))
         return Place(index, False, entries[-1]["id"])
 
-    def _take_whole(self, cell: ResolvedCell | Backbone, entries: list[dict[str, Any]]) -> Place | None:
+    def _take_whole(self, cell: Run, entries: list[dict[str, Any]]) -> Place | None:
         """A whole GPU: it is claimed at once, so that nobody else starts there, and had when its cells have ended."""
         if cell.key not in self._claims:
             count = [sum(entry["gpu"] == gpu.uuid for entry in entries) for gpu in self.gpus]
@@ -205,6 +205,6 @@ class GpuShares:
             entries[:] = [entry for entry in entries if entry["id"] != place.reservation]
         self._retry_at = 0.0
 
-    def learn(self, cell: ResolvedCell | Backbone, peak: int | None) -> None:
+    def learn(self, cell: Run, peak: int | None) -> None:
         """Correct the estimates by a finished cell's peak memory."""
         self.memory.learn(cell, peak)

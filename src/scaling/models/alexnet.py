@@ -61,14 +61,16 @@ class LocalResponseNorm(nn.Module):
         reach = self.size // 2
         squares = F.pad(x.square(), (0, 0, 0, 0, reach, reach))
         total = sum(squares[:, shift : shift + x.shape[1]] for shift in range(self.size))
-        root = torch.rsqrt(self.k + self.alpha * total)
+        root = torch.rsqrt(self.k + self.alpha * total)  # pyright: ignore[reportArgumentType] sum's start of 0
         return x * root * root.sqrt()  # beta = 3/4 = 1/2 + 1/4
 
 
 class AlexNet(nn.Module):
     """conv-pool-LRN, conv-pool-LRN, conv-conv-conv-pool, FC-FC-FC."""
 
-    def __init__(self, width: float, image: ImageSpec, regularisation: Regularisation, activation: str, lrn: bool):
+    def __init__(
+        self, width: float, image: ImageSpec, regularisation: Regularisation, activation: Literal["relu", "tanh"], lrn: bool
+    ):
         super().__init__()
         c1, c2, c3, c4, c5 = (channels(width, wanted / 96) for wanted in (96, 256, 384, 384, 256))
         units = channels(width, 16)
@@ -99,7 +101,7 @@ class AlexNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity=activation)
-                nn.init.zeros_(module.bias)
+                nn.init.zeros_(module.bias)  # pyright: ignore[reportArgumentType] all have one
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (batch, channels, side, side) -> logits (batch, classes)."""

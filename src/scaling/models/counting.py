@@ -22,7 +22,7 @@ _SAME_SHAPE = frozenset({F.batch_norm, F.layer_norm, F.gelu, F.relu})
 class _Sketch(TorchFunctionMode):
     """Leaves out what changes neither shapes nor counts, which takes most of the time on the `meta` device."""
 
-    def __torch_function__(self, func: Callable, types: object, args: tuple = (), kwargs: dict[str, Any] | None = None):
+    def __torch_function__(self, func: Callable, types: object, args: tuple = (), kwargs: Any = None):
         name, module = getattr(func, "__name__", ""), getattr(func, "__module__", "")
         if func in _SAME_SHAPE or name in _FILLS or module == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]

@@ -6,6 +6,8 @@ Layer by layer the same net, hence the same N but for the projections on the sho
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from timm.models.resnet import BasicBlock
 from torch import nn
@@ -58,7 +60,7 @@ class PlainNet(ResNet):
         """Leave a block as it is: without a shortcut a zero would cut the net in two."""
 
 
-def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisation, **options: str) -> nn.Module:
+def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisation, **options: Any) -> nn.Module:
     """Three stages of ``depth`` plain blocks of width, 2 width, 4 width channels: 6 depth + 2 layers."""
     return PlainNet(stage_channels(width), depth, image, regularisation, **options)
 

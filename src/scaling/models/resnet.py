@@ -8,11 +8,10 @@ channels is unsafe in channels_last on CPUs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from timm.layers import DropPath
+from timm.layers import DropPath  # pyright: ignore[reportPrivateImportUsage]
 from timm.models.resnet import BasicBlock, downsample_avg
 from torch import nn
 
@@ -72,7 +71,7 @@ class ResNet(nn.Module):
         downsample: Literal["stride", "pool"] = "stride",
     ):
         super().__init__()
-        self.norm: Callable[..., nn.Module] = nn.BatchNorm2d if norm == "batch" else ChannelBias
+        self.norm: type[nn.Module] = nn.BatchNorm2d if norm == "batch" else ChannelBias
         count, last = 0, len(stages) * depth - 1
         self.stem = nn.Sequential(
             nn.Conv2d(image.channels, stages[0], 3, stride=2, padding=1, bias=False),
@@ -130,7 +129,7 @@ def stage_channels(width: float) -> tuple[int, ...]:
     return tuple(channels(width, multiplier) for multiplier in (1, 2, 4))
 
 
-def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisation, **options: str) -> nn.Module:
+def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisation, **options: Any) -> nn.Module:
     """Three stages of ``depth`` basic blocks of width, 2 width, 4 width channels: 6 depth + 2 layers."""
     return ResNet(stage_channels(width), depth, image, regularisation, **options)
 

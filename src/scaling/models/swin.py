@@ -61,7 +61,7 @@ def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisa
     if not shift:
         for module in model.modules():
             if isinstance(module, SwinTransformerBlock):
-                module.shift_size, module.attn_mask = (0, 0), None
+                module.shift_size, module.attn_mask = (0, 0), None  # pyright: ignore[reportArgumentType] timm's are declared a buffer
     return model
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from timm.layers import PatchEmbed
+from timm.layers import PatchEmbed  # pyright: ignore[reportPrivateImportUsage]
 from torch import nn
 
 from scaling.models.family import channels
@@ -49,7 +49,7 @@ class PaddedPatchEmbed(PatchEmbed):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Images (batch, channels, side, side) -> patches as timm's class lays them out."""
-        missing = self.img_size[0] - x.shape[-1]
+        missing = self.img_size[0] - x.shape[-1]  # pyright: ignore[reportIndexIssue] a pair
         before, after = missing // 2, missing - missing // 2
         return super().forward(F.pad(x, (before, after, before, after)))
 

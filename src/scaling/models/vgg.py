@@ -7,7 +7,7 @@ layers, which would hold nearly all the weights of a small net.
 
 from __future__ import annotations
 
-from timm.layers import ClassifierHead
+from timm.layers import ClassifierHead  # pyright: ignore[reportPrivateImportUsage]
 from timm.models.vgg import VGG
 from torch import nn
 
@@ -44,7 +44,7 @@ def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisa
     stacks = [first] * depth + ["M"] + [second] * depth + ["M"] + [third] * depth
     # mlp_ratio: timm's 4096-wide head is thrown away below; made one wide, it costs no time to make.
     model = VGG(stacks, image.classes, image.channels, norm_layer=nn.BatchNorm2d, mlp_ratio=1 / 4096)
-    model.features[0].stride = (2, 2)
+    model.features[0].stride = (2, 2)  # pyright: ignore[reportArgumentType] a convolution
     model.pre_logits = nn.Identity()
     model.head = ClassifierHead(third, image.classes, pool_type="avg", drop_rate=regularisation.dropout)
     model.num_features = model.head_hidden_size = third

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import plotnine as p9
@@ -11,18 +10,8 @@ from markupsafe import Markup
 
 from scaling.report.figures.claims_curves import claims_curves, rows_of
 from scaling.report.figures.claims_effects import claims_effects
-from scaling.report.figures.reconstructions import reconstructions
+from scaling.report.gallery import OF_CLAIMS
 from scaling.report.inline_svg import inline_svg
-
-PICTURES: Final[dict[str, tuple[str, str, Callable[[list[dict[str, Any]]], p9.ggplot]]]] = {
-    "masked-autoencoder": (
-        "Painted patches",
-        "Test images, the quarter of their patches that the encoder saw, and what the decoder painted in the hidden ones. The "
-        "objective leaves the brightness and contrast of a hidden patch open; the picture takes the true ones.",
-        reconstructions,
-    ),
-}
-"""Name of a claim -> title and caption of a picture of its own, drawn from its rows that hold pixels."""
 
 COLUMNS: Final = {
     "claim": pl.String,
@@ -75,9 +64,9 @@ def claim_pictures(claim: dict[str, Any]) -> list[dict[str, Any]]:
         if rows := rows_of(curves, claim):
             name = f"{claim['name']}-curves-{index + 1}"
             drawn.append(_picture(name, curves["title"], curves["caption"], claims_curves(curves, rows)))
-    if claim["name"] in PICTURES and (pixels := [row for row in claim["rows"] if "pixels" in row]):
-        title, caption, draw = PICTURES[claim["name"]]
-        drawn.append(_picture(f"{claim['name']}-picture", title, caption, draw(pixels)))
+    own, pixels = OF_CLAIMS.get(claim["name"]), [row for row in claim["rows"] if "pixels" in row]
+    if own and pixels:
+        drawn.append(_picture(f"{claim['name']}-picture", own.title, own.caption, own.draw(pixels)))
     for ratios in (True, False):
         if any(part["effect"] is not None and (part["unit"] == "%") == ratios for part in claim["parts"]):
             title = "Effects as ratios" if ratios else "Effects"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import math
 import re
-from html import escape
+from typing import Any
+from xml.etree import ElementTree
 
 import matplotlib
 import plotnine as p9
@@ -15,6 +16,11 @@ from scaling.report.figures.theme import FAMILY_COLOURS, FAMILY_COLOURS_ON_DARK
 
 _FAMILIES = {FAMILY_COLOURS[family]: FAMILY_COLOURS_ON_DARK[family] for family in FAMILY_COLOURS}
 _COLOUR = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
+_LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+
+_SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+ElementTree.register_namespace("", _SVG)
+ElementTree.register_namespace("xlink", _XLINK)
 
 
 def inline_svg(figure: p9.ggplot, name: str, description: str) -> str:
@@ -23,60 +29,79 @@ def inline_svg(figure: p9.ggplot, name: str, description: str) -> str:
     Every colour gets a partner for dark ground, so that what stands out on white stands out on black. The same
     figure gives the same text: no dates, no random ids.
     """
-    buffer = io.StringIO()
-    with matplotlib.rc_context(
-        {"svg.hashsalt": name, "svg.fonttype": "path", "savefig.facecolor": "none", "text.parse_math": False}
-    ):
-        figure.save(buffer, format="svg", verbose=False, metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = re.sub(r"<!--.*?-->\n?", "", text, flags=re.S)
-    # Several figures share one page: ids must not meet.
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'href="#', f'href="#{name}-', text)
-    text = re.sub(r"url\(#", f"url(#{name}-", text)
-    text = re.sub(r"<style.*?</style>", "", text, flags=re.S)
-    text = re.sub(r'(?<= d=")[^"]*|(?<= [xy]=")[^"]*', _round, text)
-    text = re.sub(r'<path d="(M [^"MLz]*z)"', _circle, text)
-    text = re.sub(r"\n\s*", "\n", text)
-    text, rules = _styles_to_classes(text, name)
-    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text).groups()
-    head = (
-        f'<svg role="img" aria-label="{escape(description, quote=True)}" viewBox="0 0 {width} {height}" '
-        f'width="{float(width):.0f}pt" style="min-width: min({float(width):.0f}pt, 40rem)" '
-        'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
-        f"<style>{rules}</style>"
-    )
-    return head + text[text.index(">") + 1 :].strip()
-
-
-def _styles_to_classes(text: str, name: str) -> tuple[str, str]:
-    # A thousand points share a few dozen styles: said once each, the file is half as long.
+    root = _drawn(figure, name)
+    for parent in list(root.iter()):
+        for child in [child for child in parent if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style")]:
+            parent.remove(child)
     classes: dict[str, str] = {}
+    for element in root.iter():
+        element.text, element.tail = (element.text or "").strip(), "\n"
+        _make_ids_own(element, name)
+        _shorten(element)
+        # A thousand points share a few dozen styles: said once each, the file is half as long.
+        if style := element.attrib.pop("style", ""):
+            element.set("class", classes.setdefault(style, f"{name}-{len(classes)}"))
+    rules = ElementTree.Element(f"{{{_SVG}}}style")
+    rules.text = "".join(f".{label}{{{_COLOUR.sub(_both_grounds, style)}}}" for style, label in classes.items())
+    root.insert(0, rules)
+    width = float(root.attrib["viewBox"].split()[2])
+    root.attrib = {
+        "role": "img",
+        "aria-label": description,
+        "viewBox": root.attrib["viewBox"],
+        "width": f"{width:.0f}pt",
+        "style": f"min-width: min({width:.0f}pt, 40rem)",
+    }
+    return ElementTree.tostring(root, encoding="unicode").strip()
 
-    def to_class(match: re.Match[str]) -> str:
-        label = classes.setdefault(match[1], f"{name}-{len(classes)}")
-        return f'class="{label}"'
 
-    text = re.sub(r'style="([^"]*)"', to_class, text)
-    rules = "".join(f".{label}{{{_COLOUR.sub(_both_grounds, style)}}}" for style, label in classes.items())
-    return text, rules
+def _drawn(figure: p9.ggplot, name: str) -> ElementTree.Element:
+    buffer = io.BytesIO()
+    settings: dict[Any, Any] = {
+        "svg.hashsalt": name,
+        "svg.fonttype": "path",
+        "savefig.facecolor": "none",
+        "text.parse_math": False,
+    }
+    with matplotlib.rc_context(settings):
+        figure.save(buffer, format="svg", verbose=False, metadata={"Date": None, "Creator": None})
+    return ElementTree.fromstring(buffer.getvalue())
 
 
-def _round(match: re.Match[str]) -> str:
-    # A hundredth of a point is less than any screen shows.
-    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", match[0]).replace("\n", "")
+def _make_ids_own(element: ElementTree.Element, name: str) -> None:
+    """Begin ids, and what refers to them, with ``name``: several figures share one page."""
+    for key, value in element.attrib.items():
+        if key == "id":
+            element.set(key, f"{name}-{value}")
+        elif key in ("href", f"{{{_XLINK}}}href"):
+            element.set(key, value.replace("#", f"#{name}-", 1))
+        else:
+            element.set(key, value.replace("url(#", f"url(#{name}-"))
 
 
-def _circle(match: re.Match[str]) -> str:
-    # matplotlib draws a dot as eight Bezier arcs, 400 characters long.
-    numbers = [float(number) for number in re.findall(r"-?[\d.]+", match[1])]
+def _shorten(element: ElementTree.Element) -> None:
+    """Round places to a hundredth of a point, which is less than any screen shows, and say circles as circles."""
+    for key in {"d", "x", "y"} & set(element.attrib):
+        rounded = _LONG_NUMBER.sub(lambda number: f"{float(number[0]):.2f}", element.attrib[key])
+        element.set(key, " ".join(rounded.split()))
+    if element.tag == f"{{{_SVG}}}path" and (circle := _circle(element.attrib.get("d", ""))):
+        element.tag = f"{{{_SVG}}}circle"
+        element.attrib.pop("d")
+        element.attrib = circle | element.attrib
+
+
+def _circle(path: str) -> dict[str, str] | None:
+    """The circle that ``path`` draws, if it does: matplotlib draws a dot as eight Bezier arcs, 400 characters long."""
+    if set(path) & set("LQAHVST") or not path.endswith("z"):
+        return None
+    numbers = [float(number) for number in re.findall(r"-?[\d.]+", path)]
     xs, ys = numbers[0::2], numbers[1::2]
+    if len(xs) != 25:
+        return None
     width, height = max(xs) - min(xs), max(ys) - min(ys)
-    if len(xs) != 25 or abs(width - height) > 0.02:
-        return match[0]
-    return f'<circle cx="{min(xs) + width / 2:.2f}" cy="{min(ys) + height / 2:.2f}" r="{width / 2:.2f}"'
+    if abs(width - height) > 0.02:
+        return None
+    return {"cx": f"{min(xs) + width / 2:.2f}", "cy": f"{min(ys) + height / 2:.2f}", "r": f"{width / 2:.2f}"}
 
 
 def _both_grounds(match: re.Match[str]) -> str:

@@ -38,7 +38,7 @@ def jobs_table(notes: Iterable[JobNote], runs: pl.DataFrame, now: float) -> list
             trained = sum(note.trained for note in own)
             beyond = sum(note.seconds - note.cell_seconds / note.at_a_time for note in own)
             cells = runs.filter(pl.col("family") == family) if rule == "train" else runs.clear()
-            peak = cells["peak_memory"].max()
+            peak = max(cells["peak_memory"].drop_nulls(), default=None)
             rows.append(
                 {
                     "family": family,

@@ -15,9 +15,10 @@ from markupsafe import Markup
 from scaling.analysis.misfit import MARGIN
 from scaling.report import report_tables as tables
 from scaling.report.claims_page import claim_pictures, claims_csv
+from scaling.report.figures import Figure
 from scaling.report.figures.labels import count, power, significant
 from scaling.report.figures.theme import family_order
-from scaling.report.gallery import PICTURES
+from scaling.report.gallery import PAGE_FIGURES
 from scaling.report.inline_svg import inline_svg
 from scaling.report.inputs import ReportInputs
 from scaling.report.jobs_table import jobs_csv, jobs_table
@@ -78,7 +79,7 @@ def render(run: ReportInputs) -> str:
             misfit_margin=MARGIN,
             pairs=run.fits.get("pairs", []),
             tuning={family: run.tuning[family] for family in family_order(run.tuning)},
-            pictures=[_picture(picture, lawful) for picture in PICTURES],
+            pictures=[_picture(name, figure, lawful) for name, figure in PAGE_FIGURES.items()],
             cells=run.runs.sort("family", "target_params", "images", "seed").to_dicts(),
             jobs=jobs_table(run.notes, run.runs, time.time()),
             totals={
@@ -128,9 +129,9 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _picture(picture: Any, run: ReportInputs) -> dict[str, Any]:
-    svg = inline_svg(picture.draw(run), picture.name, f"{picture.title} {picture.caption}")
-    return {"name": picture.name, "title": picture.title, "caption": picture.caption, "svg": Markup(svg)}
+def _picture(name: str, figure: Figure, run: ReportInputs) -> dict[str, Any]:
+    svg = inline_svg(figure.draw(run), name, f"{figure.title} {figure.caption}")
+    return {"name": name, "title": figure.title, "caption": figure.caption, "svg": Markup(svg)}
 
 
 def _verbatim(name: str) -> Markup:

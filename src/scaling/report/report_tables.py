@@ -111,7 +111,7 @@ def _holdout(fits: dict, family: str, origin: str) -> dict[str, Any] | None:
 
 def _range(runs: pl.DataFrame, column: str) -> tuple[int, int] | None:
     values = runs[column].drop_nulls()
-    return (values.min(), values.max()) if len(values) else None
+    return (min(values), max(values)) if len(values) else None
 
 
 def laws_csv(fits: dict) -> pl.DataFrame:
@@ -189,7 +189,7 @@ def outliers(runs: pl.DataFrame, fits: dict) -> list[dict[str, Any]]:
     seeds = dict(runs.select("key", "seed").iter_rows())
     rows = []
     for family in family_order(fit["family"] for fit in fits.get("fits", [])):
-        account = law_of(fits, family).get("outliers") if law_of(fits, family) else None
+        account = (law_of(fits, family) or {}).get("outliers")
         if not account or not account["rows"]:
             continue
         without = account["parameters_without"]
@@ -218,7 +218,7 @@ def checklist(fits: dict) -> list[dict[str, Any]]:
     ``families`` is empty where all gave the same.
     """
     named = [fit for fit in fits.get("fits", []) if fit["response"] == "loss" and fit.get("checklist")]
-    ordered = [law_of(fits, family) for family in family_order(fit["family"] for fit in named)]
+    ordered = [fit for family in family_order(fit["family"] for fit in named) if (fit := law_of(fits, family))]
     rows = []
     for items in zip(*(fit["checklist"] for fit in ordered), strict=True):
         given: dict[str, list[str]] = {}

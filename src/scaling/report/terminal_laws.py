@@ -110,7 +110,7 @@ def print_extrapolation(result: Mapping[str, Any], console: Console | None = Non
     for curve in curves:
         reach = ", ".join(f"{name} x{_digits(value, 2)}" for name, value in curve.get("reach", {}).items())
         inner = [_digits(curve.get(name)) for name in ("rmse_log_inside", "rmse_log_outside")] if grid else []
-        note = curve.get("reason") or {"converged": ""}.get(curve.get("status", "converged"), curve.get("status", ""))
+        note = curve.get("reason") or {"converged": ""}.get(curve.get("status", "converged"), curve.get("status")) or ""
         names = [escape(value) for value in curve["group"].values()]
         rows = str(curve["rows_train"]), str(curve["rows_test"])
         table.add_row(*names, *rows, reach, _digits(curve["rmse_log"]), *inner, escape(note))

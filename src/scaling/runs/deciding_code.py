@@ -19,6 +19,7 @@ from typing import Final
 
 from scaling.runs.fingerprint import Code, CodeError, read_sources
 from scaling.runs.fingerprint_cache import FingerprintCache
+from scaling.study.declared import CLAIM_FIGURES, FIGURES, module_of
 
 PACKAGE: Final = Path(__file__).parents[1]
 EQUIVALENTS: Final = Path(__file__).with_name("equivalent_code.txt")
@@ -46,6 +47,8 @@ TELLING_KEYWORDS: Final = {
     "Field": ("description",),
     # The width and depth that a ladder finds in these are in the key.
     "Family": ("facts", "widths", "depths", "depth_unit"),
+    "Probe": ("description",),
+    "Benchmark": ("description", "seconds"),
 }
 
 TRAINING: Final = (
@@ -58,14 +61,6 @@ TRAINING: Final = (
 )
 START: Final = "scaling.training.start"
 OBJECTIVES: Final = {"mae": "scaling.training.objectives.mae", "dino": "scaling.training.objectives.dino"}
-READERS: Final = {
-    "shift": "scaling.training.probes.readings:_shift",
-    "gradients": "scaling.training.probes.readings:gradient_readings",
-    "receptive-field": "scaling.training.probes.readings:_fields",
-    "representation": "scaling.training.probes.readings:_representation",
-    "reconstruction": "scaling.training.probes.readings:_reconstruction",
-}
-"""Each reading and what takes it off a model."""
 
 
 def run_code(family: str) -> dict[str, str]:
@@ -91,8 +86,9 @@ def tuning_code() -> str:
 
 
 def reading_code(name: str) -> str:
-    """Fingerprint of the code of the reading ``name``: where it is edited the models are read again, not trained again."""
-    return _fingerprint((READERS[name],), ("scaling.training.loop", START, *OBJECTIVES.values()))
+    """Fingerprint of the code of the probe ``name``: where it is edited the models are read again, not trained again."""
+    stops = ("scaling.training.loop", START, *OBJECTIVES.values())
+    return _fingerprint((f"scaling.training.probes.{module_of(name)}:probe",), stops)
 
 
 def laws_code() -> str:
@@ -106,17 +102,19 @@ def claims_code(modules: Iterable[str]) -> str:
     return _fingerprint(("scaling.analysis.own_study:judge_own_claims", *roots))
 
 
-def timings_code(families: Iterable[str]) -> str:
-    """Fingerprint of the code that times and counts, models of ``families`` included."""
-    return _fingerprint(
-        ("scaling.jobs.benchmarks.timing:measure", *(f"scaling.models.{name}:family" for name in sorted(families)))
-    )
+def timings_code(benchmarks: Iterable[str], families: Iterable[str]) -> str:
+    """Fingerprint of the code of ``benchmarks``, models of ``families`` included."""
+    parts = [f"scaling.jobs.benchmarks.{module_of(name)}:benchmark" for name in sorted(benchmarks)]
+    parts += [f"scaling.models.{name}:family" for name in sorted(families)]
+    return _fingerprint(("scaling.jobs.benchmarks.timing:measure", *parts))
 
 
 @cache
 def report_code() -> str:
     """Hash of the code and templates of the page."""
-    code = _fingerprint(("scaling.report.study_report:write_report", "scaling.report.gallery"))
+    figures = [f"scaling.report.figures.{module_of(name)}:figure" for name in FIGURES]
+    figures += [f"scaling.report.figures.{module_of(name)}:claim_figure" for name in CLAIM_FIGURES]
+    code = _fingerprint(("scaling.report.study_report:write_report", *figures))
     templates = sorted((PACKAGE / "report" / "template").iterdir())
     texts = [code.encode(), *(path.name.encode() + b"\0" + path.read_bytes() for path in templates if path.is_file())]
     return hashlib.sha256(b"\0".join(texts)).hexdigest()[:24]

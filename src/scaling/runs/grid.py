@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from scaling.models.architecture import Architecture
 from scaling.models.registry import Option
@@ -46,6 +46,60 @@ class Pack:
     cells: tuple[Cell, ...]
 
 
+class Run(Protocol):
+    """What is trained into the store: a cell on labels, or a backbone without. Both answer the same questions.
+
+    ``width`` and ``depth`` are what is built of ``family`` with ``options``, ``params`` its N; ``images`` is D;
+    ``validation`` are the images that are kept out of training to choose by; ``checksum`` is that of the prepared data.
+    """
+
+    @property
+    def family(self) -> str: ...  # noqa: D102
+    @property
+    def options(self) -> tuple[tuple[str, Option], ...]: ...  # noqa: D102
+    @property
+    def width(self) -> float: ...  # noqa: D102
+    @property
+    def depth(self) -> int: ...  # noqa: D102
+    @property
+    def params(self) -> int: ...  # noqa: D102
+    @property
+    def images(self) -> int: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+    @property
+    def recipe(self) -> Recipe: ...  # noqa: D102
+    @property
+    def learning_rate(self) -> float: ...  # noqa: D102
+    @property
+    def device(self) -> str: ...  # noqa: D102
+    @property
+    def precision(self) -> str: ...  # noqa: D102
+    @property
+    def checksum(self) -> str: ...  # noqa: D102
+    @property
+    def validation(self) -> int: ...  # noqa: D102
+
+    @property
+    def objective(self) -> str:
+        """What it is trained on without labels (mae, dino), so that its weights are what is wanted of it; "" on labels."""
+        ...
+
+    @property
+    def backbone(self) -> Backbone | None:
+        """What it starts from; None where it starts from chance."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that the key is a hash of."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """Its name in the store."""
+        ...
+
+
 @dataclass(frozen=True)
 class Backbone:
     """A net trained without labels, a cell of its own in the store, which the cells of its size and seed start from.
@@ -64,6 +118,16 @@ class Backbone:
     checksum: str
     validation: int
     options: tuple[tuple[str, Option], ...] = ()
+
+    @property
+    def objective(self) -> str:
+        """What it is trained on instead of labels."""
+        return self.pretraining.objective
+
+    @property
+    def backbone(self) -> None:
+        """It starts from chance."""
+        return None
 
     @property
     def images(self) -> int:
@@ -115,6 +179,11 @@ class ResolvedCell:
     backbone: Backbone | None = None
     """what it starts from; None where it starts from chance"""
 
+    @property
+    def objective(self) -> str:
+        """Empty: it is trained on labels."""
+        return ""
+
     def settings(self) -> dict[str, Any]:
         """Everything that the key is a hash of."""
         start = {"backbone": self.backbone.key} if self.backbone else {}
@@ -127,7 +196,7 @@ class ResolvedCell:
         return digest(self.settings())
 
 
-def _trained_settings(job: Backbone | ResolvedCell) -> dict[str, Any]:
+def _trained_settings(job: Run) -> dict[str, Any]:
     """The part of the settings that backbones and cells have alike: model, images, seed, rate and where it is trained."""
     # What most do not have is not said, so that their keys are what they were before there was such a thing.
     options = {"options": dict(job.options)} if job.options else {}
@@ -194,7 +263,7 @@ def _shared_settings(study: Study, family: str) -> dict[str, Any]:
     """What all cells of ``family`` share, unresolved: a change here touches each of them."""
     recipe, architecture = study.family_recipe(family), study.architecture(family)
     # A family as it is says nothing more: its hash is what it was before there were variants.
-    variant = {} if architecture == Architecture(family) else {"architecture": str(architecture)}
+    variant: dict[str, Any] = {} if architecture == Architecture(family) else {"architecture": str(architecture)}
     pretrain = study.entry(family).pretrain
     if pretrain is not None:
         model = architecture.family
@@ -228,7 +297,8 @@ def timings_hash(study: Study) -> str:
         (name, str(study.architecture(name)), study.family_recipe(name).batch, study.timed_sizes(name))
         for name in sorted(study.timed())
     ]
-    code = timings_code({study.architecture(name).family for name in study.timed()}) if timings else None
+    families = {study.architecture(name).family for name in study.timed()}
+    code = timings_code(study.timings.measures, families) if study.timings else None
     return digest([timings, code, entries, study.data.model_dump(mode="json"), study.device, study.precision])
 
 

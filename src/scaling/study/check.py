@@ -14,6 +14,7 @@ from scaling.data import DataError, DataSettings, SourceFacts, describe
 from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders, SizeError
+from scaling.study.declared import BENCHMARKS
 from scaling.study.layout import Layout
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.schema import Data, FamilySettings, Study
@@ -79,7 +80,7 @@ def _images_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts
     if isinstance(grid, dict) and isinstance(grid.get("images"), list):
         places += [(("grid", "images", i), value) for i, value in enumerate(grid["images"])]
     families = raw.get("families")
-    blocks = [(("recipe",), raw.get("recipe"))]
+    blocks: list[tuple[tuple[str, ...], Any]] = [(("recipe",), raw.get("recipe"))]
     if isinstance(families, dict):
         for name, own in families.items():
             if not isinstance(own, dict):
@@ -160,9 +161,11 @@ def _timing_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladde
         for family in study.timed()
         for index, target in enumerate(study.timings.params or [])
     ]
-    if {"resolution", "sequence"} & set(study.timings.measures):
-        target = study.timings.transformer_params
-        wanted += [(("timings", "transformer_params"), Architecture(family), target) for family in ("vit", "swin")]
+    transformers = dict.fromkeys(
+        family for name in study.timings.measures for family in BENCHMARKS[name].get("transformers", ())
+    )
+    target = study.timings.transformer_params
+    wanted += [(("timings", "transformer_params"), Architecture(family), target) for family in transformers]
     problems = []
     for place, architecture, target in wanted:
         try:

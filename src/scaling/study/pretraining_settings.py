@@ -33,13 +33,14 @@ class Pretraining(Strict):
         description="mae: hidden patches are reconstructed; dino: self-distillation between two views"
     )
     mask: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
-        None, description="mae only: share of the patches that is hidden; null = 0.75"
+        default=None, description="mae only: share of the patches that is hidden; null = 0.75"
     )
     images: Annotated[Integer, Field(gt=0)] = Field(
-        10_000, description="unlabelled training images; the labelled ones of the same seed are among them"
+        default=10_000, description="unlabelled training images; the labelled ones of the same seed are among them"
     )
     recipe: RecipeChanges = Field(
-        RecipeChanges(), description="changes to the objective's recipe; learning_rate: the peak rate, which is not tuned"
+        default=RecipeChanges(),
+        description="changes to the objective's recipe; learning_rate: the peak rate, which is not tuned",
     )
 
     @model_validator(mode="after")

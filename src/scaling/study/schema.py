@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from scaling.models.architecture import Architecture, unusual_options
 from scaling.models.registry import FAMILIES, Kind, Option
+from scaling.study.declared import BENCHMARKS, PROBES, described
 from scaling.study.layout import LONGEST_NAME, RESERVED
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.recipe import Integer, Number, Recipe, RecipeChanges, Strict, recipe_for
@@ -23,8 +24,12 @@ RecipeName = Literal["modern", "historical"]
 FamilyName = Literal[tuple(FAMILIES)]
 SOURCE_NAMES: Final = ("fashion-mnist", "fashion-mnist-full", "cifar10", "cifar100", "image-folder")
 
-Reading = Literal["shift", "gradients", "receptive-field", "representation", "reconstruction"]
-Timing = Literal["families", "resolution", "sequence", "paper-sizes"]
+if TYPE_CHECKING:
+    ProbeName = str
+    BenchmarkName = str
+else:
+    ProbeName = Literal[tuple(PROBES)]
+    BenchmarkName = Literal[tuple(BENCHMARKS)]
 
 Count = Annotated[Integer, Field(gt=0)]
 MOST_SIZES: Final = 1000
@@ -59,23 +64,23 @@ class Data(Strict):
     """The images a study trains and tests on."""
 
     source: Literal["fashion-mnist", "fashion-mnist-full", "cifar10", "cifar100", "image-folder"] = Field(
-        "fashion-mnist", description="where the images come from"
+        default="fashion-mnist", description="where the images come from"
     )
     side: Annotated[Integer, Field(ge=28, le=1024)] | None = Field(
-        None, description="side length in pixels; null = the source's own (image-folder must say it)"
+        default=None, description="side length in pixels; null = the source's own (image-folder must say it)"
     )
-    folder: FilePath | None = Field(None, description="image-folder only: a folder of class folders")
+    folder: FilePath | None = Field(default=None, description="image-folder only: a folder of class folders")
     unreadable: Literal["refuse", "skip"] = Field(
-        "refuse", description="image-folder only: what an image that cannot be decoded does"
+        default="refuse", description="image-folder only: what an image that cannot be decoded does"
     )
-    validation: Count = Field(2000, description="images split off the training images to choose checkpoints and rates")
+    validation: Count = Field(default=2000, description="images split off the training images to choose checkpoints and rates")
 
 
 class Slice(Strict):
     """More seeds for a part of the grid."""
 
-    params: SomeCounts | None = Field(None, description="sizes concerned; null = all")
-    images: SomeCounts | None = Field(None, description="data sizes concerned; null = all")
+    params: SomeCounts | None = Field(default=None, description="sizes concerned; null = all")
+    images: SomeCounts | None = Field(default=None, description="data sizes concerned; null = all")
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(description="seeds added there")
 
 
@@ -84,8 +89,8 @@ class Grid(Strict):
 
     params: Counts = Field(description="N of every family that names none itself")
     images: Counts = Field(description="D: unique training images")
-    seeds: Annotated[list[Seed], Field(min_length=1)] = Field([0], description="seeds of every cell")
-    repeats: list[Slice] = Field([], description="more seeds for a part of the grid")
+    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(default=[0], description="seeds of every cell")
+    repeats: list[Slice] = Field(default=[], description="more seeds for a part of the grid")
 
     _distinct = field_validator("params", "images", "seeds")(_distinct)
 
@@ -93,31 +98,31 @@ class Grid(Strict):
 class FamilySettings(Strict):
     """What one entry of ``families`` does differently: a family, or under a name of its own a variant of one."""
 
-    model: FamilyName | None = Field(None, description="the family that it is a variant of; null = its name is a family's")
+    model: FamilyName | None = Field(
+        default=None, description="the family that it is a variant of; null = its name is a family's"
+    )
     options: dict[str, bool | str] = Field(
-        {},
+        default={},
         description="parts of the architecture: alexnet activation (relu, tanh), lrn (true, false); plain and resnet norm "
         "(batch, none), downsample (stride, pool); swin shift (true, false)",
     )
     depth: Annotated[Integer, Field(gt=0, le=1000)] | None = Field(
-        None, description="its depth in every size, in the family's own unit; null = the family's rule"
+        default=None, description="its depth in every size, in the family's own unit; null = the family's rule"
     )
     match: Literal["params", "flop"] = Field(
-        "params", description="what meets N: its own parameters, or the FLOP that the family by its own rule has at N"
+        default="params", description="what meets N: its own parameters, or the FLOP that the family by its own rule has at N"
     )
-    params: Counts | None = Field(None, description="its own sizes N")
-    images: Counts | None = Field(None, description="its own data sizes D")
-    seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(None, description="its own seeds; then no repeats")
-    recipe_name: RecipeName | None = Field(None, description="its own recipe; null = the study's")
-    recipe: RecipeChanges = Field(RecipeChanges(), description="what its training changes in the recipe")
-    measures: list[Reading] = Field(
-        [],
-        description="what is read off its models: shift (accuracy under shifts and crops), gradients (their norm by layer at "
-        "the start and after 100 steps), receptive-field (share of pixels that the central position depends on), "
-        "representation (k-NN and linear probe on its features, before and after training), reconstruction (what mae paints)",
+    params: Counts | None = Field(default=None, description="its own sizes N")
+    images: Counts | None = Field(default=None, description="its own data sizes D")
+    seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(default=None, description="its own seeds; then no repeats")
+    recipe_name: RecipeName | None = Field(default=None, description="its own recipe; null = the study's")
+    recipe: RecipeChanges = Field(default=RecipeChanges(), description="what its training changes in the recipe")
+    measures: list[ProbeName] = Field(
+        default=[],
+        description=f"what is read off its models: {described(PROBES)}",
     )
     pretrain: Pretraining | None = Field(
-        None, description="vit only: a backbone trained without labels, which its cells start from; null = none"
+        default=None, description="vit only: a backbone trained without labels, which its cells start from; null = none"
     )
 
     _distinct = field_validator("params", "images", "seeds", "measures")(_distinct)
@@ -132,9 +137,12 @@ class FamilySettings(Strict):
         return pretrain
 
     @model_validator(mode="after")
-    def _paints(self) -> FamilySettings:
-        if "reconstruction" in self.measures and (self.pretrain is None or self.pretrain.objective != "mae"):
-            raise ValueError("measures: reconstruction is read off what mae pre-trained; give it `pretrain: {objective: mae}`")
+    def _probes_find_what_they_read(self) -> FamilySettings:
+        for name in self.measures:
+            objective = PROBES[name].get("objective")
+            if objective and (self.pretrain is None or self.pretrain.objective != objective):
+                needs = f"give it `pretrain: {{objective: {objective}}}`"
+                raise ValueError(f"measures: {name} is read off what {objective} pre-trained; {needs}")
         return self
 
     @field_validator("options")
@@ -154,26 +162,26 @@ class Laws(Strict):
     """How laws are fitted."""
 
     families: list[ArmName] | None = Field(
-        None, description="the entries of `families` that get laws; null = those that train on the whole grid"
+        default=None, description="the entries of `families` that get laws; null = those that train on the whole grid"
     )
 
-    bootstrap: Annotated[Integer, Field(ge=0, le=100_000)] = Field(500, description="bootstrap resamples")
-    seed: Seed = Field(0, description="seed of the resampling")
+    bootstrap: Annotated[Integer, Field(ge=0, le=100_000)] = Field(default=500, description="bootstrap resamples")
+    seed: Seed = Field(default=0, description="seed of the resampling")
 
 
 class Timings(Strict):
     """What is timed and counted, alone on the machine; nothing here touches a cell."""
 
-    measures: Annotated[list[Timing], Field(min_length=1)] = Field(
-        ["families", "resolution", "sequence", "paper-sizes"],
-        description="families: training and prediction of each, at its own batch; resolution: ViT and Swin from 32 to 256 "
-        "pixels; sequence: ViT beside an LSTM over the same patches; paper-sizes: AlexNet and GoogLeNet as published, counted",
+    measures: Annotated[list[BenchmarkName], Field(min_length=1)] = Field(
+        default=list(BENCHMARKS), description=f"what is timed or counted: {described(BENCHMARKS)}"
     )
-    families: list[ArmName] | None = Field(None, description="entries of `families` that are timed; null = those with laws")
-    params: SomeCounts | None = Field(None, description="N at which they are timed; null = each entry's own sizes")
-    transformer_params: Count = Field(24_000, description="N of the ViT, Swin and LSTM whose images are made larger")
+    families: list[ArmName] | None = Field(
+        default=None, description="entries of `families` that are timed; null = those with laws"
+    )
+    params: SomeCounts | None = Field(default=None, description="N at which they are timed; null = each entry's own sizes")
+    transformer_params: Count = Field(default=24_000, description="N of the ViT, Swin and LSTM whose images are made larger")
     rounds: Annotated[Integer, Field(ge=2, le=1000)] = Field(
-        7, description="timings of each setting, a round after the other; their spread is the noise"
+        default=7, description="timings of each setting, a round after the other; their spread is the noise"
     )
 
 
@@ -181,21 +189,22 @@ class Jobs(Strict):
     """How cells are bundled into jobs. Nothing here changes a result."""
 
     pack: Literal["family", "size", "cell"] | None = Field(
-        None, description="one job trains all of a family (null too), all of a (family, N), or one cell"
+        default=None, description="one job trains all of a family (null too), all of a (family, N), or one cell"
     )
     minutes: Annotated[Number, Field(ge=1)] | None = Field(
-        None,
+        default=None,
         description="instead of `pack`: a job is as many cells as take so many minutes, by a calibration, its start included",
     )
     calibration: FilePath = Field(
-        Path("calibration.json"), description="the file that `scaling calibrate` writes: how fast the jobs' machine trains"
+        default=Path("calibration.json"),
+        description="the file that `scaling calibrate` writes: how fast the jobs' machine trains",
     )
     cores: Count | None = Field(
-        None,
+        default=None,
         description="cores of a training job: it trains as many cells at a time; null = one here, on a cluster as many as its "
         "profile gives a job",
     )
-    checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(60, description="seconds between checkpoints of a cell")
+    checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(default=60, description="seconds between checkpoints of a cell")
 
     @property
     def at_a_time(self) -> int:
@@ -217,23 +226,23 @@ class Study(Strict):
         description=f"names the folders of results and reports; lower-case letters, digits, - and _; not {', '.join(RESERVED)}",
         json_schema_extra={"not": {"enum": list(RESERVED)}},
     )
-    description: str = Field("", description="what the study is for, in a sentence or two; shown in the report")
+    description: str = Field(default="", description="what the study is for, in a sentence or two; shown in the report")
     data: Data = Data()
     families: Annotated[dict[ArmName, FamilySettings | None], Field(min_length=1)] = Field(
         description="what is compared: families, each with what it does differently (or nothing), and variants of families, "
         "under names of their own, each with its `model`"
     )
     grid: Grid
-    recipe: RecipeChanges = Field(RecipeChanges(), description="changes to the recipe, for every family")
+    recipe: RecipeChanges = Field(default=RecipeChanges(), description="changes to the recipe, for every family")
     recipe_name: RecipeName = Field(
-        "modern", description="modern: one recipe for all; historical: each family as its paper trained it"
+        default="modern", description="modern: one recipe for all; historical: each family as its paper trained it"
     )
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where cells are trained")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on GPUs that have it, else fp32")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where cells are trained")
+    precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto: bf16 on GPUs that have it, else fp32")
     laws: Laws = Laws()
-    timings: Timings | None = Field(None, description="what is timed and counted on the idle machine; null = nothing")
+    timings: Timings | None = Field(default=None, description="what is timed and counted on the idle machine; null = nothing")
     claims: Literal["all"] | list[str] = Field(
-        [], description="what is said of these models and put to a test, by name (src/scaling/analysis/claims), or all"
+        default=[], description="what is said of these models and put to a test, by name (src/scaling/analysis/claims), or all"
     )
     jobs: Jobs = Jobs()
 
@@ -257,7 +266,7 @@ class Study(Strict):
 
     def entry(self, family: str) -> FamilySettings:
         """What the study says of ``family``."""
-        return self.families[family] or FamilySettings(model=family)
+        return self.families[family] or FamilySettings.model_validate({"model": family})
 
     def architecture(self, family: str) -> Architecture:
         """What the entry ``family`` builds."""

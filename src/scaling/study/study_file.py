@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
@@ -171,7 +172,7 @@ def _is_variant(part: str | int) -> bool:
 _TYPES = {"int", "float", "str", "bool", "list", "FamilySettings", "RecipeChanges", "AnchorChanges"}
 
 
-def _message(item: dict[str, Any], place: tuple[str | int, ...]) -> str:
+def _message(item: ErrorDetails, place: tuple[str | int, ...]) -> str:
     received = json.dumps(item["input"], default=str, ensure_ascii=False)
     if len(received) > 80:
         received = received[:77] + "..."

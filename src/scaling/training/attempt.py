@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from scaling.data import ImageData
-from scaling.runs.grid import Backbone, ResolvedCell
+from scaling.runs.grid import Backbone, Run
 from scaling.runs.lease import HEARTBEAT_SECONDS
 from scaling.runs.progress import ProgressFile
 from scaling.runs.records import DONE
@@ -21,7 +21,7 @@ from scaling.training.checkpoint import UnusableCheckpoint
 from scaling.training.loop import Interrupted, Trainer
 from scaling.training.memory import is_out_of_memory
 from scaling.training.pretraining import Pretrainer
-from scaling.training.probes.readings import keep_weights, missing_readings, restore_weights, take_readings
+from scaling.training.readings import keep_weights, missing_readings, restore_weights, take_readings
 from scaling.training.start import read_start
 
 
@@ -33,7 +33,7 @@ class CellTraining:
     steps that is done; ``warn`` says what is found to be wrong and mended.
     """
 
-    cell: ResolvedCell | Backbone
+    cell: Run
     data: ImageData
     store: Store
     machine: str
@@ -62,7 +62,7 @@ class CellTraining:
                 torch.cuda.reset_peak_memory_stats()
             found = self._attempt(found)
         trainer, entry = found
-        if isinstance(self.cell, Backbone):
+        if self.cell.objective:
             return
         missing = missing_readings(self.store, self.cell.key, self.readings)
         take_readings(self.store, trainer, self.data, missing, entry.row["status"] == DONE)
@@ -70,7 +70,7 @@ class CellTraining:
     def _stored(self) -> tuple[Trainer, Entry] | None:
         """The record and the model of a cell that is stored and only to be read; None where it has to be trained."""
         entry = self.store.read(self.cell.key)
-        if entry is None or isinstance(self.cell, Backbone):  # of a backbone, the weights are missing or it would not be here
+        if entry is None or self.cell.objective:  # of a backbone, the weights are missing or it would not be here
             return None
         trainer = self._new()
         trainer.shrink(entry.row["micro_batch"])
@@ -105,7 +105,7 @@ class CellTraining:
             smaller = -(-trainer.micro_batch // 2)
             self.warn(f"out of memory with {trainer.micro_batch} images at a time; goes on with {smaller}: {error}")
             return smaller
-        if (self.readings or isinstance(self.cell, Backbone)) and entry.row["status"] == DONE:
+        if (self.readings or self.cell.objective) and entry.row["status"] == DONE:
             keep_weights(self.store, trainer)  # before the record: a record that is there has its weights
         self.store.write(self.cell.key, entry)
         self._checkpoint.unlink(missing_ok=True)

@@ -34,7 +34,7 @@ class WeightAverage:
         if not self.longest:
             return
         decay = min(1 - 1 / self.longest, (1 + step) / (10 + step))
-        torch._foreach_lerp_([a for a, _ in self._pairs], [b for _, b in self._pairs], 1 - decay)
+        torch._foreach_lerp_([a for a, _ in self._pairs], [b for _, b in self._pairs], 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
         for mine, theirs in self._counters:
             mine.copy_(theirs)
 

@@ -21,15 +21,15 @@ from scaling.data.augment import Augment, normalise
 from scaling.models import build, get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec, Regularisation
-from scaling.runs.grid import ResolvedCell
+from scaling.runs.grid import Run
 from scaling.runs.store import Entry
 from scaling.training.average import WeightAverage
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint, save_checkpoint
+from scaling.training.evaluation import EVALUATION_BATCH, Evaluation, evaluate
 from scaling.training.images import CellImages, cell_images
 from scaling.training.memory import peak_memory
 from scaling.training.objectives.supervised import supervised_loss
 from scaling.training.optimizer import make_optimizer
-from scaling.training.probes.evaluation import EVALUATION_BATCH, Evaluation, evaluate
 from scaling.training.run_progress import Progress, finite
 from scaling.training.run_row import run_row
 from scaling.training.schedule import Order, evaluation_steps, rate_factor
@@ -50,7 +50,7 @@ class Interrupted(Exception):
 class Trainer:
     """One cell in training: model, average, optimiser, progress."""
 
-    def __init__(self, cell: ResolvedCell, data: ImageData, start: Start | None = None) -> None:
+    def __init__(self, cell: Run, data: ImageData, start: Start | None = None) -> None:
         """``start`` is what a cell with a backbone starts from."""
         if (start is None) != (getattr(cell, "backbone", None) is None):
             raise ValueError(f"{cell.family}: a cell with a backbone starts from it, and no other does")

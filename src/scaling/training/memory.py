@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from scaling.data import ImageData
 from scaling.models import build
 from scaling.models.family import ImageSpec, Regularisation
-from scaling.runs.grid import Backbone, ResolvedCell
+from scaling.runs.grid import Run
+from scaling.training.evaluation import EVALUATION_BATCH
 from scaling.training.images import IN_MEMORY_BYTES
 from scaling.training.objectives.supervised import supervised_loss
-from scaling.training.probes.evaluation import EVALUATION_BATCH
 
 CONTEXT_BYTES: Final = 512 * 1024**2
 """What a process takes of a GPU before its first tensor: assumed, 300 to 500 MB are usual on data-centre GPUs."""
@@ -95,7 +95,7 @@ class MemoryEstimate:
         self._models: dict[tuple[Any, ...], tuple[int, Activations]] = {}
         self._corrections: dict[str, float] = {}
 
-    def tensors(self, cell: ResolvedCell | Backbone) -> int:
+    def tensors(self, cell: Run) -> int:
         """Bytes of the cell's tensors at their peak, by counting: to be compared with ``peak_memory``."""
         recipe = cell.recipe
         weights, activations = self._model(cell)
@@ -103,22 +103,22 @@ class MemoryEstimate:
         subset = min(cell.images * self._image_bytes, IN_MEMORY_BYTES)
         images = subset + (self._held_out + cell.validation) * self._image_bytes
         # In the backward pass two gradients are beside what is kept; an evaluation keeps a layer's input and output.
-        views = VIEWS if isinstance(cell, Backbone) and cell.pretraining.objective == "dino" else 1
+        views = VIEWS if cell.objective == "dino" else 1
         training = views * recipe.batch * (activations.saved + 2 * activations.largest)
         evaluation = EVALUATION_BATCH * 3 * activations.largest
         return fixed + images + max(training, evaluation) + WORKSPACE_BYTES
 
-    def need(self, cell: ResolvedCell | Backbone) -> int:
+    def need(self, cell: Run) -> int:
         """Bytes of GPU memory to set aside for the cell's process."""
         return CONTEXT_BYTES + int(1.25 * self.tensors(cell) * self._corrections.get(cell.family, 1.0))
 
-    def learn(self, cell: ResolvedCell | Backbone, peak: int | None) -> None:
+    def learn(self, cell: Run, peak: int | None) -> None:
         """Correct the estimates of the cell's family by the ``peak`` measured of it; never below what was seen."""
         if peak and cell.device == "cuda":
             seen = peak / self.tensors(cell)
             self._corrections[cell.family] = max(self._corrections.get(cell.family, 0.0), seen)
 
-    def _model(self, cell: ResolvedCell | Backbone) -> tuple[int, Activations]:
+    def _model(self, cell: Run) -> tuple[int, Activations]:
         at = (cell.family, cell.width, cell.depth, cell.options, cell.recipe.dropout, cell.recipe.stochastic_depth)
         if at not in self._models:
             rates = Regularisation(cell.recipe.dropout, cell.recipe.stochastic_depth)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +19,11 @@ from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec, Regularisation
 from scaling.runs.grid import Backbone
 from scaling.runs.store import Entry
+from scaling.training.evaluation import EVALUATION_BATCH
 from scaling.training.loop import CHECK_EVERY, Trainer
 from scaling.training.memory import peak_memory
 from scaling.training.objectives.dino import ANSWERS, SelfDistillation, view
 from scaling.training.objectives.mae import MaskedAutoencoder
-from scaling.training.probes.evaluation import EVALUATION_BATCH
 from scaling.training.run_progress import finite
 from scaling.training.run_row import run_row
 from scaling.training.streams import generator
@@ -32,7 +33,7 @@ def objective_model(backbone: Backbone, spec: ImageSpec) -> MaskedAutoencoder | 
     """The encoder with what its objective adds, initialised from torch's global random stream."""
     recipe = backbone.recipe
     rates = Regularisation(recipe.dropout, recipe.stochastic_depth)
-    encoder = build(backbone.family, backbone.width, backbone.depth, spec, rates, backbone.options)
+    encoder: Any = build(backbone.family, backbone.width, backbone.depth, spec, rates, backbone.options)
     share = backbone.pretraining.masked
     return SelfDistillation(encoder) if share is None else MaskedAutoencoder(encoder, share)
 
@@ -52,10 +53,10 @@ def objective_flop(model: MaskedAutoencoder | SelfDistillation, spec: ImageSpec)
 class Pretrainer(Trainer):
     """One backbone in training."""
 
-    cell: Backbone  # type: ignore[assignment]
+    cell: Backbone
 
     def __init__(self, backbone: Backbone, data: ImageData) -> None:
-        super().__init__(backbone, data)  # type: ignore[arg-type]
+        super().__init__(backbone, data)
         self.best = {}
 
     def _build(self) -> nn.Module:
@@ -75,7 +76,7 @@ class Pretrainer(Trainer):
 
     def loss(self, images: Tensor, draws: torch.Generator) -> Tensor:
         """The objective on normalised images [b, c, h, w], a scalar; masks or views come from ``draws``."""
-        model = self.model
+        model: Any = self.model
         if isinstance(model, MaskedAutoencoder):
             return model.loss(images, model.order(len(images), draws).to(images.device))
         return model.loss(view(images, draws), view(images, draws))

@@ -41,7 +41,7 @@ class Progress:
         return vars(self) | {"best_loss": finite(self.best_loss), "train_loss": finite(self.train_loss)}
 
     @classmethod
-    def of(cls, state: dict[str, Any]) -> Self:
+    def of(cls, state: Any) -> Self:
         """The progress whose ``state`` this is."""
         best, mean = state["best_loss"], state["train_loss"]
         return cls(

@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from scaling.runs.grid import Backbone
+from scaling.runs.grid import Backbone, Run
 from scaling.runs.records import DIVERGED
 from scaling.runs.store import Store
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint
@@ -64,7 +64,7 @@ def read_start(store: Store, backbone: Backbone) -> Start:
     return Start(objective, found[0], entry.row["flop"], entry.curve)
 
 
-def is_kept(store: Store, backbone: Backbone) -> bool:
+def is_kept(store: Store, backbone: Run) -> bool:
     """Whether the store holds all of the backbone that its cells need."""
     if not store.record_path(backbone.key).exists():
         return False

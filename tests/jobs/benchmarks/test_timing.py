@@ -1,8 +1,9 @@
 import pytest
 
-from scaling.jobs.benchmarks import timing
+from scaling.jobs.benchmarks import resolution, sequence, settings
 from scaling.jobs.benchmarks.paper_sizes import paper_size_counts
 from scaling.jobs.benchmarks.sequence import chain_length, matched_pair
+from scaling.jobs.benchmarks.timing import measure
 from scaling.models import ImageSpec, build
 from scaling.models.architecture import Architecture
 from scaling.models.counting import count_params, forward_flop, sketch
@@ -61,26 +62,25 @@ def test_papers_sizes():
 
 
 def test_everything_that_is_asked_for_is_measured(ladders, monkeypatch):
-    monkeypatch.setattr(timing, "RESOLUTIONS", (32, 64))
-    monkeypatch.setattr(timing, "COUNTED_TO", 96)
-    monkeypatch.setattr(timing, "PIXELS_A_BATCH", 2 * 64**2)
-    monkeypatch.setattr(timing, "MEMORY_ROUNDS", 1)
-    monkeypatch.setattr(timing, "SIDES", (28, 56))
+    monkeypatch.setattr(resolution, "RESOLUTIONS", (32, 64))
+    monkeypatch.setattr(resolution, "COUNTED_TO", 96)
+    monkeypatch.setattr(resolution, "PIXELS_A_BATCH", 2 * 64**2)
+    monkeypatch.setattr(settings, "MEMORY_ROUNDS", 1)
+    monkeypatch.setattr(sequence, "SIDES", (28, 56))
     said, bare = [], Architecture("resnet", (("norm", "none"),))
-    rows = timing.measure(
-        ["families", "resolution", "sequence", "paper-sizes"],
-        ladders,
-        IMAGE,
+    asked = settings.Request(
+        ladders=ladders,
+        image=IMAGE,
         entries={"mlp": (Architecture("mlp"), 8, [13_000]), "resnet-bare": (bare, 4, [5_000])},
         transformer_size=6_500,
         rounds=2,
-        machine=timing.Machine(),
-        say=said.append,
+        machine=settings.Machine(),
     )
+    rows = measure(["families", "resolution", "sequence", "paper-sizes"], asked, said.append)
     assert len(said) == 4
 
-    def kept(measure: str, quantity: str, **where):
-        return [r for r in rows if r["measure"] == measure and r["quantity"] == quantity and where.items() <= r.items()]
+    def kept(name: str, quantity: str, **where):
+        return [r for r in rows if r["measure"] == name and r["quantity"] == quantity and where.items() <= r.items()]
 
     assert len(kept("families", "seconds")) == 2 * 2 * 2  # families x phases x rounds
     assert {(r["family"], r["batch"]) for r in kept("families", "seconds")} == {("mlp", 8), ("resnet-bare", 4)}
@@ -90,14 +90,5 @@ def test_everything_that_is_asked_for_is_measured(ladders, monkeypatch):
     assert {r["family"] for r in kept("sequence", "seconds", x=64.0)} == {"vit", "lstm"}
     assert len(kept("paper-sizes", "params")) == 2
     assert all(r["value"] > 0 for r in rows)
-    with pytest.raises(ValueError, match="no measure is called 'speed'"):
-        timing.measure(
-            ["speed"],
-            ladders,
-            IMAGE,
-            entries={},
-            transformer_size=6_500,
-            rounds=1,
-            machine=timing.Machine(),
-            say=said.append,
-        )
+    with pytest.raises(ValueError, match="no benchmark is called 'speed'; there are families, paper-sizes, "):
+        measure(["speed"], asked, said.append)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from scaling.models import ImageSpec, build
-from scaling.training.probes.representation import accuracies, as_pixels, features, neighbours, painted_rows, probe, standardise
+from scaling.training.probes.representation import accuracies, features, linear_probe, neighbours, standardise
 from scaling.training.streams import generator
 
 
@@ -13,7 +13,7 @@ def clusters(count: int, distance: float, seed: int = 0) -> tuple[torch.Tensor, 
     return torch.randn(count, 6, generator=draws) + distance * torch.eye(6)[labels], labels
 
 
-@pytest.mark.parametrize("predict", [neighbours, probe])
+@pytest.mark.parametrize("predict", [neighbours, linear_probe])
 def test_separate_classes_are_told_apart_and_equal_ones_are_guessed(predict):
     for distance, low, high in ((8.0, 0.98, 1.0), (0.0, 0.15, 0.35)):
         known, labels = clusters(200, distance)
@@ -44,10 +44,3 @@ def test_features_are_what_the_classifier_is_given(family):
     labels = torch.arange(10) % 10
     assert accuracies(model, (images, labels), (images, labels), 10)["probe"] == 1.0
     assert not classifier._forward_pre_hooks
-
-
-def test_an_image_keeps_its_pixels_and_a_hole_is_grey():
-    image = torch.tensor([[[0.0, 1.0], [0.5, torch.nan]]])
-    assert as_pixels((image - 0.3) / 0.2, torch.tensor([0.3]), torch.tensor([0.2])) == "00ff8080"
-    rows = painted_rows({"original": image[None]}, torch.zeros(1), torch.ones(1))
-    assert [(row["quantity"], row["x"], row["label"], row["value"]) for row in rows] == [("original", 0.0, "00ff8080", 2.0)]

@@ -95,7 +95,8 @@ def log_of_ratio(first: BySeed, second: BySeed) -> Finding:
     least = min([*first.values(), *second.values()], default=0.0)
     if least < ONE_IMAGE:
         raise Lacking(f"there is no ratio: one of them loses nothing ({least:.2g})")
-    return difference(*({seed: math.log(value) for seed, value in line.items()} for line in (first, second)))
+    one, other = ({seed: math.log(value) for seed, value in line.items()} for line in (first, second))
+    return difference(one, other)
 
 
 def _against(

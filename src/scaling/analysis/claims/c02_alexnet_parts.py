@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from scaling.analysis.claims.claim import Claim, Finding, Part
 from scaling.analysis.claims.contrasts import log_ratio, summary, with_keys
@@ -21,7 +22,7 @@ POOL = (WHOLE, *(arm for arm, _ in WITHOUT.values()), HISTORICAL)
 NEGLIGIBLE = math.log(1.02)
 
 
-def _part(name: str, worse: str, better: str, **options: object) -> Callable[[Evidence], Finding]:
+def _part(name: str, worse: str, better: str, **options: Any) -> Callable[[Evidence], Finding]:
     def measure(evidence: Evidence) -> Finding:
         found = log_ratio(evidence, worse, better, pool=POOL, guessing=True, **options)
         lost = evidence.cells(worse, guessing=True).filter(status="diverged").height

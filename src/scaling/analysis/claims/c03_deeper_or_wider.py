@@ -30,7 +30,7 @@ def _trend(match: str):
     def measure(evidence: Evidence) -> Finding:
         depths, lines = _lines(evidence, match)
         falling = [{seed: -value for seed, value in line.items()} for line in lines]
-        found = trend(np.log2(depths), falling, pooled_noise([dict(enumerate(lines))]))
+        found = trend(np.log2(depths).tolist(), falling, pooled_noise([dict(enumerate(lines))]))
         rows = tuple(
             summary({seed: math.exp(value) for seed, value in line.items()}, LABELS[match], depth)
             for depth, line in zip(depths, lines, strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -59,7 +60,7 @@ def fall_of_gradient(rows: pl.DataFrame) -> dict[int, float]:
     return found
 
 
-def _by_layer(evidence: Evidence) -> tuple[dict[str, object], ...]:
+def _by_layer(evidence: Evidence) -> tuple[dict[str, Any], ...]:
     """Rows for the figure: norm of the gradient by layer of the deepest nets; geometric mean of the seeds, 95 % interval."""
     drawn = []
     for phase, panel in _PHASES.items():

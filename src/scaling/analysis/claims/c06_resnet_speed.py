@@ -28,7 +28,10 @@ def seconds_at(rows: pl.DataFrame, params: Mapping[str, float]) -> dict[str, dic
     found: dict[str, dict[int, float]] = {}
     for family, wanted in params.items():
         own = rows.filter(family=family)
-        if own.is_empty() or not own["params"].min() / 1.1 <= wanted <= own["params"].max() * 1.1:
+        if own.is_empty():
+            continue
+        timed_at = own["params"].to_numpy()
+        if not timed_at.min() / 1.1 <= wanted <= timed_at.max() * 1.1:
             continue
         for (repeat,), timed in own.sort("params").group_by("repeat", maintain_order=True):
             sizes, seconds = np.log(timed["params"].to_numpy()), np.log(timed["value"].to_numpy())
@@ -56,7 +59,7 @@ def slower_than_rivals(times: Mapping[str, Mapping[int, float]]) -> Finding:
 def common_size(rows: pl.DataFrame) -> float:
     """The N at which families are compared: the middle, in the logarithm, of the sizes that all were timed at."""
     ends = rows.group_by("family").agg(pl.col("params").min().alias("low"), pl.col("params").max().alias("high"))
-    low, high = float(ends["low"].max()), float(ends["high"].min())
+    low, high = float(ends["low"].to_numpy().max()), float(ends["high"].to_numpy().min())
     return math.sqrt(low * high)
 
 
@@ -74,7 +77,7 @@ def sizes_at_loss(runs: pl.DataFrame) -> tuple[float, float, dict[str, float]]:
     several = mean.filter(family=FAMILY).group_by("images").len().filter(pl.col("len") > 1)["images"]
     if several.is_empty():
         raise Lacking(f"{FAMILY} has no two sizes at one data size")
-    images = several.max()
+    images = int(several.to_numpy().max())
     lines = {
         str(name): (own["params"].to_numpy(), own["loss"].to_numpy())
         for (name,), own in mean.filter(images=images).group_by("family", maintain_order=True)

@@ -8,7 +8,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import polars as pl
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from scipy.stats import binomtest
 
 from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
@@ -88,7 +88,7 @@ def _order(along: str, other: str) -> Callable[[Evidence], Finding]:
         test = binomtest(better, total)
         ends = test.proportion_ci()
         note = f"{better} of {total} steps to a larger {'N' if along.endswith('params') else 'D'} lowered the loss"
-        return Finding(better / total, interval=(ends.low, ends.high), p=test.pvalue, note=note, keys=tuple(rows["key"]))
+        return Finding(better / total, interval=(ends.low, ends.high), p=float(test.pvalue), note=note, keys=tuple(rows["key"]))
 
     return measure
 
@@ -106,7 +106,10 @@ def crossing(first: dict, second: dict, params: float, images: tuple[float, floa
 
     signs = np.sign(gap(grid))
     changes = np.flatnonzero(signs[:-1] * signs[1:] < 0)
-    return float(brentq(gap, grid[changes[-1]], grid[changes[-1] + 1])) if len(changes) else math.inf
+    if not len(changes):
+        return math.inf
+    ends = (grid[changes[-1]], grid[changes[-1] + 1])
+    return float(root_scalar(gap, bracket=ends, method="brentq").root)
 
 
 def _crossing(evidence: Evidence) -> Finding:
@@ -120,9 +123,9 @@ def _crossing(evidence: Evidence) -> Finding:
     if not pairs:
         raise Lacking("no law of a transformer and a convolutional family to compare")
     rows = evidence.runs.filter(pl.col("family").is_in([name for pair in pairs for name in pair]))
-    params, smallest, largest = (float(value) for value in (rows["params"].max(), rows["images"].min(), rows["images"].max()))
+    params, smallest, largest = (float(value) for value in (max(rows["params"]), min(rows["images"]), max(rows["images"])))
     span = (smallest / REACH, largest * REACH)
-    found = {}
+    found: dict[tuple[str, str], float] = {}
     for t, c in pairs:
         at = crossing(fits[t], fits[c], params, span)
         if math.isfinite(at) and _below(fits[t], fits[c], params, span[1]):
@@ -134,7 +137,7 @@ def _crossing(evidence: Evidence) -> Finding:
         )
     draws = {(t, c): _resampled(fits[t], fits[c], params, span) for t, c in found}
     ends = {pair: _ends(own) for pair, own in draws.items()}
-    drawn = tuple(_drawn(*pair, at, ends[pair], span[1]) for pair, at in found.items())
+    drawn = tuple(_drawn(t, c, at, ends[t, c], span[1]) for (t, c), at in found.items())
     (t, c), at = min(found.items(), key=lambda item: item[1])
     top, count, limits = math.log(span[1]), len(draws[t, c]), ends[t, c]
     note = f"the law of {t} comes to lie below that of {c} at D = {math.exp(at):,.0f} (N = {params:,.0f})"

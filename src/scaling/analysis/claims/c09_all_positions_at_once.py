@@ -45,7 +45,7 @@ def _gain_from_cores(phase: str) -> Callable[[Evidence], Finding]:
     """Log of how many times faster ViT is with all cores than with one, over the LSTM's, by round."""
 
     def measure(evidence: Evidence) -> Finding:
-        most = int(evidence.readings("sequence", "seconds")["threads"].max())
+        most = int(evidence.readings("sequence", "seconds")["threads"].to_numpy().max())
         if most == 1:
             raise Lacking("timed with one thread only: a machine of one core, or a GPU")
         gains = {}

@@ -92,7 +92,7 @@ def _crossing(phase: str) -> Callable[[Evidence], Finding]:
         if len(sides) < rounds / 2:
             raise Lacking(f"the two times cross once in {len(sides)} of {rounds} rounds only")
         found = mean_finding(np.array(list(sides.values())))
-        largest = math.log(float(vit["x"].max()))
+        largest = math.log(float(vit["x"].to_numpy().max()))
         note = f"ViT takes longer than Swin from {math.exp(found.effect):.0f} px on ({len(sides)} of {rounds} rounds)"
         return with_keys(found, (), effect=largest - found.effect, note=note)
 

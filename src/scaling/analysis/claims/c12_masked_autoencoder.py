@@ -45,7 +45,7 @@ def _tuned(images: int) -> Callable[[Evidence], Finding]:
 
 def _same_compute(evidence: Evidence) -> Finding:
     found = log_ratio(evidence, LONG, MAE, images=AT, guessing=True)
-    spent = [evidence.cells(arm, images=AT, guessing=True)["flop"].mean() for arm in (LONG, MAE)]
+    spent = [evidence.cells(arm, images=AT, guessing=True)["flop"].drop_nulls().to_numpy().mean() for arm in (LONG, MAE)]
     ratio = spent[0] / spent[1]
     if ratio < SPENT:
         raise Lacking(f"{LONG} spent only {ratio:.0%} of the compute of {MAE}: its images_floor is too low")
@@ -105,6 +105,7 @@ def _mask(arm: str) -> Callable[[Evidence], Finding]:
 def _painted(evidence: Evidence) -> Finding:
     rows = evidence.readings("reconstruction", "painted", family=MAE)
     one = rows.row(0, named=True)
+    assert evidence.measures is not None  # or there were no readings
     pictures = evidence.measures.filter(
         (pl.col("measure") == "reconstruction") & (pl.col("key") == one["key"]) & (pl.col("label") != "")
     )

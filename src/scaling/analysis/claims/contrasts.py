@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.stats import f as fisher
@@ -30,7 +31,7 @@ class Noise:
     freedom: int
 
 
-def pooled_noise(groups: Iterable[Mapping[str, BySeed]]) -> Noise | None:
+def pooled_noise(groups: Iterable[Mapping[Any, BySeed]]) -> Noise | None:
     """Noise of the additive model y = arm + seed + error, pooled over groups of arms; None without spare freedom.
 
     Args:
@@ -122,7 +123,7 @@ def gather(evidence: Evidence, arms: Iterable[str], response: str = "loss", **wh
     found = {}
     for arm in arms:
         try:
-            found[arm] = log_by_seed(evidence, arm, response, **where)
+            found[arm] = log_by_seed(evidence, arm, response, guessing=False, **where)
         except Lacking:
             continue
     return found
@@ -145,19 +146,21 @@ def trend(x: Sequence[float], lines: Sequence[BySeed], noise: Noise | None = Non
         raise Lacking("all doses are the same")
     y = np.array([[line[seed] for line in lines] for seed in seeds])
     slopes = y @ centred / spread
-    return mean_finding(slopes, None if noise is None else Noise(noise.variance / spread, noise.freedom))
+    return mean_finding(
+        np.asarray(slopes, np.float64), None if noise is None else Noise(noise.variance / spread, noise.freedom)
+    )
 
 
-def with_keys(found: Finding, keys: tuple[str, ...], **changes: object) -> Finding:
+def with_keys(found: Finding, keys: tuple[str, ...], **changes: Any) -> Finding:
     """``found`` with the keys of its cells, and other fields replaced."""
     return replace(found, keys=keys, **changes)
 
 
-def summary(values: BySeed, series: str, x: float | str, panel: str = "") -> dict[str, object]:
+def summary(values: BySeed, series: str, x: float | str, panel: str = "") -> dict[str, Any]:
     """A row for a claim's curves: mean of one value a seed with its 95 % interval (none for one seed)."""
     y = np.array(list(values.values()))
     mean = float(np.mean(y))
-    row: dict[str, object] = {"panel": panel, "series": series, "x": x, "y": mean, "low": None, "high": None}
+    row: dict[str, Any] = {"panel": panel, "series": series, "x": x, "y": mean, "low": None, "high": None}
     if len(y) > 1:
         half = float(student.ppf(0.975, len(y) - 1) * np.std(y, ddof=1) / math.sqrt(len(y)))
         row |= {"low": mean - half, "high": mean + half}

@@ -23,14 +23,14 @@ def judge_claims(claims: Sequence[Claim], evidence: Evidence) -> list[dict[str, 
         verdict, seeds, keys, note) and ``rows`` for its figure. Effects of scale log are given in per cent.
     """
     found = [[(part, *_measured(part, evidence)) for part in claim.parts] for claim in claims]
-    decided = [
-        (i, j)
+    decided = {
+        (i, j): p
         for i, claim in enumerate(claims)
         if claim.primary
         for j, (part, finding, _) in enumerate(found[i])
-        if part.decides and finding is not None and p_value(part, finding) is not None
-    ]
-    adjusted = dict(zip(decided, holm([p_value(*found[i][j][:2]) for i, j in decided]), strict=True))
+        if part.decides and finding is not None and (p := p_value(part, finding)) is not None
+    }
+    adjusted = dict(zip(decided, holm(list(decided.values())), strict=True))
     entries = []
     for i, claim in enumerate(claims):
         parts = [

@@ -12,6 +12,7 @@ from typing import Any, Final
 from torch import nn
 from torchvision import models
 
+from scaling.jobs.benchmarks.settings import Benchmark, Request, Row
 from scaling.models.counting import count_params, forward_flop, sketch
 from scaling.models.family import ImageSpec
 
@@ -37,3 +38,11 @@ def paper_size_counts() -> list[dict[str, Any]]:
         ):
             rows.append({"family": family, "quantity": quantity, "value": float(value), "unit": unit})
     return rows
+
+
+def paper_rows(_: Request) -> list[Row]:
+    """The counts as rows of the table of measures."""
+    return [{"measure": "paper-sizes", "phase": "", "x": float(IMAGE.side)} | row for row in paper_size_counts()]
+
+
+benchmark = Benchmark(description="AlexNet and GoogLeNet as published, counted", rows=paper_rows, seconds=(0, 0))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import torch
@@ -12,14 +14,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from scaling.jobs.benchmarks.settings import Benchmark, Request, Row, Setting, Timed, row, times
+from scaling.jobs.benchmarks.speed import PHASES
 from scaling.models import build
-from scaling.models.counting import count_params
+from scaling.models.counting import count_params, forward_flop, sketch
 from scaling.models.family import ImageSpec
 from scaling.models.transformer import block_size, round_up
 from scaling.models.vit import LARGEST_HEAD, PATCH
 
 SIDES: Final = (28, 56, 112, 224)
 """Pixels; with ViT's patches of 7 these are 16, 64, 256 and 1024 positions."""
+BATCHES: Final = (1, 8)
+"""Images at a time in the comparison with an LSTM: one, where positions are all there is to do at once, and several."""
 
 _PRODUCTS: Final = frozenset({"aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::convolution"})
 
@@ -99,3 +105,38 @@ def chain_length(model: nn.Module, image: ImageSpec) -> int:
             return chain.length(model.eval()(images))
     finally:
         torch.backends.mkldnn.enabled = before
+
+
+def sequence_rows(asked: Request) -> list[Row]:
+    """A ViT and an LSTM over the same patches by the number of positions: seconds per image, FLOP, chain of dependent steps.
+
+    On a CPU with one thread and with as many as there are cores: what can be done at once gains from more of them.
+    """
+    rung = asked.transformer("vit")
+    cores = os.cpu_count() or 1
+    threads = (1, cores) if asked.machine.device == "cpu" and cores > 1 else (1,)
+    timed: list[Timed] = []
+    rows: list[Row] = []
+    for side in SIDES:
+        there = replace(asked.image, side=side)
+        positions = float((round_up(side, PATCH) // PATCH) ** 2)
+        for family, make in matched_pair(rung.width, rung.depth, there).items():
+            model = sketch(make)
+            place = Setting("sequence", family, "", count_params(model), rung.width, rung.depth, positions, 1)
+            rows.append(row(place, "flop_forward", forward_flop(model, there), "FLOP/image"))
+            rows.append(row(place, "chain", chain_length(make(), there), "matrix products"))
+            timed += [
+                Timed(replace(place, phase=phase, batch=batch, threads=count), there, make)
+                for phase in PHASES
+                for batch in BATCHES
+                for count in (threads if batch == 1 else (1,))
+            ]
+    return rows + times(timed, asked.rounds, asked.machine)
+
+
+benchmark = Benchmark(
+    description="ViT beside an LSTM over the same patches",
+    rows=sequence_rows,
+    seconds=(10, 4),
+    transformers=("vit",),
+)

@@ -118,7 +118,8 @@ def _peak_here(make: Callable[[], Step], queue: Any) -> None:
     before = resident_bytes()
     if before is not None:
         make()()
-        queue.put(resident_bytes(at_peak=True) - before)
+        peak = resident_bytes(at_peak=True)
+        queue.put(None if peak is None else peak - before)
     os._exit(0)
 
 

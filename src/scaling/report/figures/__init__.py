@@ -1,1 +1,39 @@
-"""Figures: tables in, plotnine figures out."""
+"""Figures, tables in and plotnine figures out: each file that holds a ``figure`` is one of the page, found by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import plotnine as p9
+
+if TYPE_CHECKING:
+    from scaling.report.inputs import ReportInputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure of the report's page.
+
+    Attributes:
+        order: its place among the figures of the page, ascending.
+        title: what is asked, or shown.
+        caption: what to see, and how it was made.
+        draw: draws it from the report's inputs.
+    """
+
+    order: int
+    title: str
+    caption: str
+    draw: Callable[[ReportInputs], p9.ggplot]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimFigure:
+    """A figure that one claim has beside those that all claims have; ``draw`` is given the claim's rows that hold pixels."""
+
+    claim: str
+    title: str
+    caption: str
+    draw: Callable[[list[dict[str, Any]]], p9.ggplot]

@@ -51,7 +51,7 @@ def claims_curves(curves: dict[str, Any], rows: list[dict[str, Any]]) -> p9.ggpl
     )
     if not named:
         figure += p9.geom_line(size=0.8)
-    panels = table["panel"].nunique()
+    panels = len(set(table["panel"]))
     columns, width, height = facet_size(panels, columns=2)
     if panels > 1:
         figure += p9.facet_wrap("panel", ncol=columns, scales="free_y")
@@ -59,8 +59,8 @@ def claims_curves(curves: dict[str, Any], rows: list[dict[str, Any]]) -> p9.ggpl
     if not named:
         doses = sorted(set(table["x"]))
         if len(doses) <= MOST_DOSES:
-            trans = {"trans": "log10"} if curves["log_x"] else {}
-            figure += p9.scale_x_continuous(name=curves["x"], minor_breaks=[], breaks=doses, labels=plain, **trans)
+            trans = "log10" if curves["log_x"] else "identity"
+            figure += p9.scale_x_continuous(name=curves["x"], minor_breaks=[], breaks=doses, labels=plain, trans=trans)
         elif curves["log_x"]:
             figure += log_x_plain(curves["x"])
         else:

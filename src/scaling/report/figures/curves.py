@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import numpy as np
 import polars as pl
@@ -24,11 +24,10 @@ def law_of(fits: dict, family: str, response: str = "loss") -> dict | None:
     return next((fit for fit in fits.get("fits", []) if fit["family"] == family and fit["response"] == response), None)
 
 
-def has_law(fit: dict | None) -> bool:
+def has_law(fit: dict | None) -> TypeGuard[dict]:
     """Whether the fit holds parameters that can be drawn."""
-    return bool(fit and fit.get("parameters")) and all(
-        value is not None and np.isfinite(value) for value in fit["parameters"].values()
-    )
+    parameters = fit.get("parameters") if fit else None
+    return bool(parameters) and all(value is not None and np.isfinite(value) for value in parameters.values())
 
 
 def panel_titles(fits: dict, families: list[str]) -> dict[str, str]:
@@ -53,7 +52,7 @@ def law_curves(fits: dict, cells: pl.DataFrame, along: Literal["images", "params
         fit = law_of(fits, str(family))
         if not has_law(fit):
             continue
-        x = np.geomspace(own[along].min(), own[along].max(), points)
+        x = np.geomspace(min(own[along]), max(own[along]), points)
         for level in own[other].unique().sort():
             sizes = {along: x, other: np.full_like(x, level)}
             low, high = band(fit, sizes["params"], sizes["images"])

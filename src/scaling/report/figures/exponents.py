@@ -5,6 +5,7 @@ from __future__ import annotations
 import plotnine as p9
 import polars as pl
 
+from scaling.report.figures import Figure
 from scaling.report.figures.curves import law_of
 from scaling.report.figures.theme import QUIET, empty, family_order, family_scales, look
 
@@ -69,7 +70,7 @@ def exponent_table(fits: dict) -> pl.DataFrame:
             interval = (fit.get("intervals") or {}).get(parameter)
             certain = estimate is not None and interval is not None
             note = "" if certain else short_reason(fit, parameter)
-            low, high = interval if certain else (None, None)
+            low, high = interval if interval is not None and certain else (None, None)
             rows.append(
                 {
                     "family": family,
@@ -98,3 +99,16 @@ def short_reason(fit: dict, parameter: str) -> str:
     if parameter not in (fit.get("parameters") or {}):
         return "not in this law"
     return "not identifiable"
+
+
+figure = Figure(
+    order=50,
+    title="The laws' exponents and floor",
+    caption=(
+        "Estimate and 95 % interval of how fast the loss falls with N (alpha) and D (beta), and of "
+        "the loss that remains at infinite size (E). Where the grid cannot identify a parameter the figure "
+        "says so in words; the table of laws gives the reason. Whether two families differ is decided by "
+        "their paired difference, under Families compared, not by eye."
+    ),
+    draw=lambda run: exponents(run.fits),
+)

@@ -6,6 +6,7 @@ import pandas as pd
 import plotnine as p9
 import polars as pl
 
+from scaling.report.figures import Figure
 from scaling.report.figures.theme import GRID, INK, QUIET, empty, family_order, family_scales, look
 
 ORIGINS = {"params": "larger N held out", "images": "larger D held out", "both": "larger N and D held out"}
@@ -58,12 +59,12 @@ def holdout(fits: dict, response: str = "loss") -> p9.ggplot:
             limits=ends,
             breaks=_breaks,
             minor_breaks=[],
-            labels=lambda ratios: [_percent(ratio) for ratio in ratios],
+            labels=lambda ratios: [_percent(float(ratio)) for ratio in ratios],
             name=f"predicted {response} against observed: too low on the left, too high on the right",
         )
         + family_scales(family_order(order))
         + p9.scale_y_discrete(
-            limits=order[::-1], labels=lambda names: [f"{name} ({skills[name]:.2f})" for name in names], name=""
+            limits=order[::-1], labels=lambda names: [f"{name} ({skills[str(name)]:.2f})" for name in names], name=""
         )
         + look(8.8, 0.36 * len(order) + 1.0)
         + p9.theme(legend_position="none", panel_spacing=0.03)
@@ -127,3 +128,17 @@ def _breaks(limits: tuple[float, float]) -> list[float]:
 
 def _percent(ratio: float) -> str:
     return "exact" if ratio == 1.0 else f"{100 * (ratio - 1):+.0f} %".replace("-", "−")
+
+
+figure = Figure(
+    order=10,
+    title="Do the laws predict models they have not seen?",
+    caption=(
+        "Each point is one trained model, kept out of the fit and predicted from smaller ones. Right of the line the law "
+        "promised a higher loss than was reached, left of it a lower one. Strong points: the study's largest models; pale: "
+        "smaller ones, predicted from still smaller ones. Black tick: the mean; off the line, the family is not yet on its law "
+        "at the smaller sizes. Grey bar: how far off one would be by repeating the nearest smaller model's loss. In brackets "
+        "the skill over all panels, the highest on top."
+    ),
+    draw=lambda run: holdout(run.fits),
+)

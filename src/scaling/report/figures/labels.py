@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 _SUFFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -74,17 +75,17 @@ def even_breaks(low: float, high: float, most: int) -> list[float]:
     return [float(f"{k * step:.12g}") for k in range(first, math.floor(high / step) + 1)][:most] or [low]
 
 
-def counts(values: Sequence[float]) -> list[str]:
+def counts(values: Sequence[Any]) -> list[str]:
     """``count`` of each value: an axis's labels."""
     return [count(value) for value in values]
 
 
-def powers(values: Sequence[float]) -> list[str]:
+def powers(values: Sequence[Any]) -> list[str]:
     """``power`` of each value: an axis's labels."""
     return [power(value) for value in values]
 
 
-def plain(values: Sequence[float]) -> list[str]:
+def plain(values: Sequence[Any]) -> list[str]:
     """Each value with no trailing zeros, 0.05, 1.5, 1024, and where that is long as a count or a power: 20k, 3·10⁻⁵."""
     return [_plain(value) for value in values]
 
@@ -95,6 +96,6 @@ def _plain(value: float) -> str:
     return count(value) if abs(value) >= 1e4 else f"{value:.6g}"
 
 
-def percents(values: Sequence[float]) -> list[str]:
+def percents(values: Sequence[Any]) -> list[str]:
     """Each share as a percentage: an axis's labels."""
     return [f"{100 * value:.3g} %" for value in values]

@@ -8,6 +8,7 @@ import numpy as np
 import plotnine as p9
 import polars as pl
 
+from scaling.report.figures import Figure
 from scaling.report.figures.labels import percents
 from scaling.report.figures.theme import (
     INK,
@@ -62,8 +63,8 @@ def learning_rates(tuning: dict[str, dict]) -> p9.ggplot:
             labels=percents,
             trans="sqrt",
             name="validation loss\nabove the best",
-            guide=p9.guide_legend(),
         )
+        + p9.guides(fill=p9.guide_legend())
         + look(width + 0.6, height)
     )
 
@@ -105,7 +106,7 @@ def rule_lines(tuning: dict[str, dict], candidates: pl.DataFrame) -> pl.DataFram
         rule = tuning[str(family)]["rule"]
         if not rule or own["width"].n_unique() < 2:
             continue
-        widths = np.geomspace(own["width"].min(), own["width"].max(), 20)
+        widths = np.geomspace(min(own["width"]), max(own["width"]), 20)
         rates = rule["rate_at_reference"] * (widths / rule["reference"]) ** rule["exponent"]
         frames.append(pl.DataFrame({"family": [family] * len(widths), "width": widths, "rate": rates}, schema=schema))
     return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
@@ -113,3 +114,16 @@ def rule_lines(tuning: dict[str, dict], candidates: pl.DataFrame) -> pl.DataFram
 
 def _finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
+
+
+figure = Figure(
+    order=70,
+    title="The tuned learning rates",
+    caption=(
+        "Every candidate rate that was tried at the tuning anchors, by width. Violet: as good as the anchor's "
+        "best on validation images; green: worse; crosses: diverged or failed; rings: the best. The line is "
+        "the rule in the width from which all models of the family take their rate. A ring at the end of its "
+        "column means that the optimum may lie beyond."
+    ),
+    draw=lambda run: learning_rates(run.tuning),
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import plotnine as p9
 import polars as pl
 
+from scaling.report.figures import Figure
 from scaling.report.figures.curves import finished
 from scaling.report.figures.theme import empty, family_order, family_scales, log_x_powers, log_y_plain, look
 
@@ -57,3 +58,17 @@ def frontiers(fits: dict, families: list[str]) -> pl.DataFrame:
             values = {name: frontier.get(name) or [None] * length for name in columns}
             frames.append(pl.DataFrame({"family": [frontier["family"]] * length, **values}, schema=schema))
     return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
+
+
+figure = Figure(
+    order=20,
+    title="What compute buys",
+    caption=(
+        "Test loss against training compute, both logarithmic. Points: one model size and data size each, the "
+        "mean of its seeds. Lines: each family's frontier, the lowest loss its law allows for that compute, "
+        "with its 95 % band. Solid lines are convolutional families, dashed ones "
+        "transformers, dotted ones fully-connected. Lower is better; where bands overlap, the "
+        "figure does not settle the order."
+    ),
+    draw=lambda run: loss_by_flop(run.runs, run.fits),
+)

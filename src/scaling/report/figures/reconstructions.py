@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotnine as p9
 
+from scaling.report.figures import ClaimFigure
 from scaling.report.figures.theme import empty, look
 
 KINDS: Final = {"original": "image", "visible": "what it sees", "painted": "what it paints"}
@@ -40,3 +41,14 @@ def reconstructions(rows: list[dict[str, Any]]) -> p9.ggplot:
         + look(1.0 * columns + 1.2, 1.0 * len(KINDS) + 0.2)
         + p9.theme(panel_grid=p9.element_blank())
     )
+
+
+claim_figure = ClaimFigure(
+    claim="masked-autoencoder",
+    title="Painted patches",
+    caption=(
+        "Test images, the quarter of their patches that the encoder saw, and what the decoder painted in the hidden ones. The "
+        "objective leaves the brightness and contrast of a hidden patch open; the picture takes the true ones."
+    ),
+    draw=reconstructions,
+)

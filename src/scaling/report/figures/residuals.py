@@ -7,6 +7,7 @@ import plotnine as p9
 import polars as pl
 
 from scaling.laws import predict
+from scaling.report.figures import Figure
 from scaling.report.figures.curves import finished, has_law, law_of
 from scaling.report.figures.labels import percents
 from scaling.report.figures.theme import INK, QUIET, empty, facet_size, family_order, level_scales, log_x_counts, look
@@ -79,3 +80,16 @@ def residual_table(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
             )
         )
     return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
+
+
+figure = Figure(
+    order=60,
+    title="What the laws leave unexplained",
+    caption=(
+        "Observed over predicted loss of every model. The grey band is plus and minus the deviation between "
+        "seeds, where a family has more than one. Points that bend away from zero together, at one end or for "
+        "one colour, mean a misfit of the law's form; scatter inside the band is noise. Rings: models off "
+        "their law, listed under Laws with what the law would be without them."
+    ),
+    draw=lambda run: residuals(run.runs, run.fits),
+)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 import plotnine as p9
 
 from scaling.models.registry import FAMILIES
 from scaling.report.figures.labels import counts, log_breaks, plain, powers
+
+if TYPE_CHECKING:
+    from plotnine.ggplot import PlotAddable
 
 FAMILY_COLOURS: Final[dict[str, str]] = {name: facts.colour for name, facts in FAMILIES.items()}
 """On white: contrast at least 2.7, any two at least 0.1 apart in OKLab for normal, protan, deutan and tritan vision."""
@@ -59,7 +62,7 @@ def family_line(family: str) -> str:
     return KIND_LINES[FAMILIES[family].kind] if family in FAMILIES else "dashdot"
 
 
-def family_scales(families: Iterable[str]) -> list[p9.scales.scale.scale]:
+def family_scales(families: Iterable[str]) -> list[PlotAddable]:
     """Scales for colour, fill, shape and line type that name the families in one merged legend."""
     order = family_order(families)
     colours = [family_colour(family) for family in order]
@@ -71,7 +74,7 @@ def family_scales(families: Iterable[str]) -> list[p9.scales.scale.scale]:
     ]
 
 
-def level_scales(name: str, values: Iterable[float]) -> list[p9.scales.scale.scale]:
+def level_scales(name: str, values: Iterable[float]) -> list[PlotAddable]:
     """Sequential log scales for colour and fill over ``values`` (positive; N or D); larger is darker."""
     values = list(values)
     limits = (min(values), max(values)) if values else (1.0, 10.0)
@@ -79,7 +82,7 @@ def level_scales(name: str, values: Iterable[float]) -> list[p9.scales.scale.sca
         limits = (limits[0] / 2, limits[1] * 2)
     levels = sorted(set(values))
     breaks = levels if 0 < len(levels) <= 6 else log_breaks(limits)
-    shared = {
+    shared: dict[str, Any] = {
         "colors": LARGER_IS_DARKER,
         "limits": limits,
         "trans": "log10",
@@ -87,8 +90,9 @@ def level_scales(name: str, values: Iterable[float]) -> list[p9.scales.scale.sca
         "labels": counts,
     }
     return [
-        p9.scale_color_gradientn(name=name, guide=p9.guide_legend(reverse=True), **shared),
+        p9.scale_color_gradientn(name=name, **shared),
         p9.scale_fill_gradientn(name=name, guide=None, **shared),
+        p9.guides(color=p9.guide_legend(reverse=True)),
     ]
 
 

@@ -88,8 +88,8 @@ class SelfDistillation(nn.Module):
     def follow(self, done: float) -> None:
         """Move the teacher and the centre after a step; ``done`` is the share of the steps that is done."""
         momentum = 1 - (1 - TEACHER_MOMENTUM) * 0.5 * (1 + math.cos(math.pi * done))
-        torch._foreach_lerp_(list(self.teacher.parameters()), list(self.student.parameters()), 1 - momentum)
-        self.centre.lerp_(torch.stack(self._means).mean(0), 1 - CENTRE_MOMENTUM)
+        torch._foreach_lerp_(list(self.teacher.parameters()), list(self.student.parameters()), 1 - momentum)  # pyright: ignore
+        self.centre.lerp_(torch.stack(self._means).mean(0), 1 - CENTRE_MOMENTUM)  # pyright: ignore[reportCallIssue] a tensor
         self.forget()
 
     def forget(self) -> None:

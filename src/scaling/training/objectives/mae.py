@@ -10,7 +10,7 @@ from typing import Final
 
 import torch
 import torch.nn.functional as F
-from timm.layers import build_sincos2d_pos_embed
+from timm.layers import build_sincos2d_pos_embed  # pyright: ignore[reportPrivateImportUsage]
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
@@ -55,7 +55,7 @@ class MaskedAutoencoder(nn.Module):
         seen = _take(tokens, order[:, : self.visible])
         code = self.to_decoder(self.norm(encoder.blocks(encoder.norm_pre(encoder.pos_drop(seen)))))
         hidden = self.mask_token.to(code.dtype).expand(len(images), self.patches - self.visible, -1)
-        full = _take(torch.cat([code, hidden], 1), order.argsort(1)) + self.places
+        full = _take(torch.cat([code, hidden], 1), order.argsort(1)) + self.places  # pyright: ignore[reportOperatorIssue] a tensor
         return self.to_pixels(self.block(full))
 
     def targets(self, images: Tensor) -> Tensor:

@@ -1,17 +1,21 @@
-"""Gradients: their size by layer while training, and which pixels an output position depends on."""
+"""Gradients while training: their size by layer, at the start and after some steps."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+import math
+from typing import Final
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from scaling.models.registry import FAMILIES
+from scaling.data import ImageData
+from scaling.runs.grid import Run
+from scaling.training.loop import Trainer
+from scaling.training.probes import Probe, Row
+from scaling.training.start import Start
 
-EFFECTIVE: Final = 0.0455
-"""Share of the largest mean gradient from which on a pixel belongs to the effective receptive field: what lies beyond two
-standard deviations of a Gaussian (Luo et al. 2016, "Understanding the effective receptive field", section 3)."""
+STEPS: Final = 100
+BATCHES: Final = 4
+"""Batches over whose gradients a norm's root mean square is taken: those of the next steps."""
 
 
 def gradient_norms(model: nn.Module) -> list[tuple[str, float]]:
@@ -30,54 +34,45 @@ def gradient_norms(model: nn.Module) -> list[tuple[str, float]]:
     ]
 
 
-def receptive_fields(model: nn.Module, family: str, images: Tensor) -> list[dict[str, Any]]:
-    """How much of the image the central position of the last feature map depends on, by gradients.
+def gradient_readings(cell: Run, data: ImageData, micro_batch: int = 0, start: Start | None = None) -> list[Row]:
+    """Norm of the gradient by layer at the start of the cell's training and after 100 of its steps, before clipping.
 
-    The gradient of each channel there, with random signs, with respect to the pixels; magnitudes are averaged over images
-    and colours. ``reach``: share of pixels with any influence; ``effective``: share with at least 4.55 % of the largest.
-
-    Args:
-        model: of that family; left in evaluation mode.
-        images: normalised [b, c, h, w].
-
-    Returns:
-        Rows with quantity, label (the module), x (positions of its map), value; none for a family without positions.
+    ``micro_batch`` images are computed at a time; 0 = the whole batch.
     """
-    rows = []
-    for place, layout in FAMILIES[family].maps:
-        influence, positions = pixel_influence(model, place, layout, images)
-        reach = (influence > 0).double().mean().item()
-        effective = (influence >= EFFECTIVE * influence.max()).double().mean().item()
-        for quantity, value in (("reach", reach), ("effective", effective)):
-            rows.append({"quantity": quantity, "label": place, "x": float(positions), "value": value, "unit": "share"})
-    return rows
+    trainer = Trainer(cell, data, start)
+    trainer.shrink(micro_batch)
+    trainer.model.train()
+    rows = _norms(trainer, "start")
+    for _ in range(min(STEPS, trainer.steps)):
+        trainer.train_step()
+    return rows + _norms(trainer, f"{STEPS} steps")
 
 
-def pixel_influence(model: nn.Module, place: str, layout: str, images: Tensor) -> tuple[Tensor, int]:
-    """Mean absolute gradient [h, w] of the central position of the map at ``place``, and the map's positions."""
-    held: list[Tensor] = []
-    # A family's inception modules lie in a dictionary that is never called itself: the last of them is meant.
-    module = model.get_submodule(place)
-    module = list(module.children())[-1] if isinstance(module, nn.ModuleDict) else module
-    hook = module.register_forward_hook(lambda _module, _inputs, output: held.append(output))
-    model.eval()
-    pixels = images.detach().clone().requires_grad_(True)
-    try:
-        model(pixels)
-    finally:
-        hook.remove()
-    at_centre, positions = _centre(held[-1], layout)
-    signs = torch.randint(0, 2, at_centre.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    (gradient,) = torch.autograd.grad((at_centre * signs.to(at_centre)).sum(), pixels)
-    return gradient.abs().mean((0, 1)).double().cpu(), positions
+def _norms(trainer: Trainer, phase: str) -> list[Row]:
+    squares: dict[str, float] = {}
+    first = trainer.progress.step
+    for step in range(first, first + BATCHES):
+        trainer.backward(step)
+        for name, norm in gradient_norms(trainer.model):
+            squares[name] = squares.get(name, 0.0) + norm**2 / BATCHES
+        trainer.optimizer.zero_grad(set_to_none=True)
+    return [
+        {"quantity": "norm", "phase": phase, "x": float(layer), "label": name, "value": _root(square), "unit": ""}
+        for layer, (name, square) in enumerate(squares.items())
+    ]
 
 
-def _centre(features: Tensor, layout: str) -> tuple[Tensor, int]:
-    """Features [b, c] at the central position, and the number of positions."""
-    if layout == "nlc":  # tokens row by row
-        side = round(features.shape[1] ** 0.5)
-        features = features.unflatten(1, (side, side))
-    elif layout == "nchw":
-        features = features.permute(0, 2, 3, 1)
-    height, width = features.shape[1:3]
-    return features[:, height // 2, width // 2], height * width
+def _root(square: float) -> float | None:
+    return square**0.5 if math.isfinite(square) else None
+
+
+def take(trainer: Trainer, data: ImageData) -> list[Row]:
+    """The readings of a training of their own, like the one of ``trainer``."""
+    return gradient_readings(trainer.cell, data, trainer.micro_batch, trainer.start)
+
+
+probe = Probe(
+    description="their norm by layer at the start and after 100 steps",
+    take=take,
+    of_diverged=True,
+)

@@ -1,4 +1,4 @@
-"""What a backbone's features are worth: nearest neighbours and a linear classifier on them, and images painted by an MAE.
+"""What a model's features are worth: nearest neighbours and a linear classifier on them.
 
 Both classifiers see the features of labelled images, standardised by them; the backbone stays as it is. Protocol of Caron et
 al. 2021, section 4.1: cosine similarity, votes weighted by exp(similarity / 0.07), k = 20.
@@ -6,18 +6,22 @@ al. 2021, section 4.1: cosine similarity, votes weighted by exp(similarity / 0.0
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scaling.data import ImageData
+from scaling.training.loop import Trainer
+from scaling.training.probes import Probe, Row
+
 NEIGHBOURS: Final = 20
 VOTE_TEMPERATURE: Final = 0.07
 PROBE_STEPS: Final = 200
 """Most steps of L-BFGS; the problem is convex, and fewer do."""
-PAINTED: Final = 6
-"""Images whose reconstruction is kept."""
+TEST_IMAGES: Final = 2_500
+"""Test images whose class the features have to tell."""
 
 
 @torch.no_grad()
@@ -48,7 +52,7 @@ def neighbours(known: Tensor, labels: Tensor, asked: Tensor, classes: int) -> Te
 
 
 @torch.enable_grad()
-def probe(known: Tensor, labels: Tensor, asked: Tensor, classes: int) -> Tensor:
+def linear_probe(known: Tensor, labels: Tensor, asked: Tensor, classes: int) -> Tensor:
     """Class of each of ``asked`` [m, e] by multinomial logistic regression on ``known``: [m].
 
     The penalty on the weights is their squared length over twice the number of labels: a unit normal prior.
@@ -73,29 +77,33 @@ def accuracies(model: nn.Module, train: tuple[Tensor, Tensor], test: tuple[Tenso
     known, asked = standardise(features(model, train[0]), features(model, test[0]))
     return {
         name: (predict(known, train[1], asked, classes) == test[1]).float().mean().item()
-        for name, predict in (("neighbours", neighbours), ("probe", probe))
+        for name, predict in (("neighbours", neighbours), ("probe", linear_probe))
     }
 
 
-def as_pixels(image: Tensor, mean: Tensor, std: Tensor) -> str:
-    """A normalised image [c, h, w] as grey pixels, two hex digits each, row by row; NaN is 80, a middling grey.
-
-    Colour is averaged over.
-    """
-    grey = (image * std[:, None, None] + mean[:, None, None]).mean(0).nan_to_num(0x80 / 255)
-    return bytes((grey.clamp(0, 1) * 255).round().to(torch.uint8).flatten().tolist()).hex()
-
-
-def painted_rows(pictures: dict[str, Tensor], mean: Tensor, std: Tensor) -> list[dict[str, Any]]:
-    """Rows of the reading: for each of ``pictures`` (name -> images [n, c, h, w]) an image a row, its pixels as label."""
-    return [
-        {
-            "quantity": name,
-            "x": float(index),
-            "label": as_pixels(image, mean, std),
-            "value": float(image.shape[-1]),
-            "unit": "px",
-        }
-        for name, images in pictures.items()
-        for index, image in enumerate(images)
+def take(trainer: Trainer, data: ImageData) -> list[Row]:
+    """What the features tell of the class at the start and at the end of training, and how pre-training went."""
+    images, cell = trainer.images, trainer.cell
+    train = images.train.batch(torch.arange(len(images.train)))
+    test = images.test_images[:TEST_IMAGES], images.test_labels[:TEST_IMAGES]
+    known, asked = ((trainer.prepare(pixels), labels) for pixels, labels in (train, test))
+    models = {"start": Trainer(cell, data, trainer.start).model, "end": trainer.average.model}
+    rows: list[Row] = [
+        {"quantity": f"{name} accuracy", "phase": phase, "value": accuracy, "unit": "share"}
+        for phase, model in models.items()
+        for name, accuracy in accuracies(model, known, asked, trainer.spec.classes).items()
     ]
+    points = trainer.start.curve if trainer.start else []
+    shown = ("validation_loss", "entropy", "information")
+    return rows + [
+        {"quantity": name, "phase": "pre-training", "x": float(point["step"]), "value": point[name], "unit": ""}
+        for point in points
+        for name in shown
+        if name in point
+    ]
+
+
+probe = Probe(
+    description="nearest neighbours and a linear probe on its features, before and after training",
+    take=take,
+)

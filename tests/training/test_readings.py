@@ -3,12 +3,13 @@ import dataclasses
 import pytest
 
 from scaling.jobs.runner import PackRunner
-from scaling.runs.deciding_code import READERS, reading_code
+from scaling.runs.deciding_code import reading_code
 from scaling.runs.records import DIVERGED
 from scaling.runs.store import Store
+from scaling.study.declared import PROBES
 from scaling.training.device import Device
 from scaling.training.loop import Trainer
-from scaling.training.probes.readings import gradient_readings, missing_readings, restore_weights
+from scaling.training.readings import missing_readings, restore_weights
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def test_what_is_damaged_is_made_again(run, store, small_cell, damaged):
 
 def test_a_diverged_cell_has_gradients_but_no_weights_to_read(run, store, small_cell):
     cell = small_cell(rate=1e6, optimizer="sgd", clip=0.0, images_floor=64 * 60)
-    outcome = run(cell, list(READERS))
+    outcome = run(cell, [name for name in PROBES if name != "reconstruction"])
     assert outcome.finished == [cell.key]
     assert store.read(cell.key).row["status"] == DIVERGED
     assert store.reading(cell.key, "shift", reading_code("shift")) == []
@@ -102,29 +103,12 @@ def test_a_diverged_cell_has_gradients_but_no_weights_to_read(run, store, small_
 
 def test_a_measure_that_fails_is_a_hole_with_its_reason(run, store, small_cell, monkeypatch):
     cell = small_cell()
-    monkeypatch.setattr("scaling.training.probes.readings.shift_readings", lambda *_: 1 / 0)
+    monkeypatch.setattr("scaling.training.probes.shift.shift_readings", lambda *_: 1 / 0)
     outcome = run(cell, ["shift"])
     assert "division by zero" in outcome.failed[cell.key]
     assert store.record_path(cell.key).exists()
     monkeypatch.undo()
     assert run(cell, ["shift"]).finished == [cell.key]
-
-
-def test_gradients_are_those_of_the_cells_own_training(small_cell, images):
-    cell = small_cell("plain", 5_000, images_floor=64 * 130)
-    rows = gradient_readings(cell, images)
-    assert {row["phase"] for row in rows} == {"start", "100 steps"}
-    start = [row for row in rows if row["phase"] == "start"]
-    assert [row["x"] for row in start] == list(range(len(start)))
-    assert start[0]["label"] == "stem.0"
-    trainer = Trainer(cell, images)
-    trainer.model.train()
-    total = 0.0
-    for step in range(4):
-        trainer.backward(step)
-        total += trainer.model.stem[0].weight.grad.norm().item() ** 2 / 4
-        trainer.optimizer.zero_grad()
-    assert start[0]["value"] == pytest.approx(total**0.5, rel=1e-5)
 
 
 def test_kept_weights_of_other_settings_are_refused(run, store, small_cell, images, capfd):
