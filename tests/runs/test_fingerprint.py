@@ -60,7 +60,7 @@ def test_an_edit_that_can_change_a_result_touches_exactly_the_runs_that_it_can_c
         ("models/family.py", "it must be positive and finite", "allowed: above 0"),
         ("training/schedule.py", "rise", "warm"),
         ("training/schedule.py", "step: int, steps: int", "step, steps"),
-        ("lease.py", "HEARTBEAT_SECONDS: Final = 10.0", "HEARTBEAT_SECONDS: Final = 20.0"),
+        ("runs/lease.py", "HEARTBEAT_SECONDS: Final = 10.0", "HEARTBEAT_SECONDS: Final = 20.0"),
         ("study/recipe.py", "images a step", "images per step"),
     ],
 )
