@@ -12,7 +12,6 @@ from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.recipe import recipe_for
 
-
 torch.set_num_threads(1)  # a worker of pytest-xdist per core: more threads would only wait for each other
 
 ALONE = ("faults", "slurm")
