@@ -18,6 +18,7 @@ ALONE = ("faults", "slurm")
 """Folders of tests that stop, kill and wait for processes: never two of them at a time."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items):
     """Tests of a file run in one worker, for they share fixtures; those of ALONE in one worker, one after the other."""
     here = Path(__file__).parent
