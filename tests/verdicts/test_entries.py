@@ -14,6 +14,7 @@ from scaling.verdicts.entries import crossed_intervals
 from scaling.verdicts.judging import judge_families
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_intervals_cover_where_cells_share_the_luck_of_their_subset() -> None:
     """Small version of benchmarks/coverage.py --crossed: 4 x 4, seeds 3, 2, 1, 1, 70 % of the variance shared."""
