@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,8 @@ from scaling.laws.errors import InputError
 from scaling.layout import Layout
 
 STUDY_ENDINGS = (".yaml", ".yml")
+FIRST_LINE, NEXT_LINE = 2.0, 10.0
+"""Seconds until a command says how far it is, and between two times."""
 
 
 def fit(
@@ -50,6 +54,7 @@ def fit(
         return
     with _one_line():
         from scaling.laws.describe import fit_table
+        from scaling.laws.pool import usable_cores
 
         _require(path, {"--y": y})
         with _progress(f"fitting {path.name}") as progress:
@@ -67,6 +72,7 @@ def fit(
                 seed=seed,
                 starts=starts,
                 ceiling=ceiling,
+                workers=usable_cores(),
                 progress=progress,
             )
     _show(entries, as_json, "print_fits")
@@ -226,15 +232,43 @@ def _one_line() -> Iterator[None]:
 
 @contextmanager
 def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error while groups are worked through; none where that is no terminal."""
+    """How far it is, on standard error: a bar on a terminal, else a line after 2 s and every 10 s from then on."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
+    if not console.is_terminal:
+        with _lines(label) as told:
+            yield told
+        return
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _lines(label: str) -> Iterator[Callable[[int, int], None]]:
+    """The lines of ``_progress``, written by a thread of their own: one large group reports nothing until it is done."""
+    clock, over = time.monotonic(), threading.Event()
+    known = [0, 0]
+
+    def write() -> None:
+        wait = FIRST_LINE
+        while not over.wait(wait):
+            done, total = known
+            spent = time.monotonic() - clock
+            groups = f", {done} of {total} groups, about {spent * (total - done) / done:.0f} s left" if done else ""
+            say(f"{label}: {spent:.0f} s{groups}")
+            wait = NEXT_LINE
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    try:
+        yield lambda done, total: known.__setitem__(slice(None), (done, total))
+    finally:
+        over.set()
+        thread.join()
 
 
 def _require(path: Path, options: dict[str, str | None]) -> None:

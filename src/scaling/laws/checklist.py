@@ -134,7 +134,8 @@ def _from_solver(found: Fit) -> dict[str, str]:
     spread = float(np.sqrt(np.mean(found.residuals**2)))
     answers |= {
         "delta": f"delta = {found.delta:.3g} in log units, where the residuals' root mean square is {spread:.3g}",
-        "starts": f"{certificate.starts} random starts: {drawn}",
+        "starts": f"{certificate.starts} random starts: {drawn}"
+        + (f"; tried on {certificate.sample}, then all rows from the best" if certificate.sample else ""),
         "certificate": f"{certificate.share:.0%} of the starts reached the same optimum to {SAME_OPTIMUM:g} of the objective "
         f"({found.objective:.6g}); norm of the gradient {certificate.gradient:.1e}",
         "identified": f"{found.status.replace('-', ' ')}; condition of the scaled Hessian {certificate.condition:.1e}"

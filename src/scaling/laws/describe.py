@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from scaling.laws.bootstrap import pairs
+from scaling.laws.bootstrap import pairs, shortened
 from scaling.laws.catalogue import law_for, law_named
 from scaling.laws.checklist import checklist, told_of_table
 from scaling.laws.curvature import standard_errors
 from scaling.laws.errors import InputError, require_count, require_positive
+from scaling.laws.large import LARGE, told_of_sample
 from scaling.laws.outliers import describe_outliers
+from scaling.laws.pool import Progress, work_through
 from scaling.laws.powers import Power
-from scaling.laws.profile import profile_intervals
+from scaling.laws.profile import profile_intervals, undecided_parameters
 from scaling.laws.selection import choose
 from scaling.laws.solver import Fit, fit
 from scaling.laws.tables import (
@@ -30,9 +33,6 @@ from scaling.laws.tables import (
     variables,
     without_largest,
 )
-
-Progress = Callable[[int, int], None]
-"""(groups done, groups in all)."""
 
 
 def fit_table(
@@ -50,6 +50,7 @@ def fit_table(
     seed: int = 42,
     starts: int = 16,
     ceiling: float | None = None,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Fit a law to a table, or to each group of it.
@@ -66,6 +67,7 @@ def fit_table(
         seed: of starts and resamples.
         starts: random starts.
         ceiling: of a bounded response.
+        workers: processes among which many groups are shared (``laws.pool``).
         progress: called after each group.
 
     Returns:
@@ -99,31 +101,50 @@ def fit_table(
     if ceiling is not None and not (table.frame[y] < ceiling).any():
         least = table.frame[y].min()
         raise TableError(f"{path}: column {y}: no value lies below the ceiling {ceiling:g}; the least is {least:g}")
-    entries = []
-    for done, (group, rows) in enumerate(groups, start=1):
-        kept, dropped = without_largest(rows, y, drop_largest)
-        data = {name: numbers(kept, column) for name, column in columns.items()}
-        response = numbers(kept, y)
-        scores = None
-        if law == "auto":
-            laws, scores = choose(data, response, ceiling=ceiling, seed=seed)
-        else:
-            laws = [law_named(law, ceiling)]
-        fits = (fit(one, data, response, delta=delta, starts=starts, seed=seed) for one in laws)
-        found = _first_readable(fits)
-        told = told_of_table(path, y, columns, group, law, scores, delta, drop_largest)
-        entry = {"group": group} | describe_fit(found, bootstrap=bootstrap, seed=seed, rows=kept[ROW].to_list(), told=told)
-        if scores is not None:
-            entry["scores"] = scores
-        if drop_largest:
-            everything = {name: numbers(rows, column) for name, column in columns.items()}
-            whole = fit(found.law, everything, numbers(rows, y), delta=delta, starts=starts, seed=seed)
-            entry["dropped"] = dropped.select(pl.col(ROW).alias("row"), y).to_dicts()
-            entry["parameters_with_dropped"] = whole.parameters
-        entries.append(entry)
-        if progress is not None:
-            progress(done, len(groups))
-    return entries
+    asked = _Asked(str(path), y, columns, law, delta, drop_largest, bootstrap, seed, starts, ceiling)
+    return work_through(partial(_fit_group, asked), groups, workers=workers, progress=progress)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What ``fit_table`` was asked, the same for all groups."""
+
+    path: str
+    y: str
+    columns: Mapping[str, str]
+    law: str
+    delta: float | None
+    drop_largest: int
+    bootstrap: int
+    seed: int
+    starts: int
+    ceiling: float | None
+
+
+def _fit_group(asked: _Asked, job: tuple[Mapping[str, str], pl.DataFrame]) -> dict[str, Any]:
+    """The entry of one group."""
+    group, rows = job
+    kept, dropped = without_largest(rows, asked.y, asked.drop_largest) if asked.drop_largest else (rows, rows.clear())
+    data = {name: numbers(kept, column) for name, column in asked.columns.items()}
+    response = numbers(kept, asked.y)
+    scores = None
+    if asked.law == "auto":
+        laws, scores = choose(data, response, ceiling=asked.ceiling, seed=asked.seed)
+    else:
+        laws = [law_named(asked.law, asked.ceiling)]
+    settings = {"delta": asked.delta, "starts": asked.starts, "seed": asked.seed}
+    found = _first_readable(fit(one, data, response, **settings) for one in laws)
+    told = told_of_table(asked.path, asked.y, asked.columns, group, asked.law, scores, asked.delta, asked.drop_largest)
+    names = kept[ROW].to_list()
+    entry = {"group": group} | describe_fit(found, bootstrap=asked.bootstrap, seed=asked.seed, rows=names, told=told)
+    if scores is not None:
+        entry["scores"] = scores
+    if asked.drop_largest:
+        everything = {name: numbers(rows, column) for name, column in asked.columns.items()}
+        whole = fit(found.law, everything, numbers(rows, asked.y), **settings)
+        entry["dropped"] = dropped.select(pl.col(ROW).alias("row"), asked.y).to_dicts()
+        entry["parameters_with_dropped"] = whole.parameters
+    return entry
 
 
 def _first_readable(fits: Iterable[Fit]) -> Fit:
@@ -164,12 +185,16 @@ def describe_fit(
     method = "none"
     if found.parameters and bootstrap:
         method = f"{bootstrap} pair bootstraps, percentiles"
-        draws = pairs(found, bootstrap, seed)
+        draws = pairs(shortened(found)[0], bootstrap, seed)
         errors = dict(zip(law.parameters, np.std(draws, axis=0).tolist(), strict=True))
         low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
         intervals = {name: [float(low[i]), float(high[i])] for i, name in enumerate(law.parameters)}
+        undecided = undecided_parameters(found)
+        reasons |= undecided
+        intervals |= dict.fromkeys(undecided)
     elif found.parameters and all(isinstance(term, Power) for term in law.terms):
         method = "profile likelihood, t on n - p degrees of freedom"
+        method += f"; places of {told_of_sample(found.rows)}" if found.rows > LARGE else ""
         ends, why = profile_intervals(found, level)
         reasons |= why
         intervals = {name: None if end is None else list(end) for name, end in ends.items()}

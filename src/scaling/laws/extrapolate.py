@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from scaling.laws.catalogue import BOUNDED, NAMES, ceiling_of, law_for, law_named
-from scaling.laws.describe import Progress
 from scaling.laws.errors import InputError, require_count
 from scaling.laws.law import Law
+from scaling.laws.pool import Progress
 from scaling.laws.selection import stack
 from scaling.laws.solver import fit
 from scaling.laws.tables import TableError, numbers, read_table, require_apart, variables

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import t as student
 
-from scaling.laws.bootstrap import pairs, residual_draws
+from scaling.laws.bootstrap import pairs, residual_draws, shortened
 from scaling.laws.catalogue import law_for
 from scaling.laws.errors import InputError, require_count, require_positive
 from scaling.laws.frontier import Compute, SixND, optimum, tabled_compute
@@ -95,7 +95,8 @@ def forecast_table(
         raise TableError(f"{path}: {'; '.join(found.reasons.values())}")
     spent = numbers(kept, flop) if flop else 6.0 * params * images
     compute = _price(path, params, images, spent if flop else None)
-    draws = form.internal(pairs(found, RESAMPLES, seed), found.centre) if budgets or targets else found.theta[None]
+    short, rows = shortened(found)
+    draws = form.internal(pairs(short, RESAMPLES, seed), found.centre) if budgets or targets else found.theta[None]
     return {
         "law": form.name,
         "parameters": found.parameters,
@@ -106,7 +107,9 @@ def forecast_table(
         "at": responses_at(found, at),
         "budgets": [_best_use(found, draws, compute, budget) for budget in budgets],
         "targets": [_cheapest(found, draws, compute, target) for target in targets],
-        "isoflop": describe_isoflop(found, params, images, spent, compute, residual_draws(found, RESAMPLES, seed)),
+        "isoflop": describe_isoflop(
+            short, params[rows], images[rows], spent[rows], compute, residual_draws(short, RESAMPLES, seed)
+        ),
     }
 
 

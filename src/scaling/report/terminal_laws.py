@@ -41,10 +41,11 @@ def _print_fit(entry: Mapping[str, Any], console: Console) -> None:
     console.print(table)
     console.print(f"intervals: {entry['interval_method']}")
     certificate = entry["certificate"]
+    tried = f" (on {certificate['sample']})" if certificate["sample"] else ""
     console.print(
         f"objective {entry['objective']:.12g}, log residual {_percent(entry['residual_rms'])} rms; "
-        f"{certificate['share']:.0%} of {certificate['starts']} starts reached it, gradient {certificate['gradient']:.1e}, "
-        f"condition {certificate['condition']:.1e}; {entry['seconds']:.2g} s"
+        f"{certificate['share']:.0%} of {certificate['starts']} starts reached it{tried}, "
+        f"gradient {certificate['gradient']:.1e}, condition {certificate['condition']:.1e}; {entry['seconds']:.2g} s"
     )
     _print_scores(entry, console)
     if "dropped" in entry:
@@ -236,8 +237,11 @@ def _because(entry: Mapping[str, Any]) -> str:
     """Why a fit has another status than converged."""
     if entry["status"] == "converged":
         return ""
+    whole = entry["reasons"].get("all")
     parts = [
-        reason if name == "all" else f"{name} {reason}" for name, reason in entry["reasons"].items() if name != "intervals"
+        reason if name == "all" else f"{name} {reason}"
+        for name, reason in entry["reasons"].items()
+        if name != "intervals" and (name == "all" or reason != whole)
     ]
     return escape(f" ({'; '.join(dict.fromkeys(parts))})") if parts else ""
 
