@@ -1,4 +1,4 @@
-"""Tables of a million rows and of ten thousand groups, as a user runs them: they end, in time and memory, and say how far they are."""
+"""Tables of a million rows and of ten thousand groups, as a user runs them: they end, and say how far they are."""
 
 from __future__ import annotations
 

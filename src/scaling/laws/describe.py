@@ -19,7 +19,6 @@ from scaling.laws.errors import InputError, require_count, require_positive
 from scaling.laws.large import LARGE, told_of_sample
 from scaling.laws.outliers import describe_outliers
 from scaling.laws.pool import Progress, work_through
-from scaling.laws.powers import Power
 from scaling.laws.profile import profile_intervals, undecided_parameters
 from scaling.laws.selection import choose
 from scaling.laws.solver import Fit, fit
@@ -192,7 +191,7 @@ def describe_fit(
         undecided = undecided_parameters(found)
         reasons |= undecided
         intervals |= dict.fromkeys(undecided)
-    elif found.parameters and all(isinstance(term, Power) for term in law.terms):
+    elif found.parameters and law.separate:
         method = "profile likelihood, t on n - p degrees of freedom"
         method += f"; places of {told_of_sample(found.rows)}" if found.rows > LARGE else ""
         ends, why = profile_intervals(found, level)

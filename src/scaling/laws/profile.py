@@ -18,7 +18,6 @@ from scaling.laws.collinear import moving_together
 from scaling.laws.large import LARGE, surrogate
 from scaling.laws.law import Law
 from scaling.laws.newton import Problem, derivatives, minimise, objective
-from scaling.laws.powers import Power
 from scaling.laws.solver import EXACT, Fit, inside_share, noise_scale
 from scaling.laws.terms import Floats
 
@@ -131,15 +130,16 @@ def origin_problem(found: Fit) -> tuple[Problem, Floats]:
     for at, term in zip(law.slices, law.terms, strict=True):
         if term.columns:
             # The amplitude at centre 0 lies far outside the data: its bounds there would cut the exponents'.
-            lower[at.start], upper[at.start] = -np.inf, np.inf
+            heads = [at.start + head for head in term.heads]
+            lower[heads], upper[heads] = -np.inf, np.inf
     moved = problem._replace(logs=found.logs + found.centre, lower=lower, upper=upper)
     return moved, law.shifted(found.theta[None], -found.centre)[0]
 
 
 def require_powers(law: Law) -> None:
     """Raise ValueError unless all terms of a law are powers."""
-    if not all(isinstance(term, Power) for term in law.terms):
-        raise ValueError(f"{law.name} has terms that are no powers; take its intervals from the bootstrap")
+    if not law.separate:
+        raise ValueError(f"{law.name} has parameters that are mixtures of coordinates; take its intervals from the bootstrap")
 
 
 def profile_ends(

@@ -127,6 +127,10 @@ def log_table(law: Law, data: Mapping[str, ArrayLike], response: ArrayLike) -> t
         if bad.any():
             row = int(np.argmax(bad))
             raise ValueError(f"{name} is {column[row]} in row {row}; it must be positive and finite")
+    if "U" in law.variables:
+        # Of data that is not seen to its end only what is seen counts.
+        unique, seen = law.variables.index("U"), law.variables.index("D")
+        columns[unique] = np.minimum(columns[unique], columns[seen])
     return np.log(np.column_stack(columns)), np.log(y)
 
 
@@ -164,7 +168,7 @@ def fit(
     weight = np.ones(rows) if weights is None else np.asarray(weights, float)
     if weight.shape != log_y.shape or not (np.isfinite(weight) & (weight >= 0)).all():
         raise ValueError(f"weights must be {rows} finite numbers >= 0, got shape {weight.shape}")
-    centre = raw.mean(axis=0) if rows else np.zeros(len(law.variables))
+    centre = law.centre(raw)
     logs = raw - centre
 
     def ended(status: Status, reasons: dict[str, str]) -> Fit:
