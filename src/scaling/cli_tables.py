@@ -33,6 +33,7 @@ def fit(
     law: options.LawName = "chinchilla",
     n: options.SizeColumn = None,
     d: options.DataColumn = None,
+    unique: options.UniqueColumn = None,
     x: options.OneColumn = None,
     y: options.Response = None,
     by: options.Groups = None,
@@ -65,13 +66,14 @@ def fit(
                 n=n,
                 d=d,
                 x=x,
+                unique=unique,
                 by=options.columns_of(by),
                 delta=options.delta_of(delta),
                 drop_largest=drop_largest,
                 bootstrap=bootstrap,
                 seed=seed,
                 starts=starts,
-                ceiling=ceiling,
+                ceiling=options.ceiling_of(ceiling),
                 workers=usable_cores(),
                 progress=progress,
             )
@@ -82,6 +84,7 @@ def extrapolate(
     path: options.TablePath,
     n: options.SizeColumn = None,
     d: options.DataColumn = None,
+    unique: options.UniqueColumn = None,
     x: options.OneColumn = None,
     y: options.Response = None,
     split: options.SplitColumn = None,
@@ -94,6 +97,7 @@ def extrapolate(
     """Fit the rows marked train, predict those marked test, and say how far off the predictions are."""
     with _one_line():
         from scaling.laws.extrapolate import extrapolate_table
+        from scaling.laws.pool import usable_cores
 
         _require(path, {"--y": y, "--split": split})
         with _progress(f"extrapolating {path.name}") as progress:
@@ -104,10 +108,12 @@ def extrapolate(
                 x=x,
                 n=n,
                 d=d,
+                unique=unique,
                 by=options.columns_of(by),
                 estimator=estimator,
-                ceiling=ceiling,
+                ceiling=options.ceiling_of(ceiling),
                 seed=seed,
+                workers=usable_cores(),
                 progress=progress,
             )
     _show(result, as_json, "print_extrapolation")
@@ -139,7 +145,7 @@ def compare(
                 d=d,
                 y=y,
                 seed_column=seed_column,
-                ceiling=ceiling,
+                ceiling=options.ceiling_of(ceiling),
                 seed=seed,
                 progress=progress,
             )
@@ -174,7 +180,7 @@ def forecast(
                 d=d,
                 y=y,
                 law=law,
-                ceiling=ceiling,
+                ceiling=options.ceiling_of(ceiling),
                 flop=flop,
                 delta=options.delta_of(delta),
                 drop_largest=drop_largest,

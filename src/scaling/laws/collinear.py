@@ -34,5 +34,5 @@ def moving_together(names: tuple[str, ...], raw_logs: Floats) -> str | None:
             continue
         fitted = logs[:, others] @ np.linalg.lstsq(logs[:, others], logs[:, i], rcond=None)[0]
         if np.sum((logs[:, i] - fitted) ** 2) < TOGETHER * power[i]:
-            return f"not identifiable: {', '.join(names[j] for j in (*others, i))} move together"
+            return f"not identifiable: {', '.join(names[j] for j in sorted((*others, i)))} move together"
     return None

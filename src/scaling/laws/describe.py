@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from scaling.laws.bootstrap import pairs, shortened
-from scaling.laws.catalogue import law_for, law_named
+from scaling.laws.catalogue import BOUNDED, law_for, law_named, require_ceiling
 from scaling.laws.checklist import checklist, told_of_table
 from scaling.laws.curvature import standard_errors
 from scaling.laws.errors import InputError, require_count, require_positive
@@ -23,12 +23,15 @@ from scaling.laws.profile import profile_intervals, undecided_parameters
 from scaling.laws.selection import choose
 from scaling.laws.solver import Fit, fit
 from scaling.laws.tables import (
+    CLASSES,
     ROW,
     TableError,
+    ceiling_of,
     numbers,
     read_table,
     require_apart,
     require_distinct,
+    require_unique,
     variables,
     without_largest,
 )
@@ -42,13 +45,14 @@ def fit_table(
     n: str | None = None,
     d: str | None = None,
     x: str | None = None,
+    unique: str | None = None,
     by: Sequence[str] = (),
     delta: float | None = 1e-3,
     drop_largest: int = 0,
     bootstrap: int = 0,
     seed: int = 42,
     starts: int = 16,
-    ceiling: float | None = None,
+    ceiling: float | str | None = None,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
@@ -59,13 +63,14 @@ def fit_table(
         y: column of the response.
         law: name of a law, or "auto" for the one that best predicts larger rows from smaller ones.
         n, d: columns of a law of N and D; x: column of a law of one variable.
+        unique: column of the unique data among d, for a third variable.
         by: columns whose values make the groups.
         delta: Huber's; None for 1.345 times the spread of the residuals.
         drop_largest: rows with the largest responses to leave out, in each group; they are listed.
         bootstrap: pair resamples for standard errors and intervals; 0 for profile intervals.
         seed: of starts and resamples.
         starts: random starts.
-        ceiling: of a bounded response.
+        ceiling: of a bounded response; infinite for none; "classes" for chance among the column of that name.
         workers: processes among which many groups are shared (``laws.pool``).
         progress: called after each group.
 
@@ -76,7 +81,7 @@ def fit_table(
         TableError: for a bad table.
         InputError: for an unknown law or a setting out of range.
     """
-    columns = variables(n, d, x)
+    columns = variables(n, d, x, unique)
     require_count("drop_largest", drop_largest)
     require_count("seed", seed)
     require_count("starts", starts, 1)
@@ -85,19 +90,22 @@ def fit_table(
         raise InputError("bootstrap is 1; it must be 0 for none, or 2 or more")
     if delta is not None:
         require_positive("delta", delta)
-    if ceiling is not None:
-        require_positive("ceiling", ceiling)
+    classes = [CLASSES] if ceiling == CLASSES else []
+    if ceiling is not None and not classes:
+        require_ceiling(ceiling)
     if law != "auto":
-        law_for(law, columns, ceiling)
+        law_for(law, columns, 1.0 if classes and law in BOUNDED else None if classes else ceiling)
     require_apart(**columns, y=y, **{f"by ({name})": name for name in by})
-    table = read_table(path, [*columns.values(), y], by)
+    table = read_table(path, [*columns.values(), y, *classes], by)
     for column in columns.values():
         require_distinct(table, column)
+    if unique is not None:
+        require_unique(table, unique, str(d))
     groups = list(table.groups(by))
     most = max(rows.height for _, rows in groups)
     if drop_largest >= most:
         raise TableError(f"{path}: dropping {drop_largest} of {most} rows leaves none")
-    if ceiling is not None and not (table.frame[y] < ceiling).any():
+    if ceiling is not None and not classes and not (table.frame[y] < ceiling).any():
         least = table.frame[y].min()
         raise TableError(f"{path}: column {y}: no value lies below the ceiling {ceiling:g}; the least is {least:g}")
     asked = _Asked(str(path), y, columns, law, delta, drop_largest, bootstrap, seed, starts, ceiling)
@@ -117,7 +125,7 @@ class _Asked:
     bootstrap: int
     seed: int
     starts: int
-    ceiling: float | None
+    ceiling: float | str | None
 
 
 def _fit_group(asked: _Asked, job: tuple[Mapping[str, str], pl.DataFrame]) -> dict[str, Any]:
@@ -127,10 +135,11 @@ def _fit_group(asked: _Asked, job: tuple[Mapping[str, str], pl.DataFrame]) -> di
     data = {name: numbers(kept, column) for name, column in asked.columns.items()}
     response = numbers(kept, asked.y)
     scores = None
+    ceiling = ceiling_of(asked.ceiling, rows, asked.y)
     if asked.law == "auto":
-        laws, scores = choose(data, response, ceiling=asked.ceiling, seed=asked.seed)
+        laws, scores = choose(data, response, ceiling=ceiling, seed=asked.seed)
     else:
-        laws = [law_named(asked.law, asked.ceiling)]
+        laws = [law_named(asked.law, ceiling)]
     settings = {"delta": asked.delta, "starts": asked.starts, "seed": asked.seed}
     found = _first_readable(fit(one, data, response, **settings) for one in laws)
     told = told_of_table(asked.path, asked.y, asked.columns, group, asked.law, scores, asked.delta, asked.drop_largest)

@@ -139,7 +139,7 @@ def origin_problem(found: Fit) -> tuple[Problem, Floats]:
 def require_powers(law: Law) -> None:
     """Raise ValueError unless all terms of a law are powers."""
     if not law.separate:
-        raise ValueError(f"{law.name} has parameters that are mixtures of coordinates; take its intervals from the bootstrap")
+        raise ValueError(f"{law.name} has terms that are no powers; take its intervals from the bootstrap")
 
 
 def profile_ends(

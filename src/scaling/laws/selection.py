@@ -2,15 +2,15 @@
 
 No single law is best on every table, and small rows often lie off the law of large ones. A candidate is therefore a form
 together with an emphasis k: rows are weighted in proportion to (size)^k. Rolling origins inside the given rows score every
-candidate. Each origin multiplies a candidate's share by the best error there over its own, so that one table with many origins
+candidate. Each origin multiplies a candidate's share by the best error there over its own, so that a table with many origins
 nearly picks a form while one with few averages over all: doubt is averaged over, not hidden. A form with more parameters than
-an origin's rows can pay for counts there as the worst. The rows to be predicted are never seen.
+most origins can pay for has no share. The rows to be predicted are never seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,20 +33,22 @@ from scaling.laws.errors import InputError
 from scaling.laws.large import SAMPLE, sampled, told_of_sample
 from scaling.laws.law import Law
 from scaling.laws.origins import Origin, curve_origins, distance, grid_origins
-from scaling.laws.solver import log_table
+from scaling.laws.solver import Fit, log_table, noise_scale
 from scaling.laws.terms import Floats
 
-SPARE_ROWS = 2
+SPARE_ROWS = 1
 """Rows beyond its parameters that a candidate needs to be fitted at an origin."""
 NEAREST = 2
 """Origins of a curve that shares follow from, the nearest to its end: earlier ones learn from rows that are off the law."""
 LEAST_ERROR = 3e-3
 """Errors below this are alike: noise decides between them."""
+MOST_UNPAID = 0.5
+"""Share of the origins at which a candidate must have had rows enough; one with less has more parameters than the table can
+pay for. Of the origins those count at which all others could be scored."""
 UNSCORED = 1.5
-"""A candidate that could not be fitted at an origin counts as this many times the worst that could."""
+"""Where there is none of those, a candidate that could not be scored counts as this many times the worst that could."""
 MANY_ROWS = 2 * SAMPLE
-NO_WORSE = 1.05
-"""Laws whose errors lie within this factor of the least are as good; of those the one with the fewest parameters is chosen."""
+"""Rows from which a stack learns from a sample (``laws.large``)."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,16 @@ class Stack:
         freedom = len(self.raw) - len(first.theta)
         true = interval_if_true(first.log_values(raw), first.noise, first.variance(raw), freedom, level)
         return Interval(*np.exp(honest)), Interval(*np.exp(true))
+
+    def refitted(self, found: Fit) -> Stack:
+        """The stack of one law with another fit of it, whose prediction and parameters count."""
+        (only,) = self.candidates
+        spread = float(np.sqrt(noise_scale(found)))
+        gradient = found.law.evaluate(found.theta[None], found.logs).gradient()[0]
+        information = gradient.T @ (found.weights[:, None] * gradient)
+        covariance = spread**2 * np.linalg.pinv(information, hermitian=True)
+        fitted = replace(only, theta=found.theta, centre=found.centre, covariance=covariance, noise=spread)
+        return replace(self, candidates=(fitted,), doubt=self.doubt._replace(noise=max(spread, self.doubt.noise)))
 
     def _centre(self, raw: Floats) -> Floats:
         return sum(c.share * c.log_values(raw) for c in self.candidates)
@@ -232,10 +244,15 @@ def _shares(errors: list[list[Floats | None]], origins: Sequence[int]) -> tuple[
     table = table[:, np.isfinite(table).any(axis=0)]
     if not table.size:
         return np.full(len(errors), 1.0 / len(errors)), [None] * len(errors)
-    table = np.where(np.isfinite(table), table, UNSCORED * np.nanmax(np.where(np.isfinite(table), table, np.nan), axis=0))
+    seen = np.isfinite(table)
+    paid = seen.mean(axis=1) >= MOST_UNPAID * seen.mean(axis=1).max()
+    alike = seen[paid].all(axis=0)
+    table = table[:, alike] if alike.any() else np.where(seen, table, UNSCORED * np.nanmax(table, axis=0))
+    table = np.where(np.isfinite(table), table, np.inf)
     logs = np.log(np.maximum(table, LEAST_ERROR))
-    votes = np.exp(-(logs - logs.min(axis=0)).sum(axis=1))
-    return votes / votes.sum(), np.exp(np.log(np.maximum(table, 1e-12)).mean(axis=1)).tolist()
+    votes = np.where(paid, np.exp(-(logs - logs.min(axis=0)).sum(axis=1)), 0.0)
+    scores = np.exp(np.log(np.maximum(table, 1e-12)).mean(axis=1))
+    return votes / votes.sum(), [float(score) if np.isfinite(score) else None for score in scores]
 
 
 def _nested(errors: list[list[Floats | None]], origin: int, voting: Sequence[int]) -> Floats:
@@ -256,8 +273,8 @@ def choose(
 ) -> tuple[list[Law], dict[str, float | None]]:
     """Laws in the order in which they predict larger rows from smaller ones, and the score of each.
 
-    For a table whose law shall be read, not only used to predict. Laws that predict as well as the best, to 5 %, are put in the
-    order of their number of parameters; where there is no origin, the one with the fewest that has a floor is taken.
+    For a table whose law shall be read, not only used to predict; where there are no origins, the first (simplest standard)
+    form with a floor is taken.
 
     Args:
         data: x, or N and D, or N, D and U.
@@ -294,8 +311,4 @@ def choose(
     known = {name: score for name, score in scores.items() if score is not None}
     if not known:
         return laws[:1], scores
-    least = min(known.values())
-    alike = [law for law in laws if known.get(law.name, np.inf) <= NO_WORSE * least]
-    alike.sort(key=lambda law: (len(law.parameters), known[law.name]))
-    rest = sorted((law for law in laws if law.name in known and law not in alike), key=lambda law: known[law.name])
-    return [*alike, *rest], scores
+    return sorted((law for law in laws if law.name in known), key=lambda law: known[law.name]), scores
