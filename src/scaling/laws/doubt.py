@@ -15,12 +15,12 @@ from scipy.stats import t as student
 
 from scaling.laws.terms import Floats
 
-ASSUMED_DRIFT = 0.02
+ASSUMED_DRIFT = 0.01
 """Error of a law per log unit beyond its rows before any origin is seen: counts as one origin (assumption: published laws
-are off by 1 to 3 % a factor of e beyond their data)."""
+are off by about 1 % per factor of e beyond their data)."""
 LEAST_FREEDOM = 4
 """Degrees of freedom of an honest interval are at least these: a handful of origins are not independent."""
-MOST_DISTANT = 0.25
+NEAR = 0.25
 """Origins whose distance beyond the rows is below this (a factor 1.3) say nothing about drift."""
 
 
@@ -56,7 +56,7 @@ def doubt_of(noise: float, errors: Sequence[Floats], distances: Sequence[Floats]
     squares = [ASSUMED_DRIFT**2]
     for error, far in zip(errors, distances, strict=True):
         reach = float(np.mean(far**2))
-        if reach > MOST_DISTANT**2:
+        if reach > NEAR**2:
             squares.append(max(float(np.mean(error**2)) - noise**2, 0.0) / reach)
     return Doubt(noise, float(np.sqrt(np.mean(squares))), len(squares) - 1)
 
