@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from checkout import Checkout
 
 from scaling.data import DataSettings, ImageData, load, prepare
@@ -10,6 +11,20 @@ from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.runs.grid import ResolvedCell
 from scaling.study.recipe import recipe_for
+
+torch.set_num_threads(1)  # a worker of pytest-xdist per core: more threads would only wait for each other
+
+ALONE = ("faults", "slurm")
+"""Folders of tests that stop, kill and wait for processes: never two of them at a time."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
+def pytest_collection_modifyitems(items):
+    """Tests of a file run in one worker, for they share fixtures; those of ALONE in one worker, one after the other."""
+    here = Path(__file__).parent
+    for item in items:
+        place = item.path.relative_to(here)
+        item.add_marker(pytest.mark.xdist_group("alone" if place.parts[0] in ALONE else str(place)))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from scaling.laws.intervals.profile import profile_intervals
 from scaling.laws.synthetic import TRUTHS, synthetic_runs
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_intervals_cover_where_cells_share_the_luck_of_their_subset() -> None:
     """Small version of benchmarks/coverage.py --crossed: 4 x 4, seeds 3, 2, 1, 1, 70 % of the variance shared."""

@@ -10,6 +10,8 @@ from scaling.jobs.calibration import Calibration, Line, Pace, write_calibration
 from scaling.jobs.dag import Dag
 from scaling.jobs.job_notes import OUT_OF_MEMORY, JobNote
 
+pytestmark = pytest.mark.slow
+
 SMOKE = ("--config", "study=studies/smoke.yaml")
 PACES = {name: Pace(Line(1e-4, 0.0), Line(50e6, 0.0)) for name in ("mlp 28x28x1 batch 64", "vit 28x28x1 batch 64")}
 

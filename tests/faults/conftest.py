@@ -102,10 +102,11 @@ class Bench(Checkout):
         return ended
 
     def train(self, **environment: str) -> Ended:
-        """Train and collect, as Snakemake's rules do; what the command `complete` says of it."""
+        """Train, collect and fit, as Snakemake's rules do; what the command `complete` says of it."""
         ended = self.run("train", "studies/faults.yaml", "mlp", "--keep-going", **environment)
         assert ended.code == 0, ended.text
         self.do("collect", "studies/faults.yaml")
+        self.do("fit", "studies/faults.yaml")
         complete = self.run("complete", "studies/faults.yaml")
         return Ended(complete.code, ended.text + complete.text)
 

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -58,9 +59,16 @@ def test_an_account_where_none_are_kept_is_refused(slurm):
         check_slurm(set(), {"physics"})
 
 
-def test_an_account_that_cannot_be_looked_up_is_left_to_sbatch(slurm):
+def test_an_account_that_cannot_be_looked_up_is_left_to_sbatch(slurm, tmp_path):
     slurm()
-    check_slurm(set(), {"physics"})
+    with pytest.raises(SiteError, match="slurm_partition: received 'gpus'"):  # the rest is looked at all the same
+        check_slurm({"gpus"}, {"physics"})
+    assert not (tmp_path / "bin" / "sacctmgr").exists()
+    assert check_slurm({"gpu"}, {"physics"}) is None
+    asked = tmp_path / "asked"
+    slurm(sacctmgr=f"echo $* >> {asked}")  # it answers, but knows of no account
+    assert check_slurm(set(), {"physics"}) is None
+    assert "format=account" in asked.read_text()
 
 
 def test_what_jobs_ask_for_is_read_off_one_job_a_rule_and_none_of_the_drivers():
@@ -73,11 +81,6 @@ def test_what_jobs_ask_for_is_read_off_one_job_a_rule_and_none_of_the_drivers():
     assert asked_of_slurm(jobs, "slurm_account") == set()
 
 
-def test_without_a_driver_there_is_nothing_to_look_for(monkeypatch):
-    monkeypatch.delenv(SHARED, raising=False)
-    look_for_mark()
-
-
 @pytest.fixture
 def mark(tmp_path, monkeypatch):
     monkeypatch.setenv(SHARED, "")  # restored after the test
@@ -85,6 +88,16 @@ def mark(tmp_path, monkeypatch):
     leave_mark(results)
     (found,) = results.rglob("driver")
     return found
+
+
+def test_without_a_driver_there_is_nothing_to_look_for(mark, monkeypatch):
+    mark.unlink()
+    with pytest.raises(SiteError):
+        look_for_mark(seconds=0.0)
+    monkeypatch.delenv(SHARED)
+    began = time.monotonic()
+    look_for_mark(seconds=30.0)
+    assert time.monotonic() - began < 5
 
 
 def test_a_job_sees_the_mark_of_its_driver_and_of_the_next(mark):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+from drawn import points_and_words
 from example_study import runs_table
 from planted import CLASSES, measures, runs
 from test_page import HOSTILE, SMALL, Page, inputs
@@ -113,18 +114,23 @@ FOUND = next(part for part in alexnet.claim.parts).measure(
 def test_figures_draw_what_there_is_down_to_nothing(claims, change):
     claim = next(claim for claim in claims if claim["name"] == "deeper-or-wider") | change
     (curves,) = claim["curves"]
-    for figure in (
-        claims_curves(curves, claim["rows"]),
-        claims_effects(claim, ratios=True),
-        claims_effects(claim, ratios=False),
-    ):
-        figure.save(io.BytesIO(), format="svg", verbose=False)
+    points, words = points_and_words(claims_curves(curves, claim["rows"]))
+    assert points == len({(row["panel"], row["series"], row["x"]) for row in claim["rows"]})
+    assert ("nothing was measured" in words) == (not claim["rows"])
+    for ratios in (True, False):
+        shown = {part["name"] for part in claim["parts"] if part["effect"] is not None and (part["unit"] == "%") == ratios}
+        points, words = points_and_words(claims_effects(claim, ratios=ratios))
+        assert points == len(shown)
+        assert ("no effect was measured" in words) == (not shown)
+        assert all(any(word.startswith(name) for word in words) for name in shown)
 
 
 def test_effects_without_an_interval_and_infinite_ones_are_drawn(claims):
     claim = next(claim for claim in claims if claim["name"] == "alexnet-parts")
     parts = [part | {"low": None, "high": None} for part in claim["parts"]]
-    claims_effects(claim | {"parts": parts}, ratios=True).save(io.BytesIO(), format="svg", verbose=False)
+    points, words = points_and_words(claims_effects(claim | {"parts": parts}, ratios=True))
+    assert points == sum(part["unit"] == "%" and part["effect"] is not None for part in parts) > 0
+    assert "no effect was measured" not in words
     assert claims_csv([claim | {"parts": parts}])["low"].is_null().all()
 
 

@@ -249,8 +249,8 @@ def test_a_backbone_that_diverges_makes_its_cells_diverge(runner, pretrained_cel
 
 
 def test_a_killed_backbone_goes_on_from_its_checkpoint(runner, pretrained_cell):
-    cell = pretrained_cell(steps=2000)
-    one = runner(cores=1, checkpoint_seconds=0.2)
+    cell = pretrained_cell(steps=600)
+    one = runner(cores=1, checkpoint_seconds=0.05)
     original = one._beat
 
     def kill(running):

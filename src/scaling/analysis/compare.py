@@ -14,8 +14,18 @@ from scaling.analysis.fits_entries import plain
 from scaling.analysis.ranking import rank_families
 from scaling.analysis.study_statistics import judge
 from scaling.analysis.usable_runs import Cells
-from scaling.laws.any_table.read_table import ROW, Table, TableError, numbers, read_table, require_apart, require_distinct
-from scaling.laws.forms.catalogue import law_for
+from scaling.laws.any_table.read_table import (
+    CLASSES,
+    ROW,
+    Table,
+    TableError,
+    ceiling_of,
+    numbers,
+    read_table,
+    require_apart,
+    require_distinct,
+)
+from scaling.laws.forms.catalogue import law_for, require_ceiling
 from scaling.laws.law_errors import require_count
 
 RESAMPLES = 500
@@ -32,7 +42,7 @@ def compare_table(
     y: str,
     kind: str | None = None,
     seed_column: str | None = None,
-    ceiling: float | None = None,
+    ceiling: float | str | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
@@ -43,7 +53,8 @@ def compare_table(
         family: column of names; kind: column of their kinds.
         n, d, y: columns of N, D and the response.
         seed_column: runs of one seed and D share their noise; without it every row counts as the same seed.
-        ceiling: of a bounded response; None fits Chinchilla's form.
+        ceiling: of a bounded response, or "classes" for chance among the column of that name; None or infinite fits
+            Chinchilla's form.
         seed: of starts and resamples.
         progress: called after each family with the number done and the number of all.
 
@@ -55,10 +66,14 @@ def compare_table(
         InputError: for a setting out of range.
     """
     require_count("seed", seed)
-    law = law_for("chinchilla" if ceiling is None else "bounded", {"N": n, "D": d}, ceiling)
+    if ceiling is not None and ceiling != CLASSES:
+        require_ceiling(ceiling)
     require_apart(n=n, d=d, y=y, family=family)
     labels = [family, *([kind] if kind else []), *([seed_column] if seed_column else [])]
-    table = read_table(path, [n, d, y], labels)
+    table = read_table(path, [n, d, y, *([CLASSES] if ceiling == CLASSES else [])], labels)
+    limit = ceiling_of(ceiling, table.frame, y)
+    bounded = limit is not None and np.isfinite(limit)
+    law = law_for("bounded" if bounded else "chinchilla", {"N": n, "D": d}, limit)
     for column in (n, d):
         require_distinct(table, column)
     if kind is not None:

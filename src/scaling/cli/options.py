@@ -11,8 +11,9 @@ from scaling.laws.forms.catalogue import NAMES
 from scaling.laws.law_errors import InputError
 
 CEILING_HELP = (
-    "limit of a bounded response, for the laws bounded and power-bounded and for auto: chance, which for K classes is "
-    "(K - 1) / K of an error rate (0.9 for 10 classes) and ln K of a cross-entropy (2.303 for 10)"
+    "limit of a bounded response, for the laws bounded and power-bounded and for auto: none; or chance, which for K classes is "
+    "(K - 1) / K of an error rate (0.9 for 10 classes) and ln K of a cross-entropy (2.303 for 10); or classes, which takes K "
+    "from the column classes"
 )
 
 DEFAULT_STUDY = Path("config.yaml")
@@ -86,7 +87,13 @@ Budgets = Annotated[
 Targets = Annotated[
     list[float] | None, typer.Option("--target", metavar="VALUE", help="what compute for this response? may be repeated")
 ]
-Ceiling = Annotated[float | None, typer.Option("--ceiling", metavar="VALUE", help=CEILING_HELP)]
+Ceiling = Annotated[str | None, typer.Option("--ceiling", metavar="none|NUMBER|classes", help=CEILING_HELP)]
+UniqueColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--unique", metavar="COL", help="column of U, the unique data among --d, which is then the data seen, repeats included"
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="of random starts and resamples")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a page")]
 
@@ -108,6 +115,25 @@ def delta_of(text: str) -> float | None:
         return float(text)
     except ValueError as error:
         raise InputError(f"--delta is {text!r}; it must be a positive number or auto") from error
+
+
+def ceiling_of(text: str | None) -> float | str | None:
+    """The ceiling: None where nothing was said, infinite for none, a number, or classes.
+
+    Raises:
+        InputError: for anything else.
+    """
+    if text is None or text == "classes":
+        return text
+    if text == "none":
+        return float("inf")
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise InputError(f"--ceiling is {text!r}; it must be none, a positive number or classes") from error
+    if not 0 < value < float("inf"):
+        raise InputError(f"--ceiling is {text}; it must be none, a positive number or classes")
+    return value
 
 
 def place_of(text: str) -> tuple[float, float]:

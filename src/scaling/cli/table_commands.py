@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 STUDY_ENDINGS = (".yaml", ".yml")
+FIRST_LINE, NEXT_LINE = 2.0, 10.0
+"""Seconds until a command says how far it is, and between two times."""
 
 
 def fit(
@@ -31,6 +35,7 @@ def fit(
     law: options.LawName = "chinchilla",
     n: options.SizeColumn = None,
     d: options.DataColumn = None,
+    unique: options.UniqueColumn = None,
     x: options.OneColumn = None,
     y: options.Response = None,
     by: options.Groups = None,
@@ -53,6 +58,7 @@ def fit(
         return
     with _one_line():
         from scaling.laws.any_table.describe import fit_table
+        from scaling.laws.any_table.pool import usable_cores
 
         (y,) = _required(path, {"--y": y})
         with _progress(f"fitting {path.name}") as progress:
@@ -63,13 +69,15 @@ def fit(
                 n=n,
                 d=d,
                 x=x,
+                unique=unique,
                 by=options.columns_of(by),
                 delta=options.delta_of(delta),
                 drop_largest=drop_largest,
                 bootstrap=bootstrap,
                 seed=seed,
                 starts=starts,
-                ceiling=ceiling,
+                ceiling=options.ceiling_of(ceiling),
+                workers=usable_cores(),
                 progress=progress,
             )
     _show(entries, as_json, "print_fits")
@@ -79,6 +87,7 @@ def extrapolate(
     path: options.TablePath,
     n: options.SizeColumn = None,
     d: options.DataColumn = None,
+    unique: options.UniqueColumn = None,
     x: options.OneColumn = None,
     y: options.Response = None,
     split: options.SplitColumn = None,
@@ -91,6 +100,7 @@ def extrapolate(
     """Fit the rows marked train, predict those marked test, and say how far off the predictions are."""
     with _one_line():
         from scaling.laws.any_table.extrapolate import extrapolate_table
+        from scaling.laws.any_table.pool import usable_cores
 
         y, split = _required(path, {"--y": y, "--split": split})
         with _progress(f"extrapolating {path.name}") as progress:
@@ -101,10 +111,12 @@ def extrapolate(
                 x=x,
                 n=n,
                 d=d,
+                unique=unique,
                 by=options.columns_of(by),
                 estimator=estimator,
-                ceiling=ceiling,
+                ceiling=options.ceiling_of(ceiling),
                 seed=seed,
+                workers=usable_cores(),
                 progress=progress,
             )
     _show(result, as_json, "print_extrapolation")
@@ -136,7 +148,7 @@ def compare(
                 d=d,
                 y=y,
                 seed_column=seed_column,
-                ceiling=ceiling,
+                ceiling=options.ceiling_of(ceiling),
                 seed=seed,
                 progress=progress,
             )
@@ -171,7 +183,7 @@ def forecast(
                 d=d,
                 y=y,
                 law=law,
-                ceiling=ceiling,
+                ceiling=options.ceiling_of(ceiling),
                 flop=flop,
                 delta=options.delta_of(delta),
                 drop_largest=drop_largest,
@@ -235,15 +247,43 @@ def _one_line() -> Iterator[None]:
 
 @contextmanager
 def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error while groups are worked through; none where that is no terminal."""
+    """How far it is, on standard error: a bar on a terminal, else a line after 2 s and every 10 s from then on."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
+    if not console.is_terminal:
+        with _lines(label) as told:
+            yield told
+        return
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _lines(label: str) -> Iterator[Callable[[int, int], None]]:
+    """The lines of ``_progress``, written by a thread of their own: one large group reports nothing until it is done."""
+    clock, over = time.monotonic(), threading.Event()
+    known = [0, 0]
+
+    def write() -> None:
+        wait = FIRST_LINE
+        while not over.wait(wait):
+            done, total = known
+            spent = time.monotonic() - clock
+            groups = f", {done} of {total} groups, about {spent * (total - done) / done:.0f} s left" if done else ""
+            say(f"{label}: {spent:.0f} s{groups}")
+            wait = NEXT_LINE
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    try:
+        yield lambda done, total: known.__setitem__(slice(None), (done, total))
+    finally:
+        over.set()
+        thread.join()
 
 
 def _required(path: Path, options: dict[str, str | None]) -> list[str]:

@@ -41,10 +41,11 @@ def _print_fit(entry: Mapping[str, Any], console: Console) -> None:
     console.print(table)
     console.print(f"intervals: {entry['interval_method']}")
     certificate = entry["certificate"]
+    tried = f" (on {certificate['sample']})" if certificate["sample"] else ""
     console.print(
         f"objective {entry['objective']:.12g}, log residual {_percent(entry['residual_rms'])} rms; "
-        f"{certificate['share']:.0%} of {certificate['starts']} starts reached it, gradient {certificate['gradient']:.1e}, "
-        f"condition {certificate['condition']:.1e}; {entry['seconds']:.2g} s"
+        f"{certificate['share']:.0%} of {certificate['starts']} starts reached it{tried}, "
+        f"gradient {certificate['gradient']:.1e}, condition {certificate['condition']:.1e}; {entry['seconds']:.2g} s"
     )
     _print_scores(entry, console)
     if "dropped" in entry:
@@ -104,7 +105,14 @@ def print_extrapolation(result: Mapping[str, Any], console: Console | None = Non
     table = Table()
     for name in curves[0]["group"]:
         table.add_column(escape(name))
-    for name in ("train rows", "test rows", "reach", "rms log error", *(("inside N", "outside N") if grid else ())):
+    for name in (
+        "train rows",
+        "test rows",
+        "reach",
+        "rms log error",
+        "in interval",
+        *(("inside N", "outside N") if grid else ()),
+    ):
         table.add_column(name, justify="right")
     table.add_column("note")
     for curve in curves:
@@ -113,13 +121,15 @@ def print_extrapolation(result: Mapping[str, Any], console: Console | None = Non
         note = curve.get("reason") or {"converged": ""}.get(curve.get("status", "converged"), curve.get("status")) or ""
         names = [escape(value) for value in curve["group"].values()]
         rows = str(curve["rows_train"]), str(curve["rows_test"])
-        table.add_row(*names, *rows, reach, _digits(curve["rmse_log"]), *inner, escape(note))
+        held = f"{curve['covered']:.0%}" if "covered" in curve else "–"
+        table.add_row(*names, *rows, reach, _digits(curve["rmse_log"]), held, *inner, escape(note))
     console.print(table)
     scored = sum(curve["rmse_log"] is not None for curve in curves)
     console.print(
         f"estimator {result['estimator']}: root mean square log error over {scored} of {len(curves)} curves: "
         f"mean {_digits(result['mean'])}, median {_digits(result['median'])}"
     )
+    console.print("in interval: test rows within the 95 % interval of a new run, which carries the law's own error")
     if grid:
         console.print("inside and outside: test rows whose N lies within, and beyond, the range of N in the train rows")
     if result["left_out"]:
@@ -236,8 +246,11 @@ def _because(entry: Mapping[str, Any]) -> str:
     """Why a fit has another status than converged."""
     if entry["status"] == "converged":
         return ""
+    whole = entry["reasons"].get("all")
     parts = [
-        reason if name == "all" else f"{name} {reason}" for name, reason in entry["reasons"].items() if name != "intervals"
+        reason if name == "all" else f"{name} {reason}"
+        for name, reason in entry["reasons"].items()
+        if name != "intervals" and (name == "all" or reason != whole)
     ]
     return escape(f" ({'; '.join(dict.fromkeys(parts))})") if parts else ""
 

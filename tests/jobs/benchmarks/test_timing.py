@@ -61,6 +61,7 @@ def test_papers_sizes():
     assert found["googlenet", "flop_forward"] / 2 == pytest.approx(1.5e9, rel=0.01)  # the paper's 1.5 billion multiply-adds
 
 
+@pytest.mark.slow
 def test_everything_that_is_asked_for_is_measured(ladders, monkeypatch):
     monkeypatch.setattr(resolution, "RESOLUTIONS", (32, 64))
     monkeypatch.setattr(resolution, "COUNTED_TO", 96)

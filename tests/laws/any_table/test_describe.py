@@ -152,6 +152,7 @@ def test_imagenet_grid_is_extrapolated() -> None:
     assert curves["ResNet"]["rows_outside"] == 28
 
 
+@pytest.mark.slow
 def test_auto_takes_no_law_whose_parameters_the_table_leaves_open(tmp_path: Path) -> None:
     """Where the rival with most parameters predicts best but is not determined, the next best is taken."""
     rng = np.random.default_rng(3)

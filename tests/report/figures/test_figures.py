@@ -3,6 +3,7 @@ import io
 import numpy as np
 import polars as pl
 import pytest
+from drawn import points_and_words
 from example_study import TRUTHS, fits_of, runs_table, tuning_of
 
 from scaling.analysis import fit_study
@@ -35,6 +36,15 @@ DRAW = {
 }
 
 
+NOTHING = {
+    "holdout": {"No family has enough cells to hold some out."},
+    "exponents": {"No law has been fitted yet.", "No exponent has an interval: too few cells."},
+    "residuals": {"No law has been fitted yet."},
+    "learning rates": {"No learning rate was tuned."},
+}
+"""What a figure says where it has nothing to show; the others say that no cell has finished."""
+
+
 @pytest.fixture(scope="module", params=STUDIES)
 def study(request):
     runs = runs_table(**STUDIES[request.param])
@@ -42,10 +52,21 @@ def study(request):
 
 
 @pytest.mark.parametrize("name", DRAW)
-def test_every_figure_draws_every_study(study, name):
+def test_every_figure_shows_every_family_and_its_cells_or_says_why_not(study, name):
+    runs = study[0]
     picture = io.BytesIO()
     DRAW[name](*study).save(picture, format="svg", verbose=False)
     assert picture.getvalue().rstrip().endswith(b"</svg>")
+    points, words = points_and_words(DRAW[name](*study))
+    done = finished(runs)
+    if name in ("loss by images", "loss by params"):
+        assert points == len(done)
+    if not points:
+        assert words & NOTHING.get(name, {"No cell has finished yet."})
+        assert name in ("holdout", "exponents", "residuals") or not len(done)
+    else:
+        families = done["family"] if name != "learning rates" else runs["family"]
+        assert all(any(family in word for word in words) for family in set(families))
 
 
 @pytest.fixture(scope="module")

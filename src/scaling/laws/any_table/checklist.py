@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 
 from scaling.laws.fitting.solver import HUBER_EFFICIENCY, SAME_OPTIMUM, Fit
-from scaling.laws.forms.powers import Power
 from scaling.laws.forms.terms import EXPONENT_LIMIT
 
 QUESTIONS: Final[dict[str, tuple[str, str]]] = {
@@ -49,6 +48,13 @@ QUESTIONS: Final[dict[str, tuple[str, str]]] = {
 UNKNOWN = "unknown: the table does not say"
 ASSUMPTIONS: Final = {
     "chinchilla": "N and D act by terms of their own that add up, above a floor; neither changes the other's exponent",
+    "tied": "N and D act by terms of their own with one exponent, above a floor",
+    "drifting": "the exponent of D moves with the logarithm of N, above a floor",
+    "kaplan-floor": "N and D share one bottleneck: the larger of two terms rules, above a floor",
+    "repeated": "N and D act by terms of their own; data that is seen again is worth less and less, to nothing",
+    "overfitting": "N and D act by terms of their own; what repeated data costs is added, the more the larger the model",
+    "unique-power": "N, D and the unique data act by terms of their own that add up, above a floor",
+    "unique-tied": "N, D and the unique data act by terms of their own with one exponent, above a floor",
     "bounded": "as terms of N and D that add up above a floor, behind a known ceiling",
     "interaction": "terms of N, of D and of their product add up above a floor",
     "powers": "N and D act by terms of their own that add up; no floor, so the response goes to 0",
@@ -128,13 +134,14 @@ def _from_solver(found: Fit) -> dict[str, str]:
     if certificate is None or not found.parameters:
         why = "; ".join(dict.fromkeys(found.reasons.values()))
         return answers | dict.fromkeys(("certificate", "identified"), f"nothing was fitted: {why}")
-    powers = all(isinstance(term, Power) for term in law.terms)
+    powers = all(term.heads for term in law.terms)
     drawn = "exponents drawn from [0.05, 1.5], amplitudes by non-negative least squares" if powers else "over stated ranges"
     fixed = [f"{name} is {why}" for name, why in found.reasons.items() if why.startswith("at its")]
     spread = float(np.sqrt(np.mean(found.residuals**2)))
     answers |= {
         "delta": f"delta = {found.delta:.3g} in log units, where the residuals' root mean square is {spread:.3g}",
-        "starts": f"{certificate.starts} random starts: {drawn}",
+        "starts": f"{certificate.starts} random starts: {drawn}"
+        + (f"; tried on {certificate.sample}, then all rows from the best" if certificate.sample else ""),
         "certificate": f"{certificate.share:.0%} of the starts reached the same optimum to {SAME_OPTIMUM:g} of the objective "
         f"({found.objective:.6g}); norm of the gradient {certificate.gradient:.1e}",
         "identified": f"{found.status.replace('-', ' ')}; condition of the scaled Hessian {certificate.condition:.1e}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +12,29 @@ import numpy as np
 import polars as pl
 
 from scaling.laws.any_table.checklist import checklist, told_of_table
+from scaling.laws.any_table.pool import Progress, work_through
 from scaling.laws.any_table.read_table import (
+    CLASSES,
     ROW,
     TableError,
+    ceiling_of,
     numbers,
     read_table,
     require_apart,
     require_distinct,
+    require_unique,
     variables,
     without_largest,
 )
+from scaling.laws.fitting.large import LARGE, told_of_sample
 from scaling.laws.fitting.selection import choose
 from scaling.laws.fitting.solver import Fit, fit
-from scaling.laws.forms.catalogue import law_for, law_named
-from scaling.laws.forms.powers import Power
-from scaling.laws.intervals.bootstrap import pairs
+from scaling.laws.forms.catalogue import BOUNDED, law_for, law_named, require_ceiling
+from scaling.laws.intervals.bootstrap import pairs, shortened
 from scaling.laws.intervals.curvature import standard_errors
 from scaling.laws.intervals.outliers import describe_outliers
-from scaling.laws.intervals.profile import profile_intervals
+from scaling.laws.intervals.profile import profile_intervals, undecided_parameters
 from scaling.laws.law_errors import InputError, require_count, require_positive
-
-Progress = Callable[[int, int], None]
-"""(groups done, groups in all)."""
 
 
 def fit_table(
@@ -43,13 +45,15 @@ def fit_table(
     n: str | None = None,
     d: str | None = None,
     x: str | None = None,
+    unique: str | None = None,
     by: Sequence[str] = (),
     delta: float | None = 1e-3,
     drop_largest: int = 0,
     bootstrap: int = 0,
     seed: int = 42,
     starts: int = 16,
-    ceiling: float | None = None,
+    ceiling: float | str | None = None,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Fit a law to a table, or to each group of it.
@@ -59,13 +63,15 @@ def fit_table(
         y: column of the response.
         law: name of a law, or "auto" for the one that best predicts larger rows from smaller ones.
         n, d: columns of a law of N and D; x: column of a law of one variable.
+        unique: column of the unique data among d, for a third variable.
         by: columns whose values make the groups.
         delta: Huber's; None for 1.345 times the spread of the residuals.
         drop_largest: rows with the largest responses to leave out, in each group; they are listed.
         bootstrap: pair resamples for standard errors and intervals; 0 for profile intervals.
         seed: of starts and resamples.
         starts: random starts.
-        ceiling: of a bounded response.
+        ceiling: of a bounded response; infinite for none; "classes" for chance among the column of that name.
+        workers: processes among which many groups are shared (``laws.pool``).
         progress: called after each group.
 
     Returns:
@@ -75,7 +81,7 @@ def fit_table(
         TableError: for a bad table.
         InputError: for an unknown law or a setting out of range.
     """
-    columns = variables(n, d, x)
+    columns = variables(n, d, x, unique)
     require_count("drop_largest", drop_largest)
     require_count("seed", seed)
     require_count("starts", starts, 1)
@@ -84,46 +90,69 @@ def fit_table(
         raise InputError("bootstrap is 1; it must be 0 for none, or 2 or more")
     if delta is not None:
         require_positive("delta", delta)
-    if ceiling is not None:
-        require_positive("ceiling", ceiling)
+    classes = [CLASSES] if ceiling == CLASSES else []
+    if ceiling is not None and not classes:
+        require_ceiling(ceiling)
     if law != "auto":
-        law_for(law, columns, ceiling)
+        law_for(law, columns, 1.0 if classes and law in BOUNDED else None if classes else ceiling)
     require_apart(**columns, y=y, **{f"by ({name})": name for name in by})
-    table = read_table(path, [*columns.values(), y], by)
+    table = read_table(path, [*columns.values(), y, *classes], by)
     for column in columns.values():
         require_distinct(table, column)
+    if unique is not None:
+        require_unique(table, unique, str(d))
     groups = list(table.groups(by))
     most = max(rows.height for _, rows in groups)
     if drop_largest >= most:
         raise TableError(f"{path}: dropping {drop_largest} of {most} rows leaves none")
-    if ceiling is not None and not (table.frame[y] < ceiling).any():
+    if ceiling is not None and not classes and not (table.frame[y] < ceiling).any():
         least = table.frame[y].min()
         raise TableError(f"{path}: column {y}: no value lies below the ceiling {ceiling:g}; the least is {least:g}")
-    entries = []
-    for done, (group, rows) in enumerate(groups, start=1):
-        kept, dropped = without_largest(rows, y, drop_largest)
-        data = {name: numbers(kept, column) for name, column in columns.items()}
-        response = numbers(kept, y)
-        scores = None
-        if law == "auto":
-            laws, scores = choose(data, response, ceiling=ceiling, seed=seed)
-        else:
-            laws = [law_named(law, ceiling)]
-        fits = (fit(one, data, response, delta=delta, starts=starts, seed=seed) for one in laws)
-        found = _first_readable(fits)
-        told = told_of_table(path, y, columns, group, law, scores, delta, drop_largest)
-        entry = {"group": group} | describe_fit(found, bootstrap=bootstrap, seed=seed, rows=kept[ROW].to_list(), told=told)
-        if scores is not None:
-            entry["scores"] = scores
-        if drop_largest:
-            everything = {name: numbers(rows, column) for name, column in columns.items()}
-            whole = fit(found.law, everything, numbers(rows, y), delta=delta, starts=starts, seed=seed)
-            entry["dropped"] = dropped.select(pl.col(ROW).alias("row"), y).to_dicts()
-            entry["parameters_with_dropped"] = whole.parameters
-        entries.append(entry)
-        if progress is not None:
-            progress(done, len(groups))
-    return entries
+    asked = _Asked(str(path), y, columns, law, delta, drop_largest, bootstrap, seed, starts, ceiling)
+    return work_through(partial(_fit_group, asked), groups, workers=workers, progress=progress)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What ``fit_table`` was asked, the same for all groups."""
+
+    path: str
+    y: str
+    columns: Mapping[str, str]
+    law: str
+    delta: float | None
+    drop_largest: int
+    bootstrap: int
+    seed: int
+    starts: int
+    ceiling: float | str | None
+
+
+def _fit_group(asked: _Asked, job: tuple[Mapping[str, str], pl.DataFrame]) -> dict[str, Any]:
+    """The entry of one group."""
+    group, rows = job
+    kept, dropped = without_largest(rows, asked.y, asked.drop_largest) if asked.drop_largest else (rows, rows.clear())
+    data = {name: numbers(kept, column) for name, column in asked.columns.items()}
+    response = numbers(kept, asked.y)
+    scores = None
+    ceiling = ceiling_of(asked.ceiling, rows, asked.y)
+    if asked.law == "auto":
+        laws, scores = choose(data, response, ceiling=ceiling, seed=asked.seed)
+    else:
+        laws = [law_named(asked.law, ceiling)]
+    settings = {"delta": asked.delta, "starts": asked.starts, "seed": asked.seed}
+    found = _first_readable(fit(one, data, response, **settings) for one in laws)
+    told = told_of_table(asked.path, asked.y, asked.columns, group, asked.law, scores, asked.delta, asked.drop_largest)
+    names = kept[ROW].to_list()
+    entry = {"group": group} | describe_fit(found, bootstrap=asked.bootstrap, seed=asked.seed, rows=names, told=told)
+    if scores is not None:
+        entry["scores"] = scores
+    if asked.drop_largest:
+        everything = {name: numbers(rows, column) for name, column in asked.columns.items()}
+        whole = fit(found.law, everything, numbers(rows, asked.y), **settings)
+        entry["dropped"] = dropped.select(pl.col(ROW).alias("row"), asked.y).to_dicts()
+        entry["parameters_with_dropped"] = whole.parameters
+    return entry
 
 
 def _first_readable(fits: Iterable[Fit]) -> Fit:
@@ -164,12 +193,16 @@ def describe_fit(
     method = "none"
     if found.parameters and bootstrap:
         method = f"{bootstrap} pair bootstraps, percentiles"
-        draws = pairs(found, bootstrap, seed)
+        draws = pairs(shortened(found)[0], bootstrap, seed)
         errors = dict(zip(law.parameters, np.std(draws, axis=0).tolist(), strict=True))
         low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
         intervals = {name: [float(low[i]), float(high[i])] for i, name in enumerate(law.parameters)}
-    elif found.parameters and all(isinstance(term, Power) for term in law.terms):
+        undecided = undecided_parameters(found)
+        reasons |= undecided
+        intervals |= dict.fromkeys(undecided)
+    elif found.parameters and law.separate:
         method = "profile likelihood, t on n - p degrees of freedom"
+        method += f"; places of {told_of_sample(found.rows)}" if found.rows > LARGE else ""
         ends, why = profile_intervals(found, level)
         reasons |= why
         intervals = {name: None if end is None else list(end) for name, end in ends.items()}

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from scaling.laws.any_table.describe import Progress
-from scaling.laws.any_table.read_table import TableError, numbers, read_table, require_apart, variables
-from scaling.laws.fitting.selection import stack
+from scaling.laws.any_table.pool import Progress, work_through
+from scaling.laws.any_table.read_table import (
+    CLASSES,
+    TableError,
+    ceiling_of,
+    numbers,
+    read_table,
+    require_apart,
+    require_unique,
+    variables,
+)
+from scaling.laws.fitting.selection import Stack, stack
 from scaling.laws.fitting.solver import fit
-from scaling.laws.forms.catalogue import BOUNDED, NAMES, ceiling_of, law_for, law_named
-from scaling.laws.forms.law import Law
+from scaling.laws.forms.catalogue import BOUNDED, NAMES, law_for, law_named, require_ceiling
 from scaling.laws.forms.terms import Floats
 from scaling.laws.law_errors import InputError, require_count
 
@@ -28,6 +38,7 @@ ESTIMATORS: Mapping[str, str] = {
 }
 """Short names of the published estimators."""
 PARTS = ("train", "test")
+LEVEL = 0.95
 
 
 def extrapolate_table(
@@ -38,10 +49,12 @@ def extrapolate_table(
     x: str | None = None,
     n: str | None = None,
     d: str | None = None,
+    unique: str | None = None,
     by: Sequence[str] = (),
     estimator: str = "auto",
-    ceiling: float | None = None,
+    ceiling: float | str | None = None,
     seed: int = 0,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Fit the rows whose split is ``train`` and predict those whose split is ``test``, group by group.
@@ -50,34 +63,41 @@ def extrapolate_table(
         path: CSV or Parquet.
         y: column of the response; split: column with train or test; rows with anything else are counted and left out.
         x: column of one variable; or n and d for two.
+        unique: column of the unique data among d, for a third variable.
         by: columns whose values make the groups.
         estimator: "auto" (a stack of laws, ``laws.selection``), m1, m2, m3, m4, bnsl or the name of a law.
-        ceiling: of a bounded response; without one a response that never exceeds 1 is taken for a share.
+        ceiling: of a bounded response; infinite for none; "classes" for chance among the column of that name; None where
+            nothing is known: nothing is guessed then.
         seed: of the starts.
+        workers: processes among which many groups are shared (``laws.pool``).
         progress: called after each group.
 
     Returns:
-        ``{"estimator", "curves": [{"group", "estimator", "rmse_log", ...}], "mean", "median", "left_out",
+        ``{"estimator", "curves": [{"group", "estimator", "rmse_log", "predictions", ...}], "mean", "median", "left_out",
         "left_out_by_split"}``; a curve that could not be fitted has rmse_log None and a reason, and is no part of the mean.
+        ``predictions`` has ``{the variables, "observed", "predicted", "low", "high", "low_if_true", "high_if_true"}`` of each
+        test row: where a new run is expected in 95 %, honestly and if the law holds.
 
     Raises:
         TableError: for a bad table, or one without train or test rows.
         InputError: for an unknown estimator or a setting out of range.
     """
-    columns = variables(n, d, x)
+    columns = variables(n, d, x, unique)
     require_count("seed", seed)
+    if ceiling is not None and ceiling != CLASSES:
+        require_ceiling(ceiling)
     law = None if estimator == "auto" else _law_of(estimator, ceiling, columns)
+    classes = [CLASSES] if ceiling == CLASSES else []
     require_apart(**columns, y=y, split=split, **{f"by ({name})": name for name in by})
-    table = read_table(path, [*columns.values(), y], by, only=(split, PARTS))
+    table = read_table(path, [*columns.values(), y, *classes], by, only=(split, PARTS))
     for part in PARTS:
         if not (table.frame[split] == part).any():
             raise TableError(f"{path}: no row with {split} = {part}")
+    if unique is not None:
+        require_unique(table, unique, str(d))
     groups = list(table.groups(by))
-    curves = []
-    for done, (group, rows) in enumerate(groups, start=1):
-        curves.append({"group": group, "estimator": estimator} | _extrapolate(rows, columns, y, split, law, ceiling, seed))
-        if progress is not None:
-            progress(done, len(groups))
+    asked = _Asked(estimator, columns, y, split, law, ceiling, seed)
+    curves = work_through(partial(_extrapolate, asked), groups, workers=workers, progress=progress)
     errors = [curve["rmse_log"] for curve in curves if curve["rmse_log"] is not None]
     return {
         "estimator": estimator,
@@ -89,7 +109,7 @@ def extrapolate_table(
     }
 
 
-def _law_of(estimator: str, ceiling: float | None, columns: Mapping[str, str]) -> str:
+def _law_of(estimator: str, ceiling: float | str | None, columns: Mapping[str, str]) -> str:
     """Name of an estimator's law, known to suit the columns and the ceiling."""
     name = ESTIMATORS.get(estimator, estimator)
     if name not in NAMES:
@@ -97,66 +117,75 @@ def _law_of(estimator: str, ceiling: float | None, columns: Mapping[str, str]) -
         close = get_close_matches(name, known, 1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise InputError(f"estimator {estimator!r} is not known; allowed: {', '.join(known)}{hint}")
-    law_for(name, columns, 1.0 if name in BOUNDED and ceiling is None else ceiling)
+    law_for(name, columns, 1.0 if ceiling == CLASSES and name in BOUNDED else None if ceiling == CLASSES else ceiling)
     return name
 
 
-def _extrapolate(
-    rows: pl.DataFrame,
-    columns: Mapping[str, str],
-    y: str,
-    split: str,
-    law: str | None,
-    ceiling: float | None,
-    seed: int,
-) -> dict[str, Any]:
-    """One curve; ``law`` is a name, or None for the stack."""
-    train, test = (rows.filter(pl.col(split) == part) for part in PARTS)
-    result: dict[str, Any] = {"rmse_log": None, "rows_train": train.height, "rows_test": test.height}
+@dataclass(frozen=True)
+class _Asked:
+    """What ``extrapolate_table`` was asked, the same for all groups; ``law`` is a name, or None for the stack."""
+
+    estimator: str
+    columns: Mapping[str, str]
+    y: str
+    split: str
+    law: str | None
+    ceiling: float | str | None
+    seed: int
+
+
+def _extrapolate(asked: _Asked, job: tuple[Mapping[str, str], pl.DataFrame]) -> dict[str, Any]:
+    """One curve."""
+    group, rows = job
+    train, test = (rows.filter(pl.col(asked.split) == part) for part in PARTS)
+    result: dict[str, Any] = {"group": group, "estimator": asked.estimator, "rmse_log": None}
+    result |= {"rows_train": train.height, "rows_test": test.height}
     for part, name in ((train, "train"), (test, "test")):
         if not part.height:
-            return result | {"reason": f"no row with {split} = {name}"}
-    data, places = ({v: numbers(part, c) for v, c in columns.items()} for part in (train, test))
-    response, observed = numbers(train, y), numbers(test, y)
-    limit = ceiling_of(ceiling, response)
+            return result | {"reason": f"no row with {asked.split} = {name}"}
+    data, places = ({v: numbers(part, c) for v, c in asked.columns.items()} for part in (train, test))
+    response, observed = numbers(train, asked.y), numbers(test, asked.y)
     try:
-        predicted, told = (
-            _stacked(data, response, places, limit, seed) if law is None else _fitted(law, data, response, places, limit, seed)
-        )
+        ceiling = ceiling_of(asked.ceiling, rows, asked.y)
+        model, told = _modelled(asked, data, response, ceiling)
     except InputError as error:
         return result | {"reason": str(error)}
+    predicted = model.predict(**places)
     errors = np.log(predicted / observed)
     result |= told | {"rmse_log": _rms(errors)}
-    result["reach"] = {name: float(places[name].max() / data[name].max()) for name in columns}
+    result["reach"] = {name: float(places[name].max() / data[name].max()) for name in asked.columns}
     if "N" in data:
         inside = (places["N"] >= data["N"].min()) & (places["N"] <= data["N"].max())
         result |= {"rmse_log_inside": _rms(errors[inside]), "rmse_log_outside": _rms(errors[~inside])}
         result["rows_outside"] = int((~inside).sum())
+    honest, true = model.intervals(LEVEL, **places)
+    result["covered"] = float(np.mean((honest.low <= observed) & (observed <= honest.high)))
+    listed = {**places, "observed": observed, "predicted": predicted, "low": honest.low, "high": honest.high}
+    listed |= {"low_if_true": true.low, "high_if_true": true.high}
+    result["predictions"] = [dict(zip(listed, map(float, row), strict=True)) for row in zip(*listed.values(), strict=True)]
     return result
 
 
-def _stacked(
-    data: Mapping[str, Floats], response: Floats, places: Mapping[str, Floats], ceiling: float | None, seed: int
-) -> tuple[Floats, dict[str, Any]]:
-    model = stack(data, response, ceiling=ceiling, seed=seed)
-    shares = [{"law": c.law.name, "formula": c.law.formula, "emphasis": c.emphasis, "share": c.share} for c in model.candidates]
-    told = {"ceiling": ceiling, "origins": model.origins, "rolling_rmse_log": model.rmse_log, "shares": shares}
-    return model.predict(**places), told
-
-
-def _fitted(
-    name: str,
-    data: Mapping[str, Floats],
-    response: Floats,
-    places: Mapping[str, Floats],
-    ceiling: float | None,
-    seed: int,
-) -> tuple[Floats, dict[str, Any]]:
-    law: Law = law_named(name, ceiling if name in BOUNDED else None)
-    found = fit(law, data, response, delta=None, seed=seed)
-    if not found.parameters:
-        raise InputError("; ".join(found.reasons.values()))
-    return found.predict(**places), {"status": found.status, "parameters": found.parameters}
+def _modelled(
+    asked: _Asked, data: Mapping[str, Floats], response: Floats, ceiling: float | None
+) -> tuple[Stack, dict[str, Any]]:
+    """What predicts, and what is told of it."""
+    if asked.law is None:
+        model = stack(data, response, ceiling=ceiling, seed=asked.seed)
+        shares = [
+            {"law": c.law.name, "formula": c.law.formula, "emphasis": c.emphasis, "share": c.share} for c in model.candidates
+        ]
+        told = {"ceiling": ceiling if ceiling is not None and np.isfinite(ceiling) else None, "shares": shares}
+    else:
+        law = law_named(asked.law, ceiling if asked.law in BOUNDED else None)
+        found = fit(law, data, response, delta=None, seed=asked.seed)
+        if not found.parameters:
+            raise InputError("; ".join(found.reasons.values()))
+        model = stack(data, response, laws=(law,), seed=asked.seed).refitted(found)
+        told = {"status": found.status, "parameters": found.parameters}
+    doubt = model.doubt
+    told |= {"origins": model.origins, "rolling_rmse_log": model.rmse_log, "sample": model.sample}
+    return model, told | {"noise": doubt.noise, "drift": doubt.drift, "drift_origins": doubt.origins}
 
 
 def _rms(errors: Floats) -> float | None:

@@ -11,8 +11,10 @@ import polars as pl
 from scipy.stats import t as student
 
 from scaling.laws.any_table.read_table import (
+    CLASSES,
     ROW,
     TableError,
+    ceiling_of,
     numbers,
     read_table,
     require_apart,
@@ -24,7 +26,7 @@ from scaling.laws.compute_optimal.isoflop import describe_isoflop
 from scaling.laws.fitting.solver import Fit, fit, noise_scale
 from scaling.laws.forms.catalogue import law_for
 from scaling.laws.forms.terms import Floats
-from scaling.laws.intervals.bootstrap import pairs, residual_draws
+from scaling.laws.intervals.bootstrap import pairs, residual_draws, shortened
 from scaling.laws.intervals.profile import prediction_intervals
 from scaling.laws.law_errors import InputError, require_count, require_positive
 
@@ -48,7 +50,7 @@ def forecast_table(
     d: str,
     y: str,
     law: str = "chinchilla",
-    ceiling: float | None = None,
+    ceiling: float | str | None = None,
     flop: str | None = None,
     at: Sequence[tuple[float, float]] = (),
     budgets: Sequence[float] = (),
@@ -62,7 +64,7 @@ def forecast_table(
     Args:
         path: CSV or Parquet.
         n, d, y: columns of N, D and the response.
-        law: of N and D; ceiling: for a bounded one.
+        law: of N and D; ceiling: for a bounded one; "classes" for chance among the column of that name.
         flop: column of training compute, from which the price of (N, D) is read; None for C = 6 N D.
         at: (N, D) whose response is asked for.
         budgets: FLOP whose best N and D are asked for.
@@ -86,12 +88,15 @@ def forecast_table(
     require_count("drop_largest", drop_largest)
     if delta is not None:
         require_positive("delta", delta)
-    form = law_for(law, {"N": n, "D": d}, ceiling)
+    by_classes = ceiling == CLASSES
+    form = law_for(law, {"N": n, "D": d}, 1.0 if by_classes else ceiling)
     for name, values in (("at", [v for pair in at for v in pair]), ("budget", budgets), ("target", targets)):
         for value in values:
             require_positive(name, value)
     require_apart(n=n, d=d, y=y, flop=flop)
-    table = read_table(path, [n, d, y, *([flop] if flop else [])])
+    table = read_table(path, [n, d, y, *([flop] if flop else []), *([CLASSES] if by_classes else [])])
+    if by_classes:
+        form = law_for(law, {"N": n, "D": d}, ceiling_of(ceiling, table.frame, y))
     for column in (n, d):
         require_distinct(table, column)
     if drop_largest >= table.frame.height:
@@ -103,7 +108,8 @@ def forecast_table(
         raise TableError(f"{path}: {'; '.join(found.reasons.values())}")
     spent = numbers(kept, flop) if flop else 6.0 * params * images
     compute = _price(path, params, images, spent if flop else None)
-    draws = form.internal(pairs(found, RESAMPLES, seed), found.centre) if budgets or targets else found.theta[None]
+    short, rows = shortened(found)
+    draws = form.internal(pairs(short, RESAMPLES, seed), found.centre) if budgets or targets else found.theta[None]
     return {
         "law": form.name,
         "parameters": found.parameters,
@@ -114,7 +120,9 @@ def forecast_table(
         "at": responses_at(found, at),
         "budgets": [_best_use(found, draws, compute, budget) for budget in budgets],
         "targets": [_cheapest(found, draws, compute, target) for target in targets],
-        "isoflop": describe_isoflop(found, params, images, spent, compute, residual_draws(found, RESAMPLES, seed)),
+        "isoflop": describe_isoflop(
+            short, params[rows], images[rows], spent[rows], compute, residual_draws(short, RESAMPLES, seed)
+        ),
     }
 
 

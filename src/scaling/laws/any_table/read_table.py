@@ -183,13 +183,61 @@ def numbers(rows: pl.DataFrame, column: str) -> Floats:
     return rows[column].to_numpy().astype(np.float64)
 
 
-def variables(n: str | None, d: str | None, x: str | None) -> dict[str, str]:
-    """Variable of a law -> column: either x, or N and D.
+def variables(n: str | None, d: str | None, x: str | None, unique: str | None = None) -> dict[str, str]:
+    """Variable of a law -> column: either x, or N and D, and with them U where the unique data has a column.
 
     Raises:
-        InputError: for neither, both, or only one of n and d.
+        InputError: for neither, both, or only one of n and d; for unique without them.
     """
     if (x is None) == (n is None and d is None) or (x is None and (n is None or d is None)):
         given = ", ".join(f"{k} = {v}" for k, v in (("x", x), ("n", n), ("d", d)) if v is not None) or "none"
         raise InputError(f"give x for a law of one variable, or n and d for two; got {given}")
-    return {"x": x} if x is not None else {"N": str(n), "D": str(d)}
+    if unique is not None and x is not None:
+        raise InputError(f"unique = {unique} belongs to laws of n and d, got x = {x}")
+    if x is not None:
+        return {"x": x}
+    return {"N": str(n), "D": str(d)} | ({"U": unique} if unique is not None else {})
+
+
+CLASSES: Final = "classes"
+"""What a ceiling is where it follows from a column of that name: chance among so many classes."""
+
+
+def ceiling_of(ceiling: float | str | None, rows: pl.DataFrame, response: str) -> float | None:
+    """The ceiling of some rows: as given, or chance among their classes.
+
+    Args:
+        ceiling: a number, infinite for none, None where nothing was said, or CLASSES.
+        rows: with the column CLASSES, where that is asked for.
+        response: column of the response, whose name says whether it is an error rate or a cross-entropy.
+
+    Raises:
+        InputError: for a number of classes that is no whole number of 2 or more or not the same in all rows, and for a response
+            whose chance is not known.
+    """
+    if ceiling != CLASSES:
+        return ceiling
+    counts = rows[CLASSES].unique()
+    if len(counts) != 1 or counts[0] < 2 or counts[0] != round(counts[0]):
+        shown = ", ".join(f"{value:g}" for value in counts.sort()[:5])
+        raise InputError(f"column {CLASSES} is {shown}; --ceiling classes needs one whole number of 2 or more in a group")
+    if "error" in response.lower():
+        return float((counts[0] - 1) / counts[0])
+    if "loss" in response.lower():
+        return float(np.log(counts[0]))
+    raise InputError(f"--ceiling classes needs a column of errors or losses, got {response}; give chance as a number")
+
+
+def require_unique(table: Table, unique: str, seen: str) -> None:
+    """Raise TableError where unique data can be no third variable: never repeated, or always as often.
+
+    Args:
+        table: as read; unique, seen: columns of U and D.
+    """
+    ratio = np.log(np.maximum(numbers(table.frame, seen) / numbers(table.frame, unique), 1.0))
+    if np.ptp(ratio) < 1e-6:
+        times = f"{float(np.exp(ratio[0])):.3g}" if len(ratio) else "0"
+        raise TableError(
+            f"{table.path}: column {unique}: every row has seen its data {times} time(s), so it tells no more than {seen}; "
+            "leave --unique out"
+        )

@@ -22,7 +22,6 @@ from scipy.stats import t as student
 from scaling.laws.compute_optimal.frontier import Compute, optimum
 from scaling.laws.compute_optimal.slices import LEAST_SIZES, LEAST_SLICES, Slice, distinct_sizes, slices_of
 from scaling.laws.fitting.solver import Fit
-from scaling.laws.forms.powers import Power
 from scaling.laws.forms.terms import Floats
 from scaling.laws.intervals.bootstrap import refit
 
@@ -98,7 +97,7 @@ def isoflop(found: Fit, slices: list[Slice], compute: Compute, drawn: Floats) ->
         "surface": _stacked([_surface(found, theta, compute, one.log_flop) for one in slices]),
         "parabola": _stacked([_parabola(one, value, compute) for one, value in zip(slices, values, strict=True)]),
     }
-    if [len(term.columns) for term in found.law.terms if isinstance(term, Power)] == [0, 1, 1]:
+    if [len(term.columns) for term in found.law.terms if term.affine and term.separate] == [0, 1, 1]:
         public = found.law.publish(theta, found.centre)
         optima["slices"] = _stacked(
             [_own_amplitudes(found, public, one, value, compute) for one, value in zip(slices, values, strict=True)]

@@ -11,18 +11,19 @@ from itertools import combinations
 import numpy as np
 
 from scaling.laws.forms.law import Law
-from scaling.laws.forms.powers import Power
 from scaling.laws.forms.terms import Floats
 
 LEAST = 3.0
 """A term that least squares would leave out starts at e^-3 of the smallest response, so that it can come back."""
 RIDGE = 1e-12
+LARGEST = 300.0
+"""Log of a summand at amplitude 1 beyond which it is cut: its square must not overflow."""
 
 
 def project(law: Law, theta: Floats, logs: Floats, log_y: Floats, weights: Floats) -> Floats:
     """Starts [B, p] whose amplitudes fit the responses best given their exponents.
 
-    Laws with terms that are no powers are returned as they are.
+    Starts of a law with terms that have no amplitudes are returned as they are.
 
     Args:
         law: the form; a response behind a ceiling is freed of it first.
@@ -31,13 +32,12 @@ def project(law: Law, theta: Floats, logs: Floats, log_y: Floats, weights: Float
         log_y: log response [n].
         weights: [n].
     """
-    if not all(isinstance(term, Power) for term in law.terms):
+    if not all(term.heads for term in law.terms):
         return theta
-    heads = [at.start for at in law.slices]
+    heads = [at.start + head for at, term in zip(law.slices, law.terms, strict=True) for head in term.heads]
     target = log_y if law.ceiling is None else law.ceiling.invert(log_y)
-    bare = theta.copy()
-    bare[:, heads] = 0.0
-    columns = [np.exp(bare[:, at] @ term.features(logs).T - target) for term, at in zip(law.terms, law.slices, strict=True)]
+    parts = [part for at, term in zip(law.slices, law.terms, strict=True) for part in term.parts(theta[:, at], logs)]
+    columns = [np.exp(np.minimum(part - target, LARGEST)) for part in parts]
     amplitudes = _nonnegative(np.stack(columns, axis=2), weights)
     started = theta.copy()
     least = np.exp(target.min() - LEAST)

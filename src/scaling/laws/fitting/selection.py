@@ -1,41 +1,54 @@
-"""Stack laws for extrapolation: several forms and emphases, weighted by how well each predicted larger cells.
+"""Stack laws for extrapolation: several forms and emphases, weighted by how well each predicted larger rows.
 
-No single law is best on every curve, and small cells often lie off the law of large ones. A candidate is therefore a
-form together with an emphasis k: rows are weighted in proportion to (size)^k. Rolling origins inside the given rows
-score every candidate, and the stack's log prediction is their mean weighted by 1 / RMSE. Weighting is chosen over
-picking the best one because an origin or two cannot tell close rivals apart. The rows to be predicted are never seen.
+No single law is best on every table, and small rows often lie off the law of large ones. A candidate is therefore a form
+together with an emphasis k: rows are weighted in proportion to (size)^k. Rolling origins inside the given rows score every
+candidate. Each origin multiplies a candidate's share by the best error there over its own, so that a table with many origins
+nearly picks a form while one with few averages over all: doubt is averaged over, not hidden. A form with more parameters than
+most origins can pay for has no share. The rows to be predicted are never seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scaling.laws.fitting.newton import minimise
-from scaling.laws.fitting.projection import project
-from scaling.laws.fitting.solver import HUBER_EFFICIENCY, log_table, make_problem, spread_of
+from scaling.laws.fitting.candidates import (
+    CURVE_EMPHASES,
+    GRID_EMPHASES,
+    complexity,
+    curve_laws,
+    emphasised,
+    fit_jobs,
+    grid_laws,
+    prior_precision,
+    residual_spread,
+    unique_laws,
+)
+from scaling.laws.fitting.large import SAMPLE, sampled, told_of_sample
+from scaling.laws.fitting.origins import Origin, curve_origins, distance, grid_origins
+from scaling.laws.fitting.solver import Fit, log_table, noise_scale
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
+from scaling.laws.intervals.doubt import Doubt, Interval, doubt_of, honest_interval, interval_if_true
 from scaling.laws.law_errors import InputError
 
-STARTS = 6
-CURVE_EMPHASES = (1.0, 2.0, 3.0)
-"""Emphases on large x of a curve: a factor of 2 in x counts 2, 4 or 8 times as much."""
-GRID_EMPHASES = (0.0, 0.5, 1.0)
-"""Emphases on large D of a grid, whose few levels of D must all be used to find beta."""
-CURVE_ORIGINS = ((1.5, 2.3), (2.2, 2.3), (3.2, 2.3), (4.7, 2.3))
-"""Origins of a curve: learn up to largest x / first, predict up to second times further (about as far as users go)."""
-GRID_ORIGINS = ((3.0, 5.0), (10.0, 5.0))
-"""Origins of a grid, over D."""
-EXPONENT_PRIORS = {"alpha": (0.4, 0.15), "beta": (0.5, 0.5)}
-"""Mean and standard deviation of exponents in N and D (assumption, from published laws; a grid's few sizes cannot rule
-out alpha = 3, which says that half the size is hopeless)."""
-SPARE_ROWS = 2
+SPARE_ROWS = 1
 """Rows beyond its parameters that a candidate needs to be fitted at an origin."""
+NEAREST = 2
+"""Origins of a curve that shares follow from, the nearest to its end: earlier ones learn from rows that are off the law."""
+LEAST_ERROR = 3e-3
+"""Errors below this are alike: noise decides between them."""
+MOST_UNPAID = 0.5
+"""Share of the origins at which a candidate must have had rows enough; one with less has more parameters than the table can
+pay for. Of the origins those count at which all others could be scored."""
+UNSCORED = 1.5
+"""Where there is none of those, a candidate that could not be scored counts as this many times the worst that could."""
+MANY_ROWS = 2 * SAMPLE
+"""Rows from which a stack learns from a sample (``laws.large``)."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +57,29 @@ class Candidate:
 
     Attributes:
         law: the form; emphasis: exponent of the rows' weights.
-        theta: coordinates [p] about the stack's centre.
-        rmse_log: over all rows predicted from origins, or None where there was no origin.
+        theta: coordinates [p] about ``centre`` [k].
+        covariance: of theta if the law holds [p, p]; noise: of a run, by its residuals.
+        rmse_log: at predicting from origins, the geometric mean over them, or None where there was no origin.
         share: weight in the stack; shares sum to 1.
     """
 
     law: Law
     emphasis: float
     theta: Floats
+    centre: Floats
+    covariance: Floats
+    noise: float
     rmse_log: float | None
     share: float
+
+    def log_values(self, raw: Floats) -> Floats:
+        """Log response at raw logs [m, k]; variables that the law does not know are left out."""
+        return self.law.log_values(self.theta[None], raw[:, : len(self.centre)] - self.centre)[0]
+
+    def variance(self, raw: Floats) -> Floats:
+        """Variance of the log response if the law holds [m]."""
+        gradient = self.law.evaluate(self.theta[None], raw[:, : len(self.centre)] - self.centre).gradient()[0]
+        return np.einsum("mi,ij,mj->m", gradient, self.covariance, gradient)
 
 
 @dataclass(frozen=True)
@@ -62,48 +88,78 @@ class Stack:
 
     Attributes:
         candidates: fitted, with shares.
-        centre: of the log variables.
+        variables: names, in the order of the logs.
+        raw: logs of the rows learnt from [n, k].
         origins: number of origins at which candidates were scored.
-        rmse_log: of the stack itself when each origin's shares come from the earlier origins alone (nested), so that it
-            is an honest score of this procedure; None with fewer than two origins.
+        rmse_log: of the stack itself when each origin's shares come from the other origins (nested), so that it is an honest
+            score of this procedure; None with fewer than two origins.
+        doubt: what the origins say of the error beyond the rows.
+        sample: the rows used, where those were not all; None otherwise.
     """
 
     candidates: tuple[Candidate, ...]
-    centre: Floats
+    variables: tuple[str, ...]
+    raw: Floats
     origins: int
     rmse_log: float | None
+    doubt: Doubt
+    sample: str | None = None
 
     def predict(self, **variables: ArrayLike) -> Floats:
-        """Response at the variables of the laws (N and D, or x)."""
-        names = self.candidates[0].law.variables
-        arrays = np.broadcast_arrays(*(np.asarray(variables[name], float) for name in names))
-        logs = np.log(np.column_stack([array.ravel() for array in arrays])) - self.centre
-        total = sum(c.share * c.law.log_values(c.theta[None], logs)[0] for c in self.candidates)
-        return np.exp(total).reshape(arrays[0].shape)
+        """Response at the variables of the laws (N and D, or x; U where the stack knows it)."""
+        raw, shape = self._logs(variables)
+        return np.exp(self._centre(raw)).reshape(shape)
+
+    def intervals(self, level: float = 0.95, **variables: ArrayLike) -> tuple[Interval, Interval]:
+        """Ends of the response of a new run at places: honestly, and if the law with the largest share holds."""
+        raw, _ = self._logs(variables)
+        centre = self._centre(raw)
+        values = np.array([c.log_values(raw) for c in self.candidates])
+        shares = np.array([c.share for c in self.candidates])
+        between = shares @ (values - centre) ** 2
+        far = distance(self.raw[:, :2], raw[:, :2])
+        honest = honest_interval(centre, self.doubt, between, far, level)
+        first = max(self.candidates, key=lambda c: c.share)
+        freedom = len(self.raw) - len(first.theta)
+        true = interval_if_true(first.log_values(raw), first.noise, first.variance(raw), freedom, level)
+        return Interval(*np.exp(honest)), Interval(*np.exp(true))
+
+    def refitted(self, found: Fit) -> Stack:
+        """The stack of one law with another fit of it, whose prediction and parameters count."""
+        (only,) = self.candidates
+        spread = float(np.sqrt(noise_scale(found)))
+        gradient = found.law.evaluate(found.theta[None], found.logs).gradient()[0]
+        information = gradient.T @ (found.weights[:, None] * gradient)
+        covariance = spread**2 * np.linalg.pinv(information, hermitian=True)
+        fitted = replace(only, theta=found.theta, centre=found.centre, covariance=covariance, noise=spread)
+        return replace(self, candidates=(fitted,), doubt=self.doubt._replace(noise=max(spread, self.doubt.noise)))
+
+    def _centre(self, raw: Floats) -> Floats:
+        return sum(c.share * c.log_values(raw) for c in self.candidates)
+
+    def _logs(self, variables: Mapping[str, ArrayLike]) -> tuple[Floats, tuple[int, ...]]:
+        arrays = np.broadcast_arrays(*(np.asarray(variables[name], float) for name in self.variables))
+        raw = np.log(np.column_stack([array.ravel() for array in arrays]))
+        if "U" in self.variables:
+            raw[:, 2] = np.minimum(raw[:, 1], raw[:, 2])
+        return raw, arrays[0].shape
 
 
-def curve_laws(ceiling: float | None) -> tuple[Law, ...]:
-    """Forms for a curve in one variable."""
-    plain = (forms.power(), forms.power_floor(), forms.power_shifted())
-    if ceiling is None:
-        return plain
-    return (*plain, forms.power_bounded(ceiling, 1.0), forms.power_bounded(ceiling, 2.0))
-
-
-def grid_laws(ceiling: float | None) -> tuple[Law, ...]:
-    """Forms for a grid of N and D."""
-    if ceiling is None:
-        return (forms.chinchilla(),)
-    return tuple(forms.bounded(ceiling, sharpness) for sharpness in (1.0, 2.0, 3.0))
-
-
-def stack(data: Mapping[str, ArrayLike], response: ArrayLike, *, ceiling: float | None = None, seed: int = 0) -> Stack:
-    """Fit and weigh the candidates for a curve (``x``) or a grid (``N`` and ``D``).
+def stack(
+    data: Mapping[str, ArrayLike],
+    response: ArrayLike,
+    *,
+    ceiling: float | None = None,
+    laws: Sequence[Law] | None = None,
+    seed: int = 0,
+) -> Stack:
+    """Fit and weigh the candidates for a curve (``x``) or a grid (``N`` and ``D``, and unique data ``U`` if it is known).
 
     Args:
-        data: x, or N and D.
+        data: x, or N and D, or N, D and U.
         response: positive, one a row.
-        ceiling: limit of a bounded response (chance for an error rate); None for none.
+        ceiling: limit of a bounded response (chance for an error rate), infinite for none; None where nothing is known.
+        laws: the forms, without emphases; None for those that suit the table.
         seed: of the starts.
 
     Raises:
@@ -111,132 +167,105 @@ def stack(data: Mapping[str, ArrayLike], response: ArrayLike, *, ceiling: float 
         InputError: for too few rows for the smallest form.
     """
     grid = "N" in data
-    laws = grid_laws(ceiling) if grid else curve_laws(ceiling)
-    raw, log_y = log_table(laws[0], data, response)
+    named = laws is not None
+    if laws is None:
+        largest = float(np.max(np.asarray(response, float), initial=0.0))
+        laws = curve_laws(ceiling) if not grid else unique_laws() if "U" in data else grid_laws(ceiling, largest)
+    widest = max(laws, key=lambda law: len(law.variables))
+    raw, log_y = log_table(widest, data, response)
+    sample = None
+    if len(log_y) > MANY_ROWS:
+        sample = told_of_sample(len(log_y))
+        chosen = sampled(len(log_y))
+        raw, log_y = raw[chosen], log_y[chosen]
     rows = len(log_y)
-    laws = tuple(law for law in laws if rows >= len(law.parameters) + 1)
-    if not laws:
-        raise InputError(f"{rows} rows; at least {min(len(law.parameters) for law in curve_laws(None)) + 1} are needed")
-    centre = raw.mean(axis=0)
-    logs = raw - centre
-    size = logs[:, -1]
-    emphases = GRID_EMPHASES if grid else CURVE_EMPHASES
-    splits = _splits(size, GRID_ORIGINS if grid else CURVE_ORIGINS)
-    trains = [*(train for train, _ in splits), np.ones(rows, bool)]
-    thetas, squares, labels = [], [], []
-    for law in laws:
-        jobs = [(emphasis, train) for emphasis in emphases for train in trains]
-        weights = np.array([_emphasis(size, train, emphasis) for emphasis, train in jobs])
-        found = _fit_jobs(law, logs, log_y, weights, np.random.default_rng(seed))
-        for at, emphasis in enumerate(emphases):
-            block = found[at * len(trains) : (at + 1) * len(trains)]
-            thetas.append(block[-1])
-            labels.append((law, emphasis))
-            squares.append(_origin_errors(law, block, logs, log_y, splits))
-    errors = _stackable(squares)
-    scores = [_pooled(row, range(len(splits))) for row in errors]
-    shares = _shares(errors, range(len(splits)))
-    candidates = tuple(
-        Candidate(law, emphasis, theta, score, float(share))
-        for (law, emphasis), theta, score, share in zip(labels, thetas, scores, shares, strict=True)
-    )
-    usable = [i for i in range(len(splits)) if any(row[i] is not None for row in errors)]
-    return Stack(candidates, centre, len(usable), _nested(errors, usable))
+    usable = [law for law in laws if rows >= len(law.parameters) + 1]
+    if not usable:
+        raise InputError(f"{rows} rows; at least {complexity(laws) + 1} are needed")
+    origins = grid_origins(raw) if grid else curve_origins(raw[:, 0])
+    emphases = (0.0,) if named else GRID_EMPHASES if grid else CURVE_EMPHASES
+    parts, errors = [], []
+    for law in usable:
+        for emphasis, found in _fitted(law, emphases, origins, raw, log_y, seed).items():
+            parts.append((law, emphasis, *found[:-1]))
+            errors.append(found[-1])
+    voting = list(range(len(origins) if grid else min(NEAREST, len(origins))))
+    shares, scores = _shares(errors, voting)
+    candidates = tuple(Candidate(*part, score, float(share)) for part, score, share in zip(parts, scores, shares, strict=True))
+    scored = [i for i in range(len(origins)) if any(row[i] is not None for row in errors)]
+    nested = {i: _nested(errors, i, voting) for i in scored}
+    noise = float(np.sqrt(sum(c.share * c.noise**2 for c in candidates)))
+    doubt = doubt_of(noise, list(nested.values()), [origins[i].beyond[origins[i].test] for i in nested])
+    rmse = float(np.sqrt(np.mean([np.mean(e**2) for e in nested.values()]))) if len(nested) > 1 else None
+    return Stack(candidates, widest.variables, raw, len(scored), rmse, doubt, sample)
 
 
-def _splits(size: Floats, origins: tuple[tuple[float, float], ...]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Masks of the rows learnt from and predicted at each origin, nearest the end first."""
-    slack, result = 1e-6, []
-    for back, reach in origins:
-        train = size <= size.max() - np.log(back) + slack
-        if not train.any():
-            continue
-        test = ~train & (size <= size[train].max() + np.log(reach) + slack)
-        if test.any():
-            result.append((train, test))
+def _fitted(
+    law: Law, emphases: Sequence[float], origins: list[Origin], raw: Floats, log_y: Floats, seed: int
+) -> dict[float, tuple[Floats, Floats, Floats, float, list[Floats | None]]]:
+    """Emphasis -> theta, its centre and covariance, noise, and the log errors at each origin (None where rows were too few)."""
+    own = raw[:, : len(law.variables)]
+    centre = law.centre(own)
+    logs = own - centre
+    size = logs[:, min(1, logs.shape[1] - 1)]
+    everything = np.ones(len(log_y), bool)
+    enough = [int(one.train.sum()) >= len(law.parameters) + SPARE_ROWS for one in origins]
+    trains = [one.train for one, able in zip(origins, enough, strict=True) if able] + [everything]
+    weights = np.array([emphasised(size, train, emphasis) for emphasis in emphases for train in trains])
+    thetas = fit_jobs(law, logs, log_y, weights, np.random.default_rng(seed))
+    result = {}
+    for at, emphasis in enumerate(emphases):
+        block = thetas[at * len(trains) : (at + 1) * len(trains)]
+        fits = iter(block[:-1])
+        errors = [
+            law.log_values(next(fits)[None], logs[one.test])[0] - log_y[one.test] if able else None
+            for one, able in zip(origins, enough, strict=True)
+        ]
+        covariance, noise = _precision(law, block[-1], logs, log_y, weights[(at + 1) * len(trains) - 1])
+        result[emphasis] = block[-1], centre, covariance, noise, errors
     return result
 
 
-def _emphasis(size: Floats, train: np.ndarray, emphasis: float) -> Floats:
-    """Weights of the rows learnt from, with mean 1 over them; 0 elsewhere."""
-    weights = np.where(train, np.exp(emphasis * (size - size[train].max())), 0.0)
-    return weights / weights[train].mean()
+def _precision(law: Law, theta: Floats, logs: Floats, log_y: Floats, weights: Floats) -> tuple[Floats, float]:
+    """Covariance of theta if the law holds, and the standard deviation of a run of mean weight."""
+    spread = float(residual_spread(law, theta[None], logs, log_y, weights[None])[0])
+    gradient = law.evaluate(theta[None], logs).gradient()[0]
+    information = gradient.T @ (weights[:, None] * gradient) + np.diag(prior_precision(law, spread))
+    spare = max(len(log_y) - len(theta), 1)
+    residuals = np.clip(log_y - law.log_values(theta[None], logs)[0], -3 * spread, 3 * spread)
+    noise = float(np.sqrt(np.mean(weights * residuals**2) * len(log_y) / spare))
+    return noise**2 * np.linalg.pinv(information, hermitian=True), noise
 
 
-def _fit_jobs(law: Law, logs: Floats, log_y: Floats, weights: Floats, rng: np.random.Generator) -> Floats:
-    """Coordinates [J, p] of the fits with J weightings: robust, and with priors on exponents in N and D."""
-    jobs, starts = len(weights), law.starts(spread_of(logs, log_y), rng, STARTS)
-    starts = project(law, starts, logs, log_y, weights.mean(axis=0))
-    each = np.repeat(np.arange(jobs), STARTS)
-    every = np.tile(starts, (jobs, 1))
-    wide = make_problem(law, logs, log_y, 1.0)
-    found = minimise(wide, every, weights[each], tolerance=1e-6, iterations=80)
-    best = found.theta[_best_of(found.objective, jobs)]
-    residuals = np.where(weights > 0, log_y - law.log_values(best, logs), np.nan)
-    used = (weights > 0).sum(axis=1)
-    spread = 1.4826 * np.nanmedian(np.abs(residuals), axis=1)
-    spread = np.maximum(spread * np.sqrt(used / np.maximum(used - len(law.parameters), 1)), 1e-6)
-    mean, sd = np.zeros(len(law.parameters)), np.full(len(law.parameters), np.inf)
-    for i, name in enumerate(law.parameters):
-        if name in EXPONENT_PRIORS:
-            mean[i], sd[i] = EXPONENT_PRIORS[name]
-    precision = (spread[:, None] / sd) ** 2
-    robust = wide._replace(
-        delta=HUBER_EFFICIENCY * spread[each][:, None], prior=(mean, precision[each]) if np.isfinite(sd).any() else None
-    )
-    found = minimise(robust, found.theta, weights[each], tolerance=1e-8, iterations=80)
-    return found.theta[_best_of(found.objective, jobs)]
+def _shares(errors: list[list[Floats | None]], origins: Sequence[int]) -> tuple[Floats, list[float | None]]:
+    """Shares of the candidates by those origins, equal without any; and each one's geometric mean error."""
+    table = np.array([[np.nan if row[i] is None else _rms(row[i]) for i in origins] for row in errors], float)
+    table = table.reshape(len(errors), len(origins))
+    table = table[:, np.isfinite(table).any(axis=0)]
+    if not table.size:
+        return np.full(len(errors), 1.0 / len(errors)), [None] * len(errors)
+    seen = np.isfinite(table)
+    paid = seen.mean(axis=1) >= MOST_UNPAID * seen.mean(axis=1).max()
+    alike = seen[paid].all(axis=0)
+    table = table[:, alike] if alike.any() else np.where(seen, table, UNSCORED * np.nanmax(table, axis=0))
+    table = np.where(np.isfinite(table), table, np.inf)
+    logs = np.log(np.maximum(table, LEAST_ERROR))
+    votes = np.where(paid, np.exp(-(logs - logs.min(axis=0)).sum(axis=1)), 0.0)
+    scores = np.exp(np.log(np.maximum(table, 1e-12)).mean(axis=1))
+    return votes / votes.sum(), [float(score) if np.isfinite(score) else None for score in scores]
 
 
-def _best_of(objective: Floats, jobs: int) -> np.ndarray:
-    """Row of the best start of each job."""
-    table = objective.reshape(jobs, -1)
-    return np.argmin(table, axis=1) + np.arange(jobs) * table.shape[1]
+def _nested(errors: list[list[Floats | None]], origin: int, voting: Sequence[int]) -> Floats:
+    """Log errors of the stack at an origin, with shares from the others."""
+    shares, _ = _shares(errors, [i for i in voting if i != origin])
+    known = np.array([row[origin] is not None for row in errors])
+    shares = np.where(known, shares, 0.0)
+    shares = shares / shares.sum() if shares.sum() > 0 else known / known.sum()
+    return sum(share * row[origin] for share, row in zip(shares, errors, strict=True) if row[origin] is not None)
 
 
-def _origin_errors(
-    law: Law, thetas: Floats, logs: Floats, log_y: Floats, splits: list[tuple[np.ndarray, np.ndarray]]
-) -> list[Floats | None]:
-    """Log errors of the rows predicted at each origin; None where the form had too few rows to learn from."""
-    errors: list[Floats | None] = []
-    for theta, (train, test) in zip(thetas[:-1], splits, strict=True):
-        enough = int(train.sum()) >= len(law.parameters) + SPARE_ROWS
-        errors.append(law.log_values(theta[None], logs[test])[0] - log_y[test] if enough else None)
-    return errors
-
-
-def _stackable(errors: list[list[Floats | None]]) -> list[list[Floats | None]]:
-    """An origin counts only if every candidate could be scored at it: else their scores are not comparable."""
-    for origin in range(len(errors[0])):
-        if any(row[origin] is None for row in errors):
-            for row in errors:
-                row[origin] = None
-    return errors
-
-
-def _pooled(row: list[Floats | None], origins: range | list[int]) -> float | None:
-    """Root mean over origins of the mean square error at each."""
-    squares = [float(np.mean(row[i] ** 2)) for i in origins if row[i] is not None]
-    return float(np.sqrt(np.mean(squares))) if squares else None
-
-
-def _shares(errors: list[list[Floats | None]], origins: range | list[int]) -> Floats:
-    """Shares in proportion to 1 / RMSE over those origins; equal without any."""
-    scores = [_pooled(row, origins) for row in errors]
-    if any(score is None for score in scores):
-        return np.full(len(errors), 1.0 / len(errors))
-    inverse = 1.0 / np.maximum(np.array(scores, float), 1e-9)
-    return inverse / inverse.sum()
-
-
-def _nested(errors: list[list[Floats | None]], usable: list[int]) -> float | None:
-    """RMSE of the stack at each origin with shares from the earlier ones (those that learn from less)."""
-    squares = []
-    for position, origin in enumerate(usable[:-1]):
-        shares = _shares(errors, usable[position + 1 :])
-        mixed = sum(share * row[origin] for share, row in zip(shares, errors, strict=True))
-        squares.append(float(np.mean(mixed**2)))
-    return float(np.sqrt(np.mean(squares))) if squares else None
+def _rms(errors: Floats) -> float:
+    return float(np.sqrt(np.mean(errors**2)))
 
 
 def choose(
@@ -244,41 +273,42 @@ def choose(
 ) -> tuple[list[Law], dict[str, float | None]]:
     """Laws in the order in which they predict larger rows from smaller ones, and the score of each.
 
-    For a table whose law shall be read, not only used to predict: where the origins cannot tell, or there are none, the
-    first (simplest standard) form with a floor is taken.
+    For a table whose law shall be read, not only used to predict; where there are no origins, the first (simplest standard)
+    form with a floor is taken.
 
     Args:
-        data: x, or N and D.
+        data: x, or N and D, or N, D and U.
         response: positive, one a row.
-        ceiling: of a bounded response, or None.
+        ceiling: of a bounded response; None or infinite for none.
         seed: of the starts.
 
     Returns:
-        The laws that were scored, best first, and law name -> root mean square log error over the origins (None where it
-        could not be scored).
+        The laws that were scored, best first, and law name -> log error over the origins, the geometric mean of the root mean
+        squares at each (None where it could not be scored).
     """
+    bounded = ceiling is not None and np.isfinite(ceiling)
     if "N" in data:
-        laws = [forms.chinchilla(), forms.kaplan(), forms.interaction()]
-        laws += [] if ceiling is None else [forms.bounded(ceiling)]
-        origins = GRID_ORIGINS
+        laws = [forms.chinchilla(), forms.tied(), forms.kaplan_floor(), forms.kaplan(), forms.drifting(), forms.interaction()]
+        laws += [*unique_laws()[3:]] if "U" in data else []
+        laws += [forms.bounded(ceiling)] if bounded else []
     else:
         laws = [forms.power_floor(), forms.power(), forms.power_shifted(), forms.broken(1)]
         laws += [forms.exponential(), forms.logarithmic()]
-        laws += [] if ceiling is None else [forms.power_bounded(ceiling)]
-        origins = CURVE_ORIGINS
-    raw, log_y = log_table(laws[0], data, response)
-    logs = raw - raw.mean(axis=0)
-    size = logs[:, -1]
-    splits = _splits(size, origins)
+        laws += [forms.power_bounded(ceiling)] if bounded else []
+    raw, log_y = log_table(max(laws, key=lambda law: len(law.variables)), data, response)
+    if len(log_y) > MANY_ROWS:
+        chosen = sampled(len(log_y))
+        raw, log_y = raw[chosen], log_y[chosen]
+    origins = grid_origins(raw) if "N" in data else curve_origins(raw[:, 0])
     scores: dict[str, float | None] = {}
     for law in laws:
-        trains = [train for train, _ in splits if int(train.sum()) >= len(law.parameters) + SPARE_ROWS]
-        if not splits or len(trains) < len(splits):
+        if not origins or any(int(one.train.sum()) < len(law.parameters) + SPARE_ROWS for one in origins):
             scores[law.name] = None
             continue
-        weights = np.array([_emphasis(size, train, 0.0) for train in (*trains, np.ones(len(size), bool))])
-        found = _fit_jobs(law, logs, log_y, weights, np.random.default_rng(seed))
-        scores[law.name] = _pooled(_origin_errors(law, found, logs, log_y, splits), range(len(splits)))
-    known = {name: score for name, score in scores.items() if score is not None and np.isfinite(score)}
-    ranked = sorted((law for law in laws if law.name in known), key=lambda law: known[law.name])
-    return ranked or laws[:1], scores
+        errors = _fitted(law, (0.0,), origins, raw, log_y, seed)[0.0][-1]
+        score = float(np.exp(np.mean([np.log(max(_rms(error), 1e-12)) for error in errors])))
+        scores[law.name] = score if np.isfinite(score) else None
+    known = {name: score for name, score in scores.items() if score is not None}
+    if not known:
+        return laws[:1], scores
+    return sorted((law for law in laws if law.name in known), key=lambda law: known[law.name]), scores

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from scaling.laws.fitting.large import LARGE, sampled, told_of_sample
 from scaling.laws.fitting.newton import Optima, Problem, derivatives, minimise
 from scaling.laws.fitting.projection import project
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats, Spread
+from scaling.laws.intervals.collinear import moving_together
 
 Status = Literal["converged", "at-bound", "not-identifiable", "too-few-cells", "failed"]
 
@@ -41,6 +43,7 @@ class Certificate:
         starts: random starts tried.
         share: share of them that reached the best objective to within 1e-8 of it.
         condition: condition number of the Hessian, scaled to a unit diagonal, over the free coordinates.
+        sample: the rows that the starts were tried on, where that is not the whole table; None otherwise.
     """
 
     gradient: float
@@ -48,6 +51,7 @@ class Certificate:
     starts: int
     share: float
     condition: float
+    sample: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,10 @@ def log_table(law: Law, data: Mapping[str, ArrayLike], response: ArrayLike) -> t
         if bad.any():
             row = int(np.argmax(bad))
             raise ValueError(f"{name} is {column[row]} in row {row}; it must be positive and finite")
+    if "U" in law.variables:
+        # Of data that is not seen to its end only what is seen counts.
+        unique, seen = law.variables.index("U"), law.variables.index("D")
+        columns[unique] = np.minimum(columns[unique], columns[seen])
     return np.log(np.column_stack(columns)), np.log(y)
 
 
@@ -160,7 +168,7 @@ def fit(
     weight = np.ones(rows) if weights is None else np.asarray(weights, float)
     if weight.shape != log_y.shape or not (np.isfinite(weight) & (weight >= 0)).all():
         raise ValueError(f"weights must be {rows} finite numbers >= 0, got shape {weight.shape}")
-    centre = raw.mean(axis=0) if rows else np.zeros(len(law.variables))
+    centre = law.centre(raw)
     logs = raw - centre
 
     def ended(status: Status, reasons: dict[str, str]) -> Fit:
@@ -176,16 +184,27 @@ def fit(
     if lacking:
         return ended("too-few-cells", lacking)
     rng = np.random.default_rng(seed)
-    theta, best, share, delta = _search(law, logs, log_y, weight, delta, starts, rng)
+    large = rows > LARGE
+    chosen = sampled(rows) if large else slice(None)
+    theta, best, share, delta = _search(law, logs[chosen], log_y[chosen], weight[chosen], delta, starts, rng)
     if theta is None:
         return ended("failed", {"all": f"none of {starts} starts converged"})
     problem = make_problem(law, logs, log_y, delta)
+    if large:
+        whole = _follow(law, logs, log_y, weight, theta[None], path(delta * PATH_FACTORS[0], delta, PATH_FACTORS[1]))
+        theta, best = whole.theta[0], float(whole.objective[0])
     certificate, reasons, bound = _examine(problem, theta, weight, starts, share)
+    if large:
+        certificate = replace(certificate, sample=told_of_sample(rows))
     residuals = log_y - law.log_values(theta[None], logs)[0]
     if not certificate.decrement < UNCONVERGED:
         return ended("failed", {"all": f"best of {starts} starts has not converged: {certificate.decrement:.1e} to gain"})
     status: Status = "converged"
-    if certificate.condition > CONDITION_LIMIT:
+    together = moving_together(law.variables, raw)
+    if together is not None:
+        status = "not-identifiable"
+        reasons["all"] = together
+    elif certificate.condition > CONDITION_LIMIT:
         status = "not-identifiable"
         reasons.setdefault("all", f"condition of the Hessian {certificate.condition:.1e}")
     elif bound:
@@ -295,12 +314,19 @@ def noise_scale(found: Fit) -> float:
 
     For the quadratic part this is the residual variance on n - p degrees of freedom; in general
     Sum psi^2 / (n - p) over the mean of psi', times a small-sample factor (Huber and Ronchetti 2009, sections 7.6 and 7.10).
+    Data that lie on the law are taken to be off it by rounding, so that an interval is tight, not absent.
     """
     clipped = np.clip(found.residuals, -found.delta, found.delta)
     active = found.weights > 0
     spare = max(int(active.sum()) - len(found.theta), 1)
-    inside = float(np.mean(np.abs(found.residuals[active]) <= found.delta))
-    inside = max(inside, 1.0 / max(int(active.sum()), 1))
+    inside = inside_share(found)
     # Huber's small-sample factor K = 1 + p / n Var(psi') / E(psi')^2.
     factor = (1.0 + len(found.theta) / active.sum() * (1.0 - inside) / inside) ** 2
-    return float(np.sum(found.weights * clipped**2) / spare / inside * factor)
+    return max(float(np.sum(found.weights * clipped**2) / spare / inside * factor), EXACT**2)
+
+
+def inside_share(found: Fit) -> float:
+    """Share of the rows whose residuals lie inside delta, at least one row."""
+    active = found.weights > 0
+    inside = float(np.mean(np.abs(found.residuals[active]) <= found.delta))
+    return max(inside, 1.0 / max(int(active.sum()), 1))

@@ -16,7 +16,14 @@ from scaling.laws.law_errors import InputError, require_positive
 UNBOUNDED: Final[dict[str, Callable[[], forms.Law]]] = {
     "chinchilla": forms.chinchilla,
     "interaction": forms.interaction,
+    "tied": forms.tied,
+    "drifting": forms.drifting,
     "kaplan": forms.kaplan,
+    "kaplan-floor": forms.kaplan_floor,
+    "repeated": forms.repeated,
+    "overfitting": forms.overfitting,
+    "unique-power": forms.unique_power,
+    "unique-tied": forms.unique_tied,
     "powers": forms.powers,
     "exponentials": forms.exponentials,
     "logarithms": forms.logarithms,
@@ -35,6 +42,8 @@ BOUNDED: Final[dict[str, Callable[[float], forms.Law]]] = {
 }
 NAMES: Final[tuple[str, ...]] = (*UNBOUNDED, *BOUNDED)
 
+ROLES: Final = {"x": "x", "N": "n", "D": "d", "U": "unique"}
+"""Variable of a law -> what a table's column of it is asked for as."""
 CEILINGS: Final = "chance for K classes: (K - 1) / K of an error rate, 0.9 for 10; ln K of a loss, 2.303 for 10"
 """What a bounded response starts from, for messages and help."""
 
@@ -48,13 +57,19 @@ def law_named(name: str, ceiling: float | None = None) -> forms.Law:
     if name in UNBOUNDED:
         return UNBOUNDED[name]()
     if name in BOUNDED:
-        if ceiling is None:
+        if ceiling is None or np.isinf(ceiling):
             raise InputError(f"law {name} needs the ceiling of the response, got none; {CEILINGS}")
         require_positive("ceiling", ceiling)
         return BOUNDED[name](ceiling)
     close = get_close_matches(name, NAMES, 1)
     hint = f"; did you mean {close[0]}?" if close else ""
     raise InputError(f"law {name!r} is not known; allowed: {', '.join(NAMES)}{hint}")
+
+
+def require_ceiling(value: float) -> None:
+    """Raise InputError unless a ceiling is positive; an infinite one stands for none."""
+    if not value > 0:
+        raise InputError(f"ceiling is {value:g}; it must be positive, or none")
 
 
 def law_for(name: str, columns: Mapping[str, str], ceiling: float | None) -> forms.Law:
@@ -64,20 +79,12 @@ def law_for(name: str, columns: Mapping[str, str], ceiling: float | None) -> for
         InputError: as ``law_named``, for a ceiling that the law has no use for, and for the columns of other variables.
     """
     law = law_named(name, ceiling)
-    if ceiling is not None and law.ceiling is None:
+    if ceiling is not None and np.isfinite(ceiling) and law.ceiling is None:
         raise InputError(f"law {name} has no ceiling, got {ceiling:g}; those that have one: {', '.join(BOUNDED)}")
-    if set(law.variables) != set(columns):
-        wanted = "x" if law.variables == ("x",) else "n and d"
+    if not set(law.variables) <= set(columns) or ("x" in columns) != ("x" in law.variables):
+        wanted = " and ".join(ROLES[name] for name in law.variables)
         raise InputError(f"law {law.name} needs {wanted}, got {', '.join(columns)}")
     return law
-
-
-def ceiling_of(given: float | None, response: Floats) -> float | None:
-    """The ceiling given, or the one a response suggests.
-
-    Assumption: a response that never exceeds 1 is a share, whose limit is 1 (for a small one the limit hardly matters).
-    """
-    return given if given is not None else 1.0 if len(response) and response.max() <= 1.0 else None
 
 
 def predict(entry: Mapping[str, Any], params: ArrayLike, images: ArrayLike, draw: int | None = None) -> Floats:

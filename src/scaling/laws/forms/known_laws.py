@@ -5,8 +5,10 @@ from __future__ import annotations
 from scaling.laws.forms.broken import BrokenPower
 from scaling.laws.forms.law import Ceiling, Law
 from scaling.laws.forms.powers import Power, PoweredSum
+from scaling.laws.forms.repeated import Overfitting, RepeatedPower
 from scaling.laws.forms.rivals import Exponential, Logarithmic
 from scaling.laws.forms.saturating import Saturating
+from scaling.laws.forms.shared import DriftingPower, SharedExponent
 
 _N, _D = Power("A", ("alpha",), (0,)), Power("B", ("beta",), (1,))
 _FLOOR = Power("E")
@@ -81,6 +83,87 @@ def logarithms() -> Law:
     """L(N, D) = A - B log N - C log D, a rival."""
     plane = Logarithmic(("A", "B", "C"), (0, 1))
     return Law("logarithms", "L = A - B log N - C log D", "rival without a power", ("N", "D"), (plane,), levels=2)
+
+
+def tied() -> Law:
+    """L(N, D) = E + A / N^alpha + B / D^alpha: one exponent for both."""
+    return Law(
+        "tied",
+        "L = E + A / N^alpha + B / D^alpha",
+        "Chinchilla's form with beta = alpha (Muennighoff et al. 2023 and Gadre et al. 2024 fit it so)",
+        ("N", "D"),
+        (_FLOOR, SharedExponent()),
+    )
+
+
+def kaplan_floor() -> Law:
+    """Kaplan's form above a floor."""
+    return Law(
+        "kaplan-floor",
+        "L = E + [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D",
+        "Kaplan et al. 2020, equation 1.5, with a floor",
+        ("N", "D"),
+        (_FLOOR, PoweredSum("kaplan")),
+    )
+
+
+def drifting() -> Law:
+    """Chinchilla's form whose exponent of D moves with N."""
+    return Law(
+        "drifting",
+        "L = E + A / N^alpha + B / (N^gamma D^(beta + eta log N))",
+        "Li et al. 2025, Farseer, equation 1, to first order in log N",
+        ("N", "D"),
+        (_FLOOR, _N, DriftingPower()),
+        levels=4,
+    )
+
+
+_UNIQUE = ("N", "D", "U")
+
+
+def repeated() -> Law:
+    """L(N, D, U): data that is seen again is worth less and less."""
+    return Law(
+        "repeated",
+        "L = E + A / N^alpha + B / D'^beta, D' = U (1 + R_star (1 - exp(-(D/U - 1) / R_star)))",
+        "Muennighoff et al. 2023, equation 5, with all parameters counted",
+        _UNIQUE,
+        (_FLOOR, _N, RepeatedPower()),
+    )
+
+
+def overfitting() -> Law:
+    """L(N, D, U): Chinchilla's form and what is lost by seeing data again."""
+    return Law(
+        "overfitting",
+        "L = E + A / N^alpha + B / D^beta + G N^gamma (log D/U)^delta / U^upsilon",
+        "Chinchilla's form with an additive overfitting term (after arXiv 2605.01640)",
+        _UNIQUE,
+        (_FLOOR, _N, _D, Overfitting()),
+    )
+
+
+def unique_power() -> Law:
+    """L(N, D, U): Chinchilla's form and a power of the unique data."""
+    return Law(
+        "unique-power",
+        "L = E + A / N^alpha + B / D^beta + G / U^gamma",
+        "a power for each limit (Rosenfeld et al. 2020; the third is an assumption)",
+        _UNIQUE,
+        (_FLOOR, _N, _D, Power("G", ("gamma",), (2,))),
+    )
+
+
+def unique_tied() -> Law:
+    """L(N, D, U): one exponent for all three."""
+    return Law(
+        "unique-tied",
+        "L = E + A / N^alpha + B / D^alpha + G / U^alpha",
+        "a power for each limit, with one exponent (assumption)",
+        _UNIQUE,
+        (_FLOOR, SharedExponent(("A", "B", "G"), "alpha", (0, 1, 2))),
+    )
 
 
 _X = Power("B", ("c",), (0,))

@@ -11,7 +11,6 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from scaling.laws.forms.powers import Power
 from scaling.laws.forms.terms import Curve, Floats, Spread, Term, logistic, softplus
 
 
@@ -143,6 +142,24 @@ class Law:
         edges = accumulate((len(term.names) for term in self.terms), initial=0)
         return tuple(slice(a, b) for a, b in pairwise(edges))
 
+    @property
+    def separate(self) -> bool:
+        """Whether each public parameter is one coordinate, so that it can be profiled."""
+        return all(term.separate for term in self.terms)
+
+    @property
+    def floors(self) -> tuple[str, ...]:
+        """Parameters that are floors."""
+        pairs = zip(self.slices, self.terms, strict=True)
+        return tuple(name for at, term in pairs if not term.columns for name in self.parameters[at])
+
+    def centre(self, raw_logs: Floats) -> Floats:
+        """Centre of the logs [k]; D and U share one, so that their difference stays the log of the number of passes."""
+        middle = raw_logs.mean(axis=0) if len(raw_logs) else np.zeros(len(self.variables))
+        if "U" in self.variables:
+            middle[self.variables.index("U")] = middle[self.variables.index("D")]
+        return middle
+
     def evaluate(self, theta: Floats, logs: Floats) -> Prediction:
         """Log prediction at theta [B, p] and centred logs [n, k], with exact derivatives."""
         curves = tuple(term.evaluate(theta[:, at], logs) for term, at in zip(self.terms, self.slices, strict=True))
@@ -155,7 +172,7 @@ class Law:
     def log_values(self, theta: Floats, logs: Floats) -> Floats:
         """Log prediction alone, [B, n]: what a line search asks for."""
         values = [
-            theta[:, at] @ term.features(logs).T if isinstance(term, Power) else term.evaluate(theta[:, at], logs).value
+            theta[:, at] @ term.features(logs).T if term.affine else term.evaluate(theta[:, at], logs).value
             for term, at in zip(self.terms, self.slices, strict=True)
         ]
         total, _ = _log_sum(values)

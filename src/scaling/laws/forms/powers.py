@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling.laws.forms.terms import EXPONENT_LIMIT, Curve, Floats, Spread, amplitude_bounds
+from scaling.laws.forms.terms import EXPONENT_LIMIT, Curve, Floats, Spread, TermKind, amplitude_bounds
 
 
 @dataclass(frozen=True)
-class Power:
+class Power(TermKind):
     """amplitude * prod_j x_j^(-exponent_j): affine in (log amplitude, exponents); without exponents, a floor.
 
     Starts: exponents uniform in [0.05, 1.5], amplitudes within a factor e^4 below to e^1 above the responses.
@@ -19,6 +19,9 @@ class Power:
     amplitude: str
     exponents: tuple[str, ...] = ()
     columns: tuple[int, ...] = ()
+    affine = True
+    separate = True
+    heads = (0,)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -28,6 +31,10 @@ class Power:
     def features(self, logs: Floats) -> Floats:
         """Gradient of the term, which does not depend on theta: [n, q]."""
         return np.column_stack([np.ones(len(logs)), *(-logs[:, column] for column in self.columns)])
+
+    def parts(self, theta: Floats, logs: Floats) -> list[Floats]:
+        """Log of the power with amplitude 1."""
+        return [theta[:, 1:] @ self.features(logs)[:, 1:].T]
 
     def evaluate(self, theta: Floats, logs: Floats) -> Curve:
         """Logarithm of the term and its derivatives."""
@@ -69,7 +76,7 @@ class Power:
 
 
 @dataclass(frozen=True)
-class PoweredSum:
+class PoweredSum(TermKind):
     """(sum_i c_i prod_j x_j^(-e_ij))^kappa, the term of Kaplan's and of the shifted law.
 
     Internally kappa, then per summand the log of c_i and its free exponents; an exponent fixed at 1 is an offset.

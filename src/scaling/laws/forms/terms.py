@@ -37,8 +37,30 @@ class Spread(NamedTuple):
     logs: Floats
 
 
+class TermKind:
+    """What a term may be known to be; a new term need not say anything.
+
+    Attributes:
+        columns: of the logs that it depends on; none for a floor.
+        affine: its logarithm is ``theta @ features(logs).T``, and its second derivative 0.
+        separate: at centre 0 each public parameter is a rising function of one coordinate, so that it can be profiled.
+        heads: coordinates that are logs of amplitudes, of which ``parts`` gives the log of each summand at amplitude 1:
+            then starts draw exponents only, and amplitudes follow by least squares.
+    """
+
+    columns: tuple[int, ...] = (0,)
+    affine = False
+    separate = False
+    heads: tuple[int, ...] = ()
+
+
 class Term(Protocol):
     """One positive summand of a law."""
+
+    columns: tuple[int, ...]
+    affine: bool
+    separate: bool
+    heads: tuple[int, ...]
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from scaling.laws.fitting.large import LARGE, sampled
 from scaling.laws.fitting.newton import minimise
-from scaling.laws.fitting.solver import Fit
+from scaling.laws.fitting.solver import EXACT, Fit
 from scaling.laws.forms.terms import Floats
+
+
+def shortened(found: Fit) -> tuple[Fit, np.ndarray]:
+    """A short table that knows the parameters as well as a long one, to resample in its place, and the rows it is made of.
+
+    It holds a sample of the rows (``laws.large``). Their residuals are freed of what the sample alone would fit, so that the
+    optimum stays where it is, and scaled down by the root of the share of rows. A table that is not large is returned as it is.
+    """
+    rows = sampled(found.rows) if found.rows > LARGE else np.arange(found.rows)
+    if len(rows) == found.rows:
+        return found, rows
+    scale = np.sqrt(len(rows) / found.rows)
+    logs, weights = found.logs[rows], found.weights[rows]
+    root = np.sqrt(weights)
+    design = found.law.evaluate(found.theta[None], logs).gradient()[0] * root[:, None]
+    noise = found.residuals[rows] * root
+    noise = (noise - design @ np.linalg.lstsq(design, noise, rcond=None)[0]) / np.where(root > 0, root, 1.0)
+    log_y = found.law.log_values(found.theta[None], logs)[0] + scale * noise
+    short = replace(
+        found, logs=logs, log_y=log_y, weights=weights, residuals=scale * noise, delta=scale * found.delta, rows=len(rows)
+    )
+    return short, rows
+
 
 BLOCK_NUMBERS = 2_000_000
 """Resamples times rows drawn at a time, 16 MB: memory does not grow with their number."""
@@ -56,7 +82,7 @@ def residual_draws(found: Fit, resamples: int, seed: int = 42) -> Floats:
     root = np.sqrt(found.weights)
     scaled = found.residuals * root
     centred = scaled - scaled.mean()
-    power = float(np.sum(scaled**2)) / max(rows - len(found.theta), 1)
+    power = max(float(np.sum(scaled**2)) / max(rows - len(found.theta), 1), EXACT**2)
     centred *= np.sqrt(power / max(float(np.mean(centred**2)), 1e-300))
     own = centred[np.random.default_rng(seed).integers(0, rows, (count, rows))]
     return found.log_y - found.residuals + own / np.where(root > 0, root, 1.0)

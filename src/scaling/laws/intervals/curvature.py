@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scaling.laws.fitting.solver import Fit, noise_scale
+from scaling.laws.fitting.solver import Fit, inside_share, noise_scale
 
 STEP = 1e-5
 """Step of the central differences that take coordinates to public parameters."""
@@ -24,8 +24,7 @@ def standard_errors(found: Fit) -> dict[str, float]:
     if not free.any():
         return {}
     jacobian = law.evaluate(found.theta[None], found.logs).gradient()[0][:, free]
-    active = found.weights > 0
-    inside = max(float(np.mean(np.abs(found.residuals[active]) <= found.delta)), 1.0 / max(int(active.sum()), 1))
+    inside = inside_share(found)
     information = jacobian.T @ (found.weights[:, None] * jacobian)
     covariance = noise_scale(found) / inside * np.linalg.pinv(information, hermitian=True)
     steps = STEP * np.eye(len(found.theta))[free]

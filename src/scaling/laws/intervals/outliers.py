@@ -103,20 +103,25 @@ def describe_outliers(found: Fit, rows: Sequence[Any] | None = None) -> dict[str
         return None
     seen = find_outliers(found)
     # 12 digits: without what a logarithm and its inverse leave of rounding.
+    flagged = seen.rows
     variables, observed, predicted = (
         np.vectorize(lambda value: float(f"{value:.12g}"), otypes=[float])(np.exp(logs))
-        for logs in (found.logs + found.centre, found.log_y, found.log_y - found.residuals)
+        for logs in (
+            (found.logs[flagged] + found.centre),
+            found.log_y[flagged],
+            (found.log_y - found.residuals)[flagged],
+        )
     )
     listed = [
         {
             "row": rows[row] if rows is not None else int(row) + 1,
-            **dict(zip(found.law.variables, variables[row].tolist(), strict=True)),
-            "observed": float(observed[row]),
-            "predicted": float(predicted[row]),
+            **dict(zip(found.law.variables, variables[place].tolist(), strict=True)),
+            "observed": float(observed[place]),
+            "predicted": float(predicted[place]),
             "z": float(seen.z[row]),
             "weight": float(weight),
         }
-        for row, weight in zip(seen.rows, seen.weights, strict=True)
+        for place, (row, weight) in enumerate(zip(flagged, seen.weights, strict=True))
     ]
     return {
         "threshold": THRESHOLD,

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
+from scaling.laws.fitting.large import LARGE, surrogate
 from scaling.laws.fitting.newton import Problem, derivatives, minimise, objective
-from scaling.laws.fitting.solver import Fit, noise_scale
+from scaling.laws.fitting.solver import EXACT, Fit, inside_share, noise_scale
 from scaling.laws.forms.law import Law
-from scaling.laws.forms.powers import Power
 from scaling.laws.forms.terms import Floats
+from scaling.laws.intervals.collinear import moving_together
 
 Interval = tuple[float, float] | None
 Solve = Callable[[np.ndarray, Floats, Floats], tuple[Floats, Floats]]
@@ -49,8 +50,9 @@ def profile_intervals(
         why = next(iter(found.reasons.values()))
         return dict.fromkeys(law.parameters), dict.fromkeys(law.parameters, f"not fitted: {why}")
     problem, theta = origin_problem(found)
+    problem, weights = _shortened(found, problem, theta)
     factors = np.ones(len(theta)) if inflation is None else inflation
-    low, high = profile_ends(problem, theta[None], found.weights, rise_of(found, level) * factors[None])
+    low, high = profile_ends(problem, theta[None], weights, rise_of(found, level) * factors[None])
     public_low, public_high = (
         law.publish(np.where(np.isfinite(end), end, theta), np.zeros(len(found.centre)))[0] for end in (low, high)
     )
@@ -65,7 +67,24 @@ def profile_intervals(
         intervals[name] = None
         side = "above" if left else "below" if right else "on either side"
         reasons[name] = f"not identifiable: other values {side} fit as well"
-    return intervals, reasons
+    undecided = undecided_parameters(found)
+    return intervals | dict.fromkeys(undecided), reasons | undecided
+
+
+def undecided_parameters(found: Fit) -> dict[str, str]:
+    """Parameters of terms that the table cannot tell apart, since its variables move together, and that reason."""
+    together = moving_together(found.law.variables, found.logs)
+    if together is None:
+        return {}
+    pairs = zip(found.law.slices, found.law.terms, strict=True)
+    return {name: together for at, term in pairs if term.columns for name in found.law.parameters[at]}
+
+
+def _shortened(found: Fit, problem: Problem, theta: Floats) -> tuple[Problem, Floats]:
+    """The problem to profile and its weights: a sample's where the table is large (``laws.large``)."""
+    if found.rows <= LARGE:
+        return problem, found.weights
+    return surrogate(problem, theta, found.weights, inside_share(found))
 
 
 def prediction_intervals(found: Fit, level: float = 0.95, **variables: ArrayLike) -> tuple[Floats, Floats]:
@@ -77,11 +96,23 @@ def prediction_intervals(found: Fit, level: float = 0.95, **variables: ArrayLike
         variables: one array a variable of the law.
     """
     places = np.log(np.column_stack([np.asarray(variables[name], float) for name in found.law.variables]))
-    problem = found.problem()
+    problem, weights = _shortened(found, found.problem(), found.theta)
     rise = np.array([rise_of(found, level)])
-    ends = [prediction_ends(problem, found.theta[None], found.weights, rise, place - found.centre) for place in places]
+    if noise_scale(found) <= EXACT**2:
+        return _straight_ends(problem, found.theta, weights, float(rise[0]), places - found.centre)
+    ends = [prediction_ends(problem, found.theta[None], weights, rise, place - found.centre) for place in places]
     low, high = (np.array([end[side][0] for end in ends]) for side in (0, 1))
     return np.exp(low), np.exp(high)
+
+
+def _straight_ends(problem: Problem, theta: Floats, weights: Floats, rise: float, places: Floats) -> tuple[Floats, Floats]:
+    """Ends by the curvature alone, for data that lie on the law: there the objective is rounding, which no search resolves."""
+    _, _, hessian = derivatives(problem, theta[None], weights[None])
+    at = problem.law.evaluate(theta[None], places)
+    gradient = at.gradient()[0]
+    pull = np.einsum("ni,ij,nj->n", gradient, np.linalg.pinv(hessian[0], hermitian=True), gradient)
+    half = np.sqrt(2.0 * rise * np.maximum(pull, 0.0))
+    return np.exp(at.value[0] - half), np.exp(at.value[0] + half)
 
 
 def rise_of(found: Fit, level: float) -> float:
@@ -99,14 +130,15 @@ def origin_problem(found: Fit) -> tuple[Problem, Floats]:
     for at, term in zip(law.slices, law.terms, strict=True):
         if term.columns:
             # The amplitude at centre 0 lies far outside the data: its bounds there would cut the exponents'.
-            lower[at.start], upper[at.start] = -np.inf, np.inf
+            heads = [at.start + head for head in term.heads]
+            lower[heads], upper[heads] = -np.inf, np.inf
     moved = problem._replace(logs=found.logs + found.centre, lower=lower, upper=upper)
     return moved, law.shifted(found.theta[None], -found.centre)[0]
 
 
 def require_powers(law: Law) -> None:
     """Raise ValueError unless all terms of a law are powers."""
-    if not all(isinstance(term, Power) for term in law.terms):
+    if not law.separate:
         raise ValueError(f"{law.name} has terms that are no powers; take its intervals from the bootstrap")
 
 
@@ -134,12 +166,18 @@ def profile_ends(
     problem = problem.spread(count)
     value, _, hessian = derivatives(problem, theta, np.broadcast_to(weights, problem.log_y.shape))
     rise = np.broadcast_to(rise if rise.ndim == 2 else rise[:, None], theta.shape)
-    sd = _spreads(hessian, rise)
+    inverse = np.linalg.pinv(hessian, hermitian=True)
+    variance = np.maximum(np.einsum("bii->bi", inverse), 1e-12)
+    sd = np.sqrt(2.0 * rise * variance)
     table, place, side = (axis.ravel() for axis in np.meshgrid(np.arange(count), chosen, (-1.0, 1.0), indexing="ij"))
     place = place.astype(int)
     frozen = np.zeros((len(table), size), bool)
     frozen[np.arange(len(table)), place] = True
     room = np.where(side > 0, problem.upper[place] - theta[table, place], theta[table, place] - problem.lower[place])
+
+    # How the other coordinates follow the held one, by the curvature at the optimum: a start without it is far off, since an
+    # amplitude about centre 0 and its exponent move together.
+    follow = side[:, None] * inverse[table, place] / variance[table, place][:, None]
 
     def solve(rows: np.ndarray, steps: Floats, warm: Floats) -> tuple[Floats, Floats]:
         starts = warm.copy()
@@ -148,7 +186,7 @@ def profile_ends(
         solved = minimise(problem.at(table[rows]), starts, weights, frozen=frozen[rows], iterations=60, tolerance=1e-8)
         return solved.objective - value[table[rows]], solved.theta
 
-    steps, _ = _find_ends(solve, theta[table], rise[table, place], sd[table, place], np.maximum(room, 0.0))
+    steps, _ = _find_ends(solve, theta[table], rise[table, place], sd[table, place], np.maximum(room, 0.0), follow)
     ends = (theta[table, place] + side * steps).reshape(count, len(chosen), 2)
     return ends[..., 0], ends[..., 1]
 
@@ -185,20 +223,17 @@ def prediction_ends(problem: Problem, theta: Floats, weights: Floats, rise: Floa
     return ends[:, 0], ends[:, 1]
 
 
-def _spreads(hessian: Floats, rise: Floats) -> Floats:
-    """First guess of each half width: where the quadratic at the optimum has risen enough, [R, p]."""
-    inverse = np.linalg.pinv(hessian, hermitian=True)
-    variance = np.einsum("bii->bi", inverse)
-    return np.sqrt(2.0 * rise * np.maximum(variance, 1e-12))
-
-
-def _find_ends(solve: Solve, warm: Floats, rise: Floats, guess: Floats, room: Floats) -> tuple[Floats, Floats]:
+def _find_ends(
+    solve: Solve, optimum: Floats, rise: Floats, guess: Floats, room: Floats, follow: Floats | None = None
+) -> tuple[Floats, Floats]:
     """Steps at which the rise is met, and theta there: bracketing and regula falsi (Illinois) on the root of the rise.
 
-    The root of the rise is nearly linear in the step, which is why few steps suffice.
+    The root of the rise is nearly linear in the step, which is why few steps suffice. ``follow`` is the first guess of the
+    change of theta a step; later it is the change seen so far.
     """
-    count = len(warm)
-    warm, last = warm.copy(), warm.copy()
+    count = len(optimum)
+    warm, last = optimum.copy(), optimum.copy()
+    follow = np.zeros_like(optimum) if follow is None else follow.copy()
     target = np.sqrt(rise)
     step = np.minimum(guess, room)
     inside, inside_root = np.zeros(count), -target
@@ -209,12 +244,15 @@ def _find_ends(solve: Solve, warm: Floats, rise: Floats, guess: Floats, room: Fl
     for _ in range(STEPS):
         if not len(open_rows):
             break
-        risen, solved = solve(open_rows, step[open_rows], warm[open_rows])
+        ahead = (step - inside)[open_rows, None] * follow[open_rows]
+        risen, solved = solve(open_rows, step[open_rows], warm[open_rows] + ahead)
         last[open_rows] = solved
         root = np.sqrt(np.maximum(risen, 0.0)) - target[open_rows]
         under = root < 0
         within, beyond = open_rows[under], open_rows[~under]
         warm[within] = solved[under]
+        moving = within[follow[within].any(axis=1) & (step[within] > 0)]
+        follow[moving] = (warm[moving] - optimum[moving]) / step[moving, None]
         # Illinois: an end that stays twice in a row loses half its weight.
         outside_root[within[last_side[within] == -1]] *= 0.5
         inside_root[beyond[last_side[beyond] == 1]] *= 0.5

@@ -1,0 +1,140 @@
+"""Candidates of a stack: forms, what is known of their exponents before any row is seen, and their fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from scaling.laws.fitting.newton import minimise
+from scaling.laws.fitting.projection import project
+from scaling.laws.fitting.solver import HUBER_EFFICIENCY, make_problem, spread_of
+from scaling.laws.forms import known_laws as forms
+from scaling.laws.forms.law import Law
+from scaling.laws.forms.terms import Floats
+
+STARTS = 6
+WARM = 3
+"""Starts of each fit to a part of the rows: the best fits to all rows."""
+CURVE_EMPHASES = (1.0, 2.0, 3.0)
+"""Emphases on large x of a curve: a factor of 2 in x counts 2, 4 or 8 times as much."""
+GRID_EMPHASES = (0.0, 0.5, 1.0)
+"""Emphases on large D of a grid, whose few levels of D must all be used to find beta."""
+FREE_CEILINGS = ((1.01, 1.0), (1.01, 2.0), (1.01, 3.0), (1.3, 1.0), (1.3, 2.0))
+"""Ceilings tried where none was said, as factors on the largest response, and their sharpness: the largest responses may be
+all that a model can do without learning, whatever they count."""
+KNOWN_SHARPNESS = (1.0, 2.0, 3.0)
+EXPONENT = (0.4, 0.2)
+"""Mean and standard deviation of exponents of N, D and U (assumption: published laws lie between .2 and .7)."""
+PRIORS = {
+    "alpha": EXPONENT,
+    "beta": EXPONENT,
+    "gamma": EXPONENT,
+    ("kaplan-floor", "alpha_D"): EXPONENT,
+    ("drifting", "gamma"): (0.0, 0.1),
+    ("drifting", "eta"): (0.0, 0.03),
+    ("interaction", "gamma"): (0.2, 0.2),
+    ("interaction", "delta"): (0.2, 0.2),
+    ("overfitting", "gamma"): (0.7, 0.4),
+    ("overfitting", "upsilon"): (0.7, 0.4),
+    ("overfitting", "delta"): (1.5, 1.0),
+    ("repeated", "R_star"): (float(np.log(15.0)), 1.0),
+}
+"""Mean and standard deviation of coordinates, by name or by law and name. Overfitting (assumption) grows about with the
+square root of N / U; Muennighoff et al. 2023 found R_star = 15."""
+TEMPER = 2.0
+"""Factor on what a prior weighs: residuals of a law that is not quite true are alike in neighbouring rows, so that their number
+says more than they know."""
+
+
+def curve_laws(ceiling: float | None) -> tuple[Law, ...]:
+    """Forms for a curve in one variable; those behind a ceiling only where one is known."""
+    plain = (forms.power(), forms.power_floor(), forms.power_shifted())
+    if ceiling is None or not np.isfinite(ceiling):
+        return plain
+    return (*plain, forms.power_bounded(ceiling, 1.0), forms.power_bounded(ceiling, 2.0))
+
+
+def grid_laws(ceiling: float | None, largest: float) -> tuple[Law, ...]:
+    """Forms for a grid of N and D.
+
+    Args:
+        ceiling: of the response; infinite where there is none; None where nothing was said, which tries some.
+        largest: response.
+    """
+    plain = (forms.chinchilla(), forms.tied(), forms.kaplan_floor(), forms.drifting())
+    if ceiling is None:
+        free = (replace(forms.bounded(factor * largest, sharpness), levels=2) for factor, sharpness in FREE_CEILINGS)
+        return (*plain, *free)
+    if not np.isfinite(ceiling):
+        return plain
+    return (*plain, *(forms.bounded(ceiling, sharpness) for sharpness in KNOWN_SHARPNESS))
+
+
+def unique_laws() -> tuple[Law, ...]:
+    """Forms for N, D and unique data U; those that do not look at U among them."""
+    three = (forms.repeated(), forms.overfitting(), forms.unique_power(), forms.unique_tied())
+    return (forms.chinchilla(), forms.tied(), forms.kaplan_floor(), *three)
+
+
+def emphasised(size: Floats, train: np.ndarray, emphasis: float) -> Floats:
+    """Weights of the rows learnt from, with mean 1 over them; 0 elsewhere."""
+    weights = np.where(train, np.exp(emphasis * (size - size[train].max())), 0.0)
+    return weights / weights[train].mean()
+
+
+def fit_jobs(law: Law, logs: Floats, log_y: Floats, weights: Floats, rng: np.random.Generator) -> Floats:
+    """Coordinates [J, p] of the fits with J weightings: robust, and with priors.
+
+    Starts are random for the mean of all weightings; the best of those go on for each of them.
+    """
+    starts = law.starts(spread_of(logs, log_y), rng, STARTS)
+    mean = weights.mean(axis=0)
+    wide = make_problem(law, logs, log_y, 1.0)
+    centre, sd = _prior(law)
+    loose = wide._replace(prior=(centre, (0.1 / sd) ** 2))
+    first = minimise(loose, project(law, starts, logs, log_y, mean), mean, tolerance=1e-6, iterations=80)
+    warm = first.theta[np.argsort(np.where(np.isfinite(first.objective), first.objective, np.inf))[:WARM]]
+    jobs = len(weights)
+    each, every = np.repeat(np.arange(jobs), len(warm)), np.tile(warm, (jobs, 1))
+    found = minimise(loose, every, weights[each], tolerance=1e-6, iterations=80)
+    best = found.theta[_best_of(found.objective, jobs)]
+    spread = residual_spread(law, best, logs, log_y, weights)
+    robust = wide._replace(delta=HUBER_EFFICIENCY * spread[each][:, None], prior=(centre, ((spread[:, None] / sd) ** 2)[each]))
+    found = minimise(robust, found.theta, weights[each], tolerance=1e-8, iterations=80)
+    return found.theta[_best_of(found.objective, jobs)]
+
+
+def residual_spread(law: Law, theta: Floats, logs: Floats, log_y: Floats, weights: Floats) -> Floats:
+    """Robust standard deviation [J] of the log residuals of J fits over the rows that each learnt from."""
+    residuals = np.where(weights > 0, log_y - law.log_values(theta, logs), np.nan)
+    used = (weights > 0).sum(axis=1)
+    spread = 1.4826 * np.nanmedian(np.abs(residuals), axis=1)
+    return np.maximum(spread * np.sqrt(used / np.maximum(used - len(law.parameters), 1)), 1e-6)
+
+
+def prior_precision(law: Law, spread: float) -> Floats:
+    """Precision [p] of a law's prior in units of the objective."""
+    return (spread / _prior(law)[1]) ** 2
+
+
+def _prior(law: Law) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of each coordinate; infinite where nothing is known."""
+    mean, sd = np.zeros(len(law.parameters)), np.full(len(law.parameters), np.inf)
+    for i, name in enumerate(law.parameters):
+        known = PRIORS.get((law.name, name)) or PRIORS.get(name)
+        if known is not None and "x" not in law.variables:
+            mean[i], sd[i] = known[0], known[1] / TEMPER
+    return mean, sd
+
+
+def _best_of(objective: Floats, jobs: int) -> np.ndarray:
+    """Row of the best start of each job."""
+    table = objective.reshape(jobs, -1)
+    return np.argmin(table, axis=1) + np.arange(jobs) * table.shape[1]
+
+
+def complexity(laws: Sequence[Law]) -> int:
+    """Parameters of the smallest law."""
+    return min(len(law.parameters) for law in laws)

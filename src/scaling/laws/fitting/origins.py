@@ -1,0 +1,58 @@
+"""Rolling origins: smaller rows to learn from, larger ones to predict, inside the rows that are given."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from scaling.laws.forms.terms import Floats
+
+CURVE_ORIGINS = ((1.5, 2.3), (2.2, 2.3), (3.2, 2.3), (4.7, 2.3))
+"""Origins of a curve: learn up to largest x / first, predict up to second times further (about as far as users go)."""
+GRID_SHARES = (0.12, 0.25, 0.4, 0.55)
+"""Origins of a grid: the share of the range of log N, of log D and of log N D that is kept out at its upper end."""
+LEAST_ROWS = 6
+"""Rows that an origin of a grid learns from at least."""
+SLACK = 1e-9
+
+
+class Origin(NamedTuple):
+    """Masks of the rows learnt from and predicted [n], and how far each row lies beyond those learnt from, in log units [n]."""
+
+    train: np.ndarray
+    test: np.ndarray
+    beyond: Floats
+
+
+def curve_origins(size: Floats) -> list[Origin]:
+    """Origins over log x [n], nearest the end first."""
+    result = []
+    for back, reach in CURVE_ORIGINS:
+        train = size <= size.max() - np.log(back) + 1e-6
+        if not train.any():
+            continue
+        test = ~train & (size <= size[train].max() + np.log(reach) + 1e-6)
+        if test.any():
+            result.append(Origin(train, test, distance(size[train][:, None], size[:, None])))
+    return result
+
+
+def grid_origins(logs: Floats) -> list[Origin]:
+    """Origins over log N, log D and log N D of a grid's logs [n, k], nearest the end first on each; none twice."""
+    plane = logs[:, :2]
+    result, seen = [], set()
+    for axis in (plane[:, 0], plane[:, 1], plane.sum(axis=1)):
+        for share in GRID_SHARES:
+            train = axis <= axis.max() - share * np.ptp(axis) + SLACK
+            if train.all() or train.sum() < LEAST_ROWS or train.tobytes() in seen:
+                continue
+            seen.add(train.tobytes())
+            result.append(Origin(train, ~train, distance(plane[train], plane)))
+    return result
+
+
+def distance(known: Floats, places: Floats) -> Floats:
+    """How far places [m, k] lie beyond known ones [n, k], in log units: the root of the sum of squares over the variables."""
+    over = np.maximum(places - known.max(axis=0), 0.0) + np.maximum(known.min(axis=0) - places, 0.0)
+    return np.sqrt(np.sum(over**2, axis=1))

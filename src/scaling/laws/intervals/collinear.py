@@ -1,0 +1,38 @@
+"""Variables that move together: a table in which D is a multiple, or a power, of N cannot tell their terms apart."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scaling.laws.forms.terms import Floats
+
+TOGETHER = 1e-3
+"""Share of a variable's variance (in logs) that the others may leave unexplained and it still counts as moving with them:
+over three decades it then leaves their line by 7 %, which is what the split between two terms would hang on."""
+
+
+def moving_together(names: tuple[str, ...], raw_logs: Floats) -> str | None:
+    """Which variables move together, as a reason; None where each moves by itself.
+
+    Args:
+        names: of the variables.
+        raw_logs: their logs [n, k].
+    """
+    if len(names) < 2 or len(raw_logs) < 3:
+        return None
+    logs = raw_logs - raw_logs.mean(axis=0)
+    power = np.sum(logs**2, axis=0)
+    moving = power > 0
+    pairs = [(i, j) for i in range(len(names)) for j in range(i) if moving[i] and moving[j]]
+    for i, j in pairs:
+        left = 1.0 - (logs[:, i] @ logs[:, j]) ** 2 / (power[i] * power[j])
+        if left < TOGETHER:
+            return f"not identifiable: {names[j]} and {names[i]} move together"
+    for i in np.flatnonzero(moving):
+        others = [j for j in np.flatnonzero(moving) if j != i]
+        if not others:
+            continue
+        fitted = logs[:, others] @ np.linalg.lstsq(logs[:, others], logs[:, i], rcond=None)[0]
+        if np.sum((logs[:, i] - fitted) ** 2) < TOGETHER * power[i]:
+            return f"not identifiable: {', '.join(names[j] for j in sorted((*others, i)))} move together"
+    return None

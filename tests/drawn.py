@@ -1,0 +1,14 @@
+"""What a figure shows, read off what it draws: its points and its words."""
+
+import matplotlib
+from matplotlib.collections import PathCollection
+from matplotlib.text import Text
+
+matplotlib.use("svg")
+
+
+def points_and_words(plot) -> tuple[int, set[str]]:
+    """How many points a plotnine figure draws, and its texts."""
+    figure = plot.draw()
+    points = sum(len(found.get_offsets()) for found in figure.findobj(PathCollection))
+    return points, {found.get_text() for found in figure.findobj(Text)}
