@@ -18,13 +18,17 @@ ALONE = ("faults", "slurm")
 """Folders of tests that stop, kill and wait for processes: never two of them at a time."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, whose own --dist loadgroup does not group under pytest 9.2
+def pytest_xdist_make_scheduler(config, log):
     """Tests of a file run in one worker, for they share fixtures; those of ALONE in one worker, one after the other."""
-    here = Path(__file__).parent
-    for item in items:
-        place = item.path.relative_to(here)
-        item.add_marker(pytest.mark.xdist_group("alone" if place.parts[0] in ALONE else str(place)))
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "alone" if set(ALONE) & set(Path(file).parts) else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
