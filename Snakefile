@@ -19,7 +19,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/tune.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/fit.smk"
-include: "workflow/rules/measure.smk"
+include: "workflow/rules/benchmarks.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -31,8 +31,8 @@ rule complete:
         runs=rules.collect.output.runs,
         # Named too, or a page that is there would hide a file that is not.
         packs=rules.collect.input.packs,
-        readings=rules.collect.output.readings,
-        measures=rules.fit.input.measures,
+        probes=rules.collect.output.probes,
+        benchmarks=rules.fit.input.benchmarks,
         fits=rules.fit.output.fits,
         claims=rules.fit.output.claims,
     log:

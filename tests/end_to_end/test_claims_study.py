@@ -29,7 +29,7 @@ families:
     params: [32000]
     images: [300]
     seeds: [0, 1]
-    measures: [gradients]
+    probes: [gradients]
     recipe: { learning_rate: 0.01, images_floor: 640 }
   resnet-56: { <<: *deep, model: resnet }
 grid:
@@ -40,8 +40,8 @@ recipe:
   images_factor: 1
   evaluations: 2
   anchors: { params: [13000], images: 300, widen: 0 }
-timings:
-  measures: [paper-sizes]
+benchmarks:
+  names: [paper-sizes]
 """
 
 

@@ -50,10 +50,10 @@ figure = Figure(order=5, title="Loss against error", caption="A point for each r
 STUDY = """\
 name: mine
 families:
-  mlp: {measures: [mean-logit]}
+  mlp: {probes: [mean-logit]}
 grid: {params: [13000], images: [300]}
 recipe: {learning_rate: 0.01, images_floor: 1280, images_factor: 1, evaluations: 2}
-timings: {measures: [entries], rounds: 2}
+benchmarks: {names: [entries], rounds: 2}
 """
 
 
@@ -77,7 +77,7 @@ def test_one_file_is_enough_for_a_probe_a_benchmark_and_a_figure(checkout, tmp_p
     run = checkout.snakemake("--config", "study=studies/mine.yaml", timeout=800)
     assert run.returncode == 0, run.stdout + run.stderr
     results = checkout.folder / "results" / "mine"
-    assert pl.read_parquet(results / "readings.parquet").filter(measure="mean-logit")["value"].item() > 0
-    assert pl.read_parquet(results / "measures.parquet").filter(measure="entries")["value"].item() == 1
+    assert pl.read_parquet(results / "probes.parquet").filter(measure="mean-logit")["value"].item() > 0
+    assert pl.read_parquet(results / "benchmarks.parquet").filter(measure="entries")["value"].item() == 1
     page = (checkout.folder / "reports" / "mine" / "index.html").read_text()
     assert page.index("Loss against error") < page.index("Do the laws predict models they have not seen?")

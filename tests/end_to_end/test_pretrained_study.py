@@ -14,7 +14,7 @@ families:
   mlp: {params: [13000], recipe: {learning_rate: 0.01}}
   vit-mae:
     model: vit
-    measures: [representation, reconstruction]
+    probes: [representation, reconstruction]
     pretrain: {objective: mae, images: 500, recipe: {images_floor: 1280, evaluations: 2}}
 grid: {params: [5000], images: [300]}
 recipe:

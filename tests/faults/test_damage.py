@@ -139,11 +139,11 @@ def test_damaged_prepared_images_are_named_and_rebuilt(bench, trained, how):
 
 
 def test_damaged_weights_are_named_and_their_cells_trained_again_for_them(bench):
-    bench.write_study(("  mlp:\n", "  mlp: {measures: [shift]}\n"))
+    bench.write_study(("  mlp:\n", "  mlp: {probes: [shift]}\n"))
     assert bench.train().code == 0
     before = bench.stamps()
-    readings = pl.read_parquet(bench.folder / "results/faults/readings.parquet")
-    assert len(readings)
+    probes = pl.read_parquet(bench.folder / "results/faults/probes.parquet")
+    assert len(probes)
     for seed, how in enumerate(DAMAGES):
         damage(bench.cell(seed) / "weights.safetensors", how)
         (bench.cell(seed) / "shift.json").unlink()
@@ -153,7 +153,7 @@ def test_damaged_weights_are_named_and_their_cells_trained_again_for_them(bench)
         assert f"{(bench.cell(seed) / 'weights.safetensors').relative_to(bench.folder)}: " in again.text
     assert again.text.count("the cell is trained again for them") == 4
     assert bench.stamps() == before  # records are never rewritten
-    assert pl.read_parquet(bench.folder / "results/faults/readings.parquet").equals(readings)
+    assert pl.read_parquet(bench.folder / "results/faults/probes.parquet").equals(probes)
     assert nothing_was_executed(bench.folder)
 
 

@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 STUDY = ("--config", "study=studies/faults.yaml")
 OWN = "results/faults"
-NAMES = ("runs.parquet", "readings.parquet", "fits.json", "claims.json", "packs/mlp.parquet")
+NAMES = ("runs.parquet", "probes.parquet", "fits.json", "claims.json", "packs/mlp.parquet")
 
 
 def contents(bench) -> dict[str, bytes]:

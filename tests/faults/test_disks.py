@@ -123,7 +123,7 @@ def test_a_read_only_results_folder(bench):
         assert "Traceback" not in train.text
         collect = bench.run("collect", "studies/faults.yaml")
         assert collect.code == 1
-        assert "Read-only file system while writing results/faults/readings.parquet" in collect.text
+        assert "Read-only file system while writing results/faults/probes.parquet" in collect.text
         status = bench.run("status", "studies/faults.yaml", "--once")  # looking needs no writing
         assert "7" in status.text
         assert contents(results / "store") == before

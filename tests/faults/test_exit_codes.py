@@ -70,7 +70,7 @@ def test_1_for_a_pack_with_a_run_that_fails(fresh):
         ("collect", "studies/nothing.yaml"),
         ("prepare", "studies/nothing.yaml"),
         ("calibrate", "studies/nothing.yaml"),
-        ("measure", STUDY),
+        ("benchmark", STUDY),
         ("train", STUDY),
         ("train", STUDY, "nothing"),
         ("train", STUDY, "mlp", "--cores", "0"),

@@ -52,7 +52,7 @@ def test_a_shorter_grid_is_collected_by_the_next_run(bench):
     first = bench.snakemake(*STUDY)
     assert first.returncode != 0
     assert (
-        "results/faults/runs.parquet, results/faults/readings.parquet: not what the study, its store"
+        "results/faults/runs.parquet, results/faults/probes.parquet: not what the study, its store"
         in first.stdout + first.stderr
     )
     second = bench.snakemake(*STUDY)

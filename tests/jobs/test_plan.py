@@ -71,19 +71,19 @@ def test_jobs_and_their_memory(layout):
     assert more.families[0].job_memory_mb == 13_000  # 1.25 x (1,500 + 2 x (300 + 4,000)), to whole 500
 
 
-def test_timings_have_a_time_of_their_own(layout):
-    timings = {"measures": ["families"], "rounds": 4}
-    assert make_plan(study(timings=timings), layout).timing_seconds is None
+def test_benchmarks_have_a_time_of_their_own(layout):
+    benchmarks = {"names": ["families"], "rounds": 4}
+    assert make_plan(study(benchmarks=benchmarks), layout).benchmark_seconds is None
     pace(layout, 1e-3)
-    found = make_plan(study(timings=timings), layout).timing_seconds
+    found = make_plan(study(benchmarks=benchmarks), layout).benchmark_seconds
     step = 64e-3
     assert found == pytest.approx(JOB_SECONDS + 5 * 2 * (3 * step + step))
-    assert make_plan(study(), layout).timing_seconds == 0
-    asked = study(timings=timings)
-    write_table(pl.DataFrame({"value": [1.0]}), layout.measures, Origins(asked, layout, {}).measures)
-    assert make_plan(asked, layout).timing_seconds == 0
-    other = study(timings=timings | {"rounds": 5})
-    assert make_plan(other, layout).timing_seconds > 0
+    assert make_plan(study(), layout).benchmark_seconds == 0
+    asked = study(benchmarks=benchmarks)
+    write_table(pl.DataFrame({"value": [1.0]}), layout.benchmarks, Origins(asked, layout, {}).benchmarks)
+    assert make_plan(asked, layout).benchmark_seconds == 0
+    other = study(benchmarks=benchmarks | {"rounds": 5})
+    assert make_plan(other, layout).benchmark_seconds > 0
 
 
 def test_ten_thousand_cells_are_planned_without_training_anything(layout):

@@ -39,13 +39,13 @@ def contents(store: Store) -> dict[str, bytes]:
 def test_a_store_in_order_is_left_as_it_is_and_counted(tmp_path):
     store = Store(tmp_path)
     for seed in range(3):
-        store.write_reading(put(store, seed=seed), "shift", "v", [{"x": 1.0}])
+        store.write_probe(put(store, seed=seed), "shift", "v", [{"x": 1.0}])
     store.folder("failed").mkdir()
     before = contents(store)
     said = []
     found = check_store(store, said.append)
     assert (said, found.aside) == ([], [])
-    assert (found.counts["record"], found.counts["reading"], found.counts["without"]) == (3, 3, 1)
+    assert (found.counts["record"], found.counts["probe"], found.counts["without"]) == (3, 3, 1)
     assert contents(store) == before
     assert "checked 3 records" in found.summary(tmp_path)
     assert "no files set aside" in found.summary(tmp_path)
@@ -64,7 +64,7 @@ def test_a_store_in_order_is_left_as_it_is_and_counted(tmp_path):
 def test_a_record_that_is_not_that_of_its_key_is_set_aside_with_what_came_of_it(tmp_path, change, message):
     store = Store(tmp_path)
     good, bad = put(store), put(store, seed=1)
-    store.write_reading(bad, "shift", "v", [])
+    store.write_probe(bad, "shift", "v", [])
     rewrite(store, bad, change)
     kept = store.record_path(good).read_bytes()
     said = []
@@ -78,7 +78,7 @@ def test_a_record_that_is_not_that_of_its_key_is_set_aside_with_what_came_of_it(
     assert not store.lease(bad).path.exists()
     assert store.record_path(good).read_bytes() == kept
     if "key" in message:
-        assert store.reading(bad, "shift", "v") is None
+        assert store.probe_rows(bad, "shift", "v") is None
     assert check_store(store, said.append).aside == []
 
 
@@ -87,12 +87,12 @@ def test_damage_is_set_aside_and_what_a_newer_program_wrote_is_left(tmp_path):
     flipped, newer, misread = put(store), put(store, seed=1), put(store, seed=2)
     store.record_path(flipped).write_bytes(store.record_path(flipped).read_bytes().replace(b"0.5", b"0.4"))
     rewrite(store, newer, lambda body: body.update(version=RECORD_VERSION + 1))
-    store.write_reading(misread, "shift", "v", [{"x": 1.0}])
-    reading = store.reading_path(misread, "shift")
-    reading.write_bytes(reading.read_bytes().replace(b"1.0", b"2.0"))
+    store.write_probe(misread, "shift", "v", [{"x": 1.0}])
+    probe = store.probe_path(misread, "shift")
+    probe.write_bytes(probe.read_bytes().replace(b"1.0", b"2.0"))
     said = []
     found = check_store(store, said.append)
-    assert set(found.aside) == {store.record_path(flipped), reading}
+    assert set(found.aside) == {store.record_path(flipped), probe}
     assert store.record_path(newer).exists()
     assert store.record_path(misread).exists()
     assert "1 of a newer version, left as they are" in found.summary(tmp_path)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from drawn import points_and_words
 from example_study import runs_table
-from planted import CLASSES, measures, runs
+from planted import CLASSES, measurements, runs
 from test_page import HOSTILE, SMALL, Page, inputs
 
 from scaling.analysis.claims import Claim, Curves, Evidence, Part, judge_claims, load_claims
@@ -34,7 +34,7 @@ def claims():
         for quantity in ("params", "flop_forward")
         for family, value in (("alexnet", 61.1e6), ("googlenet", 6.6e6))
     ]
-    found = judge_claims(load_claims(claim_files()), Evidence(runs(losses, noise=0.005), CLASSES, measures(sizes)))
+    found = judge_claims(load_claims(claim_files()), Evidence(runs(losses, noise=0.005), CLASSES, measurements(sizes)))
     assert {entry["verdict"] for entry in found} == {"supported", "refuted", "cannot tell here", "not testable here"}
     return found
 

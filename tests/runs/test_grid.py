@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
-from scaling.runs.grid import cells, digest, pack_hash, packs, timings_hash, tuning_hash
+from scaling.runs.grid import benchmarks_hash, cells, digest, pack_hash, packs, tuning_hash
 from scaling.runs.resolve import RateRule, Tuning, resolve
 from scaling.study.schema import Study
 
@@ -135,20 +135,22 @@ def test_an_arm_that_changes_touches_its_own_pack_alone():
     assert tuning_hash(study(families=changed), "resnet-bare") != tuning_hash(study(families=ARMS), "resnet-bare")
 
 
-def test_a_measure_reruns_its_pack_and_tunes_nothing():
-    unread, read = study(families={"vit": None}), study(families={"vit": {"measures": ["shift"]}})
+def test_a_probe_reruns_its_pack_and_tunes_nothing():
+    unread, read = study(families={"vit": None}), study(families={"vit": {"probes": ["shift"]}})
     assert hashes(unread).keys() == hashes(read).keys()
     assert not set(hashes(unread).values()) & set(hashes(read).values())
     assert tuning_hash(unread, "vit") == tuning_hash(read, "vit")
-    assert timings_hash(unread) == timings_hash(read)
+    assert benchmarks_hash(unread) == benchmarks_hash(read)
 
 
 def test_what_is_timed_depends_on_its_own_settings():
     grid = {"params": [5000, 11000], "images": [500, 1000]}
-    usual = timings_hash(study(timings={}))
-    assert usual == timings_hash(study(timings={}, grid=grid | {"images": [700]}))
-    assert usual != timings_hash(study(timings={"rounds": 3}))
-    assert usual != timings_hash(study(timings={}, recipe={"batch": 32}))
-    assert usual != timings_hash(study(timings={}, families={"vit": {"recipe": {"batch": 32}}, "mlp": {"params": [13000]}}))
-    assert usual == timings_hash(study(timings={}, families={"mlp": {"params": [13000]}, "vit": None}))
-    assert usual != timings_hash(study(timings={}, grid=grid | {"params": [5000]}))
+    usual = benchmarks_hash(study(benchmarks={}))
+    assert usual == benchmarks_hash(study(benchmarks={}, grid=grid | {"images": [700]}))
+    assert usual != benchmarks_hash(study(benchmarks={"rounds": 3}))
+    assert usual != benchmarks_hash(study(benchmarks={}, recipe={"batch": 32}))
+    assert usual != benchmarks_hash(
+        study(benchmarks={}, families={"vit": {"recipe": {"batch": 32}}, "mlp": {"params": [13000]}})
+    )
+    assert usual == benchmarks_hash(study(benchmarks={}, families={"mlp": {"params": [13000]}, "vit": None}))
+    assert usual != benchmarks_hash(study(benchmarks={}, grid=grid | {"params": [5000]}))

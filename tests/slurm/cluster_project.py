@@ -31,9 +31,9 @@ name: limit
 families: {vit: }
 grid: {params: [4000], images: [3000]}
 recipe: {images_floor: 4000, images_factor: 280, evaluations: 4, patience: 0, learning_rate: 0.01}
-timings: {measures: [paper-sizes]}
+benchmarks: {names: [paper-sizes]}
 """
-"""One job of one run that takes more of an idle core than a time limit of a minute leaves to it, and one that measures."""
+"""One job of one run that takes more of an idle core than a time limit of a minute leaves to it, and one of benchmarks."""
 
 
 class Project:

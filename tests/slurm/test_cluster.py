@@ -133,6 +133,6 @@ def test_a_job_that_nears_its_time_limit_stops_in_good_order_and_goes_on(slurm, 
     assert "time limit is near: writing checkpoints" in one.words()
     assert one.table().equals(reference("limit").table())
     assert resumed(one) == set(one.finished())
-    (measured,) = jobs_of(slurm, "measure", before)
+    (measured,) = jobs_of(slurm, "benchmarks", before)
     assert (measured.state, measured.cpus) == ("COMPLETED", CPUS)  # a node of its own, though it asked for no core of it
-    assert (one.folder / "results" / "limit" / "measures.parquet").exists()
+    assert (one.folder / "results" / "limit" / "benchmarks.parquet").exists()

@@ -63,6 +63,6 @@ def test_missing_folder_of_images(tmp_path, ladders):
 
 
 def test_sizes_at_which_nothing_can_be_timed(tmp_path, ladders):
-    found = errors(tmp_path, ladders, GOOD + "timings: {params: [24000, 5], transformer_params: 100}\n")
-    assert "line 4: timings.params[1]: vit cannot have 5 parameters" in found[0]
-    assert "line 4: timings.transformer_params: vit cannot have 100 parameters" in found[1]
+    found = errors(tmp_path, ladders, GOOD + "benchmarks: {params: [24000, 5], transformer_params: 100}\n")
+    assert "line 4: benchmarks.params[1]: vit cannot have 5 parameters" in found[0]
+    assert "line 4: benchmarks.transformer_params: vit cannot have 100 parameters" in found[1]

@@ -53,7 +53,7 @@ def test_the_rate_falls_with_the_width():
 
 
 @pytest.mark.parametrize(
-    ("model", "pretrain", "measures", "message"),
+    ("model", "pretrain", "probes", "message"),
     [
         (
             "vit",
@@ -70,10 +70,10 @@ def test_the_rate_falls_with_the_width():
         ("vit", "{objective: dino}", "[reconstruction]", "reconstruction is read off what mae pre-trained"),
     ],
 )
-def test_what_cannot_be_is_said_before_anything_starts(tmp_path, ladders, model, pretrain, measures, message):
+def test_what_cannot_be_is_said_before_anything_starts(tmp_path, ladders, model, pretrain, probes, message):
     path = tmp_path / "study.yaml"
     path.write_text(
-        f"name: a\nfamilies:\n  arm: {{model: {model}, pretrain: {pretrain}, measures: {measures}}}\n"
+        f"name: a\nfamilies:\n  arm: {{model: {model}, pretrain: {pretrain}, probes: {probes}}}\n"
         "grid: {params: [13000], images: [500]}\n"
     )
     with pytest.raises(StudyError) as found:

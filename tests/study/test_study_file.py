@@ -43,8 +43,8 @@ def test_scientific_notation_is_a_number(tmp_path):
         ("recipe: {learning_rate: tuend}\n", "recipe.learning_rate: received \"tuend\", allowed: 'tuned' or a number"),
         ("laws: {bootstrap: -5}\n", "laws.bootstrap: received -5"),
         ("jobs: {pack: familly}\n", "did you mean 'family'?"),
-        ("timings: {families: [vti]}\n", "line 4: timings.families[0]: received \"vti\"; did you mean 'vit'?"),
-        ("timings: {measures: [families, speed]}\n", "timings.measures[1]: received \"speed\", allowed: 'families', "),
+        ("benchmarks: {families: [vti]}\n", "line 4: benchmarks.families[0]: received \"vti\"; did you mean 'vit'?"),
+        ("benchmarks: {names: [families, speed]}\n", "benchmarks.names[1]: received \"speed\", allowed: 'families', "),
         ("laws: {families: [vti]}\n", "line 4: laws.families[0]: received \"vti\"; did you mean 'vit'?"),
     ],
 )

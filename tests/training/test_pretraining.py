@@ -10,7 +10,7 @@ import torch
 from scaling.jobs.runner import PackRunner
 from scaling.models import ImageSpec
 from scaling.models.counting import forward_flop
-from scaling.runs.deciding_code import reading_code
+from scaling.runs.deciding_code import probe_code
 from scaling.runs.grid import Backbone
 from scaling.runs.records import DIVERGED, DONE, MEASURED, SCHEMA
 from scaling.runs.store import Store
@@ -58,10 +58,10 @@ def pretrained_cell(small_cell):
 
 @pytest.fixture
 def runner(tmp_path, prepared):
-    def make(cores=2, readings=(), checkpoint_seconds=60.0):
+    def make(cores=2, probes=(), checkpoint_seconds=60.0):
         store, device = Store(tmp_path / "store"), Device("cpu", "fp32", 0, "here")
         return PackRunner(
-            store, prepared, device, label="pack", cores=cores, checkpoint_seconds=checkpoint_seconds, readings=readings
+            store, prepared, device, label="pack", cores=cores, checkpoint_seconds=checkpoint_seconds, probes=probes
         )
 
     return make
@@ -269,18 +269,18 @@ def test_a_killed_backbone_goes_on_from_its_checkpoint(runner, pretrained_cell):
 
 def test_features_and_pictures_are_read_off(runner, pretrained_cell, small_cell):
     cell, scratch = pretrained_cell(steps=100), small_cell("vit", 4_000)
-    one = runner(readings=["representation", "reconstruction"])
+    one = runner(probes=["representation", "reconstruction"])
     assert one.run([cell]).failed == {}
-    assert runner(readings=["representation"]).run([scratch]).failed == {}
+    assert runner(probes=["representation"]).run([scratch]).failed == {}
     found = {}
     for name, own in (("mae", cell), ("scratch", scratch)):
-        for row in one.store.reading(own.key, "representation", reading_code("representation")):
+        for row in one.store.probe_rows(own.key, "representation", probe_code("representation")):
             if row["phase"] != "pre-training":
                 found[name, row["quantity"], row["phase"]] = row["value"]
     assert len(found) == 8
     assert all(0.1 < value < 1 for value in found.values())
     assert found["mae", "neighbours accuracy", "start"] > found["scratch", "neighbours accuracy", "start"]
-    pictures = one.store.reading(cell.key, "reconstruction", reading_code("reconstruction"))
+    pictures = one.store.probe_rows(cell.key, "reconstruction", probe_code("reconstruction"))
     assert {row["quantity"] for row in pictures} == {"original", "visible", "painted"}
     assert {len(row["label"]) for row in pictures} == {2 * 28 * 28}
 

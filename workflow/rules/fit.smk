@@ -3,7 +3,7 @@ rule collect:
         packs=[str(dag.layout.pack(name)) for name in dag.packs],
     output:
         runs=str(dag.layout.runs),
-        readings=str(dag.layout.readings),
+        probes=str(dag.layout.probes),
     log:
         str(dag.layout.study / "logs" / "collect.log"),
     retries: 0
@@ -21,8 +21,8 @@ rule collect:
 rule fit:
     input:
         runs=rules.collect.output.runs,
-        readings=rules.collect.output.readings,
-        measures=[str(dag.layout.measures)] if dag.study.timings else [],
+        probes=rules.collect.output.probes,
+        benchmarks=[str(dag.layout.benchmarks)] if dag.study.benchmarks else [],
     output:
         fits=str(dag.layout.fits),
         claims=str(dag.layout.claims),

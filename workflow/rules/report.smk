@@ -2,7 +2,7 @@ rule report:
     input:
         runs=rules.collect.output.runs,
         fits=rules.fit.output.fits,
-        measures=[str(dag.layout.measures)] if dag.study.timings else [],
+        benchmarks=[str(dag.layout.benchmarks)] if dag.study.benchmarks else [],
         rates=[str(dag.layout.tuning(family)) for family in dag.study.families],
     output:
         page=str(dag.layout.report),

@@ -26,12 +26,14 @@ def fit_laws(study: Study, runs: pl.DataFrame, most: int | None = None) -> dict[
     return fit_study(lawful, classes=image_spec(study).classes, seed=study.laws.seed, bootstrap=resamples)
 
 
-def judge_own_claims(study: Study, runs: pl.DataFrame, measures: pl.DataFrame, fits: dict[str, Any]) -> list[dict[str, Any]]:
+def judge_own_claims(
+    study: Study, runs: pl.DataFrame, measurements: pl.DataFrame, fits: dict[str, Any]
+) -> list[dict[str, Any]]:
     """What claims.json holds: the verdicts on the claims that the study tests.
 
     Args:
         study: its settings.
-        runs: its runs table; measures: what was timed and read off its models; fits: its laws.
+        runs: its runs table; measurements: what was timed and read off its models; fits: its laws.
     """
-    evidence = Evidence(runs, image_spec(study).classes, measures, fits)
+    evidence = Evidence(runs, image_spec(study).classes, measurements, fits)
     return judge_claims(load_claims(tested(study.claims)), evidence)

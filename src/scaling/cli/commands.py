@@ -1,6 +1,6 @@
 """The command line: ``scaling plan | calibrate | prepare | report | status``, and all that is added from beside.
 
-What a study's jobs run, ``scaling tune | train | collect | measure | complete``, is in ``job_commands.py``; what fits laws,
+What a study's jobs run, ``scaling tune | train | collect | benchmark | complete``, is in ``job_commands.py``; what fits laws,
 ``scaling fit | extrapolate | compare | forecast``, in ``table_commands.py``; ``scaling store check`` in ``store_commands.py``.
 """
 

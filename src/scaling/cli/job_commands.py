@@ -1,4 +1,4 @@
-"""The commands that a study's jobs run: ``scaling tune | train | collect | measure | complete``, in the order of the DAG."""
+"""The commands that a study's jobs run: ``scaling tune | train | collect | benchmark | complete``, in the order of the DAG."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def train(
         cells = [resolve(study, cell, tuning, ladders, image) for cell in members.cells]
         with _attempt(layout, "train", pack, members.family, cores, memory_mb, minutes) as job:
             device = detect(tuning.device, tuning.precision)
-            readings = study.entry(members.family).measures
-            runner = _runner(study, layout, device, pack, cores, machine_cores, readings=readings, look=job.look)
+            probes = study.entry(members.family).probes
+            runner = _runner(study, layout, device, pack, cores, machine_cores, probes=probes, look=job.look)
             _settle(runner.run(cells), job, runner.store)
     runs = gather(study, layout, [members], say)
     write_table(runs, layout.pack(pack), Origins(study, layout, jobs).pack(pack))
@@ -94,42 +94,42 @@ def collect(study_path: StudyPath = DEFAULT_STUDY, keep_going: KeepGoing = False
     end(missing=has_holes(collected.runs), keep_going=keep_going)
 
 
-def measure(study_path: StudyPath = DEFAULT_STUDY) -> None:
-    """Time and count what a study's block `timings` asks for; wants the machine to itself."""
+def benchmark(study_path: StudyPath = DEFAULT_STUDY) -> None:
+    """Time and count what a study's block `benchmarks` asks for; wants the machine to itself."""
+    from scaling.jobs.benchmarks.run_benchmarks import run_benchmarks
     from scaling.jobs.benchmarks.settings import Machine, Request
-    from scaling.jobs.benchmarks.timing import measure as measure_all
     from scaling.jobs.made_from import Origins
     from scaling.jobs.packing import packs_of
     from scaling.models.ladder import Ladders
     from scaling.runs.derived import write_table
-    from scaling.runs.resolve import measures_table
+    from scaling.runs.resolve import measurements_table
     from scaling.study.study_images import image_spec
     from scaling.training.device import detect
 
     study, layout = open_own(study_path, say)
-    if study.timings is None:
-        say(f"{study_path} asks for no timings: give it a block `timings:`")
+    if study.benchmarks is None:
+        say(f"{study_path} asks for no benchmarks: give it a block `benchmarks:`")
         raise typer.Exit(2)
     device = detect(study.device, study.precision)
     load = os.getloadavg()[0]
     if load > 0.5:
-        say(f"other programs are running (load {load:.1f}): the timings will be noisy")
-    rows = measure_all(
-        study.timings.measures,
+        say(f"other programs are running (load {load:.1f}): the benchmarks will be noisy")
+    rows = run_benchmarks(
+        study.benchmarks.names,
         Request(
             ladders=Ladders(layout.ladders),
             image=image_spec(study),
             entries={
-                name: (study.architecture(name), study.family_recipe(name).batch, study.timed_sizes(name))
-                for name in study.timed()
+                name: (study.architecture(name), study.family_recipe(name).batch, study.benchmarked_sizes(name))
+                for name in study.benchmarked()
             },
-            transformer_size=study.timings.transformer_params,
-            rounds=study.timings.rounds,
+            transformer_size=study.benchmarks.transformer_params,
+            rounds=study.benchmarks.rounds,
             machine=Machine(device.kind, device.precision, device.machine),
         ),
         say,
     )
-    write_table(measures_table(rows), layout.measures, Origins(study, layout, packs_of(study, layout)).measures)
+    write_table(measurements_table(rows), layout.benchmarks, Origins(study, layout, packs_of(study, layout)).benchmarks)
 
 
 def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
@@ -178,8 +178,9 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
 
 def add_to(app: typer.Typer) -> None:
     """Make these functions commands of ``app``."""
-    for command in (tune, train, collect, measure, complete):
+    for command in (tune, train, collect, benchmark, complete):
         app.command()(command)
+    app.command("measure", hidden=True)(benchmark)  # its older name
 
 
 def _tuning_of(study: Study, study_path: Path, layout: Layout, family: str, *machine: Any) -> Tuning:
@@ -268,7 +269,7 @@ def _runner(
     cores: int | None,
     machine_cores: int | None,
     *,
-    readings: Sequence[str] = (),
+    probes: Sequence[str] = (),
     look: Callable[[], None],
 ):
     from scaling.jobs.deadline import stop_time
@@ -283,7 +284,7 @@ def _runner(
         label=label,
         cores=cores or cores_here(),
         checkpoint_seconds=study.jobs.checkpoint_seconds,
-        readings=readings,
+        probes=probes,
         machine_cores=min(machine_cores or cores_here(), cores_here()),
         stop_at=stop_time(),
         look=look,

@@ -210,14 +210,14 @@ def _fit_study(path: Path, keep_going: bool) -> None:
 
     study, layout = open_own(path, say)
     collected = Collected(study, layout, say)
-    timings = collected.timings()
-    if timings.lacking:
-        say(f"{timings.lacking}: run `scaling measure {path}` with the machine to itself, or Snakemake, first")
+    benchmarks = collected.benchmarks()
+    if benchmarks.lacking:
+        say(f"{benchmarks.lacking}: run `scaling benchmark {path}` with the machine to itself, or Snakemake, first")
         raise typer.Exit(options.MISSING_WORK)
-    origins = collected.verdicts(collected.write(), timings)
+    origins = collected.verdicts(collected.write(), benchmarks)
     fits = fit_laws(study, collected.runs)
     write_json(fits, layout.fits, origins[layout.fits])
-    claims = judge_own_claims(study, collected.runs, collected.measures(timings), fits)
+    claims = judge_own_claims(study, collected.runs, collected.measurements(benchmarks), fits)
     write_json(claims, layout.claims, origins[layout.claims])
     end(missing=has_holes(collected.runs), keep_going=keep_going)
 

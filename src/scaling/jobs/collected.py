@@ -11,7 +11,7 @@ import polars as pl
 from scaling.jobs.made_from import Origins
 from scaling.jobs.packing import packs_of
 from scaling.runs.derived import Seal, WrongFile, read_seal, read_table, set_aside, write_table
-from scaling.runs.resolve import gather, gather_readings
+from scaling.runs.resolve import gather, gather_probes
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 
@@ -19,7 +19,7 @@ Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Timings:
+class Benchmarks:
     """The table of what was timed, with its seal; or why there is none."""
 
     table: pl.DataFrame | None = None
@@ -28,9 +28,9 @@ class Timings:
 
 
 class Collected:
-    """The runs and readings of ``study`` from its store, and what was timed for it.
+    """The runs and probes of ``study`` from its store, and what was timed for it.
 
-    ``unread`` are the rows of runs of which a reading is missing.
+    ``unread`` are the rows of runs of which a probe is missing.
     """
 
     def __init__(self, study: Study, layout: Layout, warn: Warn) -> None:
@@ -38,14 +38,14 @@ class Collected:
         packs = packs_of(study, layout)
         self.origins = Origins(study, layout, packs)
         self.runs = gather(study, layout, packs.values(), warn)
-        self.readings, self.unread = gather_readings(study, layout, self.runs)
+        self.probes, self.unread = gather_probes(study, layout, self.runs)
 
     def held(self) -> tuple[Seal, Seal] | None:
-        """The seals of the files of runs and readings where both hold these tables, no more and no less."""
+        """The seals of the files of runs and probes where both hold these tables, no more and no less."""
         layout, found = self._layout, []
         for path, table, origin in (
             (layout.runs, self.runs, self.origins.runs),
-            (layout.readings, self.readings, self.origins.readings),
+            (layout.probes, self.probes, self.origins.probes),
         ):
             try:
                 stored, seal = read_table(path, origin)
@@ -59,32 +59,32 @@ class Collected:
         return (found[0], found[1]) if len(found) == 2 else None
 
     def write(self) -> tuple[Seal, Seal]:
-        """Write the files of runs and readings, unless they hold these tables already."""
+        """Write the files of runs and probes, unless they hold these tables already."""
         seals = self.held()
         if seals is None:
-            readings = write_table(self.readings, self._layout.readings, self.origins.readings)
-            seals = write_table(self.runs, self._layout.runs, self.origins.runs), readings
+            probes = write_table(self.probes, self._layout.probes, self.origins.probes)
+            seals = write_table(self.runs, self._layout.runs, self.origins.runs), probes
         return seals
 
-    def verdicts(self, seals: tuple[Seal, Seal], timings: Timings) -> dict[Path, Seal]:
-        """The seals of laws and claims that are made from these tables now; ``seals`` are those of runs and readings."""
-        runs, readings = seals
-        measured = (readings, *([timings.seal] if timings.seal else []))
+    def verdicts(self, seals: tuple[Seal, Seal], benchmarks: Benchmarks) -> dict[Path, Seal]:
+        """The seals of laws and claims that are made from these tables now; ``seals`` are those of runs and probes."""
+        runs, probes = seals
+        measured = (probes, *([benchmarks.seal] if benchmarks.seal else []))
         origins, layout = self.origins, self._layout
         return {layout.fits: origins.fits(runs), layout.claims: origins.claims(runs, *measured)}
 
     def stale(self) -> list[Path]:
         """The derived files that are not there, or not made from these tables, the settings and the code of now.
 
-        Runs and readings are named together, as one rule makes both; so are laws and claims.
+        Runs and probes are named together, as one rule makes both; so are laws and claims.
         """
-        layout, timings = self._layout, self.timings()
+        layout, benchmarks = self._layout, self.benchmarks()
         seals = self.held()
         if seals is None:
-            return [layout.runs, layout.readings]
-        if timings.lacking:
-            return [layout.measures]
-        for path, origin in self.verdicts(seals, timings).items():
+            return [layout.runs, layout.probes]
+        if benchmarks.lacking:
+            return [layout.benchmarks]
+        for path, origin in self.verdicts(seals, benchmarks).items():
             try:
                 if read_seal(path, origin).same_origin(origin):
                     continue
@@ -95,22 +95,22 @@ class Collected:
             return [layout.fits, layout.claims]
         return []
 
-    def timings(self) -> Timings:
+    def benchmarks(self) -> Benchmarks:
         """What was timed as the study asks now."""
-        if self._study.timings is None:
-            return Timings()
-        path, origin = self._layout.measures, self.origins.measures
+        if self._study.benchmarks is None:
+            return Benchmarks()
+        path, origin = self._layout.benchmarks, self.origins.benchmarks
         try:
             table, seal = read_table(path, origin)
         except FileNotFoundError:
-            return Timings(lacking=f"{path} is not there")
+            return Benchmarks(lacking=f"{path} is not there")
         except WrongFile as error:
             set_aside(path, error, self._warn)
-            return Timings(lacking=f"{path} was damaged or another study's")
+            return Benchmarks(lacking=f"{path} was damaged or another study's")
         if not seal.same_origin(origin):
-            return Timings(lacking=f"{path} was made with other settings or other code than there are now")
-        return Timings(table, seal)
+            return Benchmarks(lacking=f"{path} was made with other settings or other code than there are now")
+        return Benchmarks(table, seal)
 
-    def measures(self, timings: Timings) -> pl.DataFrame:
+    def measurements(self, benchmarks: Benchmarks) -> pl.DataFrame:
         """What was timed and what was read off models, in one table."""
-        return self.readings if timings.table is None else pl.concat([timings.table, self.readings])
+        return self.probes if benchmarks.table is None else pl.concat([benchmarks.table, self.probes])

@@ -20,7 +20,7 @@ from scaling.jobs.packing import packs_of
 from scaling.jobs.slurm import look_for_mark
 from scaling.models.ladder import Ladders
 from scaling.runs.deciding_code import report_code
-from scaling.runs.grid import Pack, cells, pack_hash, timings_hash, tuning_hash
+from scaling.runs.grid import Pack, benchmarks_hash, cells, pack_hash, tuning_hash
 from scaling.study.layout import Layout
 from scaling.study.study_images import data_settings, image_spec, look_at_images
 
@@ -93,9 +93,9 @@ class Dag:
         return tuning_hash(self.study, family)
 
     @cached_property
-    def timings_hash(self) -> str:
+    def benchmarks_hash(self) -> str:
         """Hash of what is timed."""
-        return timings_hash(self.study)
+        return benchmarks_hash(self.study)
 
     @cached_property
     def laws_hash(self) -> str:

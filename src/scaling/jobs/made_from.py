@@ -9,7 +9,7 @@ from pathlib import Path
 from scaling.analysis.claims.claim_files import claim_files, tested
 from scaling.runs.deciding_code import claims_code, laws_code
 from scaling.runs.derived import Seal, WrongFile, read_seal, set_aside
-from scaling.runs.grid import Pack, digest, pack_hash, timings_hash
+from scaling.runs.grid import Pack, benchmarks_hash, digest, pack_hash
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 
@@ -46,21 +46,21 @@ class Origins:
         return Seal("runs", self._study.name, self.collected)
 
     @property
-    def readings(self) -> Seal:
+    def probes(self) -> Seal:
         """Of the table of what was read off models."""
-        return Seal("readings", self._study.name, self.collected)
+        return Seal("probes", self._study.name, self.collected)
 
     @cached_property
-    def measures(self) -> Seal:
-        """Of the table of timings."""
-        return Seal("measures", self._study.name, timings_hash(self._study))
+    def benchmarks(self) -> Seal:
+        """Of the table of benchmarks."""
+        return Seal("benchmarks", self._study.name, benchmarks_hash(self._study))
 
     def fits(self, runs: Seal) -> Seal:
         """Of the laws that are fitted to a runs table."""
         return Seal("fits", self._study.name, laws_hash(self._study), digest([runs.sha256]))
 
     def claims(self, runs: Seal, *measured: Seal) -> Seal:
-        """Of the verdicts on claims, from a runs table (with its laws) and the tables of measures that there are."""
+        """Of the verdicts on claims, from a runs table (with its laws) and the tables of measurements that there are."""
         settings = digest([claims_hash(self._study), laws_hash(self._study)])
         return Seal("claims", self._study.name, settings, digest([seal.sha256 for seal in (runs, *measured)]))
 
@@ -70,9 +70,9 @@ class Origins:
         Files that were made with other settings of this study are none of these: Snakemake makes them anew by itself.
         """
         layout = self._layout
-        tables = {layout.runs: self.runs, layout.readings: self.readings}
-        if self._study.timings is not None:
-            tables[layout.measures] = self.measures
+        tables = {layout.runs: self.runs, layout.probes: self.probes}
+        if self._study.benchmarks is not None:
+            tables[layout.benchmarks] = self.benchmarks
         found: dict[Path, Seal] = {}
         packs = {layout.pack(name): self.pack(name) for name in self._packs}
         for path, expected in (packs | tables).items():

@@ -57,7 +57,7 @@ class Plan:
 
     study: str
     families: tuple[FamilyPlan, ...]
-    timing_seconds: float | None = 0.0
+    benchmark_seconds: float | None = 0.0
     """of the rule that times, alone on the machine; None where it is not known"""
 
     @property
@@ -131,15 +131,15 @@ def make_plan(
         return foresee(study, layout, family, devices, ladders, image, images, warn)
 
     parts = [_family_plan(study, family, jobs[family], known(family), estimates, stored, store) for family in study.families]
-    timed = study.timings is not None and (from_nothing or not _is_timed(study, layout))
-    return Plan(study.name, tuple(parts), timing_seconds(study, estimates) if timed else 0.0)
+    timed = study.benchmarks is not None and (from_nothing or not _is_benchmarked(study, layout))
+    return Plan(study.name, tuple(parts), benchmark_seconds(study, estimates) if timed else 0.0)
 
 
-def _is_timed(study: Study, layout: Layout) -> bool:
-    """Whether the table of timings is there, whole, and as the study asks now."""
-    expected = Origins(study, layout, {}).measures
+def _is_benchmarked(study: Study, layout: Layout) -> bool:
+    """Whether the table of benchmarks is there, whole, and as the study asks now."""
+    expected = Origins(study, layout, {}).benchmarks
     try:
-        return read_seal(layout.measures, expected).same_origin(expected)
+        return read_seal(layout.benchmarks, expected).same_origin(expected)
     except (FileNotFoundError, WrongFile):
         return False
 
@@ -233,17 +233,17 @@ def _has_result(store: LookedAt, key: str) -> bool:
         return True  # of a newer version: it is not read, and not trained again either
 
 
-def timing_seconds(study: Study, estimates: Estimates) -> float | None:
-    """Seconds of the rule `measure`, which has the machine to itself; None where a pace is not known."""
-    assert study.timings is not None
-    rounds, total = study.timings.rounds, 0.0
-    for measure in study.timings.measures:
-        if seconds := BENCHMARKS[measure].get("seconds"):
+def benchmark_seconds(study: Study, estimates: Estimates) -> float | None:
+    """Seconds of the rule `benchmarks`, which has the machine to itself; None where a pace is not known."""
+    assert study.benchmarks is not None
+    rounds, total = study.benchmarks.rounds, 0.0
+    for name in study.benchmarks.names:
+        if seconds := BENCHMARKS[name].get("seconds"):
             once, each = seconds
             total += once + rounds * each
             continue
-        for family in study.timed():
-            for target in study.timed_sizes(family):
+        for family in study.benchmarked():
+            for target in study.benchmarked_sizes(family):
                 image = estimates.image_seconds(family, target)
                 if image is None:
                     return None

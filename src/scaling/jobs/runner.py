@@ -40,8 +40,8 @@ from scaling.training.attempt import CellTraining
 from scaling.training.device import Device
 from scaling.training.memory import MemoryEstimate
 from scaling.training.optimizer import make_optimizer
-from scaling.training.readings import complete
 from scaling.training.start import is_kept
+from scaling.training.take_probes import complete
 
 POLL_SECONDS: Final = 0.1
 
@@ -60,7 +60,7 @@ class Outcome:
 
 
 class PackRunner:
-    """Trains cells into the store; ``label`` names the pack on the terminal, ``readings`` what is read off the models.
+    """Trains cells into the store; ``label`` names the pack on the terminal, ``probes`` what is read off the models.
 
     On a CPU it trains ``cores`` cells at a time; on GPUs as many as they hold, but all jobs together no more than
     ``machine_cores``. At ``stop_at`` (``time.monotonic``'s clock) it stops as on a signal, with checkpoints written.
@@ -77,12 +77,12 @@ class PackRunner:
         cores: int,
         checkpoint_seconds: float,
         machine_cores: int = 1,
-        readings: Sequence[str] = (),
+        probes: Sequence[str] = (),
         stop_at: float | None = None,
         look: Callable[[], None] = lambda: None,
     ) -> None:
         self.store, self.device, self.label = store, device, label
-        self.checkpoint_seconds, self.readings = checkpoint_seconds, tuple(readings)
+        self.checkpoint_seconds, self.probes = checkpoint_seconds, tuple(probes)
         self.data: ImageData = load(data_path)
         self.places: Places = Cores(cores if device.kind == "cpu" else 1)
         if device.gpus:
@@ -106,7 +106,7 @@ class PackRunner:
                 f"{self.label}: the runs are of images with sha256 {', '.join(sorted(named))}, those prepared have "
                 f"{self.data.checksum}; the images changed after tuning, run again"
             )
-        new = [cell for cell in cells if not complete(self.store, cell.key, self.readings)]
+        new = [cell for cell in cells if not complete(self.store, cell.key, self.probes)]
         if new:
             _import_before_forking(cells)
             check_unchanged()
@@ -210,7 +210,7 @@ class PackRunner:
             self.device.machine,
             self.checkpoint_seconds,
             alone=place.alone,
-            readings=self.readings,
+            probes=self.probes,
             stop=self._stop.is_set,
             warn=self._warn,
         )
@@ -220,7 +220,7 @@ class PackRunner:
         entry = self.store.read_or_discard(cell.key, self._warn)
         if cell.objective:
             return entry if is_kept(self.store, cell) else None
-        return entry if entry is not None and complete(self.store, cell.key, self.readings) else None
+        return entry if entry is not None and complete(self.store, cell.key, self.probes) else None
 
     def _reap(self, waiting: list[Run], running: list[Child], outcome: Outcome) -> None:
         for job in [job for job in running if not job.child.is_alive()]:

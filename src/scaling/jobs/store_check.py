@@ -29,7 +29,7 @@ _SAME: Final = (
     "recipe_version",
 )
 """Settings that a record's row repeats."""
-_NOT_READINGS: Final = ("record.json", "progress.json")
+_NOT_PROBES: Final = ("record.json", "progress.json")
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Checked:
         counts = self.counts
         parts = [
             f"{counts['record']} records (checksum, version, key and row against settings)",
-            f"{counts['reading']} readings (checksum)",
+            f"{counts['probe']} probes (checksum)",
             f"{counts['weights'] + counts['checkpoint']} weights and checkpoints (checksum, key against settings)",
         ]
         left = {
@@ -91,7 +91,7 @@ def _faults(store: Store, key: str, counts: Counter[str], say: Callable[[str], N
     """The files of the cell ``key`` that are wrong, and why; ``counts`` is told what was read."""
     record = store.record_path(key)
     others = [path for path in sorted(store.folder(key).iterdir()) if path.suffix in (".json", ".safetensors")]
-    others = [path for path in others if path.name not in _NOT_READINGS]
+    others = [path for path in others if path.name not in _NOT_PROBES]
     wrong = ""
     if not record.exists():
         counts["without"] += 1
@@ -108,9 +108,9 @@ def _faults(store: Store, key: str, counts: Counter[str], say: Callable[[str], N
             counts["newer"] += 1
             say(str(error))
     for path in others:
-        kind = "reading" if path.suffix == ".json" else path.stem
+        kind = "probe" if path.suffix == ".json" else path.stem
         counts[kind] += 1
-        why = "not a file" if not path.is_file() else _reading_fault(path) if kind == "reading" else _weights_fault(path, key)
+        why = "not a file" if not path.is_file() else _probe_fault(path) if kind == "probe" else _weights_fault(path, key)
         if why:
             yield path, why
         elif wrong:
@@ -129,12 +129,12 @@ def _disagreement(key: str, entry: Entry) -> str:
     return f"its row and its settings differ in {', '.join(differing)}" if differing else ""
 
 
-def _reading_fault(path: Path) -> str:
+def _probe_fault(path: Path) -> str:
     try:
         body: dict[str, Any] = json.loads(path.read_bytes())
         checksum = body.pop("checksum")
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        return f"not a whole reading ({type(error).__name__}: {error})"
+        return f"not a whole probe ({type(error).__name__}: {error})"
     return "" if hashlib.sha256(canonical(body)).hexdigest() == checksum else "its checksum does not match its contents"
 
 

@@ -53,9 +53,9 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
     candidates = f" and {plan.candidates} candidates of tuning" if plan.candidates else ""
     console.print(f"{plan.new} cells{candidates} to train, {plan.flop:.2g} FLOP, {time} with tuning")
     console.print(_jobs(plan, study))
-    if study.timings is not None and plan.timing_seconds != 0:
-        alone = "unknown" if plan.timing_seconds is None else f"about {_minutes(plan.timing_seconds)}"
-        console.print(f"timings, alone on the machine: {alone}")
+    if study.benchmarks is not None and plan.benchmark_seconds != 0:
+        alone = "unknown" if plan.benchmark_seconds is None else f"about {_minutes(plan.benchmark_seconds)}"
+        console.print(f"benchmarks, alone on the machine: {alone}")
     if study.device not in ("auto", "cpu"):
         console.print("(the time is for one device at a time)")
 

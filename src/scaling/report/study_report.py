@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scaling.analysis.own_study import fit_laws, judge_own_claims
-from scaling.jobs.collected import Collected, Timings
+from scaling.jobs.collected import Benchmarks, Collected
 from scaling.jobs.job_notes import read_all_notes
 from scaling.jobs.plan import make_plan
 from scaling.report.inputs import ReportInputs
@@ -47,10 +47,10 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
     the claims are judged anew.
     """
     collected = Collected(study, layout, warn)
-    runs, timings = collected.runs, collected.timings()
-    if timings.lacking:
-        warn(f"{timings.lacking}: claims on times are judged without it")
-    fits, claims = _stored(collected, timings, warn) or _judged(study, collected, timings)
+    runs, benchmarks = collected.runs, collected.benchmarks()
+    if benchmarks.lacking:
+        warn(f"{benchmarks.lacking}: claims on times are judged without it")
+    fits, claims = _stored(collected, benchmarks, warn) or _judged(study, collected, benchmarks)
     images = look_at_images(study, layout)
     tuned = {family: read_tuning(study, layout, family, images) for family in study.families}
     inputs = ReportInputs(
@@ -60,7 +60,7 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
         tuning={family: asdict(found) for family, found in tuned.items() if found},
         environment=environment(),
         plan=_planned(study, layout),
-        partial=bool(timings.lacking or runs["status"].is_in([FAILED, MISSING]).any()),
+        partial=bool(benchmarks.lacking or runs["status"].is_in([FAILED, MISSING]).any()),
         command=f"snakemake --cores all --config study={study_path}",
         claims=claims,
         notes=read_all_notes(layout.jobs),
@@ -68,13 +68,13 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
     return Written(build(inputs, layout.report), claims, inputs.partial)
 
 
-def _stored(collected: Collected, timings: Timings, warn: Callable[[str], None]) -> Verdicts | None:
+def _stored(collected: Collected, benchmarks: Benchmarks, warn: Callable[[str], None]) -> Verdicts | None:
     """What fits.json and claims.json hold, where they were made from these tables by the code that stands there now."""
     seals = collected.held()
-    if seals is None or timings.lacking:
+    if seals is None or benchmarks.lacking:
         return None
     found = []
-    for path, origin in collected.verdicts(seals, timings).items():
+    for path, origin in collected.verdicts(seals, benchmarks).items():
         try:
             content, seal = read_json(path, origin)
         except FileNotFoundError:
@@ -88,10 +88,10 @@ def _stored(collected: Collected, timings: Timings, warn: Callable[[str], None])
     return found[0], found[1]
 
 
-def _judged(study: Study, collected: Collected, timings: Timings) -> Verdicts:
+def _judged(study: Study, collected: Collected, benchmarks: Benchmarks) -> Verdicts:
     """Laws and verdicts, and the verdicts on the claims that the study tests, with few resamples."""
     fits = fit_laws(study, collected.runs, most=QUICK)
-    return fits, judge_own_claims(study, collected.runs, collected.measures(timings), fits)
+    return fits, judge_own_claims(study, collected.runs, collected.measurements(benchmarks), fits)
 
 
 def _resolved(study: Study) -> dict[str, Any]:

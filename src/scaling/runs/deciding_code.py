@@ -85,7 +85,7 @@ def tuning_code() -> str:
     return _fingerprint(("scaling.training.tuning:tune", "scaling.runs.resolve:RateRule"))
 
 
-def reading_code(name: str) -> str:
+def probe_code(name: str) -> str:
     """Fingerprint of the code of the probe ``name``: where it is edited the models are read again, not trained again."""
     stops = ("scaling.training.loop", START, *OBJECTIVES.values())
     return _fingerprint((f"scaling.training.probes.{module_of(name)}:probe",), stops)
@@ -102,11 +102,11 @@ def claims_code(modules: Iterable[str]) -> str:
     return _fingerprint(("scaling.analysis.own_study:judge_own_claims", *roots))
 
 
-def timings_code(benchmarks: Iterable[str], families: Iterable[str]) -> str:
+def benchmarks_code(benchmarks: Iterable[str], families: Iterable[str]) -> str:
     """Fingerprint of the code of ``benchmarks``, models of ``families`` included."""
     parts = [f"scaling.jobs.benchmarks.{module_of(name)}:benchmark" for name in sorted(benchmarks)]
     parts += [f"scaling.models.{name}:family" for name in sorted(families)]
-    return _fingerprint(("scaling.jobs.benchmarks.timing:measure", *parts))
+    return _fingerprint(("scaling.jobs.benchmarks.run_benchmarks:run_benchmarks", *parts))
 
 
 @cache

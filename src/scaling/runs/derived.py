@@ -36,7 +36,7 @@ class Seal:
     """What is known of a derived file beside its contents."""
 
     file: str
-    """what it is: runs, readings, measures, fits, claims, or a pack and its name"""
+    """what it is: runs, probes, benchmarks, fits, claims, or a pack and its name"""
     study: str
     settings: str
     """hash of the settings and the code that it was made with"""

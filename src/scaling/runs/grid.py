@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from scaling.models.architecture import Architecture
 from scaling.models.registry import Option
-from scaling.runs.deciding_code import backbone_code, reading_code, run_code, started_run_code, timings_code, tuning_code
+from scaling.runs.deciding_code import backbone_code, benchmarks_code, probe_code, run_code, started_run_code, tuning_code
 from scaling.study.pretraining_settings import REFERENCE_WIDTH, Pretraining
 from scaling.study.recipe import RECIPE_VERSION, Recipe
 from scaling.study.schema import Slice, Study
@@ -285,21 +285,21 @@ def _shared_settings(study: Study, family: str) -> dict[str, Any]:
 def pack_hash(study: Study, pack: Pack) -> str:
     """Hash of a pack's own unresolved settings: as a rule's parameter it reruns just the packs that an edit touches."""
     places = [(cell.target, cell.images, cell.seed) for cell in pack.cells]
-    # A measure that is new here is read off what is trained already; without any, the hash is what it was before.
-    readings = [(name, reading_code(name)) for name in sorted(study.entry(pack.family).measures)]
-    return digest([pack.family, places, _shared_settings(study, pack.family), *([readings] if readings else [])])
+    # A probe that is new here is read off what is trained already; without any, the hash is what it was before.
+    probes = [(name, probe_code(name)) for name in sorted(study.entry(pack.family).probes)]
+    return digest([pack.family, places, _shared_settings(study, pack.family), *([probes] if probes else [])])
 
 
-def timings_hash(study: Study) -> str:
+def benchmarks_hash(study: Study) -> str:
     """Hash of what is timed: as a rule's parameter it times again what an edit touches, and nothing else does."""
-    timings = study.timings.model_dump() if study.timings else None
+    benchmarks = study.benchmarks.model_dump() if study.benchmarks else None
     entries = [
-        (name, str(study.architecture(name)), study.family_recipe(name).batch, study.timed_sizes(name))
-        for name in sorted(study.timed())
+        (name, str(study.architecture(name)), study.family_recipe(name).batch, study.benchmarked_sizes(name))
+        for name in sorted(study.benchmarked())
     ]
-    families = {study.architecture(name).family for name in study.timed()}
-    code = timings_code(study.timings.measures, families) if study.timings else None
-    return digest([timings, code, entries, study.data.model_dump(mode="json"), study.device, study.precision])
+    families = {study.architecture(name).family for name in study.benchmarked()}
+    code = benchmarks_code(study.benchmarks.names, families) if study.benchmarks else None
+    return digest([benchmarks, code, entries, study.data.model_dump(mode="json"), study.device, study.precision])
 
 
 def tuning_hash(study: Study, family: str) -> str:

@@ -1,4 +1,4 @@
-"""The runs table and the table of measures: their columns, types and units.
+"""The runs table and the table of measurements: their columns, types and units.
 
 One row is one cell: a training run of (family, N, D, seed). The same columns stand in a cell's record in the store, in a
 pack's table and in ``results/<study>/runs.parquet``.
@@ -85,7 +85,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
 
 SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {column.name: column.dtype for column in COLUMNS}
 
-MEASURE_COLUMNS: Final[tuple[Column, ...]] = (
+MEASUREMENT_COLUMNS: Final[tuple[Column, ...]] = (
     Column("measure", pl.String, "", "what was measured: shift, gradients, representation ...; families, resolution ..."),
     Column("quantity", pl.String, "", "the figure: accuracy, norm, seconds, memory, flop_forward ..."),
     Column("family", pl.String, "", "architecture family, or a study's name for a variant of one"),
@@ -100,7 +100,7 @@ MEASURE_COLUMNS: Final[tuple[Column, ...]] = (
     Column("label", pl.String, "", "name of a direction, a layer, a feature map"),
     Column("batch", pl.Int64, "images", "images a step"),
     Column("threads", pl.Int64, "", "threads of a CPU"),
-    Column("repeat", pl.Int64, "", "number of the timing's round; null for what is counted"),
+    Column("repeat", pl.Int64, "", "number of the benchmark's round; null for what is counted"),
     Column("value", pl.Float64, "see unit", "the figure itself; null where it is not finite"),
     Column("unit", pl.String, "", "unit of value"),
     Column("device", pl.String, "", "device class: cpu, cuda, mps"),
@@ -108,10 +108,10 @@ MEASURE_COLUMNS: Final[tuple[Column, ...]] = (
     Column("machine", pl.String, "", "processor or accelerator name"),
     Column("torch_version", pl.String, "", "version of torch"),
 )
-"""The table of measures, one row a figure: ``measures.parquet`` (timed and counted by a rule that has the machine to itself)
-and ``readings.parquet`` (read off the models of cells)."""
+"""The table of measurements, one row a figure: ``benchmarks.parquet`` (timed and counted by a rule that has the machine to itself)
+and ``probes.parquet`` (read off the models of cells)."""
 
-MEASURE_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {c.name: c.dtype for c in MEASURE_COLUMNS}
+MEASUREMENT_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {c.name: c.dtype for c in MEASUREMENT_COLUMNS}
 MEASURED: Final = ("seconds", "peak_memory")
 """Columns that are no function of a cell's key: two runs of one cell differ in them."""
 

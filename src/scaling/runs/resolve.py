@@ -15,9 +15,9 @@ import polars as pl
 from scaling.data import Look
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
-from scaling.runs.deciding_code import reading_code
+from scaling.runs.deciding_code import probe_code
 from scaling.runs.grid import Backbone, Cell, Pack, ResolvedCell, tuning_hash
-from scaling.runs.records import DIVERGED, DONE, FAILED, MEASURE_SCHEMA, MISSING, SCHEMA
+from scaling.runs.records import DIVERGED, DONE, FAILED, MEASUREMENT_SCHEMA, MISSING, SCHEMA
 from scaling.runs.store import ForeignRecord, Store, canonical
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
@@ -164,25 +164,25 @@ def gather(study: Study, layout: Layout, packs: Iterable[Pack], warn: Callable[[
     return runs_table(rows)
 
 
-def gather_readings(study: Study, layout: Layout, runs: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+def gather_probes(study: Study, layout: Layout, runs: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
     """What was read off the models of the cells of ``runs``, and the rows of the cells of which one is missing."""
     store = Store(layout.store)
     rows, missing = [], []
     for run in runs.filter(pl.col("status").is_in([DONE, DIVERGED])).iter_rows(named=True):
-        found = {name: store.reading(run["key"], name, reading_code(name)) for name in study.entry(run["family"]).measures}
+        found = {name: store.probe_rows(run["key"], name, probe_code(name)) for name in study.entry(run["family"]).probes}
         lacking = [name for name, taken in found.items() if taken is None]
         if lacking:
             reason = last_line(store.log_path(run["key"])) or "not tried yet"
             missing.append(run | {"reason": f"{', '.join(lacking)} not read off its model: {reason}"})
-        shared = {column: run[column] for column in MEASURE_SCHEMA if column in run}
+        shared = {column: run[column] for column in MEASUREMENT_SCHEMA if column in run}
         rows += [shared | row | {"measure": name} for name, taken in found.items() for row in taken or ()]
-    return measures_table(rows), missing
+    return measurements_table(rows), missing
 
 
-def measures_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """``rows`` as a table of measures: all columns of its schema, in its order; what a row does not say is null."""
-    full = [{name: _finite(row.get(name)) for name in MEASURE_SCHEMA} for row in rows]
-    return pl.DataFrame(full, schema=MEASURE_SCHEMA, orient="row")
+def measurements_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """``rows`` as a table of measurements: all columns of its schema, in its order; what a row does not say is null."""
+    full = [{name: _finite(row.get(name)) for name in MEASUREMENT_SCHEMA} for row in rows]
+    return pl.DataFrame(full, schema=MEASUREMENT_SCHEMA, orient="row")
 
 
 def _place(study: Study, cell: Cell, pack: str) -> dict[str, Any]:

@@ -91,22 +91,22 @@ class Store:
         """The weights of the reported checkpoint of the cell ``key``, where something is to be read off them later."""
         return self.folder(key) / "weights.safetensors"
 
-    def reading_path(self, key: str, name: str) -> Path:
-        """What the measure ``name`` read off the model of the cell ``key``."""
+    def probe_path(self, key: str, name: str) -> Path:
+        """What the probe ``name`` read off the model of the cell ``key``."""
         return self.folder(key) / f"{name}.json"
 
-    def write_reading(self, key: str, name: str, version: str, rows: list[dict[str, Any]]) -> None:
-        """Store what the measure ``name``, in its ``version``, read off the cell ``key``."""
+    def write_probe(self, key: str, name: str, version: str, rows: list[dict[str, Any]]) -> None:
+        """Store what the probe ``name``, in its ``version``, read off the cell ``key``."""
         body: dict[str, Any] = {"version": version, "rows": rows}
         body["checksum"] = hashlib.sha256(canonical(body)).hexdigest()
         self.check_held()
-        write_atomic(self.reading_path(key, name), json.dumps(body, ensure_ascii=False, allow_nan=False).encode())
+        write_atomic(self.probe_path(key, name), json.dumps(body, ensure_ascii=False, allow_nan=False).encode())
 
-    def reading(self, key: str, name: str, version: str) -> list[dict[str, Any]] | None:
-        """What the measure ``name`` read off the cell ``key``; None where it has not, or another version of it, or where
+    def probe_rows(self, key: str, name: str, version: str) -> list[dict[str, Any]] | None:
+        """What the probe ``name`` read off the cell ``key``; None where it has not, or another version of it, or where
         the file is damaged: it is read again, from weights that are kept."""
         try:
-            body = json.loads(self.reading_path(key, name).read_bytes())
+            body = json.loads(self.probe_path(key, name).read_bytes())
             checksum = body.pop("checksum")
             whole = hashlib.sha256(canonical(body)).hexdigest() == checksum and body["version"] == version
             return body["rows"] if whole else None

@@ -42,7 +42,7 @@ def checked_study(path: Path, ladders: Ladders | None = None, checks: Sequence[C
         problems += _size_problems(raw, tree, facts, ladders)
         if study is not None:
             problems += _anchor_problems(study, tree, facts, ladders)
-            problems += _timing_problems(study, tree, facts, ladders)
+            problems += _benchmark_problems(study, tree, facts, ladders)
             image = ImageSpec(facts.side, facts.channels, facts.classes)
             problems += [problem for check in checks for problem in check(study, path, tree, image)]
     if problems or study is None:
@@ -151,21 +151,21 @@ def _anchor_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladde
     return problems
 
 
-def _timing_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
+def _benchmark_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
     """Sizes at which something is timed that it does not have."""
-    if study.timings is None:
+    if study.benchmarks is None:
         return []
     image = ImageSpec(facts.side, facts.channels, facts.classes)
     wanted = [
-        (("timings", "params", index), study.architecture(family), target)
-        for family in study.timed()
-        for index, target in enumerate(study.timings.params or [])
+        (("benchmarks", "params", index), study.architecture(family), target)
+        for family in study.benchmarked()
+        for index, target in enumerate(study.benchmarks.params or [])
     ]
     transformers = dict.fromkeys(
-        family for name in study.timings.measures for family in BENCHMARKS[name].get("transformers", ())
+        family for name in study.benchmarks.names for family in BENCHMARKS[name].get("transformers", ())
     )
-    target = study.timings.transformer_params
-    wanted += [(("timings", "transformer_params"), Architecture(family), target) for family in transformers]
+    target = study.benchmarks.transformer_params
+    wanted += [(("benchmarks", "transformer_params"), Architecture(family), target) for family in transformers]
     problems = []
     for place, architecture, target in wanted:
         try:

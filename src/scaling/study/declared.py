@@ -61,9 +61,9 @@ def _literals(call: ast.Call) -> dict[str, Any]:
 
 
 PROBES: Final = declared(_PACKAGE / "training" / "probes", "probe")
-"""Every probe that a study may name under `measures`: what its file declares."""
+"""Every probe that a study may name under `probes`: what its file declares."""
 BENCHMARKS: Final = declared(_PACKAGE / "jobs" / "benchmarks", "benchmark")
-"""The same for benchmarks, under `timings`."""
+"""The same for benchmarks, under `benchmarks`."""
 FIGURES: Final = declared(_PACKAGE / "report" / "figures", "figure")
 """The figures of the report's page; what of them only their files' running gives is in ``scaling.report.gallery``."""
 CLAIM_FIGURES: Final = declared(_PACKAGE / "report" / "figures", "claim_figure")

@@ -73,14 +73,14 @@ class Layout:
         return self.study / "runs.parquet"
 
     @property
-    def readings(self) -> Path:
+    def probes(self) -> Path:
         """What was read off the models of cells: shifts, gradients, receptive fields."""
-        return self.study / "readings.parquet"
+        return self.study / "probes.parquet"
 
     @property
-    def measures(self) -> Path:
+    def benchmarks(self) -> Path:
         """Times, memory and counts, measured alone on the machine."""
-        return self.study / "measures.parquet"
+        return self.study / "benchmarks.parquet"
 
     @property
     def fits(self) -> Path:

@@ -41,6 +41,18 @@ MOST_CELLS: Final = 1_000_000
 Seed = Annotated[Integer, Field(ge=0)]
 
 
+OLD_NAMES: Final = {"probes": "measures", "benchmarks": "timings", "names": "measures"}
+"""What keys were called in older study files, which are still read."""
+
+
+def _renamed(said: Any, key: str) -> Any:
+    """``said`` with ``key`` in place of its older name; where both stand, the older one is an unknown key."""
+    old = OLD_NAMES[key]
+    if not isinstance(said, dict) or old not in said or key in said:
+        return said
+    return {key if name == old else name: value for name, value in said.items()}
+
+
 def _distinct(values: list[Any] | None) -> list[Any] | None:
     twice = sorted(value for value, times in Counter(values or ()).items() if times > 1)
     if twice:
@@ -117,7 +129,7 @@ class FamilySettings(Strict):
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(default=None, description="its own seeds; then no repeats")
     recipe_name: RecipeName | None = Field(default=None, description="its own recipe; null = the study's")
     recipe: RecipeChanges = Field(default=RecipeChanges(), description="what its training changes in the recipe")
-    measures: list[ProbeName] = Field(
+    probes: list[ProbeName] = Field(
         default=[],
         description=f"what is read off its models: {described(PROBES)}",
     )
@@ -125,7 +137,12 @@ class FamilySettings(Strict):
         default=None, description="vit only: a backbone trained without labels, which its cells start from; null = none"
     )
 
-    _distinct = field_validator("params", "images", "seeds", "measures")(_distinct)
+    _distinct = field_validator("params", "images", "seeds", "probes")(_distinct)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_files(cls, said: Any) -> Any:
+        return _renamed(said, "probes")
 
     @field_validator("pretrain")
     @classmethod
@@ -138,11 +155,11 @@ class FamilySettings(Strict):
 
     @model_validator(mode="after")
     def _probes_find_what_they_read(self) -> FamilySettings:
-        for name in self.measures:
+        for name in self.probes:
             objective = PROBES[name].get("objective")
             if objective and (self.pretrain is None or self.pretrain.objective != objective):
                 needs = f"give it `pretrain: {{objective: {objective}}}`"
-                raise ValueError(f"measures: {name} is read off what {objective} pre-trained; {needs}")
+                raise ValueError(f"probes: {name} is read off what {objective} pre-trained; {needs}")
         return self
 
     @field_validator("options")
@@ -169,10 +186,10 @@ class Laws(Strict):
     seed: Seed = Field(default=0, description="seed of the resampling")
 
 
-class Timings(Strict):
+class Benchmarks(Strict):
     """What is timed and counted, alone on the machine; nothing here touches a cell."""
 
-    measures: Annotated[list[BenchmarkName], Field(min_length=1)] = Field(
+    names: Annotated[list[BenchmarkName], Field(min_length=1)] = Field(
         default=list(BENCHMARKS), description=f"what is timed or counted: {described(BENCHMARKS)}"
     )
     families: list[ArmName] | None = Field(
@@ -181,8 +198,13 @@ class Timings(Strict):
     params: SomeCounts | None = Field(default=None, description="N at which they are timed; null = each entry's own sizes")
     transformer_params: Count = Field(default=24_000, description="N of the ViT, Swin and LSTM whose images are made larger")
     rounds: Annotated[Integer, Field(ge=2, le=1000)] = Field(
-        default=7, description="timings of each setting, a round after the other; their spread is the noise"
+        default=7, description="how often each setting is timed, a round after the other; the times' spread is the noise"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_files(cls, said: Any) -> Any:
+        return _renamed(said, "names")
 
 
 class Jobs(Strict):
@@ -240,11 +262,18 @@ class Study(Strict):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where cells are trained")
     precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto: bf16 on GPUs that have it, else fp32")
     laws: Laws = Laws()
-    timings: Timings | None = Field(default=None, description="what is timed and counted on the idle machine; null = nothing")
+    benchmarks: Benchmarks | None = Field(
+        default=None, description="what is timed and counted on the idle machine; null = nothing"
+    )
     claims: Literal["all"] | list[str] = Field(
         default=[], description="what is said of these models and put to a test, by name (src/scaling/analysis/claims), or all"
     )
     jobs: Jobs = Jobs()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_files(cls, said: Any) -> Any:
+        return _renamed(said, "benchmarks")
 
     @field_validator("name")
     @classmethod
@@ -290,15 +319,15 @@ class Study(Strict):
         seeds = len(own) if own else len(self.grid.seeds) + sum(len(repeat.seeds) for repeat in self.grid.repeats)
         return len(self.sizes(family)) * len(self.data_sizes(family)) * seeds
 
-    def timed(self) -> list[str]:
+    def benchmarked(self) -> list[str]:
         """The entries of ``families`` that are timed."""
-        if self.timings is None:
+        if self.benchmarks is None:
             return []
-        return self.lawful() if self.timings.families is None else self.timings.families
+        return self.lawful() if self.benchmarks.families is None else self.benchmarks.families
 
-    def timed_sizes(self, family: str) -> list[int]:
+    def benchmarked_sizes(self, family: str) -> list[int]:
         """The target N at which ``family`` is timed, ascending."""
-        own = self.timings.params if self.timings else None
+        own = self.benchmarks.params if self.benchmarks else None
         return sorted(own) if own else self.sizes(family)
 
     def lawful(self) -> list[str]:

@@ -17,7 +17,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from scaling.models.registry import FAMILIES
-from scaling.study.schema import MOST_CELLS, Study
+from scaling.study.schema import MOST_CELLS, OLD_NAMES, Study
 from scaling.study.study_problems import MOST_PROBLEMS, Problem, StudyError, by_line
 from scaling.study.study_text import MOST_DIGITS, check_text, read_text
 
@@ -94,6 +94,7 @@ def line_of(tree: Any, place: tuple[str | int, ...]) -> int | None:
     for part in place:
         try:
             if isinstance(tree, CommentedMap):
+                part = part if part in tree else OLD_NAMES.get(part, part)
                 line = tree.lc.key(part)[0] + 1
             elif isinstance(tree, CommentedSeq):
                 line = tree.lc.item(part)[0] + 1
@@ -139,8 +140,8 @@ def _name_problems(study: Study, tree: CommentedMap) -> list[Problem]:
             place = ("families", name)
             message = f"the packs of {owner} have such names; choose another"
             problems.append(Problem(place, message, line_of(tree, place)))
-    timed = study.timings.families if study.timings else None
-    for block, names in (("laws", study.laws.families), ("timings", timed)):
+    timed = study.benchmarks.families if study.benchmarks else None
+    for block, names in (("laws", study.laws.families), ("benchmarks", timed)):
         for index, name in enumerate(names or []):
             if name in study.families:
                 continue

@@ -21,8 +21,8 @@ from scaling.training.checkpoint import UnusableCheckpoint
 from scaling.training.loop import Interrupted, Trainer
 from scaling.training.memory import is_out_of_memory
 from scaling.training.pretraining import Pretrainer
-from scaling.training.readings import keep_weights, missing_readings, restore_weights, take_readings
 from scaling.training.start import read_start
+from scaling.training.take_probes import keep_weights, missing_probes, restore_weights, take_probes
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class CellTraining:
     alone: bool
     stop: Callable[[], bool]
     beat: Callable[[float], None] = lambda done: None
-    readings: tuple[str, ...] = ()
+    probes: tuple[str, ...] = ()
     warn: Callable[[str], None] = print
 
     def run(self) -> None:
@@ -64,8 +64,8 @@ class CellTraining:
         trainer, entry = found
         if self.cell.objective:
             return
-        missing = missing_readings(self.store, self.cell.key, self.readings)
-        take_readings(self.store, trainer, self.data, missing, entry.row["status"] == DONE)
+        missing = missing_probes(self.store, self.cell.key, self.probes)
+        take_probes(self.store, trainer, self.data, missing, entry.row["status"] == DONE)
 
     def _stored(self) -> tuple[Trainer, Entry] | None:
         """The record and the model of a cell that is stored and only to be read; None where it has to be trained."""
@@ -74,7 +74,7 @@ class CellTraining:
             return None
         trainer = self._new()
         trainer.shrink(entry.row["micro_batch"])
-        if self.readings and entry.row["status"] == DONE and not restore_weights(self.store, trainer, self.warn):
+        if self.probes and entry.row["status"] == DONE and not restore_weights(self.store, trainer, self.warn):
             return None
         return trainer, entry
 
@@ -105,7 +105,7 @@ class CellTraining:
             smaller = -(-trainer.micro_batch // 2)
             self.warn(f"out of memory with {trainer.micro_batch} images at a time; goes on with {smaller}: {error}")
             return smaller
-        if (self.readings or self.cell.objective) and entry.row["status"] == DONE:
+        if (self.probes or self.cell.objective) and entry.row["status"] == DONE:
             keep_weights(self.store, trainer)  # before the record: a record that is there has its weights
         self.store.write(self.cell.key, entry)
         self._checkpoint.unlink(missing_ok=True)

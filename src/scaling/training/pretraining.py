@@ -1,6 +1,6 @@
 """Training a backbone without labels: the loop of ``loop.py`` with another model, another loss, and nothing to choose.
 
-The last weights are what is kept, decoder or student included: a cell takes the encoder, a reading may want the rest.
+The last weights are what is kept, decoder or student included: a cell takes the encoder, a probe may want the rest.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs and measures with effects planted in them: no training."""
+"""Runs and measurements with effects planted in them: no training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from scaling.analysis.claims import Claim, Evidence, judge_claims, load_claims
-from scaling.runs.records import MEASURE_SCHEMA, SCHEMA
+from scaling.runs.records import MEASUREMENT_SCHEMA, SCHEMA
 
 CLASSES = 10
 
@@ -42,9 +42,11 @@ def runs(
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def measures(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """A table of measures; what a row does not say is null."""
-    return pl.DataFrame([dict.fromkeys(MEASURE_SCHEMA) | dict(row) for row in rows], schema=MEASURE_SCHEMA, orient="row")
+def measurements(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """A table of measurements; what a row does not say is null."""
+    return pl.DataFrame(
+        [dict.fromkeys(MEASUREMENT_SCHEMA) | dict(row) for row in rows], schema=MEASUREMENT_SCHEMA, orient="row"
+    )
 
 
 def named(name: str) -> Claim:

@@ -1,11 +1,11 @@
-"""Claims 1, 6, 9 and 10 recover what is planted in the tables of measures and stay silent on none."""
+"""Claims 1, 6, 9 and 10 recover what is planted in the tables of measurements and stay silent on none."""
 
 import math
 
 import numpy as np
 import polars as pl
 import pytest
-from planted import CLASSES, measures, named, runs, verdicts
+from planted import CLASSES, measurements, named, runs, verdicts
 
 from scaling.analysis.claims import Evidence, judge_claims
 from scaling.analysis.claims.c01_shifts_and_crops import (
@@ -31,7 +31,7 @@ def part(name: str, evidence: Evidence, title: str) -> dict:
 # -- 1: shifts and crops -----------------------------------------------------------------------------------------------
 
 
-def readings(slopes: dict[str, float], *, crops: dict[str, float], seeds: int = 6, noise: float = 0.004, cut: float = 0.5):
+def shift_table(slopes: dict[str, float], *, crops: dict[str, float], seeds: int = 6, noise: float = 0.004, cut: float = 0.5):
     """Accuracy .8 that falls by the arm's slope a pixel, by its own share in crops; ``cut`` of it without moving."""
     random = np.random.default_rng(0)
     rows = []
@@ -51,7 +51,7 @@ def readings(slopes: dict[str, float], *, crops: dict[str, float], seeds: int = 
             for pixels in (2.0, 4.0):
                 row("crop", pixels, 0.8 - crops[arm] + random.normal(0, noise))
             row("cut", 6.0, 0.8 - 6 * own * cut)
-    return measures(rows)
+    return measurements(rows)
 
 
 def slopes(mlp: float, others: float) -> dict[str, float]:
@@ -62,11 +62,11 @@ def slopes(mlp: float, others: float) -> dict[str, float]:
 def evidence_of(mlp: float, others: float, **changes) -> Evidence:
     planted = slopes(mlp, others)
     crops = {arm: 3 * value for arm, value in planted.items()}
-    return Evidence(runs(dict.fromkeys(planted, 0.5), seeds=6), CLASSES, readings(planted, crops=crops, **changes))
+    return Evidence(runs(dict.fromkeys(planted, 0.5), seeds=6), CLASSES, shift_table(planted, crops=crops, **changes))
 
 
-def test_readings_of_one_net_by_hand():
-    rows = readings({"a": 0.1}, crops={"a": 0.3}, seeds=2, noise=0.0, cut=0.25)
+def test_statistics_of_one_net_by_hand():
+    rows = shift_table({"a": 0.1}, crops={"a": 0.3}, seeds=2, noise=0.0, cut=0.25)
     accuracy = rows.filter(pl.col("quantity") == "accuracy")
     assert loss_a_pixel(accuracy) == pytest.approx({0: 0.1, 1: 0.1})
     assert lost_to_crops(accuracy) == pytest.approx({0: 0.3, 1: 0.3})
@@ -97,16 +97,16 @@ def test_one_seed_tells_nothing_and_says_so():
     assert one["low"] is None
 
 
-def test_without_readings_it_says_what_lacks():
+def test_without_measurements_it_says_what_lacks():
     one = part("shifts-and-crops", Evidence(runs({"mlp-in-place": 1.0}), CLASSES), "shift")
-    assert one["note"] == "no measures were made"
+    assert one["note"] == "no measurements were made"
 
 
 def test_nets_that_lose_nothing_have_no_ratio():
     planted = slopes(0.1, 0.0)
     found = part(
         "shifts-and-crops",
-        Evidence(runs(planted), CLASSES, readings(planted, crops=dict.fromkeys(planted, 0.1), noise=0.0)),
+        Evidence(runs(planted), CLASSES, shift_table(planted, crops=dict.fromkeys(planted, 0.1), noise=0.0)),
         "shift",
     )
     assert found["verdict"] == "cannot tell here"
@@ -128,7 +128,7 @@ def speeds(training: float, prediction: float, noise: float = 0.03, rng: int = 0
                     value = 1e-4 * (params / 1e4) ** 0.5 * (factor if family == FAMILY else 1.0)
                     row = {"measure": "families", "quantity": "seconds", "family": family, "params": params, "phase": phase}
                     rows.append(row | {"repeat": repeat, "value": value * drift * math.exp(random.normal(0, noise))})
-    return measures(rows)
+    return measurements(rows)
 
 
 def test_slow_to_train_and_fast_to_predict_is_recovered_through_the_drift_of_the_machine():
@@ -191,7 +191,7 @@ def sequences(gain: dict[str, float], chains: dict[str, float], noise: float = 0
                         value = 1e-5 * x / (1.0 if threads == 1 else gain[family]) * math.exp(random.normal(0, noise))
                         row = {"quantity": "seconds", "phase": phase, "batch": 1, "threads": threads, "repeat": repeat}
                         rows.append(shared | row | {"value": value})
-    return measures(rows)
+    return measurements(rows)
 
 
 def test_what_is_done_at_once_gains_from_cores():
@@ -242,7 +242,7 @@ def costs(vit: float, swin: float, noise: float = 0.04) -> pl.DataFrame:
                     value = cost * math.exp(random.normal(0, noise))
                     timed = shared | {"quantity": "seconds", "phase": phase, "repeat": repeat, "value": 1e-4 * value}
                     rows += [timed, timed | {"quantity": "memory", "value": 1e5 * cost}]
-    return measures(rows)
+    return measurements(rows)
 
 
 def test_linear_and_quadratic_are_recovered_with_their_crossing():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from planted import CLASSES, measures, named, runs, share_supported, verdicts
+from planted import CLASSES, measurements, named, runs, share_supported, verdicts
 
 from scaling.analysis.claims import Evidence, judge_claims
 from scaling.analysis.claims import c12_masked_autoencoder as mae
@@ -34,7 +34,7 @@ def table(gain: float, rng: int, *, fading: float = 0.0, compute: float = 1.0, l
     return pl.concat(parts)
 
 
-def readings(gain: float, rng: int, *, arm: str = mae.MAE, seeds: int = 6, information: float = 2.0) -> list[dict]:
+def probe_rows(gain: float, rng: int, *, arm: str = mae.MAE, seeds: int = 6, information: float = 2.0) -> list[dict]:
     """Accuracies that are higher by ``gain`` before ``arm`` saw labels than those of a random net, and how it went."""
     random = np.random.default_rng(rng)
     rows = []
@@ -97,7 +97,7 @@ def test_help_that_wears_off_is_seen_in_the_exponents():
 def test_better_features_are_seen(part):
     claim = named("masked-autoencoder")
     for gain, low, high in ((0.1, 0.95, 1.0), (0.0, 0.0, FEW)):
-        tables = [Evidence(table(0.0, rng), CLASSES, measures(readings(gain, rng))) for rng in range(REPEATS)]
+        tables = [Evidence(table(0.0, rng), CLASSES, measurements(probe_rows(gain, rng))) for rng in range(REPEATS)]
         assert low <= share_supported(claim, part, tables) <= high
 
 
@@ -109,7 +109,7 @@ def test_what_is_painted_is_said_and_drawn():
         for image in range(3)
         for kind in ("original", "visible", "painted")
     ]
-    evidence = Evidence(table(0.0, 0), CLASSES, measures(readings(0.0, 0) + pictures))
+    evidence = Evidence(table(0.0, 0), CLASSES, measurements(probe_rows(0.0, 0) + pictures))
     found = mae._painted(evidence)
     assert found.effect == pytest.approx(0.5)
     assert len(found.rows) == 9
@@ -121,14 +121,16 @@ def test_dinos_features_against_a_random_nets(classifier):
     claim, part = named("self-distillation"), f"{classifier} against random"
     for gain, low, high in ((0.1, 0.9, 1.0), (0.0, 0.0, FEW)):
         tables = [
-            Evidence(table(0.0, rng), CLASSES, measures(readings(gain, rng, arm=dino.DINO, seeds=3))) for rng in range(REPEATS)
+            Evidence(table(0.0, rng), CLASSES, measurements(probe_rows(gain, rng, arm=dino.DINO, seeds=3)))
+            for rng in range(REPEATS)
         ]
         assert low <= share_supported(claim, part, tables) <= high
 
 
 def test_collapse_refutes():
     evidence = [
-        Evidence(table(0.0, 0), CLASSES, measures(readings(0.2, 0, arm=dino.DINO, information=told))) for told in (2.0, -0.5)
+        Evidence(table(0.0, 0), CLASSES, measurements(probe_rows(0.2, 0, arm=dino.DINO, information=told)))
+        for told in (2.0, -0.5)
     ]
     claim = named("self-distillation")
     assert [verdicts(claim, each)["no collapse"] for each in evidence] == ["supported", "refuted"]
@@ -144,7 +146,7 @@ def test_the_threshold_of_collapse_is_the_objectives():
 
 def test_one_seed_has_effects_without_verdicts():
     one = table(0.3, 0).filter(pl.col("seed") == 0)
-    found = verdicts(named("masked-autoencoder"), Evidence(one, CLASSES, measures(readings(0.1, 0, seeds=1))))
+    found = verdicts(named("masked-autoencoder"), Evidence(one, CLASSES, measurements(probe_rows(0.1, 0, seeds=1))))
     assert set(found.values()) == {"cannot tell here"}
     lacking = Evidence(one.filter(pl.col("family") == mae.MAE), CLASSES)
     (entry,) = judge_claims([replace(named("masked-autoencoder"))], lacking)

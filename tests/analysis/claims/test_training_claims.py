@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 import pytest
-from planted import CLASSES, measures, named, runs, share_supported, verdicts
+from planted import CLASSES, measurements, named, runs, share_supported, verdicts
 
 from scaling.analysis.claims import Evidence, judge_claims
 from scaling.analysis.claims import c02_alexnet_parts as alexnet
@@ -23,8 +23,8 @@ FEW = 0.12
 
 
 def tables(losses: dict[str, float], rows=(), **options) -> list[Evidence]:
-    readings = measures(rows) if rows else None
-    return [Evidence(runs(losses, rng=rng, **options), CLASSES, readings) for rng in range(REPEATS)]
+    planted = measurements(rows) if rows else None
+    return [Evidence(runs(losses, rng=rng, **options), CLASSES, planted) for rng in range(REPEATS)]
 
 
 ALEXNET = [alexnet.WHOLE, *(arm for arm, _ in alexnet.WITHOUT.values()), alexnet.HISTORICAL, alexnet.FAST]
@@ -78,7 +78,7 @@ SIZES = [
 
 
 def test_googlenets_counts_are_compared_as_they_are():
-    found = verdicts(named("googlenet"), Evidence(runs(PAIRED), CLASSES, measures(SIZES)))
+    found = verdicts(named("googlenet"), Evidence(runs(PAIRED), CLASSES, measurements(SIZES)))
     assert (found["weights"], found["computation"], found["googlenet"]) == ("supported", "refuted", "refuted")
 
 
@@ -137,12 +137,12 @@ def test_a_residual_net_that_suffers_from_depth_is_seen():
 
 @pytest.mark.parametrize(("fall", "expected"), [(5.0, "supported"), (-5.0, "refuted"), (0.0, "cannot tell here")])
 def test_gradients_that_vanish_explode_or_keep_are_told_apart(fall: float, expected: str):
-    evidence = Evidence(runs(DEEP, seeds=6), CLASSES, measures(gradients("plain-56", fall)))
+    evidence = Evidence(runs(DEEP, seeds=6), CLASSES, measurements(gradients("plain-56", fall)))
     assert verdicts(named("residual-connections"), evidence)["gradients vanish"] == expected
 
 
 def test_the_gradients_figure_has_each_layers_mean_norm_with_an_interval_around_it():
-    evidence = Evidence(runs(DEEP, seeds=6), CLASSES, measures(gradients("plain-56", 5.0)))
+    evidence = Evidence(runs(DEEP, seeds=6), CLASSES, measurements(gradients("plain-56", 5.0)))
     (entry,) = judge_claims([named("residual-connections")], evidence)
     drawn = [row for row in entry["rows"] if row["panel"] == "gradients at the start"]
     assert [row["x"] for row in drawn] == [float(layer) for layer in range(1, 58)]
@@ -151,12 +151,12 @@ def test_the_gradients_figure_has_each_layers_mean_norm_with_an_interval_around_
 
 
 def test_the_fall_of_a_gradient_is_that_of_its_layers_without_the_classifier():
-    found = residual.fall_of_gradient(measures(gradients("plain-56", 5.5, noise=0.0, seeds=1)))
+    found = residual.fall_of_gradient(measurements(gradients("plain-56", 5.5, noise=0.0, seeds=1)))
     assert found[0] == pytest.approx(5.5 * (1 - 14 / 56) * 56 / 55, rel=0.01)  # between the quarters' middles
 
 
 def test_a_seed_whose_gradient_is_zero_is_left_out_and_said():
-    rows = measures(gradients("plain-56", 5.0))
+    rows = measurements(gradients("plain-56", 5.0))
     dead = rows.with_columns(value=pl.when(pl.col("seed") == 3).then(0.0).otherwise(pl.col("value")))
     assert set(residual.fall_of_gradient(dead)) == {0, 1, 2, 4, 5}
     (entry,) = judge_claims([named("residual-connections")], Evidence(runs(DEEP, seeds=6), CLASSES, dead))

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from scaling.training.loop import Trainer
-from scaling.training.probes.gradients import gradient_norms, gradient_readings
+from scaling.training.probes.gradients import gradient_norms, gradient_rows
 
 
 def test_norms_are_those_of_the_weights_in_order_and_of_nothing_else():
@@ -29,7 +29,7 @@ def test_gradients_that_vanish_and_explode_are_seen():
 
 def test_gradients_are_those_of_the_cells_own_training(small_cell, images):
     cell = small_cell("plain", 5_000, images_floor=64 * 130)
-    rows = gradient_readings(cell, images)
+    rows = gradient_rows(cell, images)
     assert {row["phase"] for row in rows} == {"start", "100 steps"}
     start = [row for row in rows if row["phase"] == "start"]
     assert [row["x"] for row in start] == list(range(len(start)))

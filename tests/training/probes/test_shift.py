@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from scaling.training.probes.shift import CROPS, DIRECTIONS, DISTANCES, cropped, cut, moved, shift_readings
+from scaling.training.probes.shift import CROPS, DIRECTIONS, DISTANCES, cropped, cut, moved, shift_rows
 
 
 @pytest.mark.parametrize(("down", "right"), [(0, 0), (2, 0), (-3, 1), (4, -5), (-6, -6), (9, 9)])
@@ -52,7 +52,7 @@ def test_a_model_that_shifts_with_the_image_survives_and_one_that_knows_places_d
     def count(batch: torch.Tensor) -> torch.Tensor:  # a sum over positions: no shift changes it
         return (batch.float() / 255).sum((1, 2, 3)).long().clamp(1, 4) - 1
 
-    steady = shift_readings(count, images, labels)
+    steady = shift_rows(count, images, labels)
     assert mean_by_distance(steady, "accuracy") == [1.0] * 7
     assert mean_by_distance(steady, "survival") == [1.0] * 7
 
@@ -61,7 +61,7 @@ def test_a_model_that_shifts_with_the_image_survives_and_one_that_knows_places_d
     def memorised(batch: torch.Tensor) -> torch.Tensor:  # knows each image at its place and nothing else
         return torch.stack([templates.get(bytes(image.numpy()), torch.tensor(0)) for image in batch])
 
-    lost = shift_readings(memorised, images, labels)
+    lost = shift_rows(memorised, images, labels)
     accuracy = mean_by_distance(lost, "accuracy")
     assert accuracy[0] == 1.0
     assert max(accuracy[1:]) < 0.45  # some of one dot, by the default
@@ -70,7 +70,7 @@ def test_a_model_that_shifts_with_the_image_survives_and_one_that_knows_places_d
 
 def test_every_direction_crop_and_control_has_its_rows():
     images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)
-    rows = shift_readings(lambda batch: batch[:, 0, 0, 0].long() % 3, images, torch.zeros(5).long())
+    rows = shift_rows(lambda batch: batch[:, 0, 0, 0].long() % 3, images, torch.zeros(5).long())
     assert len(rows) == 2 * (1 + len(DISTANCES) * len(DIRECTIONS) + len(CROPS) + len(DIRECTIONS))
     assert sorted(r["x"] for r in rows if r["label"] == "crop") == [2.0, 2.0, 4.0, 4.0]
 
@@ -79,5 +79,5 @@ def test_a_convolution_with_a_sum_over_positions_survives_whole_shifts_of_its_st
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     images, labels = dots(50)
-    rows = shift_readings(lambda batch: net(batch.float()).argmax(1), images, labels)
+    rows = shift_rows(lambda batch: net(batch.float()).argmax(1), images, labels)
     assert mean_by_distance(rows, "survival") == [1.0] * 7

@@ -71,11 +71,11 @@ def due_to_lost_pixels(rows: pl.DataFrame) -> dict[int, float]:
     return found
 
 
-Reading = Callable[[pl.DataFrame], BySeed]
+Statistic = Callable[[pl.DataFrame], BySeed]
 
 
-def _of(evidence: Evidence, arm: str, reading: Reading, quantity: str = "accuracy") -> BySeed:
-    return reading(evidence.readings("shift", quantity, family=arm))
+def _of(evidence: Evidence, arm: str, statistic: Statistic, quantity: str = "accuracy") -> BySeed:
+    return statistic(evidence.measurements("shift", quantity, family=arm))
 
 
 def mean_of(lines: Sequence[BySeed]) -> dict[int, float]:
@@ -100,13 +100,13 @@ def log_of_ratio(first: BySeed, second: BySeed) -> Finding:
 
 
 def _against(
-    families: Sequence[str], reading: Reading, unit: str, arm: Callable[[str], str] = in_place
+    families: Sequence[str], statistic: Statistic, unit: str, arm: Callable[[str], str] = in_place
 ) -> Callable[[Evidence], Finding]:
     """The MLP's loss over the mean one of ``families``, all trained on images in their place."""
 
     def measure(evidence: Evidence) -> Finding:
-        mlp = _of(evidence, arm("mlp"), reading)
-        others = {family: _of(evidence, arm(family), reading) for family in families}
+        mlp = _of(evidence, arm("mlp"), statistic)
+        others = {family: _of(evidence, arm(family), statistic) for family in families}
         found = log_of_ratio(mlp, mean_of(list(others.values())))
         figures = ", ".join(f"{name} {np.mean(list(line.values())):.3f}" for name, line in {"mlp": mlp, **others}.items())
         return with_keys(found, evidence.keys(*map(arm, ("mlp", *families))), note=f"{figures} {unit}")
@@ -123,7 +123,7 @@ def _mlp_fails(evidence: Evidence) -> Finding:
             (in_place_much(family), "trained in place, 4,000 images"),
         ):
             try:
-                lines = by_distance(evidence.readings("shift", "accuracy", family=arm))
+                lines = by_distance(evidence.measurements("shift", "accuracy", family=arm))
             except Lacking:
                 continue
             for pixels in sorted(set.intersection(*(set(line) for line in lines.values()))):

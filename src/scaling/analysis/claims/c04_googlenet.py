@@ -18,7 +18,7 @@ MARGIN = math.log(1.05)
 def _counted(quantity: str):
     def measure(evidence: Evidence) -> Finding:
         counts = {
-            family: float(evidence.readings("paper-sizes", quantity, family=family)["value"][0])
+            family: float(evidence.measurements("paper-sizes", quantity, family=family)["value"][0])
             for family in ("alexnet", "googlenet")
         }
         note = ", ".join(f"{family} {value / 1e6:,.2f} million" for family, value in counts.items())

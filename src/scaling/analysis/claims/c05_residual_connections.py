@@ -66,7 +66,7 @@ def _by_layer(evidence: Evidence) -> tuple[dict[str, Any], ...]:
     for phase, panel in _PHASES.items():
         for family, norm in (("plain", True), ("resnet", True), ("plain", False), ("resnet", False)):
             try:
-                rows = evidence.readings("gradients", "norm", family=arm(family, LAYERS[-1], norm), phase=phase)
+                rows = evidence.measurements("gradients", "norm", family=arm(family, LAYERS[-1], norm), phase=phase)
             except Lacking:
                 continue
             for (layer,), own in rows.filter(pl.col("value") > 0).sort("x").group_by("x", maintain_order=True):
@@ -81,7 +81,7 @@ _PHASES = {"start": "gradients at the start", "100 steps": "gradients after 100 
 
 def _vanishing(name: str, phase: str, draw: bool = False):
     def measure(evidence: Evidence) -> Finding:
-        rows = evidence.readings("gradients", "norm", family=name, phase=phase)
+        rows = evidence.measurements("gradients", "norm", family=name, phase=phase)
         falls, seeds = fall_of_gradient(rows), rows["seed"].n_unique()
         if not falls:
             raise Lacking("in every seed there is a layer with a gradient of exactly 0")

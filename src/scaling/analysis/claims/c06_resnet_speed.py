@@ -103,7 +103,7 @@ def sizes_at_loss(runs: pl.DataFrame) -> tuple[float, float, dict[str, float]]:
 
 def _at_equal_size(phase: str, sign: int) -> Callable[[Evidence], Finding]:
     def measure(evidence: Evidence) -> Finding:
-        rows = evidence.readings("families", "seconds", phase=phase).filter(pl.col("family").is_in([FAMILY, *RIVALS]))
+        rows = evidence.measurements("families", "seconds", phase=phase).filter(pl.col("family").is_in([FAMILY, *RIVALS]))
         if rows.is_empty():
             raise Lacking("no family was timed")
         size = common_size(rows)
@@ -121,7 +121,7 @@ def _at_equal_size(phase: str, sign: int) -> Callable[[Evidence], Finding]:
 def _at_equal_loss(phase: str, sign: int) -> Callable[[Evidence], Finding]:
     def measure(evidence: Evidence) -> Finding:
         images, loss, sizes = sizes_at_loss(evidence.runs)
-        rows = evidence.readings("families", "seconds", phase=phase)
+        rows = evidence.measurements("families", "seconds", phase=phase)
         found = slower_than_rivals(seconds_at(rows, sizes))
         listed = ", ".join(f"{name} {size:,.0f}" for name, size in sorted(sizes.items(), key=lambda item: item[1]))
         note = f"loss {loss:.3f} at D = {images:,.0f} needs N = {listed}; {found.note}; noise of timing only"

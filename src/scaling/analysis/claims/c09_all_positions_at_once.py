@@ -26,15 +26,15 @@ def growth(rows: pl.DataFrame) -> float:
 
 
 def _chain(evidence: Evidence) -> Finding:
-    grown = {name: growth(evidence.readings("sequence", "chain", family=name)) for name in MODELS}
-    longest = {name: evidence.readings("sequence", "chain", family=name).sort("x").row(-1, named=True) for name in MODELS}
+    grown = {name: growth(evidence.measurements("sequence", "chain", family=name)) for name in MODELS}
+    longest = {name: evidence.measurements("sequence", "chain", family=name).sort("x").row(-1, named=True) for name in MODELS}
     steps = ", ".join(f"{NAMES[name]} {row['value']:,.0f}" for name, row in longest.items())
     note = f"counted; at {longest['vit']['x']:,.0f} positions: {steps} products, one after the other"
     return Finding(grown["lstm"] - grown["vit"], exact=True, note=note)
 
 
 def _timed(evidence: Evidence, name: str, phase: str, batch: int, threads: int) -> pl.DataFrame:
-    return evidence.readings("sequence", "seconds", family=name, phase=phase, batch=batch, threads=threads)
+    return evidence.measurements("sequence", "seconds", family=name, phase=phase, batch=batch, threads=threads)
 
 
 def _at_longest(rows: pl.DataFrame) -> dict[int, float]:
@@ -45,7 +45,7 @@ def _gain_from_cores(phase: str) -> Callable[[Evidence], Finding]:
     """Log of how many times faster ViT is with all cores than with one, over the LSTM's, by round."""
 
     def measure(evidence: Evidence) -> Finding:
-        most = int(evidence.readings("sequence", "seconds")["threads"].to_numpy().max())
+        most = int(evidence.measurements("sequence", "seconds")["threads"].to_numpy().max())
         if most == 1:
             raise Lacking("timed with one thread only: a machine of one core, or a GPU")
         gains = {}
@@ -79,7 +79,7 @@ def _rate(evidence: Evidence) -> Finding:
     """Log of ViT's FLOP a second over the LSTM's, one image at a time on one thread, at the longest sequence."""
     rates, figures = {}, []
     for name in MODELS:
-        counted = evidence.readings("sequence", "flop_forward", family=name).sort("x")
+        counted = evidence.measurements("sequence", "flop_forward", family=name).sort("x")
         flop = math.log(counted["value"][-1])
         rates[name] = {
             number: flop - seconds for number, seconds in _at_longest(_timed(evidence, name, "prediction", 1, 1)).items()

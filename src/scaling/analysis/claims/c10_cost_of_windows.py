@@ -29,7 +29,7 @@ def in_pixels(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _exponent(family: str, quantity: str, phase: str) -> Callable[[Evidence], Finding]:
     def measure(evidence: Evidence) -> Finding:
-        rows = in_pixels(evidence.readings("resolution", quantity, family=family, phase=phase))
+        rows = in_pixels(evidence.measurements("resolution", quantity, family=family, phase=phase))
         found = mean_finding(np.array(list(exponents(rows, LARGE**2).values())))
         whole = float(np.mean(list(exponents(rows).values())))
         sides = np.sqrt(rows["x"].to_numpy())
@@ -52,7 +52,7 @@ def _linear(quantity: str, phase: str) -> Callable[[Evidence], Finding]:
 def _drawn(evidence: Evidence, quantity: str, phase: str) -> tuple[dict[str, object], ...]:
     """Rows for the figure: medians by side."""
     panel = ", ".join(filter(None, [phase, UNITS[quantity]]))
-    rows = evidence.readings("resolution", quantity, phase=phase).sort("x")
+    rows = evidence.measurements("resolution", quantity, phase=phase).sort("x")
     return tuple(
         median_row(own["value"].to_list(), NAMES[family], float(x), panel)
         for (family, x), own in rows.group_by("family", "x", maintain_order=True)
@@ -74,7 +74,7 @@ def counted_exponent(rows: pl.DataFrame) -> float:
 
 def _counted(family: str) -> Callable[[Evidence], Finding]:
     def measure(evidence: Evidence) -> Finding:
-        rows = evidence.readings("resolution", "flop_forward", family=family).sort("x")
+        rows = evidence.measurements("resolution", "flop_forward", family=family).sort("x")
         exponent = counted_exponent(rows)
         note = f"counted: exponent {exponent:.3f} from {rows['x'][-2]:g} to {rows['x'][-1]:g} px"
         if family == "swin":
@@ -86,7 +86,7 @@ def _counted(family: str) -> Callable[[Evidence], Finding]:
 
 def _crossing(phase: str) -> Callable[[Evidence], Finding]:
     def measure(evidence: Evidence) -> Finding:
-        vit, swin = (evidence.readings("resolution", "seconds", family=name, phase=phase) for name in NAMES)
+        vit, swin = (evidence.measurements("resolution", "seconds", family=name, phase=phase) for name in NAMES)
         rounds = vit["repeat"].n_unique()
         sides = crossing(vit, swin)
         if len(sides) < rounds / 2:

@@ -24,7 +24,7 @@ def _field(quantity: str):
     def measure(evidence: Evidence) -> Finding:
         shares = {}
         for name in (SHIFTED, STILL):
-            rows = evidence.readings("receptive-field", quantity, family=name, label=FIRST_STAGE)
+            rows = evidence.measurements("receptive-field", quantity, family=name, label=FIRST_STAGE)
             shares[name] = {int(seed): share for seed, share in rows.group_by("seed").agg(pl.col("value").mean()).iter_rows()}
         seeds = shares[SHIFTED].keys() & shares[STILL].keys()
         if not seeds:

@@ -59,7 +59,7 @@ def accuracy(evidence: Evidence, arm: str, phase: str, classifier: str = "neighb
     Raises:
         Lacking: it was not read.
     """
-    rows = evidence.readings("representation", f"{classifier} accuracy", family=arm, phase=phase, **where)
+    rows = evidence.measurements("representation", f"{classifier} accuracy", family=arm, phase=phase, **where)
     return {int(seed): value for seed, value in rows.select("seed", "value").iter_rows() if value is not None}
 
 
@@ -103,17 +103,17 @@ def _mask(arm: str) -> Callable[[Evidence], Finding]:
 
 
 def _painted(evidence: Evidence) -> Finding:
-    rows = evidence.readings("reconstruction", "painted", family=MAE)
+    rows = evidence.measurements("reconstruction", "painted", family=MAE)
     one = rows.row(0, named=True)
-    assert evidence.measures is not None  # or there were no readings
-    pictures = evidence.measures.filter(
+    assert evidence.measurement_table is not None  # or there were no measurements
+    pictures = evidence.measurement_table.filter(
         (pl.col("measure") == "reconstruction") & (pl.col("key") == one["key"]) & (pl.col("label") != "")
     )
     drawn = tuple(
         {"panel": PICTURE, "series": kind, "x": x, "y": None, "pixels": pixels, "side": int(side)}
         for kind, x, pixels, side in pictures.select("quantity", "x", "label", "value").iter_rows()
     )
-    losses = evidence.readings("representation", "validation_loss", family=MAE, phase="pre-training")
+    losses = evidence.measurements("representation", "validation_loss", family=MAE, phase="pre-training")
     last = losses.sort("x").group_by("seed", maintain_order=True).last()
     found = mean_finding(1 - last["value"].to_numpy())
     return with_keys(found, tuple(last["key"]), rows=drawn)

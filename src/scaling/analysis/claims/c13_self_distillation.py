@@ -34,7 +34,7 @@ def _against(arm: str, phase: str, classifier: str, name: str) -> Callable[[Evid
 
 def _information(evidence: Evidence) -> Finding:
     last = {
-        name: evidence.readings("representation", name, family=DINO, phase="pre-training")
+        name: evidence.measurements("representation", name, family=DINO, phase="pre-training")
         .sort("x")
         .group_by("seed", maintain_order=True)
         .last()

@@ -1,4 +1,4 @@
-"""What claims are judged on: the runs table, the measures, the laws; with clear words for what is not there."""
+"""What claims are judged on: the runs table, the measurements, the laws; with clear words for what is not there."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Evidence:
     Attributes:
         runs: the runs table of the study.
         classes: number of classes K.
-        measures: the tables of measures (``records``), one below the other, or None.
+        measurement_table: the tables of measurements (``records``), one below the other, or None.
         fits: laws and verdicts (``fits.json``), or empty.
     """
 
     runs: pl.DataFrame
     classes: int
-    measures: pl.DataFrame | None = None
+    measurement_table: pl.DataFrame | None = None
     fits: Mapping[str, Any] = field(default_factory=dict)
 
     def cells(self, arm: str, *, guessing: bool = False, **where: float) -> pl.DataFrame:
@@ -76,15 +76,15 @@ class Evidence:
             rows = rows.filter(pl.col(column) == value)
         return tuple(rows["key"])
 
-    def readings(self, measure: str, quantity: str, **where: Any) -> pl.DataFrame:
-        """Rows of the measures' tables.
+    def measurements(self, measure: str, quantity: str, **where: Any) -> pl.DataFrame:
+        """Rows of the tables of measurements.
 
         Raises:
             Lacking: there are none.
         """
-        if self.measures is None:
-            raise Lacking("no measures were made")
-        rows = self.measures.filter((pl.col("measure") == measure) & (pl.col("quantity") == quantity))
+        if self.measurement_table is None:
+            raise Lacking("no measurements were made")
+        rows = self.measurement_table.filter((pl.col("measure") == measure) & (pl.col("quantity") == quantity))
         for column, value in where.items():
             rows = rows.filter(pl.col(column).is_in(value) if isinstance(value, list | tuple) else pl.col(column) == value)
         if rows.is_empty():

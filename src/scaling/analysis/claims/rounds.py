@@ -1,4 +1,4 @@
-"""Statistics of timings: rounds, in each of which every setting was timed once, so that ratios within a round are paired."""
+"""Statistics of benchmarks: rounds, in each of which every setting was timed once, so that ratios within a round are paired."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def paper_size_counts() -> list[dict[str, Any]]:
 
 
 def paper_rows(_: Request) -> list[Row]:
-    """The counts as rows of the table of measures."""
+    """The counts as rows of the table of measurements."""
     return [{"measure": "paper-sizes", "phase": "", "x": float(IMAGE.side)} | row for row in paper_size_counts()]
 
 

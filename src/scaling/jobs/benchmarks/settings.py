@@ -1,4 +1,4 @@
-"""A setting that is timed or counted, and the rows of the table of measures that are found in it.
+"""A setting that is timed or counted, and the rows of the table of measurements that are found in it.
 
 One thread on a CPU, as in training. Nothing here is a function of a cell's key: it is this machine's, on this day.
 """
@@ -90,7 +90,7 @@ class Request:
         image: what the models take.
         entries: name -> what it builds, images per step as it is trained, target N at which it is timed.
         transformer_size: target N of the transformers whose images are made larger.
-        rounds: timings of each setting.
+        rounds: benchmarks of each setting.
         machine: where.
     """
 
@@ -112,7 +112,7 @@ class Benchmark:
 
     Attributes:
         description: what it tells, in a few words, for the list of allowed values.
-        rows: gives its rows of the table of measures.
+        rows: gives its rows of the table of measurements.
         seconds: how long it takes, once and per round, measured on a 2-core CPU and assumed elsewhere; None where it trains
             and predicts with each of the study's families, whose times are estimated from the sizes.
         transformers: families that are built at the study's ``transformer_params``.
@@ -151,5 +151,5 @@ def memory(timed: list[Timed], machine: Machine) -> list[Row]:
 
 
 def row(setting: Setting, quantity: str, value: float, unit: str, number: int | None = None) -> Row:
-    """A row of the table of measures: a setting and a figure, ``number`` that of its round."""
+    """A row of the table of measurements: a setting and a figure, ``number`` that of its round."""
     return vars(setting) | {"quantity": quantity, "value": float(value), "unit": unit, "repeat": number}

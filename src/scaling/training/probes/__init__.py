@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from scaling.training.loop import Trainer
 
 Row = dict[str, Any]
-"""A row of the table of measures (``scaling.runs.records``)."""
+"""A row of the table of measurements (``scaling.runs.records``)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ def gradient_norms(model: nn.Module) -> list[tuple[str, float]]:
     ]
 
 
-def gradient_readings(cell: Run, data: ImageData, micro_batch: int = 0, start: Start | None = None) -> list[Row]:
+def gradient_rows(cell: Run, data: ImageData, micro_batch: int = 0, start: Start | None = None) -> list[Row]:
     """Norm of the gradient by layer at the start of the cell's training and after 100 of its steps, before clipping.
 
     ``micro_batch`` images are computed at a time; 0 = the whole batch.
@@ -67,8 +67,8 @@ def _root(square: float) -> float | None:
 
 
 def take(trainer: Trainer, data: ImageData) -> list[Row]:
-    """The readings of a training of their own, like the one of ``trainer``."""
-    return gradient_readings(trainer.cell, data, trainer.micro_batch, trainer.start)
+    """The rows of a training of their own, like the one of ``trainer``."""
+    return gradient_rows(trainer.cell, data, trainer.micro_batch, trainer.start)
 
 
 probe = Probe(

@@ -73,7 +73,7 @@ def _centre(features: Tensor, layout: str) -> tuple[Tensor, int]:
 
 
 def take(trainer: Trainer, data: ImageData) -> list[Row]:
-    """The readings of the reported model on the first validation images."""
+    """The rows of the reported model on the first validation images."""
     images = trainer.prepare(trainer.images.validation_images[:IMAGES])
     return receptive_fields(trainer.average.model, trainer.cell.family, images)
 

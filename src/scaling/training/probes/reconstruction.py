@@ -28,7 +28,7 @@ def as_pixels(image: Tensor, mean: Tensor, std: Tensor) -> str:
 
 
 def painted_rows(pictures: dict[str, Tensor], mean: Tensor, std: Tensor) -> list[Row]:
-    """Rows of the reading: for each of ``pictures`` (name -> images [n, c, h, w]) an image a row, its pixels as label."""
+    """Rows of the probe: for each of ``pictures`` (name -> images [n, c, h, w]) an image a row, its pixels as label."""
     return [
         {
             "quantity": name,

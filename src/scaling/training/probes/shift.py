@@ -27,7 +27,7 @@ CROPS: Final = (6 / 7, 5 / 7)
 """Sides of the central crops, as shares of the image's: 24 and 20 of 28 pixels; scaled up to the image's side again."""
 TEST_IMAGES: Final = 500
 """The first of the test images: the differences between distances are paired by image, so that some hundreds are enough (the
-accuracy lost a pixel has a standard error of about 0.003 from them), and a reading takes less time than the training."""
+accuracy lost a pixel has a standard error of about 0.003 from them), and a probe takes less time than the training."""
 PREDICTION_BATCH: Final = 250
 
 
@@ -61,7 +61,7 @@ def cropped(images: Tensor, share: float) -> Tensor:
     return F.interpolate(part, size=(side, side), mode="bilinear", align_corners=False).round().to(torch.uint8)
 
 
-def shift_readings(predict: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> list[Row]:
+def shift_rows(predict: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> list[Row]:
     """Accuracy and survival of predictions under shifts of 0 to 6 pixels, two crops, and the control without a shift.
 
     Args:
@@ -100,7 +100,7 @@ def _row(quantity: str, part: str, at: float, value: float) -> dict[str, Any]:
 
 
 def take(trainer: Trainer, data: ImageData) -> list[Row]:
-    """The readings of the reported model on the first test images."""
+    """The rows of the reported model on the first test images."""
     model = trainer.average.model.eval()
 
     @torch.no_grad()
@@ -113,7 +113,7 @@ def take(trainer: Trainer, data: ImageData) -> list[Row]:
         return torch.cat(parts)
 
     images = trainer.images
-    return shift_readings(predict, images.test_images[:TEST_IMAGES], images.test_labels[:TEST_IMAGES])
+    return shift_rows(predict, images.test_images[:TEST_IMAGES], images.test_labels[:TEST_IMAGES])
 
 
 probe = Probe(description="accuracy under shifts and crops", take=take)

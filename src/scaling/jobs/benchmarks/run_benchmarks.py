@@ -22,7 +22,7 @@ def load_benchmark(name: str) -> Benchmark:
     return import_module(f"scaling.jobs.benchmarks.{module_of(name)}").benchmark
 
 
-def measure(names: Iterable[str], asked: Request, say: Callable[[str], None]) -> list[Row]:
+def run_benchmarks(names: Iterable[str], asked: Request, say: Callable[[str], None]) -> list[Row]:
     """Rows of each benchmark of ``names``; ``say`` is told which comes next.
 
     Raises:

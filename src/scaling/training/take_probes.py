@@ -1,8 +1,8 @@
 """What is read off the models of finished cells, and the weights kept for it.
 
 A cell that is to be read keeps the weights of its reported checkpoint beside its record (a few hundred kilobytes), so that a
-measure added later, or in another version, costs no training. They are made by the cell's own job, in the cell's own process,
-since that is where its device is; a cell that was stored before anyone asked for a measure is trained again, to the same
+probe added later, or in another version, costs no training. They are made by the cell's own job, in the cell's own process,
+since that is where its device is; a cell that was stored before anyone asked for a probe is trained again, to the same
 weights bit for bit, and its record stays as it is.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from scaling.data import ImageData
-from scaling.runs.deciding_code import reading_code
+from scaling.runs.deciding_code import probe_code
 from scaling.runs.store import Store
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint, save_checkpoint
 from scaling.training.loop import Trainer
@@ -48,13 +48,13 @@ def restore_weights(store: Store, trainer: Trainer, warn: Callable[[str], None] 
     return True
 
 
-def missing_readings(store: Store, key: str, wanted: Iterable[str]) -> list[str]:
-    """The measures of ``wanted`` that the store does not hold of the cell ``key``."""
-    return [name for name in wanted if store.reading(key, name, reading_code(name)) is None]
+def missing_probes(store: Store, key: str, wanted: Iterable[str]) -> list[str]:
+    """The probes of ``wanted`` that the store does not hold of the cell ``key``."""
+    return [name for name in wanted if store.probe_rows(key, name, probe_code(name)) is None]
 
 
-def take_readings(store: Store, trainer: Trainer, data: ImageData, names: Iterable[str], done: bool) -> None:
-    """Take each measure of ``names`` and store it.
+def take_probes(store: Store, trainer: Trainer, data: ImageData, names: Iterable[str], done: bool) -> None:
+    """Take each probe of ``names`` and store it.
 
     Args:
         trainer: its average holds the weights of the reported checkpoint.
@@ -64,9 +64,9 @@ def take_readings(store: Store, trainer: Trainer, data: ImageData, names: Iterab
     for name in names:
         probe = load_probe(name)
         rows = probe.take(trainer, data) if done or probe.of_diverged else []
-        store.write_reading(trainer.cell.key, name, reading_code(name), rows)
+        store.write_probe(trainer.cell.key, name, probe_code(name), rows)
 
 
 def complete(store: Store, key: str, wanted: Iterable[str]) -> bool:
     """Whether the store holds the record of the cell ``key`` and all that is to be read off it."""
-    return Path(store.record_path(key)).exists() and not missing_readings(store, key, wanted)
+    return Path(store.record_path(key)).exists() and not missing_probes(store, key, wanted)

@@ -2,8 +2,8 @@ import pytest
 
 from scaling.jobs.benchmarks import resolution, sequence, settings
 from scaling.jobs.benchmarks.paper_sizes import paper_size_counts
+from scaling.jobs.benchmarks.run_benchmarks import run_benchmarks
 from scaling.jobs.benchmarks.sequence import chain_length, matched_pair
-from scaling.jobs.benchmarks.timing import measure
 from scaling.models import ImageSpec, build
 from scaling.models.architecture import Architecture
 from scaling.models.counting import count_params, forward_flop, sketch
@@ -77,7 +77,7 @@ def test_everything_that_is_asked_for_is_measured(ladders, monkeypatch):
         rounds=2,
         machine=settings.Machine(),
     )
-    rows = measure(["families", "resolution", "sequence", "paper-sizes"], asked, said.append)
+    rows = run_benchmarks(["families", "resolution", "sequence", "paper-sizes"], asked, said.append)
     assert len(said) == 4
 
     def kept(name: str, quantity: str, **where):
@@ -92,4 +92,4 @@ def test_everything_that_is_asked_for_is_measured(ladders, monkeypatch):
     assert len(kept("paper-sizes", "params")) == 2
     assert all(r["value"] > 0 for r in rows)
     with pytest.raises(ValueError, match="no benchmark is called 'speed'; there are families, paper-sizes, "):
-        measure(["speed"], asked, said.append)
+        run_benchmarks(["speed"], asked, said.append)

@@ -1,16 +1,16 @@
 # Times and memory are measured alone: the rule takes every core that Snakemake was given, so that nothing runs beside it.
-rule measure:
+rule benchmarks:
     output:
-        measures=str(dag.layout.measures),
+        benchmarks=str(dag.layout.benchmarks),
     log:
-        str(dag.layout.study / "logs" / "measure.log"),
+        str(dag.layout.study / "logs" / "benchmarks.log"),
     priority: 2**20  # before any training, rather than hold up cores in the midst of it
     conda:
         "../../envs/scaling.yaml"
     threads: cores
     params:
-        settings=dag.timings_hash,
+        settings=dag.benchmarks_hash,
     message:
         "Timing and counting for {dag.study.name}, alone"
     shell:
-        dag.command("measure") + " 2>&1 | tee -i {log:q}"
+        dag.command("benchmark") + " 2>&1 | tee -i {log:q}"
