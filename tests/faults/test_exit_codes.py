@@ -44,8 +44,7 @@ def test_1_for_a_fit_of_a_study_that_has_not_run(bench):
     ended = bench.run("fit", STUDY)
     assert ended.code == 1
     assert ended.text.splitlines() == [
-        f"results/never-run/runs.parquet is missing: run `snakemake --cores all --config study={STUDY}` first, "
-        f"or `scaling collect {STUDY}`"
+        f"no run of {STUDY} has a result yet: run `snakemake --cores all --config study={STUDY}` first"
     ]
 
 

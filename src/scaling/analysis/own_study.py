@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from scaling.analysis.claims import Evidence, judge_claims, load_claims
-from scaling.analysis.claims.claim_files import tested
+from scaling.analysis.claims.claim_files import claims_tested
 from scaling.analysis.study_statistics import fit_study
 from scaling.study.schema import Study
 from scaling.study.study_images import image_spec
@@ -36,4 +36,4 @@ def judge_own_claims(
         runs: its runs table; measurements: what was timed and read off its models; fits: its laws.
     """
     evidence = Evidence(runs, image_spec(study).classes, measurements, fits)
-    return judge_claims(load_claims(tested(study.claims)), evidence)
+    return judge_claims(load_claims(claims_tested(study.claims)), evidence)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from click.core import ParameterSource
 
 from scaling.cli import options
 from scaling.cli.options import DEFAULT_STUDY
@@ -207,9 +206,13 @@ def _fit_study(path: Path, keep_going: bool) -> None:
     from scaling.jobs.collected import Collected
     from scaling.jobs.owner import open_own
     from scaling.runs.derived import write_json
+    from scaling.runs.records import FAILED, MISSING
 
     study, layout = open_own(path, say)
     collected = Collected(study, layout, say)
+    if collected.runs["status"].is_in([FAILED, MISSING]).all() and not keep_going:
+        say(f"no run of {path} has a result yet: run `snakemake --cores all --config study={path}` first")
+        raise typer.Exit(options.MISSING_WORK)
     benchmarks = collected.benchmarks()
     if benchmarks.lacking:
         say(f"{benchmarks.lacking}: run `scaling benchmark {path}` with the machine to itself, or Snakemake, first")
@@ -228,7 +231,7 @@ def _refuse_table_options(context: typer.Context, path: Path) -> None:
         option.opts[0]
         for option in context.command.params
         if option.name not in (None, "path", "keep_going")
-        and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+        and getattr(context.get_parameter_source(option.name), "name", "") == "COMMANDLINE"
     ]
     if given:
         say(f"{path} is a study, which says itself what is fitted; {', '.join(given)} belong to a table (.csv, .parquet)")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from scaling.analysis.claims.claim_files import claim_files, tested
+from scaling.analysis.claims.claim_files import claim_files, claims_tested
 from scaling.runs.deciding_code import claims_code, laws_code
 from scaling.runs.derived import Seal, WrongFile, read_seal, set_aside
 from scaling.runs.grid import Pack, benchmarks_hash, digest, pack_hash
@@ -21,7 +21,7 @@ def laws_hash(study: Study) -> str:
 
 def claims_hash(study: Study) -> str:
     """Hash of the claims that are tested and of the code that judges them: an edit of one judges anew, and trains nothing."""
-    files, names = claim_files(), tested(study.claims)
+    files, names = claim_files(), claims_tested(study.claims)
     return digest([names, claims_code(sorted(files[name].stem for name in names))])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ruamel.yaml.comments import CommentedMap
 
-from scaling.analysis.claims.claim_files import claim_files, tested
+from scaling.analysis.claims.claim_files import claim_files, claims_tested
 from scaling.jobs.calibration import CalibrationError, usable_calibration
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
@@ -30,7 +30,7 @@ def _claim_problems(study: Study, path: Path, tree: CommentedMap, image: ImageSp
     known = list(claim_files())
     return [
         Problem(("claims", index), f"received {json.dumps(name)}{suggest(name, known)}", line_of(tree, ("claims", index)))
-        for index, name in enumerate(tested(study.claims))
+        for index, name in enumerate(claims_tested(study.claims))
         if name not in known
     ]
 

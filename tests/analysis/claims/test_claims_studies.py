@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from scaling.analysis.claims import Evidence, judge_claims, load_claims
-from scaling.analysis.claims.claim_files import tested
+from scaling.analysis.claims.claim_files import claims_tested
 from scaling.models.registry import FAMILIES
 from scaling.runs.grid import cells, pack_hash, packs, tuning_hash
 from scaling.runs.records import SCHEMA
@@ -40,7 +40,7 @@ def finished(study: Study) -> pl.DataFrame:
 @pytest.mark.parametrize("path", ["studies/claims.yaml", "studies/claims-quick.yaml"])
 def test_no_claim_lacks_an_entry(path):
     study = read(path)
-    entries = judge_claims(load_claims(tested(study.claims)), Evidence(finished(study), 10))
+    entries = judge_claims(load_claims(claims_tested(study.claims)), Evidence(finished(study), 10))
     lacking = {
         f"{claim['name']}/{part['name']}: {part['note']}"
         for claim in entries
@@ -68,7 +68,7 @@ def test_the_quick_study_has_one_seed():
 def test_entries_of_the_primary_claims_have_six_seeds():
     study = read("studies/claims.yaml")
     entries = judge_claims(
-        [claim for claim in load_claims(tested(study.claims)) if claim.primary], Evidence(finished(study), 10)
+        [claim for claim in load_claims(claims_tested(study.claims)) if claim.primary], Evidence(finished(study), 10)
     )
     arms = {key.rsplit("-", 1)[0] for claim in entries for part in claim["parts"] if part["decides"] for key in part["keys"]}
     few = {arm for arm in arms - set(study.lawful()) if len({cell.seed for cell in cells(study, arm)}) < 6}

@@ -16,6 +16,6 @@ def claim_files() -> dict[str, Path]:
     return {match[2].replace("_", "-"): path for match, path in sorted(found, key=lambda pair: int(pair[0][1]))}
 
 
-def tested(claims: Literal["all"] | list[str]) -> list[str]:
+def claims_tested(claims: Literal["all"] | list[str]) -> list[str]:
     """Names of the claims that a study puts to a test, from what it says of them."""
     return list(claim_files()) if claims == "all" else list(claims)
