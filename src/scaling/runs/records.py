@@ -108,8 +108,8 @@ MEASUREMENT_COLUMNS: Final[tuple[Column, ...]] = (
     Column("machine", pl.String, "", "processor or accelerator name"),
     Column("torch_version", pl.String, "", "version of torch"),
 )
-"""The table of measurements, one row a figure: ``benchmarks.parquet`` (timed and counted by a rule that has the machine to itself)
-and ``probes.parquet`` (read off the models of cells)."""
+"""The table of measurements, one row a figure: ``benchmarks.parquet`` (timed and counted by a rule that has the machine to
+itself) and ``probes.parquet`` (read off the models of cells)."""
 
 MEASUREMENT_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {c.name: c.dtype for c in MEASUREMENT_COLUMNS}
 MEASURED: Final = ("seconds", "peak_memory")
