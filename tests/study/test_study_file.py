@@ -23,6 +23,37 @@ def test_a_good_study_is_read(tmp_path):
     assert study.family_recipe("vit").anchors.rates
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("families: {vit: {measures: [shift]}}", "families: {vit: {probes: [shift]}}"),
+        ("timings: {rounds: 3}", "benchmarks: {rounds: 3}"),
+        ("benchmarks: {measures: [paper-sizes]}", "benchmarks: {names: [paper-sizes]}"),
+    ],
+)
+def test_keys_of_an_older_study_file_are_read(tmp_path, old, new):
+    rest = "name: a\ngrid: {params: [5000], images: [500]}\n" + "families: {vit: }\n" * (not new.startswith("families"))
+    (study, found), now = problems(tmp_path, rest + old + "\n"), problems(tmp_path, rest + new + "\n")
+    assert found == []
+    assert (study, found) == now
+    assert study != problems(tmp_path, GOOD)[0]
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ("timings: {families: [vti]}\n", "line 4: benchmarks.families[0]: received \"vti\"; did you mean 'vit'?"),
+        ("timings: {measures: [speed]}\n", "line 4: benchmarks.names[0]: received \"speed\", allowed: 'families', "),
+        ("timings: {}\nbenchmarks: {}\n", "line 4: timings: unknown key"),
+    ],
+)
+def test_an_error_under_an_older_key_has_its_line(tmp_path, block, expected):
+    study, found = problems(tmp_path, GOOD + block)
+    assert study is None
+    assert len(found) == 1
+    assert expected in found[0]
+
+
 def test_scientific_notation_is_a_number(tmp_path):
     study, found = problems(tmp_path, GOOD.replace("[5000]", "[5e3]") + "recipe: {weight_decay: 1e-3}\n")
     assert found == []

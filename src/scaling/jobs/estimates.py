@@ -94,7 +94,7 @@ class Estimates:
         self._known: dict[tuple[str, int, int], float] = {}
 
     @property
-    def benchmarked(self) -> bool:
+    def timed(self) -> bool:
         """Whether the pace of every entry is known."""
         return all(pace is not None for pace in self._paces.values())
 

@@ -94,7 +94,7 @@ def line_of(tree: Any, place: tuple[str | int, ...]) -> int | None:
     for part in place:
         try:
             if isinstance(tree, CommentedMap):
-                part = part if part in tree else OLD_NAMES.get(part, part)
+                part = part if part in tree else OLD_NAMES.get(str(part), part)
                 line = tree.lc.key(part)[0] + 1
             elif isinstance(tree, CommentedSeq):
                 line = tree.lc.item(part)[0] + 1
