@@ -10,7 +10,9 @@ With 2,000 replicates about one minute on one core, most of it the bootstraps.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +26,9 @@ from scaling.laws.fitting.newton import Problem, minimise
 from scaling.laws.fitting.solver import HUBER_EFFICIENCY, make_problem
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.intervals.profile import prediction_ends, profile_ends
-from scaling.laws.synthetic import TRUTHS, synthetic_runs
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from synthetic_runs import TRUTHS, synthetic_runs
 
 LOSS = {"E": 0.22, "A": 9.0, "alpha": 0.46, "B": 10.0, "beta": 0.45}
 ERROR = {"E": 0.08, "A": 3.0, "alpha": 0.46, "B": 4.0, "beta": 0.45}

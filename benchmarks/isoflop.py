@@ -11,7 +11,9 @@ core.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +25,9 @@ from scaling.laws.compute_optimal.slices import slices_of
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.terms import Floats
 from scaling.laws.intervals.bootstrap import residual_draws
-from scaling.laws.synthetic import TRUTHS
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from synthetic_runs import TRUTHS
 
 LAW = forms.chinchilla()
 FURTHER = 1e3

@@ -11,7 +11,9 @@ between a bumped and another family, and of the contrast of kinds. About half a 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -23,7 +25,9 @@ from scaling.analysis.ranking import compare_pairs
 from scaling.analysis.usable_runs import cells_of
 from scaling.laws.fitting.holdout import ORIGINS
 from scaling.laws.forms import known_laws as forms
-from scaling.laws.synthetic import TRUTHS, synthetic_runs
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from synthetic_runs import TRUTHS, synthetic_runs
 
 LAW = forms.chinchilla()
 NOISES = (0.006, 0.008, 0.01, 0.014, 0.02, 0.02, 0.03)

@@ -33,6 +33,14 @@ def test_the_folders_are_the_rooms():
     assert {path.name for path in HOUSE.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(ROOMS)
 
 
+def test_no_file_lies_loose_but_those_that_belong_to_no_room():
+    assert {path.name for path in HOUSE.iterdir() if path.is_file()} == {"__init__.py", "__main__.py", "files.py"}
+
+
+def test_files_imports_nothing_of_the_package_since_every_room_uses_it():
+    assert imports(HOUSE / "files.py") == set()
+
+
 def test_each_room_imports_only_rooms_above_it():
     wrong = []
     for path in FILES:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from synthetic_runs import synthetic_runs
 
 from scaling.analysis import fit_study
 from scaling.analysis.checklist_answers import trained_as
 from scaling.laws.any_table.checklist import QUESTIONS, UNKNOWN
-from scaling.laws.synthetic import synthetic_runs
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from synthetic_runs import TRUTHS, synthetic_runs
 
 from scaling.analysis import fit_study
 from scaling.analysis.compare import compare_table
@@ -24,7 +25,6 @@ from scaling.analysis.family_verdict import (
     p_values_without,
 )
 from scaling.laws import predict
-from scaling.laws.synthetic import TRUTHS, synthetic_runs
 
 GRID = tuple(a.ravel() for a in np.meshgrid(np.geomspace(1e3, 1e5, 4), np.geomspace(300, 3e4, 4)))
 

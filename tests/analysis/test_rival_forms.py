@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from synthetic_runs import synthetic_runs
 
 from scaling.analysis import fit_study
 from scaling.analysis.family_evidence import judge_families
@@ -12,7 +13,6 @@ from scaling.analysis.rival_forms import compare_forms, rivals
 from scaling.analysis.usable_runs import cells_of
 from scaling.laws.fitting.solver import fit
 from scaling.laws.forms import known_laws as forms
-from scaling.laws.synthetic import synthetic_runs
 
 
 def entries(runs: pl.DataFrame) -> dict[str, dict]:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scaling.data import DamagedData, DataError, DataSettings, cifar, load, prepare
-from scaling.data.cifar import CIFAR10, CIFAR100, Archive
+from scaling.data import DamagedData, DataError, DataSettings, load, prepare
+from scaling.data.sources import cifar
+from scaling.data.sources.cifar import CIFAR10, CIFAR100, Archive
 
 
 def random_images(n: int, seed: int) -> np.ndarray:

@@ -6,11 +6,12 @@ import time
 
 import numpy as np
 import pytest
+from embed_fashion_mnist import PER_CLASS, first_of_each_class, pack
 from torchvision import datasets
 
-from scaling.data import DamagedData, DataError, DataSettings, describe, fashion_mnist, load, prepare
+from scaling.data import DamagedData, DataError, DataSettings, describe, load, prepare
 from scaling.data.arrays import Arrays
-from scaling.data.embed_fashion_mnist import PER_CLASS, first_of_each_class, pack
+from scaling.data.sources import fashion_mnist
 
 whole_set = pytest.mark.skipif(
     not fashion_mnist.SYSTEM_FOLDER.is_dir(), reason="the system's package of Fashion-MNIST is not installed"

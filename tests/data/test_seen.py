@@ -121,7 +121,7 @@ def test_what_was_seen_of_another_file_is_not_believed(prepared_folder):
 
 
 def test_an_image_that_becomes_a_pipe_after_the_listing_is_not_waited_for(image_folder):
-    from scaling.data.image_folder import content_digest
+    from scaling.data.class_folders import content_digest
 
     path = image_folder / "zebra" / "5.png"
     path.unlink()

@@ -1,6 +1,5 @@
 """`scaling store check`: records that are not those of their keys, and a store in which a run is writing."""
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -8,7 +7,7 @@ import sys
 
 import pytest
 
-from scaling.runs.store import canonical
+from scaling.files import json_sha256
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -39,7 +38,7 @@ def test_a_record_of_other_images_is_set_aside_and_the_next_run_trains_it(bench,
     body = json.loads(record.read_bytes())
     del body["checksum"]
     body["settings"]["data"] = "0" * 64
-    body["checksum"] = hashlib.sha256(canonical(body)).hexdigest()
+    body["checksum"] = json_sha256(body)
     record.write_text(json.dumps(body))
     before = bench.stamps()
     ended = bench.run("store", "check")

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from scaling.files import json_sha256
 from scaling.runs.records import MEASURED, RECORD_VERSION
-from scaling.runs.store import canonical
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -223,7 +223,7 @@ def rewrite(path: Path, change) -> None:
     body = json.loads(path.read_bytes())
     del body["checksum"]
     change(body)
-    body["checksum"] = hashlib.sha256(canonical(body)).hexdigest()
+    body["checksum"] = json_sha256(body)
     path.write_bytes(json.dumps(body).encode())
 
 

@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from scaling.files import write_atomic
 from scaling.jobs.status import RUNNING, STOPPED, UNTUNED, WAITING, Watcher
 from scaling.report.live_status import as_data, render
 from scaling.runs.progress import Progress, ProgressFile, read_progress, write_progress
 from scaling.runs.records import DIVERGED, DONE, FAILED
 from scaling.runs.resolve import RateRule, Tuning, read_tuning
-from scaling.runs.store import Entry, Store, write_atomic
+from scaling.runs.store import Entry, Store
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 

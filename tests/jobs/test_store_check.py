@@ -1,15 +1,15 @@
 """A look through the store: what does not hold what its place says is set aside, all else is left and counted."""
 
-import hashlib
 import json
 import os
 
 import pytest
 
+from scaling.files import json_sha256
 from scaling.jobs.store_check import check_store
 from scaling.runs.grid import digest
 from scaling.runs.records import RECORD_VERSION
-from scaling.runs.store import Entry, Store, canonical
+from scaling.runs.store import Entry, Store
 
 SETTINGS = {"family": "mlp", "width": 16.0, "seed": 0, "learning_rate": 0.01, "data": "abc", "recipe": {"batch": 64}}
 
@@ -28,7 +28,7 @@ def rewrite(store: Store, key: str, change) -> None:
     body = json.loads(store.record_path(key).read_bytes())
     del body["checksum"]
     change(body)
-    body["checksum"] = hashlib.sha256(canonical(body)).hexdigest()
+    body["checksum"] = json_sha256(body)
     store.record_path(key).write_text(json.dumps(body))
 
 

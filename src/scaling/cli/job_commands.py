@@ -224,9 +224,10 @@ def _tune(
 ) -> Tuning:
     """Tune ``family`` and write what was found; of candidates that are in the store none is trained."""
     from scaling.data import load
+    from scaling.files import write_atomic
     from scaling.models.ladder import Ladders
     from scaling.runs.grid import tuning_hash
-    from scaling.runs.store import Store, write_atomic
+    from scaling.runs.store import Store
     from scaling.study.study_images import image_spec
     from scaling.training.device import detect
     from scaling.training.tuning import tune as tune_family

@@ -1,18 +1,20 @@
 """Images: named sources, prepared once into one memory-mapped file each, and nested stratified subsets of
 them.
 
-Nothing here imports torch but ``scaling.data.augment``, and the readers of sources that torchvision
-downloads.
+Nothing here imports torch but ``scaling.data.augment``, and, once it is called, the reader of a source that
+torchvision downloads.
 """
 
 from scaling.data.data_errors import DamagedData, DataError
 from scaling.data.prepare import prepare, prepared_path
 from scaling.data.prepared import ImageData, load
 from scaling.data.seen import Look, look
-from scaling.data.sources import SOURCES, DataSettings, Source, SourceFacts, describe
+from scaling.data.source import Source, SourceFacts
+from scaling.data.source_registry import DEFAULT_SOURCE, SOURCES, DataSettings, describe
 from scaling.data.subsets import split, subset
 
 __all__ = [
+    "DEFAULT_SOURCE",
     "SOURCES",
     "DamagedData",
     "DataError",

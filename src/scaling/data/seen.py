@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from scaling.data.class_folders import Stamp, content_digest, list_images
 from scaling.data.data_errors import DataError
-from scaling.data.image_folder import Stamp, content_digest, list_images
 from scaling.data.prepared import read_metadata
+from scaling.files import write_atomic
 
 _NAMED: Final = 5
 """How many images that differ a message names."""
@@ -53,13 +53,8 @@ class Seen:
 
     def write(self, path: Path) -> None:
         """Write it to ``path``, all or nothing."""
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
         body = {"origin": self.origin, "checksum": self.checksum, "images": self.images}
-        try:
-            temporary.write_text(json.dumps(body))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_atomic(path, json.dumps(body).encode(), durable=False)  # a lost one is made again, with the prepared file
 
 
 def seen_path(prepared: Path) -> Path:
@@ -70,7 +65,7 @@ def seen_path(prepared: Path) -> Path:
 def look(prepared: Path, folder: Path | None) -> Look:
     """Look at the image folder (None for another source) of which the file ``prepared`` is or was made.
 
-    Raises DataError where the folder is not laid out as ``image_folder`` says.
+    Raises DataError where the folder is not laid out as ``class_folders`` says.
     """
     origin, checksum = _header(prepared)
     if folder is None:

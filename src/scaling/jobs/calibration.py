@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from scaling.files import write_atomic
 from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
-from scaling.runs.store import write_atomic
 from scaling.study.schema import Study
 
 VERSION: Final = 1

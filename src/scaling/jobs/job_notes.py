@@ -20,9 +20,9 @@ from typing import Any, Final, Literal
 
 import psutil
 
+from scaling.files import write_atomic
 from scaling.jobs.estimates import rounded_up
 from scaling.runs.lease import HEARTBEAT_SECONDS
-from scaling.runs.store import write_atomic
 
 Rule = Literal["tune", "train"]
 

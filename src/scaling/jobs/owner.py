@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from scaling.files import write_atomic
 from scaling.jobs.opening import open_study
-from scaling.runs.store import write_atomic
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_file import Problem, StudyError, read_tree

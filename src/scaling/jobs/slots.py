@@ -27,6 +27,7 @@ from typing import Any, Final, Protocol
 import psutil
 from filelock import FileLock
 
+from scaling.files import write_atomic
 from scaling.runs.grid import Run
 from scaling.training.device import Gpu
 from scaling.training.memory import MemoryEstimate
@@ -127,9 +128,7 @@ class Ledger:
             entries = [entry for entry in before if _is_alive(entry)]
             yield entries
             if entries != before:
-                draft = self.path.with_suffix(f".{os.getpid()}")
-                draft.write_text(json.dumps(entries))
-                draft.replace(self.path)
+                write_atomic(self.path, json.dumps(entries).encode(), durable=False)
 
     def entry(self, gpu: Gpu, size: int) -> dict[str, Any]:
         """A new entry of this process: ``size`` bytes of ``gpu``."""

@@ -5,7 +5,6 @@ A cell that is being trained is left alone, and all files are written whole or n
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from scaling.files import json_sha256
 from scaling.runs.grid import digest
-from scaling.runs.store import DamagedRecord, Entry, ForeignRecord, Store, canonical
+from scaling.runs.store import DamagedRecord, Entry, ForeignRecord, Store
 
 _SAME: Final = (
     "family",
@@ -135,7 +135,7 @@ def _probe_fault(path: Path) -> str:
         checksum = body.pop("checksum")
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         return f"not a whole probe ({type(error).__name__}: {error})"
-    return "" if hashlib.sha256(canonical(body)).hexdigest() == checksum else "its checksum does not match its contents"
+    return "" if json_sha256(body) == checksum else "its checksum does not match its contents"
 
 
 def _weights_fault(path: Path, key: str) -> str:

@@ -10,13 +10,13 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from scaling.files import json_sha256, write_atomic
 from scaling.models.architecture import Architecture
 from scaling.models.family import Family, ImageSpec, Regularisation
 
@@ -166,15 +166,9 @@ class Ladders:
     def _store(self, key: str, value: object) -> None:
         # What another process has added since is kept; of two that write at once, one entry is lost and made again.
         self._known = {**_read(self.cache), **self._load(), key: json.loads(json.dumps(value))}
-        partial = self.cache.with_name(f".{self.cache.name}.{os.getpid()}")
-        body = {"sources": _sources(), "checksum": _checksum(self._known), "entries": self._known}
-        try:
-            self.cache.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(body, indent=0))
-            partial.replace(self.cache)
-        except OSError:  # on a full or read-only disk it is solved again, which costs no more than time
-            with contextlib.suppress(OSError):
-                partial.unlink()
+        body = {"sources": _sources(), "checksum": json_sha256(self._known), "entries": self._known}
+        with contextlib.suppress(OSError):  # on a full or read-only disk it is solved again, which costs no more than time
+            write_atomic(self.cache, json.dumps(body, indent=0).encode(), durable=False)
 
 
 def _family(name: str) -> Family:
@@ -210,15 +204,11 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
-def _checksum(entries: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
-
-
 def _read(cache: Path) -> dict[str, Any]:
     """Entries of a cache file; none where it is missing, damaged or made by other sources."""
     try:
         body = json.loads(cache.read_bytes())
-        if body["sources"] == _sources() and body["checksum"] == _checksum(body["entries"]):
+        if body["sources"] == _sources() and body["checksum"] == json_sha256(body["entries"]):
             return body["entries"]
     except (OSError, ValueError, KeyError, TypeError):
         pass

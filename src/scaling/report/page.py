@@ -13,6 +13,7 @@ import polars as pl
 from markupsafe import Markup
 
 from scaling.analysis.misfit import MARGIN
+from scaling.files import write_atomic
 from scaling.report import report_tables as tables
 from scaling.report.claims_page import claim_pictures, claims_csv
 from scaling.report.figures import Figure
@@ -24,7 +25,6 @@ from scaling.report.inputs import ReportInputs
 from scaling.report.jobs_table import jobs_csv, jobs_table
 from scaling.runs.mixed import mixed
 from scaling.runs.records import SCHEMA
-from scaling.runs.store import write_atomic
 
 
 def build(run: ReportInputs, output: Path) -> Path:

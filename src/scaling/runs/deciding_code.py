@@ -34,9 +34,11 @@ STOPS: Final = (
     "scaling.models.ladder",
     "scaling.data.prepare",
     "scaling.data.prepared",
-    "scaling.data.sources",
+    "scaling.data.source_registry",
+    "scaling.data.source",
     "scaling.data.data_errors",
     # These keep results, or tell of them.
+    "scaling.files",
     "scaling.runs.store",
     "scaling.runs.lease",
     "scaling.runs.records",

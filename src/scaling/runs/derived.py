@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from scaling.runs.store import write_atomic
+from scaling.files import write_atomic
 
 if TYPE_CHECKING:
     import polars as pl

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from scaling.files import json_sha256, write_atomic
 
 
 class FingerprintCache:
@@ -29,21 +30,14 @@ class FingerprintCache:
         """Remember ``fingerprint`` as ``name``."""
         self.fingerprints[name] = fingerprint
         body = {"sources": self._sources, "fingerprints": self._read() | self.fingerprints}
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
-            self.path.parent.mkdir(exist_ok=True)
-            draft.write_text(json.dumps(body | {"checksum": _checksum(body)}))
-            draft.replace(self.path)
+            write_atomic(self.path, json.dumps(body | {"checksum": json_sha256(body)}).encode(), durable=False)
 
     def _read(self) -> dict[str, str]:
         try:
             body = json.loads(self.path.read_bytes())
             checksum = body.pop("checksum")
-            whole = body["sources"] == self._sources and checksum == _checksum(body)
+            whole = body["sources"] == self._sources and checksum == json_sha256(body)
             return body["fingerprints"] if whole else {}
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             return {}
-
-
-def _checksum(body: dict[str, object]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

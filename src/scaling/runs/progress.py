@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from scaling.files import write_atomic
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -29,11 +31,8 @@ class Progress:
 
 def write_progress(path: Path, progress: Progress) -> None:
     """Replace the file at ``path``; a lost one costs nothing: no flush to disk, no complaint where the disk is full."""
-    draft = path.with_name(f".{path.name}.tmp")
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(asdict(progress)))
-        draft.replace(path)
+        write_atomic(path, json.dumps(asdict(progress)).encode(), durable=False)
 
 
 def read_progress(path: Path) -> Progress | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable
@@ -13,12 +12,13 @@ from typing import Any
 import polars as pl
 
 from scaling.data import Look
+from scaling.files import json_sha256
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.runs.deciding_code import probe_code
 from scaling.runs.grid import Backbone, Cell, Pack, ResolvedCell, tuning_hash
 from scaling.runs.records import DIVERGED, DONE, FAILED, MEASUREMENT_SCHEMA, MISSING, SCHEMA
-from scaling.runs.store import ForeignRecord, Store, canonical
+from scaling.runs.store import ForeignRecord, Store
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_images import image_spec, look_at_images
@@ -66,7 +66,7 @@ class Tuning:
     def text(self) -> str:
         """As JSON with a checksum of its own, the same for equal findings."""
         body = asdict(self)
-        return json.dumps(body | {"sha256": _sha256(body)}, indent=1) + "\n"
+        return json.dumps(body | {"sha256": json_sha256(body)}, indent=1) + "\n"
 
 
 def read_tuning(study: Study, layout: Layout, family: str, images: Look | None = None) -> Tuning | None:
@@ -78,7 +78,7 @@ def read_tuning(study: Study, layout: Layout, family: str, images: Look | None =
     try:
         fields = json.loads(path.read_bytes())
         checksum = fields.pop("sha256")
-        if _sha256(fields) != checksum:
+        if json_sha256(fields) != checksum:
             raise DamagedTuning(f"{path}: its checksum does not match its contents")
         if fields["settings"] != tuning_hash(study, family):
             return None
@@ -106,10 +106,6 @@ def tuning_or_discard(
         path.replace(aside)
         warn(f"{error}; set aside as {aside.name}, the rate is read anew off the candidates in the store")
         return None
-
-
-def _sha256(body: dict[str, Any]) -> str:
-    return hashlib.sha256(canonical(body)).hexdigest()
 
 
 def resolve(study: Study, cell: Cell, tuning: Tuning, ladders: Ladders, image: ImageSpec) -> ResolvedCell:

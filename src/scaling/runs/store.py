@@ -6,16 +6,13 @@ checksum; one that does not match is named and rebuilt. A stored record is never
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scaling.files import json_sha256, write_atomic
 from scaling.runs.lease import Lease
 from scaling.runs.records import MIGRATIONS, RECORD_VERSION
 
@@ -26,27 +23,6 @@ class DamagedRecord(ValueError):
 
 class ForeignRecord(ValueError):
     """A record of another version of the columns; the message names both."""
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` so that a reader sees all of it or what stood there before."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):  # on a read-only disk this fails too, and would hide why
-            temporary.unlink()
-        raise OSError(error.errno, f"{error.strerror} while writing {path}", str(path)) from error
-
-
-def canonical(value: Any) -> bytes:
-    """``value`` as JSON bytes that are the same for equal values."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 @dataclass(frozen=True)
@@ -98,7 +74,7 @@ class Store:
     def write_probe(self, key: str, name: str, version: str, rows: list[dict[str, Any]]) -> None:
         """Store what the probe ``name``, in its ``version``, read off the cell ``key``."""
         body: dict[str, Any] = {"version": version, "rows": rows}
-        body["checksum"] = hashlib.sha256(canonical(body)).hexdigest()
+        body["checksum"] = json_sha256(body)
         self.check_held()
         write_atomic(self.probe_path(key, name), json.dumps(body, ensure_ascii=False, allow_nan=False).encode())
 
@@ -108,7 +84,7 @@ class Store:
         try:
             body = json.loads(self.probe_path(key, name).read_bytes())
             checksum = body.pop("checksum")
-            whole = hashlib.sha256(canonical(body)).hexdigest() == checksum and body["version"] == version
+            whole = json_sha256(body) == checksum and body["version"] == version
             return body["rows"] if whole else None
         except (FileNotFoundError, ValueError, KeyError, AttributeError, TypeError):
             return None
@@ -122,7 +98,7 @@ class Store:
         if self.record_path(key).exists():
             return
         body = {"version": RECORD_VERSION, "row": entry.row, "settings": entry.settings, "curve": entry.curve}
-        body["checksum"] = hashlib.sha256(canonical(body)).hexdigest()
+        body["checksum"] = json_sha256(body)
         self.check_held()
         write_atomic(self.record_path(key), json.dumps(body, indent=1, ensure_ascii=False).encode())
 
@@ -138,7 +114,7 @@ class Store:
             return None
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise DamagedRecord(f"{path}: not a whole record ({type(error).__name__}: {error})") from error
-        if hashlib.sha256(canonical(body)).hexdigest() != checksum:
+        if json_sha256(body) != checksum:
             raise DamagedRecord(f"{path}: its checksum does not match its contents")
         if of != key:
             raise DamagedRecord(f"{path}: the record of another run, {of}")

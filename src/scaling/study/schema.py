@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from scaling.data import DEFAULT_SOURCE, SOURCES
 from scaling.models.architecture import Architecture, unusual_options
 from scaling.models.registry import FAMILIES, Kind, Option
 from scaling.study.declared import BENCHMARKS, PROBES, described
@@ -22,14 +23,15 @@ from scaling.study.recipe import Integer, Number, Recipe, RecipeChanges, Strict,
 ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=LONGEST_NAME)]
 RecipeName = Literal["modern", "historical"]
 FamilyName = Literal[tuple(FAMILIES)]
-SOURCE_NAMES: Final = ("fashion-mnist", "fashion-mnist-full", "cifar10", "cifar100", "image-folder")
 
 if TYPE_CHECKING:
     ProbeName = str
     BenchmarkName = str
+    SourceName = str
 else:
     ProbeName = Literal[tuple(PROBES)]
     BenchmarkName = Literal[tuple(BENCHMARKS)]
+    SourceName = Literal[tuple(SOURCES)]
 
 Count = Annotated[Integer, Field(gt=0)]
 MOST_SIZES: Final = 1000
@@ -75,9 +77,7 @@ FilePath = Annotated[Path, AfterValidator(_short_names)]
 class Data(Strict):
     """The images a study trains and tests on."""
 
-    source: Literal["fashion-mnist", "fashion-mnist-full", "cifar10", "cifar100", "image-folder"] = Field(
-        default="fashion-mnist", description="where the images come from"
-    )
+    source: SourceName = Field(default=DEFAULT_SOURCE, description="where the images come from")
     side: Annotated[Integer, Field(ge=28, le=1024)] | None = Field(
         default=None, description="side length in pixels; null = the source's own (image-folder must say it)"
     )

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from scaling.runs.store import canonical, write_atomic
+from scaling.files import canonical, write_atomic
 
 
 class UnusableCheckpoint(ValueError):

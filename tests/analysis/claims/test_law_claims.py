@@ -9,13 +9,13 @@ import sys
 import numpy as np
 import pytest
 from planted import CLASSES, named, verdicts
+from synthetic_runs import TRUTHS, synthetic_runs
 
 from scaling.analysis import fit_study
 from scaling.analysis.claims import Evidence, Lacking, judge_claims
 from scaling.analysis.claims import c07_scaling_laws as scaling
 from scaling.analysis.claims import c08_more_data_larger_models as more
 from scaling.analysis.claims.judge import limits
-from scaling.laws.synthetic import TRUTHS, synthetic_runs
 
 FLAT = {"E": 1.0, "A": 1e-9, "alpha": 0.5, "B": 1e-9, "beta": 0.5}
 

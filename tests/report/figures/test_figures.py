@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 from drawn import points_and_words
 from example_study import TRUTHS, fits_of, runs_table, tuning_of
+from synthetic_runs import synthetic_runs
 
 from scaling.analysis import fit_study
-from scaling.laws.synthetic import synthetic_runs
 from scaling.report.figures.curves import finished, law_curves, panel_titles
 from scaling.report.figures.exponents import exponent_table, exponents
 from scaling.report.figures.held_out import holdout, holdout_cells, skill_by_family

@@ -17,6 +17,7 @@ import numpy as np
 
 from scaling.data.arrays import Arrays
 from scaling.data.data_errors import DamagedData, DataError, one_line
+from scaling.data.source import Source
 
 CLASSES: Final = (
     "T-shirt/top",
@@ -33,7 +34,7 @@ CLASSES: Final = (
 """Class names in the order of the labels (table 2 of the paper)."""
 
 EMBEDDED: Final = Path(__file__).with_name("fashion_mnist_20k.npz")
-"""2,000 training images a class and all test images; ``embed_fashion_mnist`` makes it and says how it is laid out."""
+"""2,000 training images per class and all test images; ``tests/data/embed_fashion_mnist.py`` makes it and describes it."""
 
 EMBEDDED_SHA256: Final = "d7b4d9432066f3989caf905f6b9151705540c4d11c665103234d638ba571e150"
 """sha256 of that file."""
@@ -52,7 +53,7 @@ def read_embedded(downloads: Path) -> Arrays:
 
 
 def unpack(path: Path, sha256: str) -> Arrays:
-    """Read a file that ``embed_fashion_mnist.pack`` wrote; DamagedData unless its bytes have this sha256."""
+    """Read a file of the layout of the embedded one; DamagedData unless its bytes have this sha256."""
     found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
     if found != sha256:
         raise DamagedData(f"{path}: embedded Fashion-MNIST has sha256 {found}, expected {sha256}; reinstall the package")
@@ -130,3 +131,9 @@ def _arrays(train_images: np.ndarray, train_labels: np.ndarray, test_images: np.
         test_images[:, None],
         test_labels.astype(np.int64),
     )
+
+
+sources = (
+    Source(name="fashion-mnist", channels=1, side=28, classes=10, train_images=20_000, read=read_embedded),
+    Source(name="fashion-mnist-full", channels=1, side=28, classes=10, train_images=60_000, read=read_full),
+)

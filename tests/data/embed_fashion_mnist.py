@@ -1,4 +1,4 @@
-"""Make the embedded Fashion-MNIST from the whole set: ``python -m scaling.data.embed_fashion_mnist FOLDER``.
+"""Make the embedded Fashion-MNIST from the whole set: ``python tests/data/embed_fashion_mnist.py FOLDER``.
 
 FOLDER holds the four gzipped IDX files (default: Debian's). Kept are the first 2,000 training images of each
 class in file order, and all test images; lossless.
@@ -22,7 +22,7 @@ from typing import Final
 import numpy as np
 
 from scaling.data.arrays import Arrays
-from scaling.data.fashion_mnist import EMBEDDED, SYSTEM_FOLDER, read_idx_folder
+from scaling.data.sources.fashion_mnist import EMBEDDED, SYSTEM_FOLDER, read_idx_folder
 
 PER_CLASS: Final = 2_000
 

@@ -1,4 +1,4 @@
-"""Any folder of class folders as a source: its listing, and its images decoded once, in parallel.
+"""Any folder of class folders: its listing, and its images decoded once, in parallel.
 
 Layouts: ``FOLDER/{train,test}/CLASS/*``, or ``FOLDER/CLASS/*``. In the latter one image in five of each class
 (at least one) is a test image: those whose ``CLASS/NAME`` has the lowest sha256, so that the split depends on

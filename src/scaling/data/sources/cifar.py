@@ -7,12 +7,10 @@ https://www.cs.toronto.edu/~kriz/cifar.html: one record an image, of its labels 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import shutil
 import tarfile
 import urllib.request
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +19,8 @@ import numpy as np
 
 from scaling.data.arrays import Arrays
 from scaling.data.data_errors import DamagedData, DataError, one_line
+from scaling.data.source import Source
+from scaling.files import replacing
 
 PIXELS: Final = 3 * 32 * 32
 TIMEOUT_SECONDS: Final = 60
@@ -92,15 +92,14 @@ def read_archive(archive: Archive, downloads: Path) -> Arrays:
 
 
 def _fetch(archive: Archive, path: Path) -> None:
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with urllib.request.urlopen(archive.url, timeout=TIMEOUT_SECONDS) as source, partial.open("wb") as target:
-            shutil.copyfileobj(source, target)
-        partial.replace(path)
+        with (
+            replacing(path) as draft,
+            urllib.request.urlopen(archive.url, timeout=TIMEOUT_SECONDS) as stream,
+            draft.open("wb") as file,
+        ):
+            shutil.copyfileobj(stream, file)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise DataError(
             f"cannot download {archive.url} ({one_line(error)}); without a network, put {archive.filename} into {path.parent}"
         ) from error
@@ -116,3 +115,9 @@ def _member(tar: tarfile.TarFile, name: str) -> bytes:
     file = tar.extractfile(name)
     assert file is not None, name  # the md5 has matched
     return file.read()
+
+
+sources = (
+    Source(name="cifar10", channels=3, side=32, classes=10, train_images=50_000, read=read_cifar10),
+    Source(name="cifar100", channels=3, side=32, classes=100, train_images=50_000, read=read_cifar100),
+)
