@@ -268,6 +268,57 @@ def _rms(errors: Floats) -> float:
     return float(np.sqrt(np.mean(errors**2)))
 
 
+@dataclass(frozen=True)
+class Trial:
+    """One law tried at the rolling origins of a table, and fitted to all of it.
+
+    Attributes:
+        law, theta, centre, covariance, noise: as in ``Candidate``; rows: fitted.
+        score: geometric mean over the origins of the root mean square log error.
+        inflation: by how much those errors exceed what the law expected of them, at least 1.
+        drift: error of the law per log unit beyond its rows (``laws.doubt``).
+    """
+
+    law: Law
+    theta: Floats
+    centre: Floats
+    covariance: Floats
+    noise: float
+    rows: int
+    score: float
+    inflation: float
+    drift: float
+
+
+def trials_of(
+    law: Law, data: Mapping[str, ArrayLike], response: ArrayLike, emphases: Sequence[float] = (0.0,), seed: int = 0
+) -> list[Trial]:
+    """The law at the rolling origins, once an emphasis on large rows; none where it has rows enough for no origin."""
+    raw, log_y = log_table(law, data, response)
+    if len(log_y) > MANY_ROWS:
+        chosen = sampled(len(log_y))
+        raw, log_y = raw[chosen], log_y[chosen]
+    origins = grid_origins(raw) if "N" in law.variables else curve_origins(raw[:, 0])
+    if not origins or len(log_y) < len(law.parameters) + 1:
+        return []
+    trials = []
+    for theta, centre, covariance, noise, errors in _fitted(law, emphases, origins, raw, log_y, seed).values():
+        known = [(one, error) for one, error in zip(origins, errors, strict=True) if error is not None]
+        if not known:
+            return []
+        ratios = []
+        for one, error in known:
+            gradient = law.evaluate(theta[None], raw[one.test] - centre).gradient()[0]
+            # Of fewer rows less is known, in proportion.
+            variance = np.einsum("mi,ij,mj->m", gradient, covariance, gradient) * len(log_y) / one.train.sum()
+            ratios.append(float(np.mean(error**2 / (noise**2 + variance))))
+        score = float(np.exp(np.mean([np.log(max(_rms(error), LEAST_ERROR)) for _, error in known])))
+        inflation = max(1.0, float(np.sqrt(np.mean(ratios))))
+        drift = doubt_of(noise, [error for _, error in known], [one.beyond[one.test] for one, _ in known]).drift
+        trials.append(Trial(law, theta, centre, covariance, noise, len(log_y), score, inflation, drift))
+    return trials
+
+
 def choose(
     data: Mapping[str, ArrayLike], response: ArrayLike, *, ceiling: float | None = None, seed: int = 0
 ) -> tuple[list[Law], dict[str, float | None]]:
