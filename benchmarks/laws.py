@@ -187,7 +187,7 @@ UNIQUE = {"80M": 8e7, "400M": 4e8, "2B": 2e9}
 
 def tables(folder: Path) -> None:
     """The table of tables: published laws and ours, one setting for all, on the test rows."""
-    print("\n## Root mean square log error on the test rows; auto is told of no ceiling and has one setting")
+    print("\n## Root mean square log error on the test rows; auto is told nothing of a ceiling")
     print(
         "| data | chinchilla (of a curve: E + B / x^c) | tied | bnsl | source's own law | auto, before | auto | in 95 % | half width | if true |"
     )
