@@ -188,9 +188,8 @@ UNIQUE = {"80M": 8e7, "400M": 4e8, "2B": 2e9}
 def tables(folder: Path) -> None:
     """The table of tables: published laws and ours, one setting for all, on the test rows."""
     print("\n## Root mean square log error on the test rows; auto is told nothing of a ceiling")
-    print(
-        "| data | chinchilla (of a curve: E + B / x^c) | tied | bnsl | source's own law | auto, before | auto | in 95 % | half width | if true |"
-    )
+    head = ("data", "chinchilla (of a curve: E + B / x^c)", "tied", "bnsl", "source's own law", "auto, before", "auto")
+    print(f"| {' | '.join((*head, 'in 95 %', 'half width', 'in 95 % if true'))} |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as made:
         for source in SOURCES:

@@ -194,7 +194,8 @@ def print_forecast(result: Mapping[str, Any], console: Console | None = None) ->
     for answer in result["at"]:
         console.print(
             f"at N = {_digits(answer['N'])}, D = {_digits(answer['D'])}: {_digits(answer['response'])}, "
-            f"one new run expected in {_ends(answer['interval'])}"
+            f"one new run expected in {_ends(answer['interval'])} if the law holds"
+            + (f", honestly in {_ends(answer['honest_interval'])}" if answer["honest_interval"] else "")
         )
         _print_warnings(answer, console)
     for answer in result["budgets"]:
