@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from scaling.laws.agreement import honest_intervals
 from scaling.laws.bootstrap import pairs, shortened
 from scaling.laws.catalogue import BOUNDED, law_for, law_named, require_ceiling
 from scaling.laws.checklist import checklist, told_of_table
@@ -35,6 +36,9 @@ from scaling.laws.tables import (
     variables,
     without_largest,
 )
+
+HONEST_GROUPS = 100
+"""Groups up to which other laws are tried beside the one that is fitted: it takes a second a group."""
 
 
 def fit_table(
@@ -75,7 +79,9 @@ def fit_table(
         progress: called after each group.
 
     Returns:
-        One entry a group: group, law, status, rows, parameters, objective, standard_errors, intervals, certificate ...
+        One entry a group: group, law, status, rows, parameters, objective, standard_errors, intervals, certificate ...;
+        ``intervals`` hold if the law does, ``honest_intervals`` (``laws.agreement``; for HONEST_GROUPS groups or fewer)
+        also where other laws predict as well.
 
     Raises:
         TableError: for a bad table.
@@ -108,7 +114,9 @@ def fit_table(
     if ceiling is not None and not classes and not (table.frame[y] < ceiling).any():
         least = table.frame[y].min()
         raise TableError(f"{path}: column {y}: no value lies below the ceiling {ceiling:g}; the least is {least:g}")
-    asked = _Asked(str(path), y, columns, law, delta, drop_largest, bootstrap, seed, starts, ceiling)
+    asked = _Asked(
+        str(path), y, columns, law, delta, drop_largest, bootstrap, seed, starts, ceiling, len(groups) <= HONEST_GROUPS
+    )
     return work_through(partial(_fit_group, asked), groups, workers=workers, progress=progress)
 
 
@@ -126,6 +134,7 @@ class _Asked:
     seed: int
     starts: int
     ceiling: float | str | None
+    honest: bool
 
 
 def _fit_group(asked: _Asked, job: tuple[Mapping[str, str], pl.DataFrame]) -> dict[str, Any]:
@@ -147,6 +156,10 @@ def _fit_group(asked: _Asked, job: tuple[Mapping[str, str], pl.DataFrame]) -> di
     entry = {"group": group} | describe_fit(found, bootstrap=asked.bootstrap, seed=asked.seed, rows=names, told=told)
     if scores is not None:
         entry["scores"] = scores
+    if asked.honest:
+        honest = honest_intervals(found, data, response, entry["intervals"], seed=asked.seed)
+        entry["honest_intervals"] = honest.pop("intervals")
+        entry["honest"] = honest
     if asked.drop_largest:
         everything = {name: numbers(rows, column) for name, column in asked.columns.items()}
         whole = fit(found.law, everything, numbers(rows, asked.y), **settings)

@@ -15,8 +15,9 @@ import polars as pl
 from scaling.laws.catalogue import BOUNDED, NAMES, law_for, law_named, require_ceiling
 from scaling.laws.errors import InputError, require_count
 from scaling.laws.pool import Progress, work_through
-from scaling.laws.selection import Stack, stack
+from scaling.laws.selection import stack
 from scaling.laws.solver import fit
+from scaling.laws.stacked import Stack
 from scaling.laws.tables import (
     CLASSES,
     TableError,
