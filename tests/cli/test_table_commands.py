@@ -156,6 +156,67 @@ def test_extrapolate_says_how_far_off_and_counts_what_it_leaves_out(table: Path)
         assert curve["mean"] > 0.05  # one curve through three families and five sizes
 
 
+@pytest.mark.parametrize("estimator", ["auto", "chinchilla"])
+def test_extrapolate_gives_an_interval_for_every_test_row(table: Path, estimator: str) -> None:
+    arguments = ("extrapolate", table, *GRID, "--by", "family", "--split", "split", "--estimator", estimator)
+    held = []
+    for curve in answer(*arguments)["curves"]:
+        assert len(curve["predictions"]) == curve["rows_test"] == 5
+        for row in curve["predictions"]:
+            assert 0 < row["low"] < row["predicted"] < row["high"]
+            assert row["low_if_true"] < row["high_if_true"]
+            held.append(row["low"] <= row["observed"] <= row["high"])
+        assert curve["covered"] == pytest.approx(np.mean(held[-5:]))
+    assert np.mean(held) > 0.8
+    assert "in interval: test rows within the 95 % interval" in run(*arguments).stdout.replace("\n", " ")
+
+
+def test_unique_data_is_a_third_variable(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    n, u = np.exp(rng.uniform(16, 20, 48)), np.exp(rng.uniform(18, 22, 48))
+    d = u * np.exp(rng.uniform(0, 3, 48))
+    truth = {"E": 1.7, "A": 400.0, "alpha": 0.32, "B": 900.0, "beta": 0.3, "R_star": 5.0}
+    loss = forms.repeated().predict(truth, N=n, D=d, U=u) * np.exp(0.003 * rng.normal(size=48))
+    split = np.where(n * d > np.quantile(n * d, 0.75), "test", "train")
+    path = tmp_path / "repeated.csv"
+    pl.DataFrame({"n": n, "d": d, "u": u, "once": d, "loss": loss, "split": split}).write_csv(path)
+    table = (path, "--n", "n", "--d", "d", "--y", "loss")
+    three = answer("extrapolate", *table, "--split", "split", "--unique", "u")
+    two = answer("extrapolate", *table, "--split", "split")
+    assert three["mean"] < 0.02 < two["mean"]
+    assert set(three["curves"][0]["predictions"][0]) >= {"N", "D", "U", "low", "high"}
+    (entry,) = answer("fit", *table, "--unique", "u", "--law", "repeated", "--delta", "auto")
+    assert entry["parameters"]["R_star"] == pytest.approx(5.0, rel=0.3)
+    assert entry["intervals"]["R_star"] is not None
+    for arguments, said in (
+        ((*table, "--split", "split", "--unique", "once"), "every row has seen its data 1 time(s)"),
+        ((path, "--x", "n", "--y", "loss", "--split", "split", "--unique", "u"), "belongs to laws of n and d"),
+        ((*table, "--split", "split", "--unique", "v"), "no column v"),
+    ):
+        result = run("extrapolate", *arguments)
+        assert result.exit_code == 2
+        assert said in result.stderr.replace("\n", " ")
+
+
+def test_a_ceiling_is_none_a_number_or_follows_from_classes(table: Path, tmp_path: Path) -> None:
+    arguments = (*GRID, "--by", "family", "--split", "split")
+    assert answer("extrapolate", table, *arguments, "--ceiling", "none")["curves"][0]["ceiling"] is None
+    assert answer("extrapolate", table, *arguments, "--ceiling", "2.5")["curves"][0]["ceiling"] == 2.5
+    path = tmp_path / "classes.csv"
+    pl.read_csv(table).with_columns(classes=10).write_csv(path)
+    curves = answer("extrapolate", path, *arguments, "--ceiling", "classes")["curves"]
+    assert curves[0]["ceiling"] == pytest.approx(np.log(10))
+    for command in (("fit", path, *GRID, "--law", "bounded"), ("compare", path, "--family", "family", *GRID)):
+        assert run(*command, "--ceiling", "classes").exit_code == 0
+    for command in ("fit", "forecast"):
+        extra = ("--at", "1e6,1e5") if command == "forecast" else ()
+        assert run(command, path, *GRID, *extra, "--ceiling", "none").exit_code == 0
+    for bad in ("nothing", "-1", "0", "nan", "inf"):
+        result = run("extrapolate", table, *arguments, "--ceiling", bad)
+        assert result.exit_code == 2
+        assert "must be none, a positive number or classes" in result.stderr.replace("\n", " ")
+
+
 def test_compare_gives_families_pairs_and_a_verdict(table: Path) -> None:
     arguments = ("compare", table, "--family", "family", "--kind", "kind", *GRID, "--seed-column", "seed")
     result = answer(*arguments)

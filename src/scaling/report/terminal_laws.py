@@ -33,12 +33,20 @@ def _print_fit(entry: Mapping[str, Any], console: Console) -> None:
     if not entry["parameters"]:
         return
     table = Table("parameter", title_justify="left")
-    for name in ("value", "standard error", "95 % interval"):
+    honest, held = entry.get("honest", {"reasons": {}, "laws": []}), entry.get("honest_intervals", {})
+    for name in ("value", "standard error", "95 % if the law holds", *(["95 % honestly"] if held else [])):
         table.add_column(name, justify="right")
     for name, value in entry["parameters"].items():
         error = entry["standard_errors"].get(name)
-        table.add_row(name, _digits(value, 6), _digits(error, 3), _interval_or_reason(entry, name))
+        ends = held.get(name)
+        said = f"[{_digits(ends[0])}, {_digits(ends[1])}]" if ends else honest["reasons"].get(name, "–")
+        last = [escape(said)] if held else []
+        table.add_row(name, _digits(value, 6), _digits(error, 3), _interval_or_reason(entry, name), *last)
     console.print(table)
+    if held:
+        whole = honest["reasons"].get("all")
+        tried = f"laws that predict as well: {', '.join(honest['laws'])}" if honest["laws"] else ""
+        console.print(f"honestly: {'; '.join(filter(None, (tried, whole)))}")
     console.print(f"intervals: {entry['interval_method']}")
     certificate = entry["certificate"]
     tried = f" (on {certificate['sample']})" if certificate["sample"] else ""
@@ -186,7 +194,8 @@ def print_forecast(result: Mapping[str, Any], console: Console | None = None) ->
     for answer in result["at"]:
         console.print(
             f"at N = {_digits(answer['N'])}, D = {_digits(answer['D'])}: {_digits(answer['response'])}, "
-            f"one new run expected in {_ends(answer['interval'])}"
+            f"one new run expected in {_ends(answer['interval'])} if the law holds"
+            + (f", honestly in {_ends(answer['honest_interval'])}" if answer["honest_interval"] else "")
         )
         _print_warnings(answer, console)
     for answer in result["budgets"]:

@@ -30,11 +30,15 @@ from scaling.laws.fitting.large import LARGE, told_of_sample
 from scaling.laws.fitting.selection import choose
 from scaling.laws.fitting.solver import Fit, fit
 from scaling.laws.forms.catalogue import BOUNDED, law_for, law_named, require_ceiling
+from scaling.laws.intervals.agreement import honest_intervals
 from scaling.laws.intervals.bootstrap import pairs, shortened
 from scaling.laws.intervals.curvature import standard_errors
 from scaling.laws.intervals.outliers import describe_outliers
 from scaling.laws.intervals.profile import profile_intervals, undecided_parameters
 from scaling.laws.law_errors import InputError, require_count, require_positive
+
+HONEST_GROUPS = 100
+"""Groups up to which other laws are tried beside the one that is fitted: it takes a second a group."""
 
 
 def fit_table(
@@ -75,7 +79,9 @@ def fit_table(
         progress: called after each group.
 
     Returns:
-        One entry a group: group, law, status, rows, parameters, objective, standard_errors, intervals, certificate ...
+        One entry a group: group, law, status, rows, parameters, objective, standard_errors, intervals, certificate ...;
+        ``intervals`` hold if the law does, ``honest_intervals`` (``laws.agreement``; for HONEST_GROUPS groups or fewer)
+        also where other laws predict as well.
 
     Raises:
         TableError: for a bad table.
@@ -108,7 +114,9 @@ def fit_table(
     if ceiling is not None and not classes and not (table.frame[y] < ceiling).any():
         least = table.frame[y].min()
         raise TableError(f"{path}: column {y}: no value lies below the ceiling {ceiling:g}; the least is {least:g}")
-    asked = _Asked(str(path), y, columns, law, delta, drop_largest, bootstrap, seed, starts, ceiling)
+    asked = _Asked(
+        str(path), y, columns, law, delta, drop_largest, bootstrap, seed, starts, ceiling, len(groups) <= HONEST_GROUPS
+    )
     return work_through(partial(_fit_group, asked), groups, workers=workers, progress=progress)
 
 
@@ -126,6 +134,7 @@ class _Asked:
     seed: int
     starts: int
     ceiling: float | str | None
+    honest: bool
 
 
 def _fit_group(asked: _Asked, job: tuple[Mapping[str, str], pl.DataFrame]) -> dict[str, Any]:
@@ -147,6 +156,10 @@ def _fit_group(asked: _Asked, job: tuple[Mapping[str, str], pl.DataFrame]) -> di
     entry = {"group": group} | describe_fit(found, bootstrap=asked.bootstrap, seed=asked.seed, rows=names, told=told)
     if scores is not None:
         entry["scores"] = scores
+    if asked.honest:
+        honest = honest_intervals(found, data, response, entry["intervals"], seed=asked.seed)
+        entry["honest_intervals"] = honest.pop("intervals")
+        entry["honest"] = honest
     if asked.drop_largest:
         everything = {name: numbers(rows, column) for name, column in asked.columns.items()}
         whole = fit(found.law, everything, numbers(rows, asked.y), **settings)

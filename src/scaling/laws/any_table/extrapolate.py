@@ -23,8 +23,9 @@ from scaling.laws.any_table.read_table import (
     require_unique,
     variables,
 )
-from scaling.laws.fitting.selection import Stack, stack
+from scaling.laws.fitting.selection import stack
 from scaling.laws.fitting.solver import fit
+from scaling.laws.fitting.stacked import Stack
 from scaling.laws.forms.catalogue import BOUNDED, NAMES, law_for, law_named, require_ceiling
 from scaling.laws.forms.terms import Floats
 from scaling.laws.law_errors import InputError, require_count

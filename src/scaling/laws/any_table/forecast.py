@@ -23,8 +23,10 @@ from scaling.laws.any_table.read_table import (
 )
 from scaling.laws.compute_optimal.frontier import Compute, SixND, optimum, tabled_compute
 from scaling.laws.compute_optimal.isoflop import describe_isoflop
+from scaling.laws.fitting.selection import stack
 from scaling.laws.fitting.solver import Fit, fit, noise_scale
 from scaling.laws.forms.catalogue import law_for
+from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
 from scaling.laws.intervals.bootstrap import pairs, residual_draws, shortened
 from scaling.laws.intervals.profile import prediction_intervals
@@ -117,7 +119,7 @@ def forecast_table(
         "compute": f"column {flop}" if flop else "6 N D",
         "rows": found.rows,
         "dropped": dropped.select(pl.col(ROW).alias("row"), y).to_dicts(),
-        "at": responses_at(found, at),
+        "at": _with_honest(responses_at(found, at), found, form, params, images, response, seed),
         "budgets": [_best_use(found, draws, compute, budget) for budget in budgets],
         "targets": [_cheapest(found, draws, compute, target) for target in targets],
         "isoflop": describe_isoflop(
@@ -177,6 +179,31 @@ def responses_at(found: Fit, places: Sequence[tuple[float, float]]) -> list[dict
             }
         )
     return answers
+
+
+def _with_honest(
+    answers: list[dict[str, Any]], found: Fit, form: Law, params: Floats, images: Floats, response: Floats, seed: int
+) -> list[dict[str, Any]]:
+    """The answers with the interval that carries the law's own error at rolling origins; None where rows are too few."""
+    if not answers:
+        return answers
+    try:
+        model = stack({"N": params, "D": images}, response, laws=(form,), seed=seed).refitted(found)
+    except InputError:
+        return [answer | {"honest_interval": None} for answer in answers]
+    places = {name: np.array([answer[name] for answer in answers]) for name in ("N", "D")}
+    honest, _ = model.intervals(LEVEL, **places)
+    # No narrower than if the law holds.
+    return [
+        answer
+        | {
+            "honest_interval": [
+                min(float(honest.low[i]), answer["interval"][0]),
+                None if answer["interval"][1] is None else max(float(honest.high[i]), answer["interval"][1]),
+            ]
+        }
+        for i, answer in enumerate(answers)
+    ]
 
 
 def _best_use(found: Fit, draws: Floats, compute: Compute, budget: float) -> dict[str, Any]:

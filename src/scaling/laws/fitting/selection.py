@@ -10,7 +10,7 @@ most origins can pay for has no share. The rows to be predicted are never seen.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,12 +28,13 @@ from scaling.laws.fitting.candidates import (
     unique_laws,
 )
 from scaling.laws.fitting.large import SAMPLE, sampled, told_of_sample
-from scaling.laws.fitting.origins import Origin, curve_origins, distance, grid_origins
-from scaling.laws.fitting.solver import Fit, log_table, noise_scale
+from scaling.laws.fitting.origins import Origin, curve_origins, grid_origins
+from scaling.laws.fitting.solver import log_table
+from scaling.laws.fitting.stacked import Candidate, Stack
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
-from scaling.laws.intervals.doubt import Doubt, Interval, doubt_of, honest_interval, interval_if_true
+from scaling.laws.intervals.doubt import doubt_of
 from scaling.laws.law_errors import InputError
 
 SPARE_ROWS = 1
@@ -49,100 +50,6 @@ UNSCORED = 1.5
 """Where there is none of those, a candidate that could not be scored counts as this many times the worst that could."""
 MANY_ROWS = 2 * SAMPLE
 """Rows from which a stack learns from a sample (``laws.large``)."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A form and an emphasis, fitted to all rows.
-
-    Attributes:
-        law: the form; emphasis: exponent of the rows' weights.
-        theta: coordinates [p] about ``centre`` [k].
-        covariance: of theta if the law holds [p, p]; noise: of a run, by its residuals.
-        rmse_log: at predicting from origins, the geometric mean over them, or None where there was no origin.
-        share: weight in the stack; shares sum to 1.
-    """
-
-    law: Law
-    emphasis: float
-    theta: Floats
-    centre: Floats
-    covariance: Floats
-    noise: float
-    rmse_log: float | None
-    share: float
-
-    def log_values(self, raw: Floats) -> Floats:
-        """Log response at raw logs [m, k]; variables that the law does not know are left out."""
-        return self.law.log_values(self.theta[None], raw[:, : len(self.centre)] - self.centre)[0]
-
-    def variance(self, raw: Floats) -> Floats:
-        """Variance of the log response if the law holds [m]."""
-        gradient = self.law.evaluate(self.theta[None], raw[:, : len(self.centre)] - self.centre).gradient()[0]
-        return np.einsum("mi,ij,mj->m", gradient, self.covariance, gradient)
-
-
-@dataclass(frozen=True)
-class Stack:
-    """Candidates and their weights.
-
-    Attributes:
-        candidates: fitted, with shares.
-        variables: names, in the order of the logs.
-        raw: logs of the rows learnt from [n, k].
-        origins: number of origins at which candidates were scored.
-        rmse_log: of the stack itself when each origin's shares come from the other origins (nested), so that it is an honest
-            score of this procedure; None with fewer than two origins.
-        doubt: what the origins say of the error beyond the rows.
-        sample: the rows used, where those were not all; None otherwise.
-    """
-
-    candidates: tuple[Candidate, ...]
-    variables: tuple[str, ...]
-    raw: Floats
-    origins: int
-    rmse_log: float | None
-    doubt: Doubt
-    sample: str | None = None
-
-    def predict(self, **variables: ArrayLike) -> Floats:
-        """Response at the variables of the laws (N and D, or x; U where the stack knows it)."""
-        raw, shape = self._logs(variables)
-        return np.exp(self._centre(raw)).reshape(shape)
-
-    def intervals(self, level: float = 0.95, **variables: ArrayLike) -> tuple[Interval, Interval]:
-        """Ends of the response of a new run at places: honestly, and if the law with the largest share holds."""
-        raw, _ = self._logs(variables)
-        centre = self._centre(raw)
-        values = np.array([c.log_values(raw) for c in self.candidates])
-        shares = np.array([c.share for c in self.candidates])
-        between = shares @ (values - centre) ** 2
-        far = distance(self.raw[:, :2], raw[:, :2])
-        honest = honest_interval(centre, self.doubt, between, far, level)
-        first = max(self.candidates, key=lambda c: c.share)
-        freedom = len(self.raw) - len(first.theta)
-        true = interval_if_true(first.log_values(raw), first.noise, first.variance(raw), freedom, level)
-        return Interval(*np.exp(honest)), Interval(*np.exp(true))
-
-    def refitted(self, found: Fit) -> Stack:
-        """The stack of one law with another fit of it, whose prediction and parameters count."""
-        (only,) = self.candidates
-        spread = float(np.sqrt(noise_scale(found)))
-        gradient = found.law.evaluate(found.theta[None], found.logs).gradient()[0]
-        information = gradient.T @ (found.weights[:, None] * gradient)
-        covariance = spread**2 * np.linalg.pinv(information, hermitian=True)
-        fitted = replace(only, theta=found.theta, centre=found.centre, covariance=covariance, noise=spread)
-        return replace(self, candidates=(fitted,), doubt=self.doubt._replace(noise=max(spread, self.doubt.noise)))
-
-    def _centre(self, raw: Floats) -> Floats:
-        return sum(c.share * c.log_values(raw) for c in self.candidates)
-
-    def _logs(self, variables: Mapping[str, ArrayLike]) -> tuple[Floats, tuple[int, ...]]:
-        arrays = np.broadcast_arrays(*(np.asarray(variables[name], float) for name in self.variables))
-        raw = np.log(np.column_stack([array.ravel() for array in arrays]))
-        if "U" in self.variables:
-            raw[:, 2] = np.minimum(raw[:, 1], raw[:, 2])
-        return raw, arrays[0].shape
 
 
 def stack(
@@ -266,6 +173,57 @@ def _nested(errors: list[list[Floats | None]], origin: int, voting: Sequence[int
 
 def _rms(errors: Floats) -> float:
     return float(np.sqrt(np.mean(errors**2)))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One law tried at the rolling origins of a table, and fitted to all of it.
+
+    Attributes:
+        law, theta, centre, covariance, noise: as in ``Candidate``; rows: fitted.
+        score: geometric mean over the origins of the root mean square log error.
+        inflation: by how much those errors exceed what the law expected of them, at least 1.
+        drift: error of the law per log unit beyond its rows (``laws.doubt``).
+    """
+
+    law: Law
+    theta: Floats
+    centre: Floats
+    covariance: Floats
+    noise: float
+    rows: int
+    score: float
+    inflation: float
+    drift: float
+
+
+def trials_of(
+    law: Law, data: Mapping[str, ArrayLike], response: ArrayLike, emphases: Sequence[float] = (0.0,), seed: int = 0
+) -> list[Trial]:
+    """The law at the rolling origins, once an emphasis on large rows; none where it has rows enough for no origin."""
+    raw, log_y = log_table(law, data, response)
+    if len(log_y) > MANY_ROWS:
+        chosen = sampled(len(log_y))
+        raw, log_y = raw[chosen], log_y[chosen]
+    origins = grid_origins(raw) if "N" in law.variables else curve_origins(raw[:, 0])
+    if not origins or len(log_y) < len(law.parameters) + 1:
+        return []
+    trials = []
+    for theta, centre, covariance, noise, errors in _fitted(law, emphases, origins, raw, log_y, seed).values():
+        known = [(one, error) for one, error in zip(origins, errors, strict=True) if error is not None]
+        if not known:
+            return []
+        ratios = []
+        for one, error in known:
+            gradient = law.evaluate(theta[None], raw[one.test] - centre).gradient()[0]
+            # Of fewer rows less is known, in proportion.
+            variance = np.einsum("mi,ij,mj->m", gradient, covariance, gradient) * len(log_y) / one.train.sum()
+            ratios.append(float(np.mean(error**2 / (noise**2 + variance))))
+        score = float(np.exp(np.mean([np.log(max(_rms(error), LEAST_ERROR)) for _, error in known])))
+        inflation = max(1.0, float(np.sqrt(np.mean(ratios))))
+        drift = doubt_of(noise, [error for _, error in known], [one.beyond[one.test] for one, _ in known]).drift
+        trials.append(Trial(law, theta, centre, covariance, noise, len(log_y), score, inflation, drift))
+    return trials
 
 
 def choose(
