@@ -21,9 +21,14 @@ def test_a_file_is_written_whole_in_a_folder_that_is_made(tmp_path):
 def test_a_block_that_fails_leaves_what_stood_there_and_no_draft(tmp_path, error):
     path = tmp_path / "file"
     path.write_bytes(b"before")
-    with pytest.raises(type(error)), replacing(path) as draft:
-        draft.write_bytes(b"half")
-        raise error
+
+    def fail():
+        with replacing(path) as draft:
+            draft.write_bytes(b"half")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_bytes() == b"before"
 
