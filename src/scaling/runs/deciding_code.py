@@ -95,13 +95,18 @@ def probe_code(name: str) -> str:
 
 def laws_code() -> str:
     """Fingerprint of the code that fits laws and compares families."""
-    return _fingerprint(("scaling.analysis.own_study:fit_laws",))
+    return _fingerprint(("scaling.analysis.own_study:fit_laws", *_law_files()))
 
 
 def claims_code(modules: Iterable[str]) -> str:
     """Fingerprint of the code that judges the claims of ``modules``, by file name without its ending."""
     roots = tuple(f"scaling.analysis.claims.{module}" for module in modules)
-    return _fingerprint(("scaling.analysis.own_study:judge_own_claims", *roots))
+    return _fingerprint(("scaling.analysis.own_study:judge_own_claims", *roots, *_law_files()))
+
+
+def _law_files() -> list[str]:
+    """The modules that may declare laws: these are found by listing their folder, so no import names them."""
+    return [f"scaling.laws.forms.{path.stem}" for path in sorted((PACKAGE / "laws" / "forms").glob("[a-z]*.py"))]
 
 
 def benchmarks_code(benchmarks: Iterable[str], families: Iterable[str]) -> str:

@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scaling.laws.forms import known_laws as forms
+from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
 from scaling.laws.law_errors import InputError, require_positive
 
-UNBOUNDED: Final[dict[str, Callable[[], forms.Law]]] = {
-    "chinchilla": forms.chinchilla,
-    "interaction": forms.interaction,
-    "tied": forms.tied,
-    "drifting": forms.drifting,
-    "kaplan": forms.kaplan,
-    "kaplan-floor": forms.kaplan_floor,
-    "repeated": forms.repeated,
-    "overfitting": forms.overfitting,
-    "unique-power": forms.unique_power,
-    "unique-tied": forms.unique_tied,
-    "powers": forms.powers,
-    "exponentials": forms.exponentials,
-    "logarithms": forms.logarithms,
-    "power": forms.power,
-    "power-floor": forms.power_floor,
-    "power-shifted": forms.power_shifted,
-    "saturating": forms.saturating,
-    "broken-1": lambda: forms.broken(1),
-    "broken-2": lambda: forms.broken(2),
-    "exponential": forms.exponential,
-    "logarithmic": forms.logarithmic,
-}
-BOUNDED: Final[dict[str, Callable[[float], forms.Law]]] = {
-    "bounded": forms.bounded,
-    "power-bounded": forms.power_bounded,
-}
+
+def _declared() -> tuple[dict[str, Callable[[], Law]], dict[str, Callable[[float], Law]]]:
+    """What the files of this folder declare as ``laws`` and as ``bounded_laws``, the usual ones first.
+
+    Raises:
+        ValueError: two files declare the same name.
+    """
+    unbounded: dict[str, Callable[[], Law]] = {}
+    bounded: dict[str, Callable[[float], Law]] = {}
+    others = sorted(
+        path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if path.stem not in ("known_laws", "catalogue")
+    )
+    for stem in ("known_laws", *others):
+        module = importlib.import_module(f"scaling.laws.forms.{stem}")
+        laws, limited = getattr(module, "laws", {}), getattr(module, "bounded_laws", {})
+        twice = (laws.keys() | limited.keys()) & (unbounded.keys() | bounded.keys())
+        if twice:
+            raise ValueError(f"{module.__file__}: law {min(twice)!r} is declared by another file as well")
+        unbounded |= laws
+        bounded |= limited
+    return unbounded, bounded
+
+
+UNBOUNDED, BOUNDED = _declared()
+"""Every law by its name, as a function that makes it; bounded ones take the ceiling of the response."""
 NAMES: Final[tuple[str, ...]] = (*UNBOUNDED, *BOUNDED)
 
 ROLES: Final = {"x": "x", "N": "n", "D": "d", "U": "unique"}
@@ -48,7 +48,7 @@ CEILINGS: Final = "chance for K classes: (K - 1) / K of an error rate, 0.9 for 1
 """What a bounded response starts from, for messages and help."""
 
 
-def law_named(name: str, ceiling: float | None = None) -> forms.Law:
+def law_named(name: str, ceiling: float | None = None) -> Law:
     """The law of that name; bounded laws need the response's ceiling, which the others ignore.
 
     Raises:
@@ -72,7 +72,7 @@ def require_ceiling(value: float) -> None:
         raise InputError(f"ceiling is {value:g}; it must be positive, or none")
 
 
-def law_for(name: str, columns: Mapping[str, str], ceiling: float | None) -> forms.Law:
+def law_for(name: str, columns: Mapping[str, str], ceiling: float | None) -> Law:
     """The law of that name for columns of a table.
 
     Raises:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 from scaling.laws.forms.broken import BrokenPower
 from scaling.laws.forms.law import Ceiling, Law
 from scaling.laws.forms.powers import Power, PoweredSum
@@ -234,3 +237,32 @@ def exponential() -> Law:
 def logarithmic() -> Law:
     """y = A - B log x, a rival."""
     return Law("logarithmic", "y = A - B log x", "rival without a power", ("x",), (Logarithmic(),), levels=2)
+
+
+laws: Final[dict[str, Callable[[], Law]]] = {
+    "chinchilla": chinchilla,
+    "interaction": interaction,
+    "tied": tied,
+    "drifting": drifting,
+    "kaplan": kaplan,
+    "kaplan-floor": kaplan_floor,
+    "repeated": repeated,
+    "overfitting": overfitting,
+    "unique-power": unique_power,
+    "unique-tied": unique_tied,
+    "powers": powers,
+    "exponentials": exponentials,
+    "logarithms": logarithms,
+    "power": power,
+    "power-floor": power_floor,
+    "power-shifted": power_shifted,
+    "saturating": saturating,
+    "broken-1": lambda: broken(1),
+    "broken-2": lambda: broken(2),
+    "exponential": exponential,
+    "logarithmic": logarithmic,
+}
+bounded_laws: Final[dict[str, Callable[[float], Law]]] = {
+    "bounded": bounded,
+    "power-bounded": power_bounded,
+}
