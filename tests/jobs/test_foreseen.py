@@ -7,7 +7,7 @@ from scaling.jobs.foreseen import foresee
 from scaling.runs.store import Entry, Store
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
-from scaling.study.study_images import data_settings, image_spec
+from scaling.study.study_images import data_settings, image_spec, look_at_images
 from scaling.training.tuning import candidate
 
 ANCHORS = {"params": [13000], "rates": [0.01, 0.02, 0.04], "images": 300, "widen": 1}
@@ -32,7 +32,7 @@ def layout(tmp_path, prepared):
 def look(layout, ladders):
     def foreseen(one=None, devices=(CPU,), warn=print):
         one = one or study()
-        return foresee(one, layout, "mlp", list(devices), ladders, image_spec(one), warn)
+        return foresee(one, layout, "mlp", list(devices), ladders, image_spec(one), look_at_images(one, layout), warn)
 
     return foreseen
 

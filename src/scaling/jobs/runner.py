@@ -44,6 +44,7 @@ from scaling.training.readings import complete
 from scaling.training.start import is_kept
 
 POLL_SECONDS: Final = 0.1
+"""Time between two looks at the children (assumption)."""
 
 
 @dataclass
