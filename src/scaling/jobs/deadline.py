@@ -13,7 +13,7 @@ import time
 from typing import Final
 
 MARGIN_SECONDS: Final = 120.0
-"""Training stops so long before the limit: a step, an evaluation and a checkpoint take their time, and so does the disk (assumption)."""
+"""Training stops so long before the limit: a step, an evaluation, a checkpoint and the disk take their time (assumption)."""
 
 MARGIN_SHARE: Final = 0.2
 """But at most this share of the time that was left at the start, or a short job would do nothing (assumption)."""

@@ -46,7 +46,8 @@ LOOK_SECONDS: Final = 2.0
 """Time between two looks at the memory in use: 10 ms a process each."""
 
 MEMORY_RETRIES: Final = 3
-"""Attempts that a job of Slurm may end for want of memory; after that its cells are holes, or no report would be made (assumption)."""
+"""Attempts that a job of Slurm may end for want of memory; then its runs are given up, so that a report is made
+(assumption)."""
 
 
 @dataclass(frozen=True)
