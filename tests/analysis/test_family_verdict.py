@@ -123,6 +123,7 @@ def test_the_headline_keeps_most_of_the_level() -> None:
     rows = [{"contrast": what, "first": "a", "second": "b", "difference": 1.0, "interval": [0.5, 1.5], "p": 0.01}
             for what in ("skill", "alpha", "beta")]  # fmt: skip
     assert [row["p_holm"] for row in conclude(rows)] == pytest.approx([0.01 / 0.8, 0.02 / 0.2, 0.02 / 0.2])
+    assert not any("p_holm" in row for row in rows)
 
 
 def test_kinds_are_contrasted_where_two_families_stand_for_each() -> None:

@@ -72,6 +72,8 @@ def test_scientific_notation_is_a_number(tmp_path):
         ("recipe: {weight_decay: .nan}\n", "recipe.weight_decay: received NaN; input should be a finite number"),
         ("recipe: {clip: -1}\n", "recipe.clip: received -1; input should be greater than or equal to 0"),
         ("recipe: {learning_rate: tuend}\n", "recipe.learning_rate: received \"tuend\", allowed: 'tuned' or a number"),
+        ("recipe: {learning_rate: -1}\n", "recipe.learning_rate: received -1; input should be greater than 0"),
+        ("claims: 5\n", "line 4: claims: received 5, allowed: 'all' or a list"),
         ("laws: {bootstrap: -5}\n", "laws.bootstrap: received -5"),
         ("jobs: {pack: familly}\n", "did you mean 'family'?"),
         ("benchmarks: {families: [vti]}\n", "line 4: benchmarks.families[0]: received \"vti\"; did you mean 'vit'?"),
@@ -97,6 +99,9 @@ def test_each_error_names_place_value_and_what_is_allowed(tmp_path, change, expe
         ("a-b: {model: resnet, options: {norm: layer}}", "option norm of resnet is layer; allowed: batch, none"),
         ("a-b: {model: vgg, depht: 2}", "families.a-b.depht: unknown key; did you mean 'depth'?"),
         ("a_b: {model: vgg}", 'families.a_b: received "a_b"; string should match pattern'),
+        ("list: {model: vgs}", "families.list.model: received \"vgs\", allowed: 'mlp'"),
+        ("float: {model: vgg, depht: 2}", "families.float.depht: unknown key; did you mean 'depth'?"),
+        ("a-b: {model: }", "families.a-b: received \"a-b\", allowed: 'mlp'"),
         ("resnet: {model: vgg}", 'families.resnet.model: received "vgg"; an entry called resnet is that family'),
     ],
 )

@@ -29,6 +29,7 @@ from scaling.laws.forms.catalogue import law_for, require_ceiling
 from scaling.laws.law_errors import require_count
 
 RESAMPLES = 500
+"""Bootstrap resamples: the same number as a study takes by default."""
 SEED = "(seed)"
 """Column of the seeds' numbers."""
 

@@ -16,7 +16,7 @@ from scaling.laws.intervals.bootstrap import refit
 from scaling.laws.intervals.noise import Noise, Residuals, draw_noise, estimate_noise, seed_variance
 
 HOLDOUT_DRAWS = 200
-"""Resamples of the table at which the held-out prediction is made again."""
+"""Resamples of the table at which the held-out prediction is made again (assumption)."""
 
 ENOUGH_REPEATS = 10
 """Degrees of freedom between seeds from which on the noise is read off them rather than off the residuals, which hold the

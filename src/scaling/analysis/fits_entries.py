@@ -22,7 +22,7 @@ LEAST_EFFECT = 0.7
 taken at its word, intervals of alpha cover 83 % where 70 % of the variance is shared (benchmarks/coverage.py --crossed)."""
 
 KEPT_DRAWS = 200
-"""Refits kept for drawing bands."""
+"""Refits kept for drawing bands (assumption)."""
 
 
 def fit_entry(one: Judged) -> dict[str, Any]:

@@ -12,12 +12,12 @@ import numpy as np
 from scipy.stats import chi2
 from scipy.stats import f as fisher
 
+from scaling.analysis.significance import CONFIDENCE
 from scaling.laws.forms.terms import Floats
 
 MARGIN = 0.03
 """Log units, about 3 % of the response: half of what a learning rate off by a factor of 3 costs, so less than a comparison of
 families could read as a difference (assumption)."""
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def measure_misfit(
     means = np.bincount(cell, scaled) / counts
     left = float(np.sum(counts * means**2))
     each = (len(scaled) - float(np.sum(counts**2)) / len(scaled)) / (len(counts) - 1)
-    tail = (1 - LEVEL) / 2
+    tail = (1 - CONFIDENCE) / 2
     if within < 1:
         high = float(np.sqrt(left / chi2.ppf(tail, between)))
         return _judged(float(np.sqrt(left / between)), (0.0, high), "seed noise included, since no cell has two seeds")

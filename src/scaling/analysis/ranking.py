@@ -8,7 +8,6 @@ import numpy as np
 
 from scaling.analysis.family_evidence import Judged, Skill
 from scaling.analysis.family_verdict import (
-    LEVEL,
     Measured,
     average,
     centred_interval,
@@ -22,12 +21,13 @@ from scaling.analysis.family_verdict import (
     p_values_without,
 )
 from scaling.analysis.misfit import measure_misfit
+from scaling.analysis.significance import SIGNIFICANCE
 
 MOST_CROSSED = 50
 """Families up to which all pairs are listed (1,225 of each contrast). Beyond it a reader asks who beats the rest: the pairs
 with the leader are listed, at p corrected for all pairs, so that having looked for the leader costs nothing in honesty."""
 MOST_SENTENCES = 60
-"""Differences up to which the summary spells each one out."""
+"""Differences up to which the summary spells each one out (assumption)."""
 
 
 def rank_families(judged: list[Judged], skills: dict[str, Skill], fits: list[dict[str, Any]]) -> dict[str, Any]:
@@ -149,9 +149,9 @@ def _summary(verdicts: list[dict[str, Any]], pairs: list[dict[str, Any]], lead: 
             f"With more than {MOST_CROSSED} families only the pairs with the one of highest skill, {lead}, are listed; "
             f"p is corrected for all {len(pairs) + unlisted} contrasts."
         )
-    told = [pair["verdict"] for pair in pairs if pair["p_holm"] < LEVEL]
+    told = [pair["verdict"] for pair in pairs if pair["p_holm"] < SIGNIFICANCE]
     by_skill = [pair["p_holm"] for pair in pairs if pair["contrast"] == "skill"]
-    if told and by_skill and min(by_skill) >= LEVEL:
+    if told and by_skill and min(by_skill) >= SIGNIFICANCE:
         sentences.append(
             f"By skill no two families can be told apart ({len(by_skill)} paired contrasts, "
             f"least p {min(by_skill):.2g} after Holm); what differs is the following."
@@ -161,7 +161,9 @@ def _summary(verdicts: list[dict[str, Any]], pairs: list[dict[str, Any]], lead: 
     elif told:
         sentences += [f"{text[0].upper()}{text[1:]}." for text in told]
     elif pairs:
-        sentences.append(f"Cannot tell any two families apart: {len(pairs)} paired contrasts, none below 0.05 after Holm.")
+        sentences.append(
+            f"Cannot tell any two families apart: {len(pairs)} paired contrasts, none below {SIGNIFICANCE} after Holm."
+        )
     kinds = {v["kind"] for v in verdicts}
     if len(kinds) > 1:
         count = ", ".join(f"{sum(v['kind'] == kind for v in verdicts)} {kind}" for kind in sorted(kinds))

@@ -13,12 +13,11 @@ import numpy as np
 from scipy.stats import t as student
 
 from scaling.analysis.family_evidence import Judged
+from scaling.analysis.significance import CONFIDENCE
 from scaling.laws.fitting.holdout import ORIGINS, Split, predict_splits, rolling_splits, root_mean_square
 from scaling.laws.fitting.solver import Fit, fit
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
-
-LEVEL = 0.95
 
 
 def rivals(law: Law, ceiling: float) -> tuple[Law, ...]:
@@ -108,7 +107,7 @@ def _entry(response: str, law: Law, rival: Law, families: Mapping[str, dict[str,
     }
     if len(logs) < 2:
         return entry | {"sentence": f"Cannot compare {law.name} with {rival.name}: {len(logs)} families could be scored."}
-    half = student.ppf(0.5 + LEVEL / 2, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
+    half = student.ppf(0.5 + CONFIDENCE / 2, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
     low, high = np.exp([logs.mean() - half, logs.mean() + half])
     size = f"its error on held-out cells is {entry['ratio']:.2f} [{low:.2f}, {high:.2f}] times that of {law.name}"
     size += f" over {len(logs)} families"

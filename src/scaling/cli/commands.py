@@ -44,7 +44,7 @@ app = typer.Typer(
 NO_SUCH_PLACE = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 """Errors of a path that a user gave, which no disk would take."""
 LOOK_SECONDS = 2.0
-"""Least time between two looks of `scaling status`."""
+"""Least time between two looks of `scaling status` (assumption)."""
 
 
 @app.command()

@@ -28,7 +28,7 @@ WARM_UP_STEPS: Final = 3
 BLOCKS: Final = 5
 BLOCK_SECONDS: Final = 0.2
 BLOCK_STEPS: Final = 3
-"""A time is the median of so many blocks of steps; each takes at least so long and holds so many steps."""
+"""A time is the median of so many blocks of steps; each takes at least so long and holds so many steps (assumption)."""
 
 _fork = multiprocessing.get_context("fork")
 

@@ -13,12 +13,13 @@ import time
 from typing import Final
 
 MARGIN_SECONDS: Final = 120.0
-"""Training stops so long before the limit: a step, an evaluation and a checkpoint take their time, and so does the disk."""
+"""Training stops so long before the limit: a step, an evaluation, a checkpoint and the disk take their time (assumption)."""
 
 MARGIN_SHARE: Final = 0.2
-"""But at most this share of the time that was left at the start, or a short job would do nothing."""
+"""But at most this share of the time that was left at the start, or a short job would do nothing (assumption)."""
 
 ANSWER_SECONDS: Final = 30.0
+"""How long Slurm may take to say when the job ends (assumption)."""
 
 
 def stop_time() -> float | None:

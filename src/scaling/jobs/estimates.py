@@ -29,30 +29,31 @@ JOB_SECONDS: Final = 30.0
 """A job's start: Snakemake again, Python, torch and timm (8 s on an idle machine, more on a shared file system)."""
 
 CELL_SECONDS: Final = 0.5
-"""A cell's own: fork, its images, its first step, checkpoint and record."""
+"""A cell's own: fork, its images, its first step, checkpoint and record (assumption)."""
 
 TIME_MARGIN: Final = 2.0
-"""What is asked for is this many times the estimate: other machines of a partition, and neighbours, are slower."""
+"""What is asked for is this many times the estimate: other machines of a partition, and neighbours, are slower (assumption)."""
 
 LEAST_MINUTES: Final = 10
-"""The least that is asked for: file systems and schedulers have bad minutes."""
+"""The least that is asked for: file systems and schedulers have bad minutes (assumption)."""
 
 PROGRAM_MB: Final = 1500
 """Resident memory of torch, timm and the mapped images, once a job: forked cells share it."""
 
 CELL_MB: Final = 300
-"""A cell's own pages before its tensors: what a fork writes, the allocator's reserve, buffers of BLAS."""
+"""A cell's own pages before its tensors: what a fork writes, the allocator's reserve, buffers of BLAS (assumption)."""
 
 GPU_CELL_MB: Final = 3000
 """Host memory of a cell on a GPU: its CUDA context and libraries are its own. Assumed, 2 to 3 GB are usual."""
 
 UNKNOWN_MB: Final = 4000
-"""Memory of a job at least, where no calibration says whether it will be on a GPU."""
+"""Memory of a job at least, where no calibration says whether it will be on a GPU (assumption)."""
 
 MEMORY_MARGIN: Final = 1.25
+"""What is asked for is this many times the estimate (assumption)."""
 
 MEMORY_STEP: Final = 500
-"""MB to which a request is rounded up, so that small edits move no request."""
+"""MB to which a request is rounded up, so that small edits move no request (assumption)."""
 
 
 def evaluation_images(recipe: Recipe, validation: int, test: int = TEST_IMAGES) -> int:

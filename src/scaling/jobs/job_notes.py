@@ -38,14 +38,16 @@ KILLED: Final = "killed"
 """Outcomes of an attempt. Killed is written nowhere: it is what a note says that was never closed."""
 
 GROWTH: Final = 1.5
+"""A killed job asks for this many times the memory that it had (assumption)."""
 NEAR: Final = 0.8
-"""A job that was killed with this share of its memory in use is taken to have been killed for it."""
+"""A job that was killed with this share of its memory in use is taken to have been killed for it (assumption)."""
 
 LOOK_SECONDS: Final = 2.0
 """Time between two looks at the memory in use: 10 ms a process each."""
 
 MEMORY_RETRIES: Final = 3
-"""Attempts that a job of Slurm may end for want of memory; after that its cells are holes, or no report would be made."""
+"""Attempts that a job of Slurm may end for want of memory; then its runs are given up, so that a report is made
+(assumption)."""
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,6 @@ def _calibration_problems(study: Study, path: Path, tree: CommentedMap, image: I
     try:
         usable_calibration(study, image, path)
     except CalibrationError as error:
-        place = ("jobs", "minutes")
-        return [Problem(place, f"received {study.jobs.minutes:g}; {error}", line_of(tree, place))]
+        keys = ("jobs", "minutes")
+        return [Problem(keys, f"received {study.jobs.minutes:g}; {error}", line_of(tree, keys))]
     return []

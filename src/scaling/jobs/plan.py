@@ -18,8 +18,8 @@ from scaling.jobs.packing import packs_of
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.runs.derived import WrongFile, read_seal
-from scaling.runs.grid import Pack
-from scaling.runs.resolve import resolve
+from scaling.runs.grid import Cell, Pack, ResolvedCell
+from scaling.runs.resolve import Tuning, resolve
 from scaling.runs.store import ForeignRecord, Store
 from scaling.study.declared import BENCHMARKS
 from scaling.study.layout import Layout
@@ -171,64 +171,90 @@ def _family_plan(
     stored: set[str],
     store: LookedAt,
 ) -> FamilyPlan:
+    cells = [cell for job in jobs for cell in job.cells]
     tuning = foreseen.tuning
-    recipe, architecture = study.family_recipe(family), study.architecture(family)
-    rungs = {target: estimates.ladders.rung(architecture, target, estimates.image) for target in study.sizes(family)}
-    done, total, flop, seconds, known = 0, 0, 0.0, 0.0, True
-    pretraining = study.entry(family).pretrain
-    backbones: dict[tuple[int, int], bool] = {}
-    """by (target, seed), which share one over all D: whether it is stored"""
-    known_rule = tuning if stored and tuning is not None and tuning.rule is not None else None
-    for cell in (cell for job in jobs for cell in job.cells):
-        total += 1
-        resolved = resolve(study, cell, known_rule, estimates.ladders, estimates.image) if known_rule else None
-        if pretraining is not None and (cell.target, cell.seed) not in backbones:
-            kept = resolved is not None and resolved.backbone is not None and resolved.backbone.key in stored
-            backbones[cell.target, cell.seed] = kept
-            if not kept:
-                flop += rungs[cell.target].flop_forward * estimates.backbone_passes(family)
-                own = estimates.backbone_seconds(family, cell.target)
-                known, seconds = known and own is not None, seconds + (own or 0.0)
-        if resolved is not None and resolved.key in stored and _has_result(store, resolved.key):
-            done += 1
-            continue
-        flop += 3.0 * rungs[cell.target].flop_forward * recipe.images_seen(cell.images)
-        own = estimates.cell_seconds(family, cell.target, cell.images)
-        known, seconds = known and own is not None, seconds + (own or 0.0)
+    resolved = _resolved(study, cells, tuning, estimates) if stored else {}
+    new = [cell for cell in cells if not _has_result(store, resolved.get(cell), stored)]
+    backbones = _backbones(study, family, cells, resolved, stored)
+    new_backbones = [target for (target, _), is_stored in backbones.items() if not is_stored]
     longest = [estimates.job_seconds(job.cells) for job in jobs]
     of_tuning = estimates.tuning_core_seconds(family)
     share = foreseen.candidates / max(1, unforeseen(study, family).candidates)
     return FamilyPlan(
-        family,
-        tuple(
-            {
-                "target": t,
-                "params": r.params,
-                "width": r.width,
-                "depth": r.depth,
-                "flop": r.flop_forward,
-                "note": r.note,
-            }
-            for t, r in rungs.items()
-        ),
-        "unknown until tuned" if tuning is None else str(tuning.rule or "tuning failed"),
-        total,
-        done,
-        flop,
-        seconds if known else None,
-        share and of_tuning and share * of_tuning,
-        len(jobs),
-        None if None in longest else max((one for one in longest if one is not None), default=0.0),
-        max(estimates.memory_mb(family, {cell.target for cell in job.cells}, len(job.cells)) for job in jobs),
-        len(backbones),
-        sum(backbones.values()),
-        foreseen.candidates,
+        family=family,
+        rungs=_rungs(study, family, estimates),
+        rate="unknown until tuned" if tuning is None else str(tuning.rule or "tuning failed"),
+        cells=len(cells),
+        stored=len(cells) - len(new),
+        flop=_flop(study, family, new, new_backbones, estimates),
+        seconds=_seconds(family, new, new_backbones, estimates),
+        tuning_seconds=share and of_tuning and share * of_tuning,
+        packs=len(jobs),
+        job_seconds=None if None in longest else max((one for one in longest if one is not None), default=0.0),
+        job_memory_mb=max(estimates.memory_mb(family, {cell.target for cell in job.cells}, len(job.cells)) for job in jobs),
+        backbones=len(backbones),
+        backbones_stored=sum(backbones.values()),
+        candidates=foreseen.candidates,
     )
 
 
-def _has_result(store: LookedAt, key: str) -> bool:
+def _rungs(study: Study, family: str, estimates: Estimates) -> tuple[dict[str, Any], ...]:
+    """What stands at each size of ``family``."""
+    architecture = study.architecture(family)
+    rungs = {target: estimates.ladders.rung(architecture, target, estimates.image) for target in study.sizes(family)}
+    return tuple(
+        {
+            "target": target,
+            "params": rung.params,
+            "width": rung.width,
+            "depth": rung.depth,
+            "flop": rung.flop_forward,
+            "note": rung.note,
+        }
+        for target, rung in rungs.items()
+    )
+
+
+def _resolved(study: Study, cells: list[Cell], tuning: Tuning | None, estimates: Estimates) -> dict[Cell, ResolvedCell]:
+    """The run of each cell; nothing while its learning rate is not known, for then no key is."""
+    if tuning is None or tuning.rule is None:
+        return {}
+    return {cell: resolve(study, cell, tuning, estimates.ladders, estimates.image) for cell in cells}
+
+
+def _backbones(
+    study: Study, family: str, cells: list[Cell], resolved: dict[Cell, ResolvedCell], stored: set[str]
+) -> dict[tuple[int, int], bool]:
+    """By (target, seed), whose cells share a backbone over all D: whether it is stored."""
+    found: dict[tuple[int, int], bool] = {}
+    if study.entry(family).pretrain is None:
+        return found
+    for cell in cells:
+        run = resolved.get(cell)
+        is_stored = run is not None and run.backbone is not None and run.backbone.key in stored
+        found.setdefault((cell.target, cell.seed), is_stored)
+    return found
+
+
+def _flop(study: Study, family: str, cells: list[Cell], backbones: list[int], estimates: Estimates) -> float:
+    """FLOP of training ``cells``, and ``backbones`` of these sizes."""
+    recipe, passes = study.family_recipe(family), estimates.backbone_passes(family)
+    of_cells = [3.0 * estimates.flop(family, cell.target) * recipe.images_seen(cell.images) for cell in cells]
+    return math.fsum([*of_cells, *(estimates.flop(family, target) * passes for target in backbones)])
+
+
+def _seconds(family: str, cells: list[Cell], backbones: list[int], estimates: Estimates) -> float | None:
+    """The same in seconds of one core; None where the family's speed is not known."""
+    parts = [estimates.cell_seconds(family, cell.target, cell.images) for cell in cells]
+    parts += [estimates.backbone_seconds(family, target) for target in backbones]
+    return None if None in parts else math.fsum(part for part in parts if part is not None)
+
+
+def _has_result(store: LookedAt, run: ResolvedCell | None, stored: set[str]) -> bool:
+    if run is None or run.key not in stored:
+        return False
     try:
-        return store.read(key) is not None
+        return store.read(run.key) is not None
     except ForeignRecord:
         return True  # of a newer version: it is not read, and not trained again either
 

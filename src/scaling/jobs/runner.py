@@ -44,6 +44,7 @@ from scaling.training.start import is_kept
 from scaling.training.take_probes import complete
 
 POLL_SECONDS: Final = 0.1
+"""Time between two looks at the children (assumption)."""
 
 
 @dataclass

@@ -7,6 +7,7 @@ import time
 from typing import Final
 
 SAY_SECONDS: Final = 15.0
+"""Time between two lines on how far a job is (assumption)."""
 
 
 class PackLine:

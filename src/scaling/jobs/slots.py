@@ -33,10 +33,10 @@ from scaling.training.device import Gpu
 from scaling.training.memory import MemoryEstimate
 
 USABLE_SHARE: Final = 0.95
-"""Share of a GPU's memory that is given away."""
+"""Share of a GPU's memory that is given away (assumption)."""
 
 RETRY_SECONDS: Final = 1.0
-"""Least time between two looks into the ledger when there was no room."""
+"""Least time between two looks into the ledger when there was no room (assumption)."""
 
 
 @dataclass(frozen=True)

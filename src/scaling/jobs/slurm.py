@@ -21,10 +21,11 @@ SHARED: Final = "SCALING_SHARED"
 """Environment variable that Slurm carries from the driver to its jobs: the path of the driver's mark and what is in it."""
 
 ANSWER_SECONDS: Final = 60.0
-"""How long Slurm's controller may take to answer: a busy one is asked again by the command itself."""
+"""How long Slurm's controller may take to answer: a busy one is asked again by the command itself (assumption)."""
 
 APPEAR_SECONDS: Final = 30.0
-"""How long a new file may take to be seen on another node: network filesystems remember for a while that there was none."""
+"""How long a new file may take to be seen on another node: network filesystems remember for a while that there was none
+(assumption)."""
 
 
 class SiteError(ValueError):

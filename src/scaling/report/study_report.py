@@ -28,7 +28,7 @@ Verdicts = tuple[dict[str, Any], list[dict[str, Any]]]
 """Laws with the verdicts on families, and the verdicts on claims."""
 
 QUICK = 200
-"""Resamples at most, where a report has to fit laws itself."""
+"""Resamples at most, where a report has to fit laws itself (assumption)."""
 
 
 @dataclass(frozen=True)

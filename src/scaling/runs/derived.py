@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 AGAIN_SECONDS: Final = 0.2
-"""How long a file that does not match its seal is given until it is read again."""
+"""How long a file that does not match its seal is given until it is read again (assumption)."""
 
 
 class WrongFile(ValueError):

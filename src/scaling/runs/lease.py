@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 HEARTBEAT_SECONDS: Final = 10.0
-"""A trainer renews its lease this often; one that has not been renewed for six beats has no owner any more."""
+"""A trainer renews its lease this often; one that has not been renewed for six beats has no owner any more (assumption)."""
 
 Pulse = tuple[bytes, int]
 """What a lease says, and its modification time in nanoseconds: it changes with every heartbeat and every owner."""

@@ -73,12 +73,12 @@ def _images_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts
     most = facts.train_images - int(validation)
     source = f"{facts.train_images} training images less {validation} for validation"
     if most <= 0:
-        place = ("data", "validation")
-        return [Problem(place, f"received {validation}; the source has {facts.train_images} training images")]
-    places: list[tuple[tuple[str | int, ...], Any]] = []
+        keys = ("data", "validation")
+        return [Problem(keys, f"received {validation}; the source has {facts.train_images} training images")]
+    values: list[tuple[tuple[str | int, ...], Any]] = []
     grid = raw.get("grid")
     if isinstance(grid, dict) and isinstance(grid.get("images"), list):
-        places += [(("grid", "images", i), value) for i, value in enumerate(grid["images"])]
+        values += [(("grid", "images", i), value) for i, value in enumerate(grid["images"])]
     families = raw.get("families")
     blocks: list[tuple[tuple[str, ...], Any]] = [(("recipe",), raw.get("recipe"))]
     if isinstance(families, dict):
@@ -88,16 +88,16 @@ def _images_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts
             blocks.append((("families", name, "recipe"), own.get("recipe")))
             if isinstance(own.get("pretrain"), dict):
                 unlabelled = own["pretrain"].get("images", Pretraining.model_fields["images"].default)
-                places.append((("families", name, "pretrain", "images"), unlabelled))
+                values.append((("families", name, "pretrain", "images"), unlabelled))
             if isinstance(own.get("images"), list):
-                places += [(("families", name, "images", i), value) for i, value in enumerate(own["images"])]
-    for place, recipe in blocks:
+                values += [(("families", name, "images", i), value) for i, value in enumerate(own["images"])]
+    for keys, recipe in blocks:
         anchors = recipe.get("anchors") if isinstance(recipe, dict) else None
         if isinstance(anchors, dict):
-            places.append(((*place, "anchors", "images"), anchors.get("images")))
+            values.append(((*keys, "anchors", "images"), anchors.get("images")))
     return [
-        Problem(place, f"received {value}; allowed: at most {most} ({source})", line_of(tree, place))
-        for place, value in places
+        Problem(keys, f"received {value}; allowed: at most {most} ({source})", line_of(tree, keys))
+        for keys, value in values
         if _is_count(value) and value > most
     ]
 
@@ -120,16 +120,16 @@ def _size_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts, 
             where = ("families", family, "depth")
             problems.append(Problem(where, str(error), line_of(tree, where)))
             continue
-        sizes, place = shared, ("grid", "params")
+        sizes, keys = shared, ("grid", "params")
         if settings.params is not None:
-            sizes, place = settings.params, ("families", family, "params")
+            sizes, keys = settings.params, ("families", family, "params")
         for index, target in enumerate(sizes if isinstance(sizes, list) else []):
             if not _is_count(target):
                 continue
             try:
                 ladders.rung(settings.architecture(family), int(target), image)
             except SizeError as error:
-                where = (*place, index)
+                where = (*keys, index)
                 problems.append(Problem(where, str(error), line_of(tree, where)))
     return problems
 
@@ -167,11 +167,11 @@ def _benchmark_problems(study: Study, tree: CommentedMap, facts: SourceFacts, la
     target = study.benchmarks.transformer_params
     wanted += [(("benchmarks", "transformer_params"), Architecture(family), target) for family in transformers]
     problems = []
-    for place, architecture, target in wanted:
+    for keys, architecture, target in wanted:
         try:
             ladders.rung(architecture, target, image)
         except SizeError as error:
-            problems.append(Problem(place, str(error), line_of(tree, place)))
+            problems.append(Problem(keys, str(error), line_of(tree, keys)))
     return problems
 
 

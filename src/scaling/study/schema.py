@@ -241,6 +241,12 @@ class Jobs(Strict):
         return minutes
 
 
+def _with_model(name: Any, own: Any) -> Any:
+    if own is None:
+        return {"model": name}
+    return own | {"model": name} if isinstance(own, dict) and own.get("model") is None else own
+
+
 class Study(Strict):
     """A scaling study: data, families, grid, recipe, laws."""
 
@@ -288,10 +294,7 @@ class Study(Strict):
         """An entry that names no model is the family of its own name."""
         if not isinstance(families, dict):
             return families
-        return {
-            name: {"model": name} | (own or {}) if own is None or (isinstance(own, dict) and not own.get("model")) else own
-            for name, own in families.items()
-        }
+        return {name: _with_model(name, own) for name, own in families.items()}
 
     def entry(self, family: str) -> FamilySettings:
         """What the study says of ``family``."""

@@ -17,6 +17,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from scaling.models.registry import FAMILIES
+from scaling.study.allowed import Keys, alternatives, fields_beside, keys_in, literals
 from scaling.study.schema import MOST_CELLS, OLD_NAMES, Study
 from scaling.study.study_problems import MOST_PROBLEMS, Problem, StudyError, by_line
 from scaling.study.study_text import MOST_DIGITS, check_text, read_text
@@ -25,6 +26,9 @@ SCHEMA_PATH = Path("workflow/schemas/study.schema.json")
 
 PACK: Final = re.compile(r"(-[nds]\d+(-\d+)?)+")
 """What the name of a pack has after its family's."""
+
+BOUNDS: Final = frozenset({"greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number"})
+"""Types of pydantic's errors on a value of the right type: of a union's errors these say most."""
 
 MOST_NAMED: Final = 15
 """Allowed values that an error lists; of more it gives the first and how many there are."""
@@ -88,10 +92,10 @@ def plain(node: Any) -> Any:
     return node
 
 
-def line_of(tree: Any, place: tuple[str | int, ...]) -> int | None:
-    """The line (from 1) in which ``place`` stands, or its nearest parent that has one."""
+def line_of(tree: Any, keys: Keys) -> int | None:
+    """The line (from 1) to which ``keys`` lead, or that of their nearest parent that has one."""
     line = None
-    for part in place:
+    for part in keys:
         try:
             if isinstance(tree, CommentedMap):
                 part = part if part in tree else OLD_NAMES.get(str(part), part)
@@ -109,15 +113,15 @@ def parse(tree: CommentedMap) -> tuple[Study | None, list[Problem]]:
     try:
         study = Study.model_validate(plain(tree))
     except ValidationError as error:
-        return None, _problems(error, tree)
+        return None, _problems(error, plain(tree), tree)
     problems = _name_problems(study, tree)
     for family in study.families:
         try:
             study.family_recipe(family)
         except ValidationError as error:  # two changes that are valid alone and not together
             problems += [
-                Problem(("families", family, "recipe", *p.place), p.message, line_of(tree, ("families", family)))
-                for p in _problems(error, CommentedMap())
+                Problem(("families", family, "recipe", *p.keys), p.message, line_of(tree, ("families", family)))
+                for p in _problems(error, {}, CommentedMap())
             ]
     asked = sum(study.grid_cells(family) for family in study.families)
     if asked > MOST_CELLS:
@@ -132,114 +136,73 @@ def _name_problems(study: Study, tree: CommentedMap) -> list[Problem]:
     for name in study.families:
         model = study.architecture(name).family
         if name in FAMILIES and model != name:
-            place = ("families", name, "model")
+            keys = ("families", name, "model")
             message = f"received {json.dumps(model)}; an entry called {name} is that family, a variant needs another name"
-            problems.append(Problem(place, message, line_of(tree, place)))
+            problems.append(Problem(keys, message, line_of(tree, keys)))
         owner = next((other for other in study.families if PACK.fullmatch(name.removeprefix(other))), None)
         if owner is not None:
-            place = ("families", name)
+            keys = ("families", name)
             message = f"the packs of {owner} have such names; choose another"
-            problems.append(Problem(place, message, line_of(tree, place)))
+            problems.append(Problem(keys, message, line_of(tree, keys)))
     timed = study.benchmarks.families if study.benchmarks else None
     for block, names in (("laws", study.laws.families), ("benchmarks", timed)):
         for index, name in enumerate(names or []):
             if name in study.families:
                 continue
-            place = (block, "families", index)
+            keys = (block, "families", index)
             message = f"received {json.dumps(name)}{suggest(name, list(study.families))}"
-            problems.append(Problem(place, message, line_of(tree, place)))
+            problems.append(Problem(keys, message, line_of(tree, keys)))
     return problems
 
 
-def _problems(error: ValidationError, tree: CommentedMap) -> list[Problem]:
-    found: dict[tuple[str | int, ...], dict[str, Any]] = {}
+def _problems(error: ValidationError, data: Any, tree: CommentedMap) -> list[Problem]:
+    found: dict[Keys, ErrorDetails] = {}
     for item in error.errors():
-        place = tuple(part for part in item["loc"] if part != "[key]" and not _is_variant(part))
-        if place[:1] == ("families",) and place[2:] == ("model",) and "model" not in (tree["families"][place[1]] or {}):
-            place = place[:2]  # no model is named: the entry's name is taken for a family's
-        found.setdefault(place, item)  # a union reports each of its members: the first is enough
-    problems = [Problem(place, "", line_of(tree, place), item["type"] == "too_long") for place, item in found.items()]
+        keys = keys_in(data, item["loc"], missing=item["type"] == "missing")
+        if keys[:1] == ("families",) and keys[2:] == ("model",) and data["families"][keys[1]]["model"] is None:
+            keys = keys[:2]  # the entry's name was taken for a family's
+        found.setdefault(keys, item)  # a union reports each of its members: the first is enough, but for a bound
+        if item["type"] in BOUNDS:
+            found[keys] = item
+    problems = [Problem(keys, "", line_of(tree, keys), item["type"] == "too_long") for keys, item in found.items()]
     problems.sort(key=by_line)
-    # Words, with what may have been meant, cost time; no more than these are told.
-    told = [replace(p, message=_message(found[p.place], p.place)) for p in problems[:MOST_PROBLEMS]]
-    return told + problems[MOST_PROBLEMS:]
+    # Finding what may have been meant takes time: only the problems that are printed get their words.
+    printed = [replace(p, message=_message(found[p.keys], p.keys)) for p in problems[:MOST_PROBLEMS]]
+    return printed + problems[MOST_PROBLEMS:]
 
 
-def _is_variant(part: str | int) -> bool:
-    """Whether ``part`` of pydantic's path names a member of a union (a type), not a key of the file."""
-    return isinstance(part, str) and (part.startswith(("literal[", "constrained-", "function-")) or part in _TYPES)
-
-
-_TYPES = {"int", "float", "str", "bool", "list", "FamilySettings", "RecipeChanges", "AnchorChanges"}
-
-
-def _message(item: ErrorDetails, place: tuple[str | int, ...]) -> str:
+def _message(item: ErrorDetails, keys: Keys) -> str:
     received = json.dumps(item["input"], default=str, ensure_ascii=False)
     if len(received) > 80:
         received = received[:77] + "..."
-    kind, context = item["type"], item.get("ctx", {})
+    kind = item["type"]
     if kind == "extra_forbidden":
-        return f"unknown key{suggest(str(place[-1]), _keys_beside(place))}"
+        return f"unknown key{suggest(str(keys[-1]), fields_beside(keys))}"
     if kind == "missing":
         return "this key is missing"
     if kind == "literal_error":
-        number = " or a number" if _allows_number(place) else ""
-        near = suggest(str(item["input"]), _literals(context))
-        named = "; an entry of another name says which family it is by `model`" if place[:-1] == ("families",) else ""
-        return f"received {received}, allowed: {context['expected']}{number}{near}{named}"
+        unnamed = keys[:-1] == ("families",)  # no model is named, so the entry's name was taken for a family's
+        keys = (*keys, "model") if unnamed else keys
+        named = "; an entry of another name says which family it is by `model`" if unnamed else ""
+        expected = item.get("ctx", {})["expected"] + alternatives(keys)
+        return f"received {received}, allowed: {expected}{_near(str(item['input']), literals(keys))}{named}"
     if kind == "int_parsing_size":
         return f"received {received}; an integer has at most {MOST_DIGITS} digits"
     message = item["msg"].removeprefix("Value error, ")
     return f"received {received}; {message[0].lower()}{message[1:]}"
 
 
-def _literals(context: dict[str, Any]) -> list[str]:
-    return [word.strip(" '") for word in context["expected"].replace(" or ", ", ").split(",")]
+def _near(word: str, choices: list[str]) -> str:
+    near = difflib.get_close_matches(word[:100], choices, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def suggest(word: str, choices: list[str]) -> str:
     """The end of a message on ``word``: which of ``choices`` it may have been, or what is allowed."""
-    near = difflib.get_close_matches(word[:100], choices, n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean {near[0]!r}?"
+    if near := _near(word, choices):
+        return near
     named = [*choices[:MOST_NAMED], f"... ({len(choices)} in all)"] if len(choices) > MOST_NAMED else choices
     return f"; allowed: {', '.join(named)}" if named else ""
-
-
-def _keys_beside(place: tuple[str | int, ...]) -> list[str]:
-    """The keys that the schema allows where ``place`` stands."""
-    node, schema = _schema_at(place[:-1])
-    return list(_resolve(node, schema).get("properties", {}))
-
-
-def _allows_number(place: tuple[str | int, ...]) -> bool:
-    node, _ = _schema_at(place)
-    return '"number"' in json.dumps(node)
-
-
-def _schema_at(place: tuple[str | int, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The part of the schema that describes ``place``, and the whole schema."""
-    schema = Study.model_json_schema()
-    node = schema
-    for part in place:
-        node = _resolve(node, schema)
-        node = node.get("items", {}) if isinstance(part, int) else _property(node, part)
-    return node, schema
-
-
-def _property(node: dict[str, Any], name: str) -> dict[str, Any]:
-    named = node.get("properties", {}).get(name) or next(iter(node.get("patternProperties", {}).values()), None)
-    return named or node.get("additionalProperties") or {}
-
-
-def _resolve(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    for option in node.get("anyOf", []):
-        if option.get("type") != "null":
-            node = option
-            break
-    while "$ref" in node:
-        node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
-    return node
 
 
 def schema_text() -> str:

@@ -1,4 +1,4 @@
-"""What is wrong with a study, as it is told: a line each, with place, value and what is allowed."""
+"""What is wrong with a study, as it is printed: a line each, with keys, value and what is allowed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 MOST_PROBLEMS: Final = 20
-"""Problems of a study that are told, in the order of their lines; of more it is said how many there are."""
+"""Problems of a study that are printed, in the order of their lines; of more it is said how many there are."""
 
 LONGEST_KEY: Final = 80
 
@@ -16,14 +16,15 @@ LONGEST_KEY: Final = 80
 class Problem:
     """One thing wrong with a study: where it stands, what was received, what is allowed."""
 
-    place: tuple[str | int, ...]
+    keys: tuple[str | int, ...]
+    """the keys and positions in the file that lead there"""
     message: str
     line: int | None = None
     beyond: bool = False
     """whether it asks for more than a study may: then nothing is looked up for it, not even what else is wrong"""
 
     def __str__(self) -> str:
-        where = "".join(f"[{part}]" if isinstance(part, int) else f".{_short(str(part))}" for part in self.place).lstrip(".")
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{_short(str(part))}" for part in self.keys).lstrip(".")
         line = f"line {self.line}: " if self.line else ""
         return f"{line}{where + ': ' if where else ''}{self.message}"
 

@@ -74,7 +74,7 @@ def check_text(path: Path, text: str) -> None:
             walk.take(event)
         except ValueError as error:
             line = event.start_mark.line + 1 if event.start_mark else None
-            raise StudyError(path, [Problem(walk.place, str(error), line)]) from None
+            raise StudyError(path, [Problem(walk.keys, str(error), line)]) from None
 
 
 @dataclass
@@ -98,7 +98,7 @@ class _Walk:
         """values behind each anchor; None where its end has not come"""
 
     @property
-    def place(self) -> tuple[str | int, ...]:
+    def keys(self) -> tuple[str | int, ...]:
         """Where in the study we are."""
         return tuple(level.at for level in self.open if level.at is not None)
 

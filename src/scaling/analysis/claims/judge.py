@@ -11,8 +11,9 @@ from scipy.stats import t as student
 
 from scaling.analysis.claims.claim import CANNOT_TELL, NOT_TESTABLE, REFUTED, SUPPORTED, Claim, Finding, Lacking, Part
 from scaling.analysis.claims.evidence import Evidence
-from scaling.analysis.family_verdict import LEVEL, holm
+from scaling.analysis.family_verdict import holm
 from scaling.analysis.fits_entries import plain
+from scaling.analysis.significance import SIGNIFICANCE
 
 
 def judge_claims(claims: Sequence[Claim], evidence: Evidence) -> list[dict[str, Any]]:
@@ -72,7 +73,7 @@ def limits(finding: Finding) -> tuple[float, float] | None:
         return finding.interval
     if finding.se is None or not math.isfinite(finding.se):
         return None
-    half = float(student.ppf(1 - LEVEL / 2, finding.freedom)) * finding.se
+    half = float(student.ppf(1 - SIGNIFICANCE / 2, finding.freedom)) * finding.se
     return finding.effect - half, finding.effect + half
 
 
@@ -88,7 +89,7 @@ def p_value(part: Part, finding: Finding) -> float | None:
     if finding.interval is not None:
         low, high = finding.interval
         arm = finding.effect - low if finding.effect > part.threshold else high - finding.effect
-        se, freedom = arm / float(norm.ppf(1 - LEVEL / 2)), math.inf
+        se, freedom = arm / float(norm.ppf(1 - SIGNIFICANCE / 2)), math.inf
     if se is None or not math.isfinite(se):
         return None
     if se <= 0:
@@ -103,9 +104,9 @@ def part_verdict(part: Part, finding: Finding, p: float | None) -> str:
     ends = limits(finding)
     if ends is None or p is None:
         return CANNOT_TELL
-    if p < LEVEL and finding.effect > part.threshold:
+    if p < SIGNIFICANCE and finding.effect > part.threshold:
         return SUPPORTED
-    if p < LEVEL and finding.effect < part.threshold:
+    if p < SIGNIFICANCE and finding.effect < part.threshold:
         return REFUTED
     if part.negligible is not None and ends[1] < part.negligible:
         return REFUTED

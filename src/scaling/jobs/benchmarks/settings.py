@@ -21,6 +21,7 @@ from scaling.models.ladder import Ladders, Rung
 from scaling.models.registry import Option
 
 MEMORY_ROUNDS: Final = 2
+"""Rounds in which memory is measured: it varies less than time (assumption)."""
 
 Row = dict[str, Any]
 

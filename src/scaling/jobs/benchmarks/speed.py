@@ -26,7 +26,8 @@ Name = TypeVar("Name")
 PHASES: Final = ("training", "prediction")
 LEAST_SECONDS: Final = 0.04
 LEAST_STEPS: Final = 3
-"""A benchmark repeats its step until it has taken this long and as many steps; the figure is the fastest of them."""
+"""A benchmark repeats its step until it has taken this long and as many steps; the figure is the fastest of them
+(assumption)."""
 
 _fork = multiprocessing.get_context("fork")
 

@@ -13,7 +13,7 @@ ORIGINS = {"params": "larger N held out", "images": "larger D held out", "both":
 RATIOS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Candidate breaks of predicted / observed."""
 LEAST_SPAN = 1.12
-"""The axis reaches at least this ratio to both sides, so that noise does not look like failure."""
+"""The axis reaches at least this ratio to both sides, so that noise does not look like failure (assumption)."""
 
 
 def holdout(fits: dict, response: str = "loss") -> p9.ggplot:
