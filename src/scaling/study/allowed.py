@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from scaling.study.schema import Study
+from scaling.study.schema import OLD_NAMES, Study
 
 Keys = tuple[str | int, ...]
 """The keys and positions that lead to a value of a study file: ("grid", "params", 0)."""
@@ -29,8 +29,8 @@ def keys_in(data: Any, location: Keys, missing: bool) -> Keys:
         named = {str(key): key for key in data} if isinstance(data, dict) else {}
         if isinstance(data, list) and isinstance(part, int) and part < len(data):
             data = data[part]
-        elif str(part) in named:
-            data = data[named[str(part)]]
+        elif (key := named.get(str(part), OLD_NAMES.get(str(part)))) in named.values():
+            data = data[key]
         elif not (missing and position == len(location) - 1):
             continue
         found.append(part)
