@@ -13,7 +13,7 @@ from scaling.report.live_status import as_data, render
 from scaling.runs.progress import Progress, ProgressFile, read_progress, write_progress
 from scaling.runs.records import DIVERGED, DONE, FAILED
 from scaling.runs.resolve import RateRule, Tuning, read_tuning
-from scaling.runs.store import Entry, Store, write_atomic
+from scaling.runs.store import Record, Store, write_atomic
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 
@@ -168,7 +168,7 @@ def test_a_log_without_record_or_lease_is_failed_with_its_last_line(watched):
 @pytest.mark.parametrize("state", [DONE, DIVERGED])
 def test_a_record_says_done_or_diverged_and_is_read_once(watched, state):
     key = watched.keys[0]
-    watched.store.write(key, Entry({"status": state, "reason": "at step 3" * (state == DIVERGED)}, {}, []))
+    watched.store.write(key, Record({"status": state, "reason": "at step 3" * (state == DIVERGED)}, {}, []))
     assert watched.cell(key).state == state
     watched.store.record_path(key).unlink()
     assert watched.cell(key).state == state
@@ -186,7 +186,7 @@ def test_a_damaged_record_waits_for_its_training(watched):
 
 def test_all_done_has_ended(watched):
     for key in watched.keys:
-        watched.store.write(key, Entry({"status": DONE, "reason": ""}, {}, []))
+        watched.store.write(key, Record({"status": DONE, "reason": ""}, {}, []))
     status = watched.watcher.look()
     assert status.ended
     assert as_data(status)["counts"][DONE] == 8

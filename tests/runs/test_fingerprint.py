@@ -46,7 +46,7 @@ def edited(tmp_path):
         ("data/augment.py", "flip", "mirror", {"training"}),
         ("models/family.py", "unusual_options(self.name, dict(options))", "options", {"training", *FAMILIES}),
         ("training/device.py", "set_num_threads(1)", "set_num_threads(2)", {"training"}),
-        ("measures/evaluation.py", "EVALUATION_BATCH = ", "EVALUATION_BATCH = 1 + ", {"training"}),
+        ("training/evaluation.py", "EVALUATION_BATCH = ", "EVALUATION_BATCH = 1 + ", {"training"}),
         ("data/subsets.py", "0x5B5E7", "0x5B5E8", {"training"}),
         ("training/streams.py", "digest_size=8", "digest_size=16", {"training"}),
         ("study/recipe.py", "math.ceil(self.images_seen(images) / self.batch)", "self.images_seen(images)", {"training"}),

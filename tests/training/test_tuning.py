@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaling.models.family import ImageSpec
-from scaling.runs.store import Entry, Store
+from scaling.runs.store import Record, Store
 from scaling.study.schema import Study
 from scaling.training.device import Device
 from scaling.training.tuning import edge, optimum, rule_through, tune
@@ -53,7 +53,7 @@ def tuned(tmp_path, ladders, best_of_width, **anchors):
                 loss = math.exp(math.log(cell.learning_rate / best) ** 2) if best else None
                 status = "done" if best else "diverged"
                 # the test loss points the other way: a tuner that looked at it would fail these tests
-                store.write(cell.key, Entry({"status": status, "validation_loss": loss, "loss": -(loss or 0)}, {}, []))
+                store.write(cell.key, Record({"status": status, "validation_loss": loss, "loss": -(loss or 0)}, {}, []))
 
     study = Study.model_validate(
         {

@@ -52,7 +52,7 @@ def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typ
     """What running a study would cost now: sizes, cells new and stored, FLOP, time on this machine."""
     from scaling.jobs.made_from import Origins
     from scaling.jobs.packing import packs_of
-    from scaling.jobs.plan import known_paces, make_plan
+    from scaling.jobs.plan import known_speeds, make_plan
     from scaling.report.plan_table import print_plan
     from scaling.study.study_images import image_spec, look_at_images
 
@@ -65,7 +65,7 @@ def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typ
         say(f"{error}; the next run makes it again")
     for line in _mixed(layout, origins):
         say(line)
-    if known_paces(study, layout, image_spec(study)) is None:
+    if known_speeds(study, layout, image_spec(study)) is None:
         say("measuring this machine's speed, once")
         _calibrate(study, layout, layout.speed, keep=False)
     found = make_plan(study, layout, warn=say)

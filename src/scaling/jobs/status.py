@@ -226,12 +226,12 @@ class Watcher:
 
     def _recorded(self, cell: CellStatus) -> CellStatus:
         try:
-            entry = self.store.read(cell.key)
+            record = self.store.read(cell.key)
         except ForeignRecord as error:
             return replace(cell, state=FAILED, reason=str(error))
         except DamagedRecord as error:
             return replace(cell, reason=f"{error}; it will be trained again")
-        return cell if entry is None else replace(cell, state=entry.row["status"], reason=entry.row["reason"])
+        return cell if record is None else replace(cell, state=record.row["status"], reason=record.row["reason"])
 
 
 def _waiting(pack: Pack) -> list[CellStatus]:

@@ -284,10 +284,10 @@ def _shared_settings(study: Study, family: str) -> dict[str, Any]:
 
 def pack_hash(study: Study, pack: Pack) -> str:
     """Hash of a pack's own unresolved settings: as a rule's parameter it reruns just the packs that an edit touches."""
-    places = [(cell.target, cell.images, cell.seed) for cell in pack.cells]
+    points = [(cell.target, cell.images, cell.seed) for cell in pack.cells]
     # A measure that is new here is read off what is trained already; without any, the hash is what it was before.
     readings = [(name, reading_code(name)) for name in sorted(study.entry(pack.family).measures)]
-    return digest([pack.family, places, _shared_settings(study, pack.family), *([readings] if readings else [])])
+    return digest([pack.family, points, _shared_settings(study, pack.family), *([readings] if readings else [])])
 
 
 def timings_hash(study: Study) -> str:

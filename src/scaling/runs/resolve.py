@@ -203,11 +203,11 @@ def _place(study: Study, cell: Cell, pack: str) -> dict[str, Any]:
 
 def _stored(store: Store, key: str, warn: Callable[[str], None]) -> dict[str, Any]:
     try:
-        entry = store.read_or_discard(key, warn)
+        record = store.read_or_discard(key, warn)
     except ForeignRecord as error:
         return {"status": FAILED, "reason": str(error)}
-    if entry is not None:
-        return entry.row
+    if record is not None:
+        return record.row
     reason = last_line(store.log_path(key))
     return {"status": FAILED, "reason": reason} if reason else {}
 

@@ -297,14 +297,14 @@ class Study(Strict):
         """The entries of ``families`` that are timed."""
         if self.timings is None:
             return []
-        return self.lawful() if self.timings.families is None else self.timings.families
+        return self.with_laws() if self.timings.families is None else self.timings.families
 
     def timed_sizes(self, family: str) -> list[int]:
         """The target N at which ``family`` is timed, ascending."""
         own = self.timings.params if self.timings else None
         return sorted(own) if own else self.sizes(family)
 
-    def lawful(self) -> list[str]:
+    def with_laws(self) -> list[str]:
         """The entries of ``families`` that get laws and are compared by them."""
         if self.laws.families is not None:
             return [name for name in self.families if name in self.laws.families]

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import f as fisher
 from scipy.stats import t as student
 
-from scaling.analysis.claims.claim import Finding, Lacking
+from scaling.analysis.claims.claim import Finding, MissingEvidence
 from scaling.analysis.claims.evidence import Evidence
 from scaling.laws.forms.terms import Floats
 
@@ -39,17 +39,17 @@ def pooled_noise(groups: Iterable[Mapping[Any, BySeed]]) -> Noise | None:
     """
     squares, freedom = 0.0, 0
     for group in groups:
-        places = [(arm, seed, value) for arm, by_seed in group.items() for seed, value in by_seed.items()]
-        arms, seeds = sorted({p[0] for p in places}), sorted({p[1] for p in places})
-        if not places:
+        observations = [(arm, seed, value) for arm, by_seed in group.items() for seed, value in by_seed.items()]
+        arms, seeds = sorted({p[0] for p in observations}), sorted({p[1] for p in observations})
+        if not observations:
             continue
-        design = np.zeros((len(places), len(arms) + len(seeds)))
-        for row, (arm, seed, _) in enumerate(places):
+        design = np.zeros((len(observations), len(arms) + len(seeds)))
+        for row, (arm, seed, _) in enumerate(observations):
             design[row, [arms.index(arm), len(arms) + seeds.index(seed)]] = 1.0
-        y = np.array([value for *_, value in places])
+        y = np.array([value for *_, value in observations])
         solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
         squares += float(np.sum((y - design @ solution) ** 2))
-        freedom += len(places) - int(rank)
+        freedom += len(observations) - int(rank)
     return Noise(squares / freedom, freedom) if freedom else None
 
 
@@ -61,11 +61,11 @@ def difference(first: BySeed, second: BySeed, noise: Noise | None = None) -> Fin
     not become precise in stable company.
 
     Raises:
-        Lacking: no seed is shared.
+        MissingEvidence: no seed is shared.
     """
     seeds = sorted(first.keys() & second.keys())
     if not seeds:
-        raise Lacking("the two have no seed in common")
+        raise MissingEvidence("the two have no seed in common")
     values = np.array([first[seed] - second[seed] for seed in seeds])
     return mean_finding(values, None if noise is None else Noise(2 * noise.variance, noise.freedom))
 
@@ -84,10 +84,10 @@ def mean_finding(values: Floats, noise: Noise | None = None) -> Finding:
 
 
 def log_by_seed(
-    evidence: Evidence, arm: str, response: str = "loss", *, guessing: bool = False, **where: float
+    evidence: Evidence, arm: str, response: str = "loss", *, chance_loss: bool = False, **where: float
 ) -> dict[int, float]:
-    """Log of a response by seed; raises Lacking."""
-    values = evidence.by_seed(arm, response, guessing=guessing, **where)
+    """Log of a response by seed; raises MissingEvidence."""
+    values = evidence.by_seed(arm, response, chance_loss=chance_loss, **where)
     return {seed: math.log(value) for seed, value in values.items() if value > 0}
 
 
@@ -98,15 +98,15 @@ def log_ratio(
     response: str = "loss",
     *,
     pool: Sequence[str] = (),
-    guessing: bool = False,
+    chance_loss: bool = False,
     **where: float,
 ) -> Finding:
     """log(response of ``worse`` / response of ``better``), paired by seed: above 0 where ``better`` is better.
 
     ``pool`` names the arms over which the noise is pooled; those that are not there are left out.
     """
-    first = log_by_seed(evidence, worse, response, guessing=guessing, **where)
-    second = log_by_seed(evidence, better, response, guessing=guessing, **where)
+    first = log_by_seed(evidence, worse, response, chance_loss=chance_loss, **where)
+    second = log_by_seed(evidence, better, response, chance_loss=chance_loss, **where)
     noise = None
     if pool:
         noise = pooled_noise([gather(evidence, pool, response, **where)])
@@ -123,8 +123,8 @@ def gather(evidence: Evidence, arms: Iterable[str], response: str = "loss", **wh
     found = {}
     for arm in arms:
         try:
-            found[arm] = log_by_seed(evidence, arm, response, guessing=False, **where)
-        except Lacking:
+            found[arm] = log_by_seed(evidence, arm, response, chance_loss=False, **where)
+        except MissingEvidence:
             continue
     return found
 
@@ -139,11 +139,11 @@ def trend(x: Sequence[float], lines: Sequence[BySeed], noise: Noise | None = Non
     """
     seeds = sorted(set.intersection(*(set(line) for line in lines)))
     if not seeds:
-        raise Lacking("no seed has every dose")
+        raise MissingEvidence("no seed has every dose")
     centred = np.asarray(x, float) - np.mean(x)
     spread = float(centred @ centred)
     if spread == 0:
-        raise Lacking("all doses are the same")
+        raise MissingEvidence("all doses are the same")
     y = np.array([[line[seed] for line in lines] for seed in seeds])
     slopes = y @ centred / spread
     return mean_finding(
