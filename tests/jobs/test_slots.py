@@ -219,7 +219,7 @@ def test_hosts_that_share_a_folder_for_temporary_files_keep_ledgers_of_their_own
         ledger = Ledger()
         with ledger.open() as entries:
             assert entries == []  # no trace of the other host's
-            entries += [ledger.entry(Gpu(host, 1, 1), 1)]
+            entries += [ledger.reservation(Gpu(host, 1, 1), 1)]
     monkeypatch.setattr("socket.gethostname", lambda: "node-1.domain")
     with Ledger().open() as entries:
         assert [entry["gpu"] for entry in entries] == ["node-1.domain"]

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from scaling.jobs.status import RUNNING, STOPPED, UNTUNED, WAITING, Watcher
 from scaling.report.live_status import as_data, render
-from scaling.runs.progress import Progress, ProgressFile, read_progress, write_progress
+from scaling.runs.progress import ProgressFile, ProgressReport, read_progress, write_progress
 from scaling.runs.records import DIVERGED, DONE, FAILED
 from scaling.runs.resolve import RateRule, Tuning, read_tuning
 from scaling.runs.store import Record, Store, write_atomic
@@ -25,7 +25,7 @@ STUDY = Study.model_validate(
         "jobs": {"pack": "size"},
     }
 )
-PROGRESS = Progress(25, 100, 1.234, 5000.0, 75.0, 1e9)
+PROGRESS = ProgressReport(25, 100, 1.234, 5000.0, 75.0, 1e9)
 
 
 class Watched:

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +38,7 @@ app = typer.Typer(
     help="Scaling-law studies of vision models.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
@@ -45,6 +46,21 @@ NO_SUCH_PLACE = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 """Errors of a path that a user gave, which no disk would take."""
 LOOK_SECONDS = 2.0
 """Least time between two looks of `scaling status` (assumption)."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(version("scaling"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and end")
+    ] = False,
+) -> None:
+    """Scaling-law studies of vision models."""
 
 
 @app.command()

@@ -20,7 +20,7 @@ from scaling.jobs.packing import packs_of
 from scaling.models.ladder import Ladders
 from scaling.runs.grid import Pack, ResolvedCell
 from scaling.runs.lease import Lease
-from scaling.runs.progress import Progress, read_progress
+from scaling.runs.progress import ProgressReport, read_progress
 from scaling.runs.records import DIVERGED, DONE, FAILED
 from scaling.runs.resolve import DamagedTuning, last_line, read_tuning, resolve
 from scaling.runs.store import DamagedRecord, ForeignRecord, Store
@@ -54,7 +54,7 @@ class CellStatus:
     reason: str = ""
     machine: str = ""
     rate: float | None = None
-    progress: Progress | None = None
+    progress: ProgressReport | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from scaling.models.registry import Option
 from scaling.runs.deciding_code import backbone_code, reading_code, run_code, started_run_code, timings_code, tuning_code
 from scaling.study.pretraining_settings import REFERENCE_WIDTH, Pretraining
 from scaling.study.recipe import RECIPE_VERSION, Recipe
-from scaling.study.schema import Slice, Study
+from scaling.study.schema import Repeat, Study
 
 
 def digest(value: Any) -> str:
@@ -237,7 +237,7 @@ def _seeds(study: Study, family: str, target: int, images: int) -> Iterable[int]
     return seeds
 
 
-def _holds(repeat: Slice, target: int, images: int) -> bool:
+def _holds(repeat: Repeat, target: int, images: int) -> bool:
     return (repeat.params is None or target in repeat.params) and (repeat.images is None or images in repeat.images)
 
 

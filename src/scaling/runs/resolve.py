@@ -181,7 +181,7 @@ def gather_readings(study: Study, layout: Layout, runs: pl.DataFrame) -> tuple[p
 
 def measures_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
     """``rows`` as a table of measures: all columns of its schema, in its order; what a row does not say is null."""
-    full = [{name: _finite(row.get(name)) for name in MEASURE_SCHEMA} for row in rows]
+    full = [{name: _finite_or_none(row.get(name)) for name in MEASURE_SCHEMA} for row in rows]
     return pl.DataFrame(full, schema=MEASURE_SCHEMA, orient="row")
 
 
@@ -223,9 +223,9 @@ def last_line(path: Path) -> str:
 
 def runs_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
     """``rows`` as a runs table: all columns of the schema, in its order; what a row does not say is null."""
-    full = [{name: _finite(row.get(name)) for name in SCHEMA} for row in rows]
+    full = [{name: _finite_or_none(row.get(name)) for name in SCHEMA} for row in rows]
     return pl.DataFrame(full, schema=SCHEMA, orient="row")
 
 
-def _finite(value: Any) -> Any:
+def _finite_or_none(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -76,7 +76,7 @@ class Data(Strict):
     validation: Count = Field(default=2000, description="images split off the training images to choose checkpoints and rates")
 
 
-class Slice(Strict):
+class Repeat(Strict):
     """More seeds for a part of the grid."""
 
     params: SomeCounts | None = Field(default=None, description="sizes concerned; null = all")
@@ -90,7 +90,7 @@ class Grid(Strict):
     params: Counts = Field(description="N of every family that names none itself")
     images: Counts = Field(description="D: unique training images")
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(default=[0], description="seeds of every cell")
-    repeats: list[Slice] = Field(default=[], description="more seeds for a part of the grid")
+    repeats: list[Repeat] = Field(default=[], description="more seeds for a part of the grid")
 
     _distinct = field_validator("params", "images", "seeds")(_distinct)
 

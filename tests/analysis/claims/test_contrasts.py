@@ -7,7 +7,7 @@ import pytest
 
 from scaling.analysis.claims import MissingEvidence
 from scaling.analysis.claims.c03_deeper_or_wider import fitted_optimum
-from scaling.analysis.claims.contrasts import Noise, difference, mean_finding, pooled_noise, trend
+from scaling.analysis.claims.contrasts import PooledNoise, difference, mean_finding, pooled_noise, trend
 from scaling.analysis.claims.judge import limits
 
 
@@ -53,7 +53,7 @@ def test_pooling_narrows_the_interval_of_few_seeds():
 
 def test_an_unstable_arm_does_not_borrow_the_calm_of_the_others():
     values = np.array([1.0, -1.0, 0.5])
-    found = mean_finding(values, Noise(1e-4, 20))
+    found = mean_finding(values, PooledNoise(1e-4, 20))
     assert (found.freedom, found.se) == (2, pytest.approx(np.std(values, ddof=1) / math.sqrt(3)))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
-from scaling.analysis.claims.contrasts import gather, pooled_noise, summary, trend, with_keys
+from scaling.analysis.claims.contrasts import logs_by_arm, pooled_noise, summary, trend, with_keys
 from scaling.analysis.claims.evidence import Evidence
 
 DEPTHS = (1, 2, 3, 5, 8)
@@ -20,7 +20,7 @@ ABOVE = 0.25
 
 
 def _lines(evidence: Evidence, match: str) -> tuple[list[int], list[dict[int, float]]]:
-    found = gather(evidence, ARMS[match])
+    found = logs_by_arm(evidence, ARMS[match])
     if len(found) < 3:
         raise MissingEvidence(
             f"{len(found)} of the {len(DEPTHS)} depths at {LABELS[match]} have finished runs; a trend needs 3"

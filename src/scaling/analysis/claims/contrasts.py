@@ -24,14 +24,14 @@ ONE_SEED = "one seed: an effect without an interval"
 
 
 @dataclass(frozen=True)
-class Noise:
+class PooledNoise:
     """Variance of one cell about its arm and its seed, and the degrees of freedom that it was read from."""
 
     variance: float
     freedom: int
 
 
-def pooled_noise(groups: Iterable[Mapping[Any, BySeed]]) -> Noise | None:
+def pooled_noise(groups: Iterable[Mapping[Any, BySeed]]) -> PooledNoise | None:
     """Noise of the additive model y = arm + seed + error, pooled over groups of arms; None without spare freedom.
 
     Args:
@@ -50,10 +50,10 @@ def pooled_noise(groups: Iterable[Mapping[Any, BySeed]]) -> Noise | None:
         solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
         squares += float(np.sum((y - design @ solution) ** 2))
         freedom += len(observations) - int(rank)
-    return Noise(squares / freedom, freedom) if freedom else None
+    return PooledNoise(squares / freedom, freedom) if freedom else None
 
 
-def difference(first: BySeed, second: BySeed, noise: Noise | None = None) -> Finding:
+def difference(first: BySeed, second: BySeed, noise: PooledNoise | None = None) -> Finding:
     """Mean of first - second over the seeds that both have.
 
     The standard error is that of the differences or, with ``noise``, the pooled one. A pooled one is refused, and the
@@ -67,10 +67,10 @@ def difference(first: BySeed, second: BySeed, noise: Noise | None = None) -> Fin
     if not seeds:
         raise MissingEvidence("the two have no seed in common")
     values = np.array([first[seed] - second[seed] for seed in seeds])
-    return mean_finding(values, None if noise is None else Noise(2 * noise.variance, noise.freedom))
+    return mean_finding(values, None if noise is None else PooledNoise(2 * noise.variance, noise.freedom))
 
 
-def mean_finding(values: Floats, noise: Noise | None = None) -> Finding:
+def mean_finding(values: Floats, noise: PooledNoise | None = None) -> Finding:
     """Mean of one value a seed; ``noise`` is that of such a value, pooled, or None for the values' own."""
     count, effect = len(values), float(np.mean(values))
     own = float(np.var(values, ddof=1)) if count > 1 else math.nan
@@ -109,7 +109,7 @@ def log_ratio(
     second = log_by_seed(evidence, better, response, chance_loss=chance_loss, **where)
     noise = None
     if pool:
-        noise = pooled_noise([gather(evidence, pool, response, **where)])
+        noise = pooled_noise([logs_by_arm(evidence, pool, response, **where)])
     found = difference(first, second, noise)
     shared = sorted(first.keys() & second.keys())
     rows = evidence.runs.filter(evidence.runs["family"].is_in([worse, better]) & evidence.runs["seed"].is_in(shared))
@@ -118,7 +118,7 @@ def log_ratio(
     return with_keys(found, tuple(rows["key"].drop_nulls()))
 
 
-def gather(evidence: Evidence, arms: Iterable[str], response: str = "loss", **where: float) -> dict[str, dict[int, float]]:
+def logs_by_arm(evidence: Evidence, arms: Iterable[str], response: str = "loss", **where: float) -> dict[str, dict[int, float]]:
     """Log responses by arm and seed, of those arms that have them."""
     found = {}
     for arm in arms:
@@ -129,7 +129,7 @@ def gather(evidence: Evidence, arms: Iterable[str], response: str = "loss", **wh
     return found
 
 
-def trend(x: Sequence[float], lines: Sequence[BySeed], noise: Noise | None = None) -> Finding:
+def trend(x: Sequence[float], lines: Sequence[BySeed], noise: PooledNoise | None = None) -> Finding:
     """Slope of y on x by least squares within each seed, averaged over the seeds that have every x.
 
     Args:
@@ -147,7 +147,7 @@ def trend(x: Sequence[float], lines: Sequence[BySeed], noise: Noise | None = Non
     y = np.array([[line[seed] for line in lines] for seed in seeds])
     slopes = y @ centred / spread
     return mean_finding(
-        np.asarray(slopes, np.float64), None if noise is None else Noise(noise.variance / spread, noise.freedom)
+        np.asarray(slopes, np.float64), None if noise is None else PooledNoise(noise.variance / spread, noise.freedom)
     )
 
 
