@@ -14,7 +14,7 @@ except ValueError as error:
     raise WorkflowError(str(error))
 
 
-include: "workflow/rules/site.smk"
+include: "workflow/rules/slurm.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/tune.smk"
 include: "workflow/rules/train.smk"

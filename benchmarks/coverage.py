@@ -20,7 +20,7 @@ import polars as pl
 from scipy.stats import t as student
 
 from scaling.analysis.family_evidence import judge_families
-from scaling.analysis.fits_entries import crossed_intervals
+from scaling.analysis.fits_rows import crossed_intervals
 from scaling.analysis.usable_runs import cells_of
 from scaling.laws.fitting.newton import Problem, minimise
 from scaling.laws.fitting.solver import HUBER_EFFICIENCY, make_problem

@@ -4,7 +4,7 @@ import pytest
 
 from scaling.data import prepared_path
 from scaling.jobs.foreseen import foresee
-from scaling.runs.store import Entry, Store
+from scaling.runs.store import Record, Store
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_images import data_settings, image_spec, look_at_images
@@ -44,7 +44,7 @@ def put(layout, images, ladders):
     def write(rate: float, loss: float, device=CPU):
         one, store = study(), Store(layout.store)
         key = candidate(one, "mlp", 13000, rate, *device, images.checksum, ladders, image_spec(one)).key
-        store.write(key, Entry({"status": "done", "validation_loss": loss}, {}, []))
+        store.write(key, Record({"status": "done", "validation_loss": loss}, {}, []))
         return store.record_path(key)
 
     return write

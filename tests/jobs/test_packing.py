@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaling.jobs.calibration import Calibration, CalibrationError, Line, Pace, write_calibration
+from scaling.jobs.calibration import Calibration, CalibrationError, Line, Speed, write_calibration
 from scaling.jobs.estimates import JOB_SECONDS, Load
 from scaling.jobs.opening import open_study
 from scaling.jobs.packing import packs_by_minutes, packs_of
@@ -130,13 +130,13 @@ def test_minutes_need_a_calibration_that_suits(tmp_path, monkeypatch):
     assert "line 5: jobs.minutes: received 10; paces.json is not there: run `scaling calibrate" in missing
     assert open_study(study_path, calibrated=False).jobs.minutes == 10
 
-    paces = {"mlp 28x28x1 batch 64": Pace(Line(1e-4, 0.0))}
-    write_calibration(Calibration("cuda", "bf16", "GPU", paces), path)
+    speeds = {"mlp 28x28x1 batch 64": Speed(Line(1e-4, 0.0))}
+    write_calibration(Calibration("cuda", "bf16", "GPU", speeds), path)
     assert "paces.json is of cuda, bf16, GPU, the study asks for device: cpu" in problems(STUDY + "device: cpu\n", tmp_path)
     assert "paces.json says nothing of mlp" in problems(STUDY + "recipe: {batch: 32}\n", tmp_path)
     path.write_text("{}")
     assert "paces.json: not a calibration" in problems(STUDY, tmp_path)
-    write_calibration(Calibration("cpu", "fp32", "CPU", paces), path)
+    write_calibration(Calibration("cpu", "fp32", "CPU", speeds), path)
     study_path.write_text(STUDY)
     assert list(packs_of(open_study(study_path), Layout("a"))) == ["mlp"]
     path.unlink()

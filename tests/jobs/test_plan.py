@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from scaling.jobs.calibration import Calibration, Line, Pace, write_calibration
+from scaling.jobs.calibration import Calibration, Line, Speed, write_calibration
 from scaling.jobs.estimates import CELL_SECONDS, JOB_SECONDS
 from scaling.jobs.made_from import Origins
 from scaling.jobs.plan import make_plan
@@ -36,13 +36,13 @@ def test_counts_and_flop(layout):
     assert plan.core_seconds is None
 
 
-def pace(layout, seconds: float, memory: float = 0.0) -> None:
-    paces = {"mlp 28x28x1 batch 64": Pace(Line(seconds, 0.0), Line(memory, 0.0))}
-    write_calibration(Calibration("cpu", "fp32", "a machine", paces), layout.speed)
+def speed(layout, seconds: float, memory: float = 0.0) -> None:
+    speeds = {"mlp 28x28x1 batch 64": Speed(Line(seconds, 0.0), Line(memory, 0.0))}
+    write_calibration(Calibration("cpu", "fp32", "a machine", speeds), layout.speed)
 
 
 def test_seconds_follow_the_measured_speed(layout):
-    pace(layout, 1e-3)
+    speed(layout, 1e-3)
     plan = make_plan(study(recipe={"learning_rate": 0.01, "evaluations": 3}), layout)
     evaluated = 4 * (3 * 2000 + 10_000) / 3
     trained = 1e-3 * (2 * (16_000 + 96_000) + evaluated) + 4 * CELL_SECONDS
@@ -54,9 +54,9 @@ def test_seconds_follow_the_measured_speed(layout):
 
 
 def test_a_pinned_calibration_goes_before_what_this_machine_measured(layout, tmp_path):
-    pace(layout, 1e-3)
+    speed(layout, 1e-3)
     pinned = Layout("pinned", tmp_path).speed
-    pace(Layout("pinned", tmp_path), 2e-3)
+    speed(Layout("pinned", tmp_path), 2e-3)
     one = study(jobs={"calibration": str(pinned)}, recipe={"learning_rate": 0.01})
     seconds = [make_plan(each, layout).core_seconds - 4 * CELL_SECONDS for each in (study(recipe={"learning_rate": 0.01}), one)]
     assert seconds[1] == pytest.approx(2 * seconds[0])
@@ -66,7 +66,7 @@ def test_jobs_and_their_memory(layout):
     plan = make_plan(study(jobs={"pack": "size"}), layout)
     assert (plan.jobs, plan.families[0].packs, plan.families[0].job_seconds) == (3, 2, None)
     assert plan.families[0].job_memory_mb == 4000  # it might be on a GPU
-    pace(layout, 1e-3, memory=4e9)
+    speed(layout, 1e-3, memory=4e9)
     more = make_plan(study(jobs={"pack": "size", "cores": 2}), layout)
     assert more.families[0].job_memory_mb == 13_000  # 1.25 x (1,500 + 2 x (300 + 4,000)), to whole 500
 
@@ -74,7 +74,7 @@ def test_jobs_and_their_memory(layout):
 def test_benchmarks_have_a_time_of_their_own(layout):
     benchmarks = {"names": ["families"], "rounds": 4}
     assert make_plan(study(benchmarks=benchmarks), layout).benchmark_seconds is None
-    pace(layout, 1e-3)
+    speed(layout, 1e-3)
     found = make_plan(study(benchmarks=benchmarks), layout).benchmark_seconds
     step = 64e-3
     assert found == pytest.approx(JOB_SECONDS + 5 * 2 * (3 * step + step))

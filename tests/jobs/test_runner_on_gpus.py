@@ -1,4 +1,4 @@
-"""A job on GPUs, simulated: real cells on the CPU at places of two GPUs, whose memory runs out as the test says."""
+"""A job on GPUs, simulated: real cells on the CPU at slots of two GPUs, whose memory runs out as the test says."""
 
 import pytest
 import torch
@@ -34,25 +34,25 @@ def runner(tmp_path, prepared, monkeypatch):
 
 
 class Watch:
-    """Notes which places of a runner are taken, and how many at a time."""
+    """Notes which slots of a runner are taken, and how many at a time."""
 
     def __init__(self, runner) -> None:
         self.gpus, self.now, self.most = [], 0, 0
-        take, free = runner.places.take, runner.places.free
+        take, free = runner.slots.take, runner.slots.free
 
         def noted_take(cell, alone):
-            place = take(cell, alone)
-            if place is not None:
-                self.gpus.append(place.gpu)
+            slot = take(cell, alone)
+            if slot is not None:
+                self.gpus.append(slot.gpu)
                 self.now += 1
                 self.most = max(self.most, self.now)
-            return place
+            return slot
 
-        def noted_free(place):
+        def noted_free(slot):
             self.now -= 1
-            free(place)
+            free(slot)
 
-        runner.places.take, runner.places.free = noted_take, noted_free
+        runner.slots.take, runner.slots.free = noted_take, noted_free
 
 
 def test_the_cells_of_one_job_fill_several_gpus(runner, small_cell):
@@ -62,8 +62,8 @@ def test_the_cells_of_one_job_fill_several_gpus(runner, small_cell):
     assert sorted(one.run(cells).finished) == sorted(cell.key for cell in cells)
     assert set(watch.gpus) == {0, 1}
     assert watch.most == 4  # two on each, by memory, though the job was given one core
-    with one.places.ledger.open() as entries:
-        assert entries == []
+    with one.slots.ledger.open() as reservations:
+        assert reservations == []
 
 
 def test_cores_bound_the_cells(runner, small_cell):

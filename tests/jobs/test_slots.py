@@ -1,4 +1,4 @@
-"""Places on GPUs, simulated: two of 10 GB, cells of so many GB, two jobs of one machine."""
+"""Slots on GPUs, simulated: two of 10 GB, cells of so many GB, two jobs of one machine."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def cells(small_cell):
 
 @pytest.fixture
 def job(tmp_path, cells):
-    """A function that makes the places of a job, with cells of ``gigabytes``."""
+    """A function that makes the slots of a job, with cells of ``gigabytes``."""
 
     def make(gigabytes=4.0, cores=100, gpus=GPUS):
         memory = Memory()
@@ -49,32 +49,32 @@ def impatient(monkeypatch):
     monkeypatch.setattr("scaling.jobs.slots.RETRY_SECONDS", 0.0)
 
 
-def taken(places, cells, alone=False):
-    found = [places.take(cell, alone) for cell in cells]
-    return [None if place is None else place.gpu for place in found], [place for place in found if place]
+def taken(slots, cells, alone=False):
+    found = [slots.take(cell, alone) for cell in cells]
+    return [None if slot is None else slot.gpu for slot in found], [slot for slot in found if slot]
 
 
 def test_a_core_a_cell(cells):
     cores = Cores(2)
-    places = [cores.take(cell, False) for cell in cells[:3]]
-    assert [place is not None for place in places] == [True, True, False]
-    assert places[0].alone
-    cores.free(places[0])
+    slots = [cores.take(cell, False) for cell in cells[:3]]
+    assert [slot is not None for slot in slots] == [True, True, False]
+    assert slots[0].alone
+    cores.free(slots[0])
     assert cores.take(cells[2], False) is not None
 
 
 def test_gpus_are_filled_by_memory(job, cells):
-    gpus, places = taken(job(), cells[:6])
+    gpus, slots = taken(job(), cells[:6])
     assert gpus == [0, 1, 0, 1, None, None]
-    assert not any(place.alone for place in places)
+    assert not any(slot.alone for slot in slots)
 
 
 def test_two_jobs_share_the_gpus(job, cells):
     one, two = job(), job()
     assert taken(one, cells[:3])[0] == [0, 1, 0]
-    gpus, places = taken(two, cells[3:6])
+    gpus, slots = taken(two, cells[3:6])
     assert gpus == [1, None, None]
-    two.free(places[0])
+    two.free(slots[0])
     assert one.take(cells[6], False).gpu == 1
 
 
@@ -125,8 +125,8 @@ def test_of_two_that_want_to_be_alone_the_first_goes_first(job, cells):
 
 
 def test_a_cell_larger_than_any_gpu_gets_one_alone(job, cells):
-    place = job(40.0).take(cells[0], False)
-    assert place.alone
+    slot = job(40.0).take(cells[0], False)
+    assert slot.alone
 
 
 def test_what_processes_that_are_gone_had_is_free(job, cells, tmp_path):
@@ -135,19 +135,19 @@ def test_what_processes_that_are_gone_had_is_free(job, cells, tmp_path):
         "from scaling.training.device import Gpu\n"
         "from scaling.jobs.slots import Ledger\n"
         "ledger = Ledger(Path(sys.argv[1]))\n"
-        "with ledger.open() as entries: entries.append(ledger.entry(Gpu('a', 1, 1), 9 * 10**9))\n"
+        "with ledger.open() as reservations: reservations.append(ledger.reservation(Gpu('a', 1, 1), 9 * 10**9))\n"
     )
-    places = job(gpus=GPUS[:1])
-    subprocess.run([sys.executable, "-c", code, str(places.ledger.path)], check=True)
-    assert len(json.loads(places.ledger.path.read_text())) == 1
-    assert taken(places, cells[:2])[0] == [0, 0]
+    slots = job(gpus=GPUS[:1])
+    subprocess.run([sys.executable, "-c", code, str(slots.ledger.path)], check=True)
+    assert len(json.loads(slots.ledger.path.read_text())) == 1
+    assert taken(slots, cells[:2])[0] == [0, 0]
 
 
 def test_a_damaged_ledger_is_begun_anew(job, cells):
-    places = job()
-    places.ledger.path.write_text("{half")
-    assert places.take(cells[0], False).gpu == 0
-    assert len(json.loads(places.ledger.path.read_text())) == 1
+    slots = job()
+    slots.ledger.path.write_text("{half")
+    assert slots.take(cells[0], False).gpu == 0
+    assert len(json.loads(slots.ledger.path.read_text())) == 1
 
 
 def test_a_ledger_in_anothers_folder_is_refused(tmp_path, monkeypatch):
@@ -219,7 +219,7 @@ def test_hosts_that_share_a_folder_for_temporary_files_keep_ledgers_of_their_own
         ledger = Ledger()
         with ledger.open() as entries:
             assert entries == []  # no trace of the other host's
-            entries += [ledger.entry(Gpu(host, 1, 1), 1)]
+            entries += [ledger.reservation(Gpu(host, 1, 1), 1)]
     monkeypatch.setattr("socket.gethostname", lambda: "node-1.domain")
     with Ledger().open() as entries:
         assert [entry["gpu"] for entry in entries] == ["node-1.domain"]
@@ -227,12 +227,12 @@ def test_hosts_that_share_a_folder_for_temporary_files_keep_ledgers_of_their_own
 
 def test_no_room_is_not_asked_for_again_at_once(job, cells, monkeypatch):
     monkeypatch.setattr("scaling.jobs.slots.RETRY_SECONDS", 60.0)
-    places = job()
-    _, found = taken(places, cells[:5])
+    slots = job()
+    _, found = taken(slots, cells[:5])
     asked = []
-    monkeypatch.setattr(places.ledger, "open", lambda: asked.append(1))
-    assert places.take(cells[5], False) is None
+    monkeypatch.setattr(slots.ledger, "open", lambda: asked.append(1))
+    assert slots.take(cells[5], False) is None
     assert not asked
     monkeypatch.undo()
-    places.free(found[0])  # but at once when a cell of our own ends
-    assert places.take(cells[5], False) is not None
+    slots.free(found[0])  # but at once when a cell of our own ends
+    assert slots.take(cells[5], False) is not None

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from scaling.jobs.slurm import SHARED, SiteError, asked_of_slurm, check_slurm, leave_mark, look_for_mark
+from scaling.jobs.slurm import SHARED, SlurmError, asked_of_slurm, check_slurm, leave_mark, look_for_mark
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def slurm(tmp_path, monkeypatch):
 
 
 def test_a_machine_without_sbatch_is_named_with_what_to_do(slurm):
-    with pytest.raises(SiteError, match=r"^no sbatch on this machine \(.+\): start the command on a login node") as error:
+    with pytest.raises(SlurmError, match=r"^no sbatch on this machine \(.+\): start the command on a login node") as error:
         check_slurm(set(), set())
     assert "\n" not in str(error.value)
 
@@ -34,13 +34,13 @@ def test_partitions_must_be_the_clusters(slurm):
     slurm()
     check_slurm(set(), set())
     check_slurm({"gpu", "cpu"}, set())
-    with pytest.raises(SiteError, match=r"^slurm/config.yaml: slurm_partition: received 'gpus', this cluster has cpu, gpu$"):
+    with pytest.raises(SlurmError, match=r"^slurm/config.yaml: slurm_partition: received 'gpus', this cluster has cpu, gpu$"):
         check_slurm({"cpu", "gpus"}, set())
 
 
 def test_a_controller_that_does_not_answer_is_named(slurm):
     slurm(sinfo="echo 'sinfo: error: Unable to contact slurm controller' >&2; exit 1")
-    with pytest.raises(SiteError, match=r"Slurm does not answer .*Unable to contact slurm controller\): wait until") as error:
+    with pytest.raises(SlurmError, match=r"Slurm does not answer .*Unable to contact slurm controller\): wait until") as error:
         check_slurm(set(), set())
     assert "\n" not in str(error.value)
 
@@ -48,20 +48,20 @@ def test_a_controller_that_does_not_answer_is_named(slurm):
 def test_accounts_must_be_the_users(slurm):
     slurm(sacctmgr="echo physics; echo biology")
     check_slurm(set(), {"Physics"})
-    with pytest.raises(SiteError, match=r"slurm_account: received 'chemistry', .* has biology, physics"):
+    with pytest.raises(SlurmError, match=r"slurm_account: received 'chemistry', .* has biology, physics"):
         check_slurm(set(), {"chemistry"})
 
 
 def test_an_account_where_none_are_kept_is_refused(slurm):
     slurm(sacctmgr="echo 'You are not running a supported accounting_storage plugin' >&2; exit 1")
     check_slurm(set(), set())
-    with pytest.raises(SiteError, match="this cluster keeps no accounts: remove the entry"):
+    with pytest.raises(SlurmError, match="this cluster keeps no accounts: remove the entry"):
         check_slurm(set(), {"physics"})
 
 
 def test_an_account_that_cannot_be_looked_up_is_left_to_sbatch(slurm, tmp_path):
     slurm()
-    with pytest.raises(SiteError, match="slurm_partition: received 'gpus'"):  # the rest is looked at all the same
+    with pytest.raises(SlurmError, match="slurm_partition: received 'gpus'"):  # the rest is looked at all the same
         check_slurm({"gpus"}, {"physics"})
     assert not (tmp_path / "bin" / "sacctmgr").exists()
     assert check_slurm({"gpu"}, {"physics"}) is None
@@ -92,7 +92,7 @@ def mark(tmp_path, monkeypatch):
 
 def test_without_a_driver_there_is_nothing_to_look_for(mark, monkeypatch):
     mark.unlink()
-    with pytest.raises(SiteError):
+    with pytest.raises(SlurmError):
         look_for_mark(seconds=0.0)
     monkeypatch.delenv(SHARED)
     began = time.monotonic()
@@ -111,13 +111,13 @@ def test_a_job_sees_the_mark_of_its_driver_and_of_the_next(mark):
 
 def test_a_job_that_does_not_see_the_mark_names_the_folder(mark):
     mark.unlink()
-    with pytest.raises(SiteError, match=r"does not share the driver's folder: .*driver is not here; put the project"):
+    with pytest.raises(SlurmError, match=r"does not share the driver's folder: .*driver is not here; put the project"):
         look_for_mark(seconds=0.0)
 
 
 def test_a_folder_of_the_same_name_on_the_nodes_own_disk_is_found_out(mark):
     mark.write_text("another")
-    with pytest.raises(SiteError, match="driver is another file here"):
+    with pytest.raises(SlurmError, match="driver is another file here"):
         look_for_mark(seconds=0.0)
 
 

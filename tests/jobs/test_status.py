@@ -11,10 +11,10 @@ from rich.console import Console
 from scaling.files import write_atomic
 from scaling.jobs.status import RUNNING, STOPPED, UNTUNED, WAITING, Watcher
 from scaling.report.live_status import as_data, render
-from scaling.runs.progress import Progress, ProgressFile, read_progress, write_progress
+from scaling.runs.progress import ProgressFile, ProgressReport, read_progress, write_progress
 from scaling.runs.records import DIVERGED, DONE, FAILED
 from scaling.runs.resolve import RateRule, Tuning, read_tuning
-from scaling.runs.store import Entry, Store
+from scaling.runs.store import Record, Store
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 
@@ -26,7 +26,7 @@ STUDY = Study.model_validate(
         "jobs": {"pack": "size"},
     }
 )
-PROGRESS = Progress(25, 100, 1.234, 5000.0, 75.0, 1e9)
+PROGRESS = ProgressReport(25, 100, 1.234, 5000.0, 75.0, 1e9)
 
 
 class Watched:
@@ -169,7 +169,7 @@ def test_a_log_without_record_or_lease_is_failed_with_its_last_line(watched):
 @pytest.mark.parametrize("state", [DONE, DIVERGED])
 def test_a_record_says_done_or_diverged_and_is_read_once(watched, state):
     key = watched.keys[0]
-    watched.store.write(key, Entry({"status": state, "reason": "at step 3" * (state == DIVERGED)}, {}, []))
+    watched.store.write(key, Record({"status": state, "reason": "at step 3" * (state == DIVERGED)}, {}, []))
     assert watched.cell(key).state == state
     watched.store.record_path(key).unlink()
     assert watched.cell(key).state == state
@@ -187,7 +187,7 @@ def test_a_damaged_record_waits_for_its_training(watched):
 
 def test_all_done_has_ended(watched):
     for key in watched.keys:
-        watched.store.write(key, Entry({"status": DONE, "reason": ""}, {}, []))
+        watched.store.write(key, Record({"status": DONE, "reason": ""}, {}, []))
     status = watched.watcher.look()
     assert status.ended
     assert as_data(status)["counts"][DONE] == 8

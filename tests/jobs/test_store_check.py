@@ -9,7 +9,7 @@ from scaling.files import json_sha256
 from scaling.jobs.store_check import check_store
 from scaling.runs.grid import digest
 from scaling.runs.records import RECORD_VERSION
-from scaling.runs.store import Entry, Store
+from scaling.runs.store import Record, Store
 
 SETTINGS = {"family": "mlp", "width": 16.0, "seed": 0, "learning_rate": 0.01, "data": "abc", "recipe": {"batch": 64}}
 
@@ -19,7 +19,7 @@ def put(store: Store, **changes) -> str:
     settings = SETTINGS | changes
     key = digest(settings)
     row = {name: settings[name] for name in ("family", "width", "seed", "learning_rate")}
-    store.write(key, Entry(row | {"key": key, "loss": 0.5, "status": "done"}, settings, []))
+    store.write(key, Record(row | {"key": key, "loss": 0.5, "status": "done"}, settings, []))
     return key
 
 

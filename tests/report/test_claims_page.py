@@ -150,12 +150,12 @@ def test_curves_over_names_keep_their_order():
     figure.save(io.BytesIO(), format="svg", verbose=False)
 
 
-def test_the_page_of_a_study_shows_laws_of_its_lawful_families_alone():
+def test_the_page_of_a_study_shows_laws_of_its_families_with_laws_alone():
     table = runs_table(**SMALL)
     arm = table.filter(pl.col("family") == "mlp").with_columns(family=pl.lit("mlp-odd"))
     run = inputs(table)
     wider = replace(run, runs=pl.concat([table, arm]))
-    assert set(wider.lawful().runs["family"]) == {"mlp", "resnet"}
+    assert set(wider.with_laws().runs["family"]) == {"mlp", "resnet"}
     found = Page(render(wider))
     assert "mlp-odd" not in [row[0] for row in found.tables[0]]
     assert any("mlp-odd" in row[0] for row in found.tables[-1])

@@ -106,8 +106,8 @@ def test_an_arm_has_its_own_architecture_cells_and_recipe():
 
 
 def test_laws_are_for_what_trains_on_the_whole_grid_unless_the_study_says_otherwise():
-    assert study(families=ARMS).lawful() == ["vit", "resnet-usual", "vgg-flop"]
-    assert study(families=ARMS, laws={"families": ["resnet-bare"]}).lawful() == ["resnet-bare"]
+    assert study(families=ARMS).with_laws() == ["vit", "resnet-usual", "vgg-flop"]
+    assert study(families=ARMS, laws={"families": ["resnet-bare"]}).with_laws() == ["resnet-bare"]
 
 
 def test_an_arm_equal_to_a_family_shares_its_cells_and_another_does_not(ladders):

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from scaling.files import json_sha256
-from scaling.runs.store import DamagedRecord, Entry, ForeignRecord, Store
+from scaling.runs.store import DamagedRecord, ForeignRecord, Record, Store
 
-ENTRY = Entry({"loss": 0.5, "family": "vit"}, {"seed": 0}, [{"step": 1}])
+ENTRY = Record({"loss": 0.5, "family": "vit"}, {"seed": 0}, [{"step": 1}])
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -18,7 +18,7 @@ def test_what_is_written_is_read(tmp_path):
 def test_a_stored_record_is_never_rewritten(tmp_path):
     store = Store(tmp_path)
     store.write("k", ENTRY)
-    store.write("k", Entry({"loss": 9.9}, {}, []))
+    store.write("k", Record({"loss": 9.9}, {}, []))
     assert store.read("k") == ENTRY
 
 
@@ -55,7 +55,8 @@ def test_training_losses_of_version_2_are_those_of_the_steps_that_were_made(tmp_
     """Readings at 25 and 30, then at 50 and 60: 30 steps were counted for 30 made, then 35 for 30."""
     store = Store(tmp_path)
     store.write(
-        "k", Entry({"best_step": 60, "train_loss": 0.6}, {}, [{"step": 30, "train_loss": 0.9}, {"step": 60, "train_loss": 0.6}])
+        "k",
+        Record({"best_step": 60, "train_loss": 0.6}, {}, [{"step": 30, "train_loss": 0.9}, {"step": 60, "train_loss": 0.6}]),
     )
     path = store.record_path("k")
     body = json.loads(path.read_text())

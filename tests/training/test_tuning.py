@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaling.models.family import ImageSpec
-from scaling.runs.store import Entry, Store
+from scaling.runs.store import Record, Store
 from scaling.study.schema import Study
 from scaling.training.device import Device
-from scaling.training.tuning import edge, optimum, rule_through, tune
+from scaling.training.tuning import best_rate, edge, rule_through, tune
 
 
 @given(st.floats(0.006, 0.035), st.floats(0.05, 2))
@@ -16,13 +16,13 @@ def test_the_vertex_of_a_parabola_is_found(best, curvature):
     rates = [0.005, 0.01, 0.02, 0.04]
     losses = [math.exp(curvature * math.log(rate / best) ** 2) for rate in rates]
     if edge(losses) == 0:
-        assert optimum(rates, losses) == pytest.approx(best, rel=1e-3)
+        assert best_rate(rates, losses) == pytest.approx(best, rel=1e-3)
     else:
-        assert optimum(rates, losses) in (0.005, 0.04)
+        assert best_rate(rates, losses) in (0.005, 0.04)
 
 
 def test_a_diverged_neighbour_leaves_the_best_candidate():
-    assert optimum([1.0, 2.0, 4.0], [0.5, 0.4, math.inf]) == 2.0
+    assert best_rate([1.0, 2.0, 4.0], [0.5, 0.4, math.inf]) == 2.0
 
 
 def test_edges():
@@ -53,7 +53,7 @@ def tuned(tmp_path, ladders, best_of_width, **anchors):
                 loss = math.exp(math.log(cell.learning_rate / best) ** 2) if best else None
                 status = "done" if best else "diverged"
                 # the test loss points the other way: a tuner that looked at it would fail these tests
-                store.write(cell.key, Entry({"status": status, "validation_loss": loss, "loss": -(loss or 0)}, {}, []))
+                store.write(cell.key, Record({"status": status, "validation_loss": loss, "loss": -(loss or 0)}, {}, []))
 
     study = Study.model_validate(
         {

@@ -22,4 +22,4 @@ rule train:
         "Training {wildcards.pack}"
     shell:
         dag.command("train")
-        + f" {{wildcards.pack}} --keep-going{places}{dag.asked} 2>&1 | tee -i {{log:q}}"
+        + f" {{wildcards.pack}} --keep-going{slots}{dag.asked} 2>&1 | tee -i {{log:q}}"

@@ -20,4 +20,4 @@ rule tune:
         "Tuning the learning rate of {wildcards.family}"
     shell:
         dag.command("tune")
-        + f" {{wildcards.family}} --keep-going{places}{dag.asked} 2>&1 | tee -i {{log:q}}"
+        + f" {{wildcards.family}} --keep-going{slots}{dag.asked} 2>&1 | tee -i {{log:q}}"

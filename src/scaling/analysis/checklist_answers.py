@@ -26,7 +26,7 @@ def add_checklists(
     part: Mapping[str, Sequence[dict[str, Any]]],
     judged: Sequence[Judged],
     skills: Mapping[str, Skill],
-    told: Mapping[str, Mapping[str, str]],
+    known: Mapping[str, Mapping[str, str]],
 ) -> None:
     """Write ``checklist`` into every entry of ``part["fits"]``.
 
@@ -34,7 +34,7 @@ def add_checklists(
         part: entries ``fits`` and ``holdout`` of one response.
         judged: the fits, in the order of the entries.
         skills: family -> skill over all origins.
-        told: family -> what is known of how it was trained and measured.
+        known: family -> what is known of how it was trained and measured.
     """
     for one, entry in zip(judged, part["fits"], strict=True):
         family = entry["family"]
@@ -48,7 +48,7 @@ def add_checklists(
             "validation": _validation(holdout, skills[family]),
             "left out": _left_out(one.cells),
         }
-        entry["checklist"] = checklist(one.found, entry["outliers"], dict(told[family]) | own)
+        entry["checklist"] = checklist(one.found, entry["outliers"], dict(known[family]) | own)
 
 
 def trained_as(runs: pl.DataFrame, family: str, response: str) -> dict[str, str]:
@@ -59,22 +59,22 @@ def trained_as(runs: pl.DataFrame, family: str, response: str) -> dict[str, str]
         values = rows[column].drop_nulls().to_numpy() if column in rows.columns else ()
         return (float(min(values)), float(max(values))) if len(values) else None
 
-    told = {"counting": COUNTING, "checkpoints": "one a model: the best on validation images"}
-    told["response"] = RESPONSES.get(response, f"column {response}")
+    known = {"counting": COUNTING, "checkpoints": "one a model: the best on validation images"}
+    known["response"] = RESPONSES.get(response, f"column {response}")
     seeds = rows["seed"].drop_nulls().n_unique()
-    told["models"] = f"{rows.height} models asked for, {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    known["models"] = f"{rows.height} models asked for, {seeds} {'seed' if seeds == 1 else 'seeds'}"
     seen, rates = span("images_seen"), span("learning_rate")
     if seen and {"images", "images_seen"} <= set(rows.columns):
         epochs = (rows["images_seen"] / rows["images"]).drop_nulls()
-        told["data"] = f"every image is seen {epochs.min():.3g} to {epochs.max():.3g} times; smaller sets lie in larger ones"
+        known["data"] = f"every image is seen {epochs.min():.3g} to {epochs.max():.3g} times; smaller sets lie in larger ones"
     recipes = rows["recipe"].drop_nulls().unique().sort().to_list() if "recipe" in rows.columns else []
     if recipes and rates:
-        told["settings"] = (
+        known["settings"] = (
             f"recipe {', '.join(recipes)}; peak learning rates {rates[0]:.3g} to {rates[1]:.3g}, set by the study or tuned on "
             "validation images (Learning rates in the report)"
         )
-    told["code"] = "this program; every run is a row of runs.csv, every setting stands in the report under Method"
-    return told
+    known["code"] = "this program; every run is a row of runs.csv, every setting stands in the report under Method"
+    return known
 
 
 def _identified(entry: Mapping[str, Any]) -> str:

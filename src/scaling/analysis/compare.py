@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from scaling.analysis.checklist_answers import add_checklists
-from scaling.analysis.fits_entries import plain
+from scaling.analysis.fits_rows import plain
 from scaling.analysis.ranking import rank_families
 from scaling.analysis.study_statistics import judge
 from scaling.analysis.usable_runs import Cells
@@ -67,7 +67,7 @@ def compare_table(
         InputError: for a setting out of range.
     """
     require_count("seed", seed)
-    if ceiling is not None and ceiling != CLASSES:
+    if isinstance(ceiling, float | int):
         require_ceiling(ceiling)
     require_apart(n=n, d=d, y=y, family=family)
     labels = [family, *([kind] if kind else []), *([seed_column] if seed_column else [])]
@@ -84,8 +84,8 @@ def compare_table(
         table = Table(table.path, table.frame.with_columns(numbered.alias(SEED)))
     families = [_cells(str(name), rows, n, d, y, kind) for (name,), rows in table.frame.group_by(family, maintain_order=True)]
     part, judged, skills = judge(families, law, seed=seed, resamples=RESAMPLES, progress=progress)
-    told = {"response": f"column {y} of {Path(path).name}", "counting": f"N is column {n}, D is column {d}"}
-    add_checklists(part, judged, skills, {cells.family: told for cells in families})
+    known = {"response": f"column {y} of {Path(path).name}", "counting": f"N is column {n}, D is column {d}"}
+    add_checklists(part, judged, skills, {cells.family: known for cells in families})
     ranked = rank_families(judged, skills, part["fits"])
     for entry in part["fits"]:
         del entry["draws"]

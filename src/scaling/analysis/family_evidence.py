@@ -32,7 +32,7 @@ class Judged:
         found: the fit.
         noise: of all families together.
         draws: coordinates [B, p] of refits to resamples with the spread of the residuals; None where nothing was fitted.
-        lawful: log responses [B, n] of a family that follows this law, with the noise between seeds where it is known.
+        simulated: log responses [B, n] of a family that follows this law, with the noise between seeds where it is known.
         spreads: log of the noise that each of these would be judged by, over the noise that it was drawn with [B].
     """
 
@@ -40,7 +40,7 @@ class Judged:
     found: Fit
     noise: Noise
     draws: Floats | None
-    lawful: Floats | None
+    simulated: Floats | None
     spreads: Floats | None
 
 
@@ -105,11 +105,11 @@ def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples:
         clean = found.log_y - found.residuals
         draws = refit(found, clean + errors)
         if repeats >= ENOUGH_REPEATS:
-            lawful = draw_noise(group, noise, shared, np.random.default_rng([seed, index]), resamples, variance)
-            spreads = _seed_spreads(group, cells.params, noise, lawful)
+            simulated = draw_noise(group, noise, shared, np.random.default_rng([seed, index]), resamples, variance)
+            spreads = _seed_spreads(group, cells.params, noise, simulated)
         else:
-            lawful, spreads = errors, _spreads(found, draws, clean + errors, noise.weights(cells.images))
-        yield Judged(cells, found, noise, draws, clean + lawful, spreads - np.median(spreads))
+            simulated, spreads = errors, _spreads(found, draws, clean + errors, noise.weights(cells.images))
+        yield Judged(cells, found, noise, draws, clean + simulated, spreads - np.median(spreads))
 
 
 def _spreads(found: Fit, draws: Floats, log_y: Floats, weights: Floats) -> Floats:
@@ -134,8 +134,8 @@ def left_over(cells: Cells, found: Fit) -> Residuals:
 def shared_draws(families: Sequence[Cells], seed: int, resamples: int) -> dict[tuple[float, float], Floats]:
     """Standard normal draws [B] of every (seed, D) of the study."""
     rng = np.random.default_rng(seed)
-    places = sorted({(float(s), float(d)) for cells in families for s, d in zip(cells.seeds, cells.images, strict=True)})
-    return {place: rng.standard_normal(resamples) for place in places}
+    pairs = sorted({(float(s), float(d)) for cells in families for s, d in zip(cells.seeds, cells.images, strict=True)})
+    return {pair: rng.standard_normal(resamples) for pair in pairs}
 
 
 def hold_out(one: Judged, origin: Origin) -> Held:
@@ -151,8 +151,8 @@ def hold_out(one: Judged, origin: Origin) -> Held:
     rows = np.concatenate([split.test for split in splits])
     nearest = np.concatenate([split.nearest for split in splits])
     observed, persistence = found.log_y[rows], found.log_y[nearest]
-    assert one.lawful is not None  # there are splits of a family that was fitted alone
-    again = one.lawful[:HOLDOUT_DRAWS]
+    assert one.simulated is not None  # there are splits of a family that was fitted alone
+    again = one.simulated[:HOLDOUT_DRAWS]
     errors = _predict(one, splits, again, alone=True) - again[:, rows]
     drawn = np.stack([np.sum(errors**2, axis=1), np.sum((again[:, nearest] - again[:, rows]) ** 2, axis=1)])
     squares = np.array([np.sum((predicted - observed) ** 2), np.sum((persistence - observed) ** 2)])

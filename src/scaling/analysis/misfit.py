@@ -56,10 +56,8 @@ def measure_misfit(
     scaled = residuals * np.sqrt(weights)
     _, cell, counts = np.unique(np.column_stack([params, images]), axis=0, return_inverse=True, return_counts=True)
     cell = cell.ravel()
-    _, place = np.unique(np.column_stack([seeds, images]), axis=0, return_inverse=True)
-    design = np.concatenate(
-        [cell[:, None] == np.arange(len(counts)), place.reshape(-1, 1) == np.arange(place.max() + 1)], axis=1
-    )
+    _, pair = np.unique(np.column_stack([seeds, images]), axis=0, return_inverse=True)
+    design = np.concatenate([cell[:, None] == np.arange(len(counts)), pair.reshape(-1, 1) == np.arange(pair.max() + 1)], axis=1)
     solution, _, rank, _ = np.linalg.lstsq(design.astype(float), scaled, rcond=None)
     between, within = len(counts) - parameters, len(scaled) - int(rank)
     if between < 1:

@@ -22,8 +22,8 @@ def fit_laws(study: Study, runs: pl.DataFrame, most: int | None = None) -> dict[
         most: resamples at most; None for the study's own number.
     """
     resamples = study.laws.bootstrap if most is None else min(most, study.laws.bootstrap)
-    lawful = runs.filter(pl.col("family").is_in(study.lawful()))
-    return fit_study(lawful, classes=image_spec(study).classes, seed=study.laws.seed, bootstrap=resamples)
+    with_laws = runs.filter(pl.col("family").is_in(study.with_laws()))
+    return fit_study(with_laws, classes=image_spec(study).classes, seed=study.laws.seed, bootstrap=resamples)
 
 
 def judge_own_claims(

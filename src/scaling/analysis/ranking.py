@@ -149,17 +149,17 @@ def _summary(verdicts: list[dict[str, Any]], pairs: list[dict[str, Any]], lead: 
             f"With more than {MOST_CROSSED} families only the pairs with the one of highest skill, {lead}, are listed; "
             f"p is corrected for all {len(pairs) + unlisted} contrasts."
         )
-    told = [pair["verdict"] for pair in pairs if pair["p_holm"] < SIGNIFICANCE]
+    different = [pair["verdict"] for pair in pairs if pair["p_holm"] < SIGNIFICANCE]
     by_skill = [pair["p_holm"] for pair in pairs if pair["contrast"] == "skill"]
-    if told and by_skill and min(by_skill) >= SIGNIFICANCE:
+    if different and by_skill and min(by_skill) >= SIGNIFICANCE:
         sentences.append(
             f"By skill no two families can be told apart ({len(by_skill)} paired contrasts, "
             f"least p {min(by_skill):.2g} after Holm); what differs is the following."
         )
-    if len(told) > MOST_SENTENCES:
-        sentences.append(f"{len(told)} of {len(pairs)} contrasts listed differ after Holm's correction.")
-    elif told:
-        sentences += [f"{text[0].upper()}{text[1:]}." for text in told]
+    if len(different) > MOST_SENTENCES:
+        sentences.append(f"{len(different)} of {len(pairs)} contrasts listed differ after Holm's correction.")
+    elif different:
+        sentences += [f"{text[0].upper()}{text[1:]}." for text in different]
     elif pairs:
         sentences.append(
             f"Cannot tell any two families apart: {len(pairs)} paired contrasts, none below {SIGNIFICANCE} after Holm."

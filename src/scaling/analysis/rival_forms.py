@@ -32,7 +32,7 @@ def rivals(law: Law, ceiling: float) -> tuple[Law, ...]:
 
 
 def compare_forms(judged: Sequence[Judged], response: str, ceiling: float) -> list[dict[str, Any]]:
-    """One entry a rival: ``{"response", "law", "rival", "formula", "families", "ratio", "interval", "sentence"}``.
+    """One row per rival: ``{"response", "law", "rival", "formula", "families", "ratio", "interval", "sentence"}``.
 
     ``families`` holds for each family the root mean square log error of the law and of the rival over all held-out cells, or
     the reason why there is none; ``ratio`` is the geometric mean over families of the rival's error over the law's.
@@ -43,11 +43,11 @@ def compare_forms(judged: Sequence[Judged], response: str, ceiling: float) -> li
     law = fitted[0].found.law
     held = {one.cells.family: _held_out(one) for one in fitted}
     own = {one.cells.family: _error(one, held[one.cells.family], one.found) for one in fitted}
-    entries = []
+    rows = []
     for rival in rivals(law, ceiling):
         families = {one.cells.family: _score(one, held[one.cells.family], own[one.cells.family], rival) for one in fitted}
-        entries.append(_entry(response, law, rival, families))
-    return entries
+        rows.append(_row(response, law, rival, families))
+    return rows
 
 
 def _held_out(one: Judged) -> list[Split]:
@@ -93,10 +93,10 @@ def _score(one: Judged, splits: list[Split], own: float | None, rival: Law) -> d
     return score | {"rmse_log": error}
 
 
-def _entry(response: str, law: Law, rival: Law, families: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def _row(response: str, law: Law, rival: Law, families: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     known = [f for f in families.values() if f["rmse_log"] is not None]
     logs = np.log([f["rmse_log"] / f["law_rmse_log"] for f in known])
-    entry: dict[str, Any] = {
+    row: dict[str, Any] = {
         "response": response,
         "law": law.name,
         "rival": rival.name,
@@ -106,10 +106,10 @@ def _entry(response: str, law: Law, rival: Law, families: Mapping[str, dict[str,
         "interval": None,
     }
     if len(logs) < 2:
-        return entry | {"sentence": f"Cannot compare {law.name} with {rival.name}: {len(logs)} families could be scored."}
+        return row | {"sentence": f"Cannot compare {law.name} with {rival.name}: {len(logs)} families could be scored."}
     half = student.ppf(0.5 + CONFIDENCE / 2, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
     low, high = np.exp([logs.mean() - half, logs.mean() + half])
-    size = f"its error on held-out cells is {entry['ratio']:.2f} [{low:.2f}, {high:.2f}] times that of {law.name}"
+    size = f"its error on held-out cells is {row['ratio']:.2f} [{low:.2f}, {high:.2f}] times that of {law.name}"
     size += f" over {len(logs)} families"
     verdict = "predicts worse" if low > 1 else "predicts better" if high < 1 else "cannot be told apart"
-    return entry | {"interval": [float(low), float(high)], "sentence": f"{rival.name} {verdict}: {size}."}
+    return row | {"interval": [float(low), float(high)], "sentence": f"{rival.name} {verdict}: {size}."}

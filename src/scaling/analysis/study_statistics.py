@@ -14,7 +14,7 @@ import polars as pl
 
 from scaling.analysis.checklist_answers import add_checklists, trained_as
 from scaling.analysis.family_evidence import Judged, Skill, hold_out, judge_families, skill_of
-from scaling.analysis.fits_entries import fit_entry, frontier_entry, holdout_entry, plain
+from scaling.analysis.fits_rows import fit_row, frontier_row, holdout_row, plain
 from scaling.analysis.ranking import rank_families
 from scaling.analysis.rival_forms import compare_forms
 from scaling.analysis.usable_runs import Cells, cells_of
@@ -58,7 +58,7 @@ def fit_study(runs: pl.DataFrame, *, classes: int, seed: int = 0, bootstrap: int
         report["holdout"] += part["holdout"]
         report["forms"] += compare_forms(judged, response, ceiling)
         if response == "loss":
-            report["frontier"] = [entry for one in judged if (entry := frontier_entry(one))]
+            report["frontier"] = [row for one in judged if (row := frontier_row(one))]
             ranked = rank_families(judged, skills, part["fits"])
     return plain(report | ranked)
 
@@ -70,11 +70,11 @@ def judge(
     entries: dict[str, list[dict[str, Any]]] = {"fits": [], "holdout": []}
     judged, skills = [], {}
     for one in judge_families(families, law, seed=seed, resamples=resamples):
-        entries["fits"].append(fit_entry(one))
+        entries["fits"].append(fit_row(one))
         held = [hold_out(one, origin) for origin in ORIGINS]
-        entries["holdout"] += [holdout_entry(one, part) for part in held]
+        entries["holdout"] += [holdout_row(one, part) for part in held]
         skills[one.cells.family] = skill_of(held)
-        judged.append(replace(one, lawful=None))
+        judged.append(replace(one, simulated=None))
         if progress is not None:
             progress(len(judged), len(families))
     return entries, judged, skills

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +38,7 @@ app = typer.Typer(
     help="Scaling-law studies of vision models.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
@@ -47,12 +48,27 @@ LOOK_SECONDS = 2.0
 """Least time between two looks of `scaling status` (assumption)."""
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(version("scaling"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and end")
+    ] = False,
+) -> None:
+    """Scaling-law studies of vision models."""
+
+
 @app.command()
 def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """What running a study would cost now: sizes, cells new and stored, FLOP, time on this machine."""
     from scaling.jobs.made_from import Origins
     from scaling.jobs.packing import packs_of
-    from scaling.jobs.plan import known_paces, make_plan
+    from scaling.jobs.plan import known_speeds, make_plan
     from scaling.report.plan_table import print_plan
     from scaling.study.study_images import image_spec, look_at_images
 
@@ -65,7 +81,7 @@ def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typ
         say(f"{error}; the next run makes it again")
     for line in _mixed(layout, origins):
         say(line)
-    if known_paces(study, layout, image_spec(study)) is None:
+    if known_speeds(study, layout, image_spec(study)) is None:
         say("measuring this machine's speed, once")
         _calibrate(study, layout, layout.speed, keep=False)
     found = make_plan(study, layout, warn=say)

@@ -256,8 +256,8 @@ def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        with _lines(label) as told:
-            yield told
+        with _lines(label) as report:
+            yield report
         return
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
@@ -302,7 +302,7 @@ def _required(path: Path, options: dict[str, str | None]) -> list[str]:
 
 def _show(result: Any, as_json: bool, printer: str) -> None:
     if as_json:
-        from scaling.analysis.fits_entries import plain
+        from scaling.analysis.fits_rows import plain
 
         print(json.dumps(plain(result), indent=1, allow_nan=False))
         return

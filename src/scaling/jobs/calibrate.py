@@ -15,7 +15,7 @@ import torch
 
 from scaling.data import ImageData
 from scaling.jobs.benchmarks.speed import resident_bytes
-from scaling.jobs.calibration import Calibration, Line, Pace, pace_name
+from scaling.jobs.calibration import Calibration, Line, Speed, speed_name
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.runs.grid import ResolvedCell
@@ -41,7 +41,7 @@ def calibrate(
     known: Calibration | None,
     say: Callable[[str], None],
 ) -> Calibration:
-    """``known`` with the pace of every entry of ``study`` that it lacks, measured here on ``device``.
+    """``known`` with the speed of every entry of ``study`` that it lacks, measured here on ``device``.
 
     Steps as they are trained, augmentation and weight average included, of the least and the largest model of each entry, on
     images of noise; one thread, in a process of its own.
@@ -73,9 +73,9 @@ def calibrate(
             seconds.append((float(rung.flop_forward), took))
             if held is not None:
                 memory.append((float(rung.flop_forward), held))
-        pace = Pace(Line.through(seconds), Line.through(memory) if len(memory) == len(seconds) else None)
-        paces = found.paces | {pace_name(architecture, image, recipe.batch): pace}
-        found = Calibration(found.device, found.precision, found.machine, paces)
+        speed = Speed(Line.through(seconds), Line.through(memory) if len(memory) == len(seconds) else None)
+        speeds = found.speeds | {speed_name(architecture, image, recipe.batch): speed}
+        found = Calibration(found.device, found.precision, found.machine, speeds)
     return found
 
 

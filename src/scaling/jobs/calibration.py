@@ -47,7 +47,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Pace:
+class Speed:
     """A family on a machine: seconds to train on one image, and bytes that a step or an evaluation holds at its peak beside
     the program (None where it could not be measured)."""
 
@@ -57,20 +57,20 @@ class Pace:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was measured on one machine: device class, precision, the hardware's name, and a pace by ``pace_name``."""
+    """What was measured on one machine: device class, precision, the hardware's name, and a speed by ``speed_name``."""
 
     device: str
     precision: str
     machine: str
-    paces: dict[str, Pace] = field(default_factory=dict)
+    speeds: dict[str, Speed] = field(default_factory=dict)
 
-    def pace(self, study: Study, family: str, image: ImageSpec) -> Pace | None:
-        """The pace of an entry of ``study``; None where it was not measured."""
-        return self.paces.get(pace_name(study.architecture(family), image, study.family_recipe(family).batch))
+    def speed(self, study: Study, family: str, image: ImageSpec) -> Speed | None:
+        """The speed of an entry of ``study``; None where it was not measured."""
+        return self.speeds.get(speed_name(study.architecture(family), image, study.family_recipe(family).batch))
 
     def lacking(self, study: Study, image: ImageSpec) -> list[str]:
         """The entries of ``study`` of which nothing was measured."""
-        return [family for family in study.families if self.pace(study, family, image) is None]
+        return [family for family in study.families if self.speed(study, family, image) is None]
 
     def suits(self, study: Study) -> bool:
         """Whether it was measured with the device and precision that ``study`` asks for; ``auto`` takes any."""
@@ -80,8 +80,8 @@ class Calibration:
         return f"{self.device}, {self.precision}, {self.machine}"
 
 
-def pace_name(architecture: Architecture, image: ImageSpec, batch: int) -> str:
-    """What a pace holds for: an architecture, a shape of images, a batch."""
+def speed_name(architecture: Architecture, image: ImageSpec, batch: int) -> str:
+    """What a speed holds for: an architecture, a shape of images, a batch."""
     return f"{architecture} {image.side}x{image.side}x{image.channels} batch {batch}"
 
 
@@ -101,11 +101,11 @@ def read_calibration(path: Path) -> Calibration | None:
             raise CalibrationError(
                 f"{path}: a calibration of version {body['version']}, this program reads {VERSION}; make it again"
             )
-        paces = {
-            name: Pace(Line(**found["seconds"]), Line(**found["memory"]) if found["memory"] else None)
+        speeds = {
+            name: Speed(Line(**found["seconds"]), Line(**found["memory"]) if found["memory"] else None)
             for name, found in body["paces"].items()
         }
-        return Calibration(body["device"], body["precision"], body["machine"], paces)
+        return Calibration(body["device"], body["precision"], body["machine"], speeds)
     except CalibrationError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -114,11 +114,13 @@ def read_calibration(path: Path) -> Calibration | None:
 
 def write_calibration(calibration: Calibration, path: Path) -> None:
     """Write ``calibration`` to ``path``, atomically."""
-    write_atomic(path, (json.dumps({"version": VERSION} | asdict(calibration), indent=1) + "\n").encode())
+    body = {"version": VERSION} | asdict(calibration)
+    body["paces"] = body.pop("speeds")  # the file keeps the name that older files have
+    write_atomic(path, (json.dumps(body, indent=1) + "\n").encode())
 
 
 def usable_calibration(study: Study, image: ImageSpec, study_path: Path | None = None) -> Calibration:
-    """The pinned calibration of ``study``, with the pace of every entry.
+    """The pinned calibration of ``study``, with the speed of every entry.
 
     Raises:
         CalibrationError: there is none, or it was measured for something else; the message names the command to run.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from scaling.jobs.job_notes import EXIT_RESUMABLE
-from scaling.jobs.slots import Place
+from scaling.jobs.slots import Slot
 from scaling.runs.grid import Run
 from scaling.runs.lease import Lease, LostLease
 from scaling.training.attempt import CellTraining
@@ -38,18 +38,18 @@ class Child:
     cell: Run
     child: Any
     lease: Lease
-    place: Place
+    slot: Slot
     share: Any
     reason: Any
 
     @classmethod
-    def start(cls, training: CellTraining, lease: Lease, place: Place) -> Child:
+    def start(cls, training: CellTraining, lease: Lease, slot: Slot) -> Child:
         """Fork a process that trains the run of ``training``."""
         share, reason = _fork.RawValue("d", 0.0), _fork.RawArray("c", REASON_BYTES)
         key = training.cell.key
-        process = _fork.Process(target=train_and_leave, args=(training, place, lease, share, reason), name=key)
+        process = _fork.Process(target=train_and_leave, args=(training, slot, lease, share, reason), name=key)
         process.start()
-        return cls(training.cell, process, lease, place, share, reason)
+        return cls(training.cell, process, lease, slot, share, reason)
 
     @property
     def done(self) -> float:
@@ -62,13 +62,13 @@ class Child:
         return self.reason.value.decode(errors="replace")
 
 
-def train_and_leave(training: CellTraining, place: Place, lease: Lease, share: Any, reason: Any) -> None:
+def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any, reason: Any) -> None:
     """Train a cell into the store and end the process, with EXIT_RESUMABLE where it was stopped, SUCCEEDED where another
     trainer has the cell now.
 
     Args:
         training: as the parent sees it; its ``warn`` writes to the terminal, its ``stop`` is the parent's.
-        place: where the cell runs.
+        slot: where the cell runs.
         lease: the parent's on the cell; nothing is written once it is another's.
         share: memory that the parent reads, the share of the steps that is done.
         reason: memory that the parent reads, why the cell failed.
@@ -100,7 +100,7 @@ def train_and_leave(training: CellTraining, place: Place, lease: Lease, share: A
         sys.stdout = sys.stderr = log
         use_one_thread()
         if training.cell.device == "cuda":
-            see_only(place.gpu or 0)
+            see_only(slot.gpu or 0)
         replace(training, warn=warn, stop=stop, beat=beat).run()
         code = 0
     except Interrupted as error:
@@ -113,7 +113,7 @@ def train_and_leave(training: CellTraining, place: Place, lease: Lease, share: A
         reason.value = " ".join(f"{type(error).__name__}: {error}".split()).encode()[: REASON_BYTES - 1]
         with contextlib.suppress(OSError):
             traceback.print_exc()
-        if is_out_of_memory(error) and not place.alone:
+        if is_out_of_memory(error) and not slot.alone:
             code = CROWDED
     with contextlib.suppress(OSError):
         sys.stdout.flush()

@@ -34,7 +34,7 @@ class Dag:
     def __init__(self, config: dict[str, Any], deployed_from: str | None = None) -> None:
         """``config`` is Snakemake's; ``deployed_from`` the repository, where rules run in an environment of their own.
 
-        Raises StudyError for a bad study, ValueError where ``config`` holds more than the study's path, SiteError in a job
+        Raises StudyError for a bad study, ValueError where ``config`` holds more than the study's path, SlurmError in a job
         that does not see the driver's folder.
         """
         look_for_mark()

@@ -90,14 +90,14 @@ class Estimates:
         self.study, self.calibration, self.ladders, self.image = study, calibration, ladders, image
         self._flop: dict[tuple[Architecture, int], int] = {}
         self._recipes = {family: study.family_recipe(family) for family in study.families}
-        self._paces = {family: calibration.pace(study, family, image) if calibration else None for family in study.families}
+        self._speeds = {family: calibration.speed(study, family, image) if calibration else None for family in study.families}
         self._seconds: dict[tuple[str, int, int], float] = {}
         self._known: dict[tuple[str, int, int], float] = {}
 
     @property
     def timed(self) -> bool:
-        """Whether the pace of every entry is known."""
-        return all(pace is not None for pace in self._paces.values())
+        """Whether the speed of every entry is known."""
+        return all(speed is not None for speed in self._speeds.values())
 
     def flop(self, family: str, target: int) -> int:
         """FLOP of one image's forward pass at the size ``target``."""
@@ -107,22 +107,22 @@ class Estimates:
         return self._flop[architecture, target]
 
     def image_seconds(self, family: str, target: int) -> float | None:
-        """Seconds to train on one image; None where the family's pace is not known."""
-        pace = self._paces[family]
-        return None if pace is None else pace.seconds.at(self.flop(family, target))
+        """Seconds to train on one image; None where the family's speed is not known."""
+        speed = self._speeds[family]
+        return None if speed is None else speed.seconds.at(self.flop(family, target))
 
     def cell_seconds(self, family: str, target: int, images: int) -> float | None:
-        """Seconds of a cell that is not stopped early; None where its family's pace is not known."""
-        pace = self._paces[family]
-        if pace is None:
+        """Seconds of a cell that is not stopped early; None where its family's speed is not known."""
+        speed = self._speeds[family]
+        if speed is None:
             return None
-        place = (family, target, images)
-        if place not in self._seconds:
+        point = (family, target, images)
+        if point not in self._seconds:
             recipe = self._recipes[family]
             evaluated = EVALUATION_SHARE * evaluation_images(recipe, self.study.data.validation)
-            at_once = pace.seconds.at(self.flop(family, target))
-            self._seconds[place] = CELL_SECONDS + (recipe.images_seen(images) + evaluated) * at_once
-        return self._seconds[place]
+            at_once = speed.seconds.at(self.flop(family, target))
+            self._seconds[point] = CELL_SECONDS + (recipe.images_seen(images) + evaluated) * at_once
+        return self._seconds[point]
 
     def backbone_passes(self, family: str) -> float:
         """Forward passes of one image, or their like, that pre-training a backbone of ``family`` takes; 0 without one."""
@@ -133,27 +133,27 @@ class Estimates:
         return pretraining.cost * recipe.images_seen(pretraining.images)
 
     def backbone_seconds(self, family: str, target: int) -> float | None:
-        """Seconds to pre-train a backbone of ``family``, 0 without one; None where its pace is not known."""
+        """Seconds to pre-train a backbone of ``family``, 0 without one; None where its speed is not known."""
         passes = self.backbone_passes(family)
         at_once = self.image_seconds(family, target)
         return 0.0 if not passes else None if at_once is None else CELL_SECONDS + passes / 3 * at_once
 
     def known_seconds(self, family: str, target: int, images: int) -> float:
-        """Seconds of a cell and of its backbone, which it may share, of a family whose pace is known.
+        """Seconds of a cell and of its backbone, which it may share, of a family whose speed is known.
 
         Raises:
             KeyError: it is not known.
         """
-        place = (family, target, images)
-        if place not in self._known:
+        point = (family, target, images)
+        if point not in self._known:
             own, backbone = self.cell_seconds(family, target, images), self.backbone_seconds(family, target)
             if own is None or backbone is None:
                 raise KeyError(family)
-            self._known[place] = own + backbone
-        return self._known[place]
+            self._known[point] = own + backbone
+        return self._known[point]
 
     def job_seconds(self, cells: Iterable[Cell]) -> float | None:
-        """Seconds of a job that trains ``cells`` of one family, and their backbones; None where its pace is not known."""
+        """Seconds of a job that trains ``cells`` of one family, and their backbones; None where its speed is not known."""
         members = list(cells)
         seconds = [self.cell_seconds(cell.family, cell.target, cell.images) for cell in members]
         shared = {(cell.family, cell.target, cell.seed) for cell in members}
@@ -187,10 +187,10 @@ class Estimates:
 
     def memory_mb(self, family: str, targets: Iterable[int], cells: int) -> int:
         """Memory in MB to ask for, for a job that trains ``cells`` cells of ``family`` at these sizes."""
-        pace = self._paces[family]
+        speed = self._speeds[family]
         at_a_time = min(self.study.jobs.at_a_time, max(cells, 1))
         largest = max((self.flop(family, target) for target in targets), default=0)
-        tensors = pace.memory.at(largest) / 1e6 if pace is not None and pace.memory is not None else 0.0
+        tensors = speed.memory.at(largest) / 1e6 if speed is not None and speed.memory is not None else 0.0
         on_gpu = self.calibration.device == "cuda" if self.calibration else self.study.device == "cuda"
         # The tensors of a cell on a GPU are not in the host's memory; its context is.
         each = GPU_CELL_MB if on_gpu else CELL_MB + tensors

@@ -15,7 +15,7 @@ from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.runs.grid import ResolvedCell
 from scaling.runs.resolve import DamagedTuning, Tuning, read_tuning
-from scaling.runs.store import DamagedRecord, Entry, Store
+from scaling.runs.store import DamagedRecord, Record, Store
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_images import data_settings
@@ -45,7 +45,7 @@ class LookedAt(Store):
         super().__init__(store.root)
         self.warn = warn
 
-    def read(self, key: str) -> Entry | None:
+    def read(self, key: str) -> Record | None:
         """The finished cell ``key``, or None; damage is told. Raises ForeignRecord."""
         try:
             return super().read(key)

@@ -16,7 +16,7 @@ from scaling.study.schema import Study
 
 def laws_hash(study: Study) -> str:
     """Hash of how laws are fitted and to which entries of the study, code included."""
-    return digest([study.laws.model_dump(), sorted(study.lawful()), study.data.model_dump(mode="json"), laws_code()])
+    return digest([study.laws.model_dump(), sorted(study.with_laws()), study.data.model_dump(mode="json"), laws_code()])
 
 
 def claims_hash(study: Study) -> str:

@@ -71,28 +71,28 @@ def _parts(name: str, members: list[Cell], axis: int, fits: Fits) -> Iterator[tu
         cell = members[0]
         yield f"{cell.family}-n{cell.target}-d{cell.images}-s{cell.seed}", members
     else:
-        letter, place = AXES[axis]
-        for part in _ranges(members, place, fits):
-            first, last = min(map(place, part)), max(map(place, part))
+        letter, value = AXES[axis]
+        for part in _ranges(members, value, fits):
+            first, last = min(map(value, part)), max(map(value, part))
             if first < last:
                 yield f"{name}-{letter}{first}-{last}", part
             else:
                 yield from _parts(f"{name}-{letter}{first}", part, axis + 1, fits)
 
 
-def _ranges(members: list[Cell], place: Callable[[Cell], int], fits: Fits) -> Iterator[list[Cell]]:
-    """``members``, which do not fit, in ranges of ``place`` that fit or are one value.
+def _ranges(members: list[Cell], value: Callable[[Cell], int], fits: Fits) -> Iterator[list[Cell]]:
+    """``members``, which do not fit, in ranges of ``value`` that fit or are one value.
 
     Halved where the highest binary digit that differs does: at multiples of a power of two, wherever the members lie.
     """
-    first, last = min(map(place, members)), max(map(place, members))
+    first, last = min(map(value, members)), max(map(value, members))
     if first == last:
         yield members
         return
     digit = (first ^ last).bit_length() - 1
     middle = last >> digit << digit
-    for half in ([cell for cell in members if place(cell) < middle], [cell for cell in members if place(cell) >= middle]):
+    for half in ([cell for cell in members if value(cell) < middle], [cell for cell in members if value(cell) >= middle]):
         if fits(half):
             yield half
         else:
-            yield from _ranges(half, place, fits)
+            yield from _ranges(half, value, fits)

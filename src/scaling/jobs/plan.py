@@ -97,8 +97,8 @@ class Plan:
         return None if any(part is None for part in parts) else math.fsum(part for part in parts if part is not None)
 
 
-def known_paces(study: Study, layout: Layout, image: ImageSpec) -> Calibration | None:
-    """The calibration to plan by: the pinned one where it has the pace of every entry, else what this machine measured for
+def known_speeds(study: Study, layout: Layout, image: ImageSpec) -> Calibration | None:
+    """The calibration to plan by: the pinned one where it has the speed of every entry, else what this machine measured for
     itself, else None."""
     with suppress(CalibrationError):
         return usable_calibration(study, image)
@@ -116,14 +116,14 @@ def make_plan(
     What is found damaged in the store is told through ``warn`` and left as it is. Raises ForeignRecord where tuning would.
     """
     image, images = image_spec(study), look_at_images(study, layout)
-    paces, ladders = known_paces(study, layout, image), Ladders(layout.ladders)
-    estimates = Estimates(study, paces, ladders, image)
+    speeds, ladders = known_speeds(study, layout, image), Ladders(layout.ladders)
+    estimates = Estimates(study, speeds, ladders, image)
     jobs: dict[str, list[Pack]] = {family: [] for family in study.families}
     for pack in packs_of(study, layout).values():
         jobs[pack.family].append(pack)
     stored = set() if from_nothing else _stored(layout.store)
     store = LookedAt(Store(layout.store), warn)
-    devices = [] if from_nothing else _devices(study, layout, paces)
+    devices = [] if from_nothing else _devices(study, layout, speeds)
 
     def known(family: str) -> Foreseen:
         if from_nothing:
@@ -144,12 +144,12 @@ def _is_benchmarked(study: Study, layout: Layout) -> bool:
         return False
 
 
-def _devices(study: Study, layout: Layout, paces: Calibration | None) -> list[tuple[str, str]]:
+def _devices(study: Study, layout: Layout, speeds: Calibration | None) -> list[tuple[str, str]]:
     """Device class and precision of the jobs: as the plan's calibration has them, or else what was measured on this machine."""
     own = None
     with suppress(CalibrationError):
         own = read_calibration(layout.speed)
-    found = [(one.device, one.precision) for one in (paces, own) if one is not None and one.suits(study)]
+    found = [(one.device, one.precision) for one in (speeds, own) if one is not None and one.suits(study)]
     return list(dict.fromkeys(found))
 
 
@@ -260,7 +260,7 @@ def _has_result(store: LookedAt, run: ResolvedCell | None, stored: set[str]) -> 
 
 
 def benchmark_seconds(study: Study, estimates: Estimates) -> float | None:
-    """Seconds of the rule `benchmarks`, which has the machine to itself; None where a pace is not known."""
+    """Seconds of the rule `benchmarks`, which has the machine to itself; None where a speed is not known."""
     assert study.benchmarks is not None
     rounds, total = study.benchmarks.rounds, 0.0
     for name in study.benchmarks.names:

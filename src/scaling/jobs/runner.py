@@ -1,7 +1,7 @@
 """The pack runner: trains many cells in one job.
 
 torch is imported once; each cell is a forked child, so that one that fails or dies leaves its neighbours alone. As many
-run at a time as the job has places for (``slots.py``), the longest first. Backbones that cells start from are trained
+run at a time as the job has slots for (``slots.py``), the longest first. Backbones that cells start from are trained
 before them, by whichever job needs one first; a lease keeps its twins from training it too. A cell that runs out of memory
 beside others is begun again with a GPU to itself, and there with micro-batches of half the size, and half of that, at the
 same effective batch.
@@ -27,7 +27,7 @@ from scaling.data import DataError, ImageData, load
 from scaling.jobs.child import CROWDED, SUCCEEDED, Child
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.runner_line import PackLine
-from scaling.jobs.slots import Cores, GpuShares, Place, Places
+from scaling.jobs.slots import Cores, GpuShares, Slot, Slots
 from scaling.models import get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec
@@ -35,7 +35,7 @@ from scaling.runs.deciding_code import check_unchanged
 from scaling.runs.grid import ResolvedCell, Run
 from scaling.runs.lease import HEARTBEAT_SECONDS, Lease
 from scaling.runs.resolve import last_line
-from scaling.runs.store import Entry, ForeignRecord, Store
+from scaling.runs.store import ForeignRecord, Record, Store
 from scaling.training.attempt import CellTraining
 from scaling.training.device import Device
 from scaling.training.memory import MemoryEstimate
@@ -85,9 +85,9 @@ class PackRunner:
         self.store, self.device, self.label = store, device, label
         self.checkpoint_seconds, self.probes = checkpoint_seconds, tuple(probes)
         self.data: ImageData = load(data_path)
-        self.places: Places = Cores(cores if device.kind == "cpu" else 1)
+        self.slots: Slots = Cores(cores if device.kind == "cpu" else 1)
         if device.gpus:
-            self.places = GpuShares(device.gpus, MemoryEstimate(self.data), max(cores, machine_cores))
+            self.slots = GpuShares(device.gpus, MemoryEstimate(self.data), max(cores, machine_cores))
         self._look = look
         self._alone: set[str] = set()
         self._leases: dict[str, Lease] = {}
@@ -150,34 +150,34 @@ class PackRunner:
                 return True
             if self._waits_for_another(cell):
                 continue
-            place = self.places.take(cell, cell.key in self._alone)
-            if place is None:
+            slot = self.slots.take(cell, cell.key in self._alone)
+            if slot is None:
                 return False
             try:
                 lease = self._hold(cell)
             except OSError as error:
                 waiting.remove(cell)
-                self.places.free(place)
+                self.slots.free(slot)
                 self._failed(cell, f"{error.strerror} in {self.store.folder(cell.key)}", outcome)
                 return True
             if lease is None:
-                self.places.free(place)
+                self.slots.free(slot)
                 continue
             waiting.remove(cell)
             del self._leases[cell.key]
-            running.append(Child.start(self._training(cell, place), lease, place))
+            running.append(Child.start(self._training(cell, slot), lease, slot))
             return True
         return False
 
     def _needs_no_training(self, cell: Run, outcome: Outcome) -> bool:
         """Whether ``cell`` is stored, or can never be trained here; ``outcome`` then says so."""
         try:
-            entry = self._stored(cell)
+            record = self._stored(cell)
         except ForeignRecord as error:  # never rewritten, so there is nothing to be done for this cell
             self._failed(cell, str(error), outcome)
             return True
-        if entry is not None:
-            self.places.learn(cell, entry.row["peak_memory"])
+        if record is not None:
+            self.slots.learn(cell, record.row["peak_memory"])
             outcome.finished.append(cell.key)
             return True
         if cell.backbone is not None and cell.backbone.key in outcome.failed:
@@ -203,43 +203,43 @@ class PackRunner:
         lease.release()
         return None
 
-    def _training(self, cell: Run, place: Place) -> CellTraining:
+    def _training(self, cell: Run, slot: Slot) -> CellTraining:
         return CellTraining(
             cell,
             self.data,
             self.store,
             self.device.machine,
             self.checkpoint_seconds,
-            alone=place.alone,
+            alone=slot.alone,
             probes=self.probes,
             stop=self._stop.is_set,
             warn=self._warn,
         )
 
-    def _stored(self, cell: Run) -> Entry | None:
+    def _stored(self, cell: Run) -> Record | None:
         """The record of a cell of which nothing is left to do; a damaged one is set aside."""
-        entry = self.store.read_or_discard(cell.key, self._warn)
+        record = self.store.read_or_discard(cell.key, self._warn)
         if cell.objective:
-            return entry if is_kept(self.store, cell) else None
-        return entry if entry is not None and complete(self.store, cell.key, self.probes) else None
+            return record if is_kept(self.store, cell) else None
+        return record if record is not None and complete(self.store, cell.key, self.probes) else None
 
     def _reap(self, waiting: list[Run], running: list[Child], outcome: Outcome) -> None:
         for job in [job for job in running if not job.child.is_alive()]:
             job.child.join()
             running.remove(job)
-            self.places.free(job.place)
+            self.slots.free(job.slot)
             self._ended(job, waiting, outcome)
             with contextlib.suppress(OSError):  # one that cannot be removed goes stale by itself
                 job.lease.release()
 
     def _ended(self, job: Child, waiting: list[Run], outcome: Outcome) -> None:
         key, code = job.cell.key, job.child.exitcode
-        entry = self._stored(job.cell)
+        record = self._stored(job.cell)
         succeeded = code == SUCCEEDED or (code != 0 and job.lease.is_lost())
-        if entry is not None and not succeeded:
+        if record is not None and not succeeded:
             outcome.finished.append(key)
             outcome.trained.append(key)
-            self.places.learn(job.cell, entry.row["peak_memory"])
+            self.slots.learn(job.cell, record.row["peak_memory"])
         elif succeeded:  # whatever else went wrong in its last moments: the cell is in other hands
             self._warn(f"{_name(job.cell)} was taken over by another trainer while this one stood still; its result is used")
             waiting.append(job.cell)

@@ -1,7 +1,7 @@
 """Where a job's cells run: a core each, or a share of a GPU's memory.
 
 Jobs of one machine may see the same GPUs: ``snakemake --cores all`` starts one a core, and each would take the first GPU.
-So what is set aside of each GPU stands in one ledger per user and host, a small file under a lock. A cell gets a place on
+So what is set aside of each GPU stands in one ledger per user and host, a small file under a lock. A cell gets a slot on
 the GPU with the most room that is left; all jobs together run as many cells as Snakemake was given cores, since a cell on a
 GPU still keeps a core busy. So the GPUs are full whatever a job is (a family, a size, a cell), and the last job that is
 left may fill them alone; one job at a time with all cores would idle them at each job's end, and at all times where a job is
@@ -40,22 +40,22 @@ RETRY_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
-class Place:
-    """A place to run a cell: the position of its GPU among those visible (None on a CPU), and whether it has it alone."""
+class Slot:
+    """A slot to run a cell: the position of its GPU among those visible (None on a CPU), and whether it has it alone."""
 
     gpu: int | None = None
     alone: bool = True
     reservation: str = ""
 
 
-class Places(Protocol):
-    """The places of one job."""
+class Slots(Protocol):
+    """The slots of one job."""
 
-    def take(self, cell: Run, alone: bool) -> Place | None:
-        """A place for ``cell``, or None where there is no room now; ``alone`` asks for a whole GPU."""
+    def take(self, cell: Run, alone: bool) -> Slot | None:
+        """A slot for ``cell``, or None where there is no room now; ``alone`` asks for a whole GPU."""
 
-    def free(self, place: Place) -> None:
-        """Give a place back."""
+    def free(self, slot: Slot) -> None:
+        """Give a slot back."""
 
     def learn(self, cell: Run, peak: int | None) -> None:
         """Be told of a finished cell's peak memory in bytes."""
@@ -67,14 +67,14 @@ class Cores:
     def __init__(self, cores: int) -> None:
         self._left = cores
 
-    def take(self, cell: Run, alone: bool) -> Place | None:
+    def take(self, cell: Run, alone: bool) -> Slot | None:
         """A core, where one is left."""
         if not self._left:
             return None
         self._left -= 1
-        return Place()
+        return Slot()
 
-    def free(self, place: Place) -> None:
+    def free(self, slot: Slot) -> None:
         """Give a core back."""
         self._left += 1
 
@@ -90,7 +90,7 @@ def ledger_path() -> Path:
 def own_folder(folder: Path) -> None:
     """Make ``folder`` for this user alone; one that another user owns, or may have planted, is refused.
 
-    What is made here cannot be replaced by others: folders for temporary files let nobody rename another's entries.
+    What is made here cannot be replaced by others: folders for temporary files let nobody rename another's reservations.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):  # a link counts as there, whatever it points to
@@ -110,7 +110,7 @@ def own_folder(folder: Path) -> None:
 
 
 class Ledger:
-    """Who has how much of which GPU; entries of processes that are gone do not count."""
+    """Who has how much of which GPU; reservations of processes that are gone do not count."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or ledger_path()
@@ -119,25 +119,25 @@ class Ledger:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[list[dict[str, Any]]]:
-        """The entries, oldest first, to be read and changed while no other process can."""
+        """The reservations, oldest first, to be read and changed while no other process can."""
         with FileLock(f"{self.path}.lock"):
             try:
                 before = json.loads(self.path.read_bytes())
             except (FileNotFoundError, ValueError):
                 before = []
-            entries = [entry for entry in before if _is_alive(entry)]
-            yield entries
-            if entries != before:
-                write_atomic(self.path, json.dumps(entries).encode(), durable=False)
+            reservations = [reservation for reservation in before if _is_alive(reservation)]
+            yield reservations
+            if reservations != before:
+                write_atomic(self.path, json.dumps(reservations).encode(), durable=False)
 
-    def entry(self, gpu: Gpu, size: int) -> dict[str, Any]:
-        """A new entry of this process: ``size`` bytes of ``gpu``."""
+    def reservation(self, gpu: Gpu, size: int) -> dict[str, Any]:
+        """A new reservation of this process: ``size`` bytes of ``gpu``."""
         return self._me | {"id": uuid.uuid4().hex, "gpu": gpu.uuid, "bytes": size}
 
 
-def _is_alive(entry: dict[str, Any]) -> bool:
+def _is_alive(reservation: dict[str, Any]) -> bool:
     try:
-        return abs(psutil.Process(entry["pid"]).create_time() - entry["born"]) < 1.0
+        return abs(psutil.Process(reservation["pid"]).create_time() - reservation["born"]) < 1.0
     except psutil.NoSuchProcess:
         return False
 
@@ -149,59 +149,59 @@ class GpuShares:
         self.gpus, self.memory, self.cores = gpus, memory, cores
         self.ledger = ledger or Ledger()
         self._retry_at = 0.0
-        self._claims: dict[str, Place] = {}
-        with self.ledger.open() as entries:
+        self._claims: dict[str, Slot] = {}
+        with self.ledger.open() as reservations:
             # What others' programs hold is gone from the room; what our own cells hold is in the ledger.
             self._room = [
-                int(min(USABLE_SHARE * gpu.total, gpu.free + sum(e["bytes"] for e in entries if e["gpu"] == gpu.uuid)))
+                int(min(USABLE_SHARE * gpu.total, gpu.free + sum(e["bytes"] for e in reservations if e["gpu"] == gpu.uuid)))
                 for gpu in gpus
             ]
 
-    def take(self, cell: Run, alone: bool) -> Place | None:
+    def take(self, cell: Run, alone: bool) -> Slot | None:
         """Room for ``cell`` on the emptiest GPU; one that asks to be alone, or is too large for all, has one to itself."""
         if time.monotonic() < self._retry_at:
             return None
         need = self.memory.need(cell)
-        with self.ledger.open() as entries:
+        with self.ledger.open() as reservations:
             whole = alone or need > max(self._room)
-            place = self._take_whole(cell, entries) if whole else self._take_share(need, entries)
-        if place is None:
+            slot = self._take_whole(cell, reservations) if whole else self._take_share(need, reservations)
+        if slot is None:
             self._retry_at = time.monotonic() + RETRY_SECONDS
-        return place
+        return slot
 
-    def _take_share(self, need: int, entries: list[dict[str, Any]]) -> Place | None:
+    def _take_share(self, need: int, reservations: list[dict[str, Any]]) -> Slot | None:
         uuids = {gpu.uuid for gpu in self.gpus}
-        if sum(entry["gpu"] in uuids for entry in entries) >= self.cores:
+        if sum(reservation["gpu"] in uuids for reservation in reservations) >= self.cores:
             return None
         left = [
-            room - sum(entry["bytes"] for entry in entries if entry["gpu"] == gpu.uuid)
+            room - sum(reservation["bytes"] for reservation in reservations if reservation["gpu"] == gpu.uuid)
             for gpu, room in zip(self.gpus, self._room, strict=True)
         ]
         index = max(range(len(left)), key=left.__getitem__)
         if need > left[index]:
             return None
-        entries.append(self.ledger.entry(self.gpus[index], need))
-        return Place(index, False, entries[-1]["id"])
+        reservations.append(self.ledger.reservation(self.gpus[index], need))
+        return Slot(index, False, reservations[-1]["id"])
 
-    def _take_whole(self, cell: Run, entries: list[dict[str, Any]]) -> Place | None:
+    def _take_whole(self, cell: Run, reservations: list[dict[str, Any]]) -> Slot | None:
         """A whole GPU: it is claimed at once, so that nobody else starts there, and had when its cells have ended."""
         if cell.key not in self._claims:
-            count = [sum(entry["gpu"] == gpu.uuid for entry in entries) for gpu in self.gpus]
+            count = [sum(reservation["gpu"] == gpu.uuid for reservation in reservations) for gpu in self.gpus]
             index = min(range(len(count)), key=count.__getitem__)
             gpu = self.gpus[index]
-            entries.append(self.ledger.entry(gpu, gpu.total))
-            self._claims[cell.key] = Place(index, True, entries[-1]["id"])
-        place = self._claims[cell.key]
-        uuid_ = self.gpus[place.gpu or 0].uuid
-        first = next(entry for entry in entries if entry["gpu"] == uuid_)
-        if first["id"] != place.reservation:
+            reservations.append(self.ledger.reservation(gpu, gpu.total))
+            self._claims[cell.key] = Slot(index, True, reservations[-1]["id"])
+        slot = self._claims[cell.key]
+        uuid_ = self.gpus[slot.gpu or 0].uuid
+        first = next(reservation for reservation in reservations if reservation["gpu"] == uuid_)
+        if first["id"] != slot.reservation:
             return None
         return self._claims.pop(cell.key)
 
-    def free(self, place: Place) -> None:
+    def free(self, slot: Slot) -> None:
         """Give a share back."""
-        with self.ledger.open() as entries:
-            entries[:] = [entry for entry in entries if entry["id"] != place.reservation]
+        with self.ledger.open() as reservations:
+            reservations[:] = [reservation for reservation in reservations if reservation["id"] != slot.reservation]
         self._retry_at = 0.0
 
     def learn(self, cell: Run, peak: int | None) -> None:

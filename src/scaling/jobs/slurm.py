@@ -1,4 +1,4 @@
-"""The site that a study runs on: what must be so before the first job is sent to Slurm, and where each job starts.
+"""Slurm: what must be so before the first job is sent to Slurm, and where each job starts.
 
 Every problem is one line, with its cause and what mends it. Nothing here runs on a workstation.
 """
@@ -28,8 +28,8 @@ APPEAR_SECONDS: Final = 30.0
 (assumption)."""
 
 
-class SiteError(ValueError):
-    """The site cannot run the study; the message is one line, with what mends it."""
+class SlurmError(ValueError):
+    """The cluster cannot run the study; the message is one line, with what mends it."""
 
 
 def asked_of_slurm(jobs: Iterable[Any], resource: str) -> set[str]:
@@ -40,23 +40,23 @@ def asked_of_slurm(jobs: Iterable[Any], resource: str) -> set[str]:
 
 
 def check_slurm(partitions: set[str], accounts: set[str]) -> None:
-    """That jobs can be sent from here to these partitions in the name of these accounts. Raises SiteError."""
+    """That jobs can be sent from here to these partitions in the name of these accounts. Raises SlurmError."""
     for program in ("sbatch", "sinfo", "squeue"):
         if shutil.which(program) is None:
-            raise SiteError(
+            raise SlurmError(
                 f"no {program} on this machine ({socket.gethostname()}): start the command on a login node of the cluster, "
                 f"or leave out `--profile slurm` to run here"
             )
     answer = _ask("sinfo", "--noheader", "--format=%R")
     known = sorted(set(answer.split()))
     for name in sorted(partitions - set(known)):
-        raise SiteError(f"{CONFIG}: slurm_partition: received {name!r}, this cluster has {', '.join(known)}")
+        raise SlurmError(f"{CONFIG}: slurm_partition: received {name!r}, this cluster has {', '.join(known)}")
     if accounts:
         _check_accounts(accounts)
 
 
 def _ask(*command: str) -> str:
-    """What Slurm's controller answers. Raises SiteError where it does not."""
+    """What Slurm's controller answers. Raises SlurmError where it does not."""
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS)
     except subprocess.TimeoutExpired:
@@ -65,7 +65,7 @@ def _ask(*command: str) -> str:
         if found.returncode == 0:
             return found.stdout
         reason = (found.stderr.strip().splitlines() or [f"exit code {found.returncode}"])[-1]
-    raise SiteError(
+    raise SlurmError(
         f"Slurm does not answer ({' '.join(command)}: {reason}): wait until `sinfo` works here, then run the command again"
     )
 
@@ -80,9 +80,9 @@ def _check_accounts(accounts: set[str]) -> None:
     known = sorted(set(found.stdout.split()))
     for name in sorted(account for account in accounts if account.lower() not in {one.lower() for one in known}):
         if found.returncode != 0:
-            raise SiteError(f"{CONFIG}: slurm_account: received {name!r}, but this cluster keeps no accounts: remove the entry")
+            raise SlurmError(f"{CONFIG}: slurm_account: received {name!r}, this cluster keeps no accounts: remove the entry")
         if known:
-            raise SiteError(f"{CONFIG}: slurm_account: received {name!r}, {user} has {', '.join(known)}")
+            raise SlurmError(f"{CONFIG}: slurm_account: received {name!r}, {user} has {', '.join(known)}")
 
 
 def leave_mark(results: Path) -> None:
@@ -102,7 +102,7 @@ def leave_mark(results: Path) -> None:
 
 
 def look_for_mark(seconds: float = APPEAR_SECONDS) -> None:
-    """In a job: look for up to ``seconds`` for the mark of the driver that sent it, if one did. Raises SiteError."""
+    """In a job: look for up to ``seconds`` for the mark of the driver that sent it, if one did. Raises SlurmError."""
     token, _, name = os.environ.get(SHARED, "").partition(":")
     if not token:
         return
@@ -113,7 +113,7 @@ def look_for_mark(seconds: float = APPEAR_SECONDS) -> None:
         return
     what = "is another file here" if seen else "is not here"
     node = os.environ.get("SLURMD_NODENAME", socket.gethostname())
-    raise SiteError(
+    raise SlurmError(
         f"node {node} does not share the driver's folder: {name} {what}; put the project, with its results, on a filesystem "
         f"that all nodes see at the same path"
     )

@@ -20,7 +20,7 @@ from scaling.jobs.packing import packs_of
 from scaling.models.ladder import Ladders
 from scaling.runs.grid import Pack, ResolvedCell
 from scaling.runs.lease import Lease
-from scaling.runs.progress import Progress, read_progress
+from scaling.runs.progress import ProgressReport, read_progress
 from scaling.runs.records import DIVERGED, DONE, FAILED
 from scaling.runs.resolve import DamagedTuning, last_line, read_tuning, resolve
 from scaling.runs.store import DamagedRecord, ForeignRecord, Store
@@ -54,7 +54,7 @@ class CellStatus:
     reason: str = ""
     machine: str = ""
     rate: float | None = None
-    progress: Progress | None = None
+    progress: ProgressReport | None = None
 
 
 @dataclass(frozen=True)
@@ -226,12 +226,12 @@ class Watcher:
 
     def _recorded(self, cell: CellStatus) -> CellStatus:
         try:
-            entry = self.store.read(cell.key)
+            record = self.store.read(cell.key)
         except ForeignRecord as error:
             return replace(cell, state=FAILED, reason=str(error))
         except DamagedRecord as error:
             return replace(cell, reason=f"{error}; it will be trained again")
-        return cell if entry is None else replace(cell, state=entry.row["status"], reason=entry.row["reason"])
+        return cell if record is None else replace(cell, state=record.row["status"], reason=record.row["reason"])
 
 
 def _waiting(pack: Pack) -> list[CellStatus]:

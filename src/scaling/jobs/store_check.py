@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from scaling.files import json_sha256
 from scaling.runs.grid import digest
-from scaling.runs.store import DamagedRecord, Entry, ForeignRecord, Store
+from scaling.runs.store import DamagedRecord, ForeignRecord, Record, Store
 
 _SAME: Final = (
     "family",
@@ -89,21 +89,21 @@ def check_store(store: Store, say: Callable[[str], None]) -> Checked:
 
 def _faults(store: Store, key: str, counts: Counter[str], say: Callable[[str], None]) -> Iterator[tuple[Path, str]]:
     """The files of the cell ``key`` that are wrong, and why; ``counts`` is told what was read."""
-    record = store.record_path(key)
+    path_of_record = store.record_path(key)
     others = [path for path in sorted(store.folder(key).iterdir()) if path.suffix in (".json", ".safetensors")]
     others = [path for path in others if path.name not in _NOT_PROBES]
     wrong = ""
-    if not record.exists():
+    if not path_of_record.exists():
         counts["without"] += 1
     else:
         counts["record"] += 1
         try:
-            entry = store.read(key) if record.is_file() else None
-            wrong = "not a file" if entry is None else _disagreement(key, entry)
+            record = store.read(key) if path_of_record.is_file() else None
+            wrong = "not a file" if record is None else _disagreement(key, record)
             if wrong:
-                yield record, wrong
+                yield path_of_record, wrong
         except DamagedRecord as error:
-            yield record, str(error).removeprefix(f"{record}: ")
+            yield path_of_record, str(error).removeprefix(f"{path_of_record}: ")
         except ForeignRecord as error:
             counts["newer"] += 1
             say(str(error))
@@ -117,12 +117,12 @@ def _faults(store: Store, key: str, counts: Counter[str], say: Callable[[str], N
             yield path, "of the record that is set aside"
 
 
-def _disagreement(key: str, entry: Entry) -> str:
+def _disagreement(key: str, record: Record) -> str:
     """How a whole record contradicts the place where it lies, or itself; an empty string where it does not."""
-    own = digest(entry.settings)
+    own = digest(record.settings)
     if own != key:
         return f"its settings are not those of its key: they are those of {own}"
-    row, settings = entry.row, entry.settings
+    row, settings = record.row, record.settings
     differing = [name for name in _SAME if name in row and row[name] != settings.get(name)]
     if row.get("key") != key:
         differing.insert(0, "key")

@@ -36,7 +36,7 @@ class ReportInputs:
     notes: list[JobNote] = field(default_factory=list)
     """what each job asked for and used"""
 
-    def lawful(self) -> ReportInputs:
+    def with_laws(self) -> ReportInputs:
         """The same with the runs and rates of those families alone that have laws; all of them where nothing is fitted."""
         named = [verdict["family"] for verdict in self.fits.get("verdicts", [])]
         if not named:

@@ -51,7 +51,7 @@ def build(run: ReportInputs, output: Path) -> Path:
 
 def render(run: ReportInputs) -> str:
     """The page as text. Everything that comes from data is escaped."""
-    lawful = run.lawful()
+    with_laws = run.with_laws()
     progress = tables.progress(run.runs)
     done = run.runs.filter(pl.col("status") == "done")
     return (
@@ -66,7 +66,7 @@ def render(run: ReportInputs) -> str:
             mixed=mixed(run.runs),
             holes=tables.holes(run.runs),
             diverged=tables.diverged(run.runs),
-            families=tables.families(lawful.runs, run.fits),
+            families=tables.families(with_laws.runs, run.fits),
             parameter_names=tables.parameter_names(run.fits),
             origins=tables.ORIGINS,
             judged=any(verdict["skill"] is not None for verdict in run.fits.get("verdicts", [])),
@@ -79,7 +79,7 @@ def render(run: ReportInputs) -> str:
             misfit_margin=MARGIN,
             pairs=run.fits.get("pairs", []),
             tuning={family: run.tuning[family] for family in family_order(run.tuning)},
-            pictures=[_picture(name, figure, lawful) for name, figure in PAGE_FIGURES.items()],
+            pictures=[_picture(name, figure, with_laws) for name, figure in PAGE_FIGURES.items()],
             cells=run.runs.sort("family", "target_params", "images", "seed").to_dicts(),
             jobs=jobs_table(run.notes, run.runs, time.time()),
             totals={

@@ -189,18 +189,18 @@ def outliers(runs: pl.DataFrame, fits: dict) -> list[dict[str, Any]]:
     seeds = dict(runs.select("key", "seed").iter_rows())
     rows = []
     for family in family_order(fit["family"] for fit in fits.get("fits", [])):
-        account = (law_of(fits, family) or {}).get("outliers")
-        if not account or not account["rows"]:
+        outliers = (law_of(fits, family) or {}).get("outliers")
+        if not outliers or not outliers["rows"]:
             continue
-        without = account["parameters_without"]
-        change = account["largest_change"]
+        without = outliers["parameters_without"]
+        change = outliers["largest_change"]
         rows.append(
             {
                 "family": family,
-                "models": [one | {"seed": seeds.get(one["row"])} for one in account["rows"]],
-                "parameters": {name: (value, without[name]) for name, value in account["parameters"].items() if without},
+                "models": [one | {"seed": seeds.get(one["row"])} for one in outliers["rows"]],
+                "parameters": {name: (value, without[name]) for name, value in outliers["parameters"].items() if without},
                 "change": None if change is None else math.expm1(change),
-                "reason": account["reason"],
+                "reason": outliers["reason"],
             }
         )
     return rows

@@ -16,49 +16,49 @@ MOST_DROPPED = 20
 """Rows left out that are listed one by one."""
 
 
-def print_fits(entries: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
+def print_fits(fits: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
     """Print what ``laws.describe.fit_table`` returns: one fit in full, several as a table with a row each."""
     console = console or _console()
-    if len(entries) == 1:
-        _print_fit(entries[0], console)
+    if len(fits) == 1:
+        _print_fit(fits[0], console)
     else:
-        _print_groups(entries, console)
+        _print_groups(fits, console)
 
 
-def _print_fit(entry: Mapping[str, Any], console: Console) -> None:
-    group = _group(entry["group"])
-    console.print(f"[bold]{escape(group + ': ' * bool(group) + entry['law'])}[/]  {escape(entry['formula'])}")
-    console.print(f"{escape(entry['reference'])}; {entry['rows']} rows; {escape(entry['loss'])}", style="dim")
-    console.print(f"status: {entry['status']}{_because(entry)}")
-    if not entry["parameters"]:
+def _print_fit(fit: Mapping[str, Any], console: Console) -> None:
+    group = _group(fit["group"])
+    console.print(f"[bold]{escape(group + ': ' * bool(group) + fit['law'])}[/]  {escape(fit['formula'])}")
+    console.print(f"{escape(fit['reference'])}; {fit['rows']} rows; {escape(fit['loss'])}", style="dim")
+    console.print(f"status: {fit['status']}{_because(fit)}")
+    if not fit["parameters"]:
         return
     table = Table("parameter", title_justify="left")
-    honest, held = entry.get("honest", {"reasons": {}, "laws": []}), entry.get("honest_intervals", {})
+    honest, held = fit.get("honest", {"reasons": {}, "laws": []}), fit.get("honest_intervals", {})
     for name in ("value", "standard error", "95 % if the law holds", *(["95 % honestly"] if held else [])):
         table.add_column(name, justify="right")
-    for name, value in entry["parameters"].items():
-        error = entry["standard_errors"].get(name)
+    for name, value in fit["parameters"].items():
+        error = fit["standard_errors"].get(name)
         ends = held.get(name)
         said = f"[{_digits(ends[0])}, {_digits(ends[1])}]" if ends else honest["reasons"].get(name, "–")
         last = [escape(said)] if held else []
-        table.add_row(name, _digits(value, 6), _digits(error, 3), _interval_or_reason(entry, name), *last)
+        table.add_row(name, _digits(value, 6), _digits(error, 3), _interval_or_reason(fit, name), *last)
     console.print(table)
     if held:
         whole = honest["reasons"].get("all")
         tried = f"laws that predict as well: {', '.join(honest['laws'])}" if honest["laws"] else ""
         console.print(f"honestly: {'; '.join(filter(None, (tried, whole)))}")
-    console.print(f"intervals: {entry['interval_method']}")
-    certificate = entry["certificate"]
+    console.print(f"intervals: {fit['interval_method']}")
+    certificate = fit["certificate"]
     tried = f" (on {certificate['sample']})" if certificate["sample"] else ""
     console.print(
-        f"objective {entry['objective']:.12g}, log residual {_percent(entry['residual_rms'])} rms; "
+        f"objective {fit['objective']:.12g}, log residual {_percent(fit['residual_rms'])} rms; "
         f"{certificate['share']:.0%} of {certificate['starts']} starts reached it{tried}, "
-        f"gradient {certificate['gradient']:.1e}, condition {certificate['condition']:.1e}; {entry['seconds']:.2g} s"
+        f"gradient {certificate['gradient']:.1e}, condition {certificate['condition']:.1e}; {fit['seconds']:.2g} s"
     )
-    _print_scores(entry, console)
-    if "dropped" in entry:
-        _print_dropped(entry["dropped"], console)
-        whole = ", ".join(f"{name} {_digits(value)}" for name, value in entry["parameters_with_dropped"].items())
+    _print_scores(fit, console)
+    if "dropped" in fit:
+        _print_dropped(fit["dropped"], console)
+        whole = ", ".join(f"{name} {_digits(value)}" for name, value in fit["parameters_with_dropped"].items())
         console.print(f"with them the fit would be: {whole or 'none'}")
 
 
@@ -71,38 +71,38 @@ def _print_dropped(dropped: Sequence[Mapping[str, Any]], console: Console) -> No
     console.print(f"left out, the largest {escape(response)}: {listed}{more} (row 1 is the first of the data)")
 
 
-def _print_scores(entry: Mapping[str, Any], console: Console) -> None:
-    if "scores" not in entry:
+def _print_scores(fit: Mapping[str, Any], console: Console) -> None:
+    if "scores" not in fit:
         return
-    scores = {name: score for name, score in entry["scores"].items() if score is not None}
+    scores = {name: score for name, score in fit["scores"].items() if score is not None}
     if not scores:
-        console.print(f"chosen: {entry['law']}, the standard form, since the rows are too few to try forms on larger rows")
+        console.print(f"chosen: {fit['law']}, the standard form, since the rows are too few to try forms on larger rows")
         return
     listed = ", ".join(f"{name} {score:.4f}" for name, score in sorted(scores.items(), key=lambda item: item[1]))
     console.print(f"chosen by root mean square log error at predicting larger rows from smaller ones: {listed}")
-    unscored = [name for name, score in entry["scores"].items() if score is None]
+    unscored = [name for name, score in fit["scores"].items() if score is None]
     if unscored:
         console.print(f"not scored, too few rows: {', '.join(unscored)}")
 
 
-def _print_groups(entries: Sequence[Mapping[str, Any]], console: Console) -> None:
-    parameters = list(dict.fromkeys(name for entry in entries for name in entry["parameters"]))
+def _print_groups(fits: Sequence[Mapping[str, Any]], console: Console) -> None:
+    parameters = list(dict.fromkeys(name for fit in fits for name in fit["parameters"]))
     table = Table()
-    for name in (*entries[0]["group"], "law"):
+    for name in (*fits[0]["group"], "law"):
         table.add_column(escape(name))
     for name in ("rows", *parameters):
         table.add_column(name, justify="right")
     table.add_column("status")
-    for entry in entries:
-        cells = [_with_interval(entry, name) for name in parameters]
-        names = [escape(value) for value in entry["group"].values()]
-        dropped = f" (less {len(entry['dropped'])})" if entry.get("dropped") else ""
-        table.add_row(*names, entry["law"], f"{entry['rows']}{dropped}", *cells, entry["status"] + _because(entry))
+    for fit in fits:
+        cells = [_with_interval(fit, name) for name in parameters]
+        names = [escape(value) for value in fit["group"].values()]
+        dropped = f" (less {len(fit['dropped'])})" if fit.get("dropped") else ""
+        table.add_row(*names, fit["law"], f"{fit['rows']}{dropped}", *cells, fit["status"] + _because(fit))
     console.print(table)
-    methods = list(dict.fromkeys(entry["interval_method"] for entry in entries if entry["parameters"]))
+    methods = list(dict.fromkeys(fit["interval_method"] for fit in fits if fit["parameters"]))
     console.print(f"in brackets 95 % intervals: {'; '.join(methods) or 'none'}")
-    without = sum(not entry["parameters"] for entry in entries)
-    console.print(f"{len(entries)} groups" + (f", {without} of which could not be fitted" if without else ""))
+    without = sum(not fit["parameters"] for fit in fits)
+    console.print(f"{len(fits)} groups" + (f", {without} of which could not be fitted" if without else ""))
 
 
 def print_extrapolation(result: Mapping[str, Any], console: Console | None = None) -> None:
@@ -221,17 +221,17 @@ def print_forecast(result: Mapping[str, Any], console: Console | None = None) ->
     console.print("brackets are 95 % intervals", style="dim")
 
 
-def _print_isoflop(account: Mapping[str, Any], console: Console) -> None:
+def _print_isoflop(isoflop: Mapping[str, Any], console: Console) -> None:
     """Exponents of the best N, and whether slices of equal compute agree."""
-    ways = account["exponents"].get("a", {})
+    ways = isoflop["exponents"].get("a", {})
     names = {"surface": "by the law", "slices": "slice by slice", "parabola": "by parabolas (biased)"}
     parts = [
         f"{_digits(ways[way]['value'])} {_ends(ways[way]['interval'])} {label}" for way, label in names.items() if ways.get(way)
     ]
     if parts:
-        over = f"over {len(account['slices'])} isoFLOP slices" if account["slices"] else "(no isoFLOP slices to check it by)"
+        over = f"over {len(isoflop['slices'])} isoFLOP slices" if isoflop["slices"] else "(no isoFLOP slices to check it by)"
         console.print(f"best N grows as C^a {over}: a = {', '.join(parts)}")
-    departure = account["departure"].get("a")
+    departure = isoflop["departure"].get("a")
     if departure and not departure["interval"][0] <= 0 <= departure["interval"][1]:
         console.print("  warning: the slices depart from the law by more than noise", style="yellow")
 
@@ -251,33 +251,33 @@ def _group(group: Mapping[str, str]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in group.items())
 
 
-def _because(entry: Mapping[str, Any]) -> str:
+def _because(fit: Mapping[str, Any]) -> str:
     """Why a fit has another status than converged."""
-    if entry["status"] == "converged":
+    if fit["status"] == "converged":
         return ""
-    whole = entry["reasons"].get("all")
+    whole = fit["reasons"].get("all")
     parts = [
         reason if name == "all" else f"{name} {reason}"
-        for name, reason in entry["reasons"].items()
+        for name, reason in fit["reasons"].items()
         if name != "intervals" and (name == "all" or reason != whole)
     ]
     return escape(f" ({'; '.join(dict.fromkeys(parts))})") if parts else ""
 
 
-def _with_interval(entry: Mapping[str, Any], name: str) -> str:
+def _with_interval(fit: Mapping[str, Any], name: str) -> str:
     """A value and, below it, its interval."""
-    if name not in entry["parameters"]:
+    if name not in fit["parameters"]:
         return ""
-    interval = entry["intervals"].get(name)
+    interval = fit["intervals"].get(name)
     below = _ends(interval) if interval else "no interval"
-    return f"{_digits(entry['parameters'][name])}\n[dim]{below}[/]"
+    return f"{_digits(fit['parameters'][name])}\n[dim]{below}[/]"
 
 
-def _interval_or_reason(entry: Mapping[str, Any], name: str) -> str:
-    interval = entry["intervals"].get(name)
+def _interval_or_reason(fit: Mapping[str, Any], name: str) -> str:
+    interval = fit["intervals"].get(name)
     if interval:
         return _ends(interval, 5)
-    return escape(entry["reasons"].get(name) or entry["reasons"].get("intervals") or entry["reasons"].get("all", "none"))
+    return escape(fit["reasons"].get(name) or fit["reasons"].get("intervals") or fit["reasons"].get("all", "none"))
 
 
 def _ends(interval: Sequence[float | None], digits: int = 4) -> str:

@@ -30,7 +30,7 @@ class CodeError(ValueError):
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class Definition:
     """A definition: its module and its name there, ``Class.method`` for a method alone."""
 
     module: str
@@ -53,8 +53,8 @@ class _Shape:
     """A definition without its names, and what it refers to, in the order of its text."""
 
     text: str
-    references: tuple[Place, ...]
-    mentioned: frozenset[Place]
+    references: tuple[Definition, ...]
+    mentioned: frozenset[Definition]
     """what its annotations name: classes whose objects it is given, and whose methods it may call"""
 
 
@@ -87,7 +87,7 @@ class Code:
         self.package, self.stops, self.telling_keywords = package, frozenset(stops), telling_keywords or {}
         self.sources = read_sources(package)
         self._modules: dict[str, _Module | None] = {}
-        self._shapes: dict[Place, _Shape] = {}
+        self._shapes: dict[Definition, _Shape] = {}
 
     def with_stops(self, stops: Collection[str]) -> Code:
         """The same reading of the files with other ``stops``."""
@@ -102,33 +102,34 @@ class Code:
         Raises:
             CodeError: a source file cannot be parsed, or there is no such definition.
         """
-        places = [place for root in roots for place in self._places(root)]
-        shapes, waiting = {}, list(places)
+        rooted = [definition for root in roots for definition in self._definitions(root)]
+        shapes, waiting = {}, list(rooted)
         while waiting:
-            place = waiting.pop()
-            if place not in shapes:
-                shapes[place] = self._shape(place)
-                waiting += [*shapes[place].references, *shapes[place].mentioned]
-        texts = {place: _hash(shape.text) for place, shape in shapes.items()}
+            definition = waiting.pop()
+            if definition not in shapes:
+                shapes[definition] = self._shape(definition)
+                waiting += [*shapes[definition].references, *shapes[definition].mentioned]
+        texts = {definition: _hash(shape.text) for definition, shape in shapes.items()}
         wired, kinds = texts, 0
         # Definitions of one text differ by what they refer to: by the text of that first, then by what that refers to ...
         while len(set(wired.values())) > kinds:
             kinds = len(set(wired.values()))
             wired = {
-                place: _hash(texts[place], *(wired[other] for other in shape.references)) for place, shape in shapes.items()
+                definition: _hash(texts[definition], *(wired[other] for other in shape.references))
+                for definition, shape in shapes.items()
             }
-        return _hash(*(wired[place] for place in places), *sorted(wired.values()))[:24]
+        return _hash(*(wired[definition] for definition in rooted), *sorted(wired.values()))[:24]
 
-    def _places(self, root: str) -> list[Place]:
+    def _definitions(self, root: str) -> list[Definition]:
         module, _, name = root.partition(":")
         found = self._module(module)
         if found is None:
             raise CodeError(f"{self._path(module)}: there is no such module")
         if not name:
-            return [Place(module, one) for one in sorted(found.definitions)]
+            return [Definition(module, one) for one in sorted(found.definitions)]
         if name.split(".")[0] not in found.definitions:
             raise CodeError(f"{self._path(module)}: defines no {name}")
-        return [Place(module, name)]
+        return [Definition(module, name)]
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -178,35 +179,35 @@ class Code:
 
     # -- shapes -----------------------------------------------------------------------------------------------------
 
-    def _shape(self, place: Place) -> _Shape:
-        if place not in self._shapes:
-            module = self._module(place.module)
+    def _shape(self, definition: Definition) -> _Shape:
+        if definition not in self._shapes:
+            module = self._module(definition.module)
             assert module is not None
-            name, _, method = place.name.partition(".")
+            name, _, method = definition.name.partition(".")
             nodes = [*module.definitions[name]]
             if method:
                 nodes = [part for node in nodes for part in getattr(node, "body", []) if getattr(part, "name", "") == method]
                 if not nodes:
-                    raise CodeError(f"{self._path(place.module)}: {name} defines no {method}")
-            writer = _Writer(self, place.module)
+                    raise CodeError(f"{self._path(definition.module)}: {name} defines no {method}")
+            writer = _Writer(self, definition.module)
             for node in [*nodes, *module.loose]:
                 writer.write_definition(node)
-            self._shapes[place] = _Shape("\n".join(writer.words), tuple(writer.references), frozenset(writer.mentioned))
-        return self._shapes[place]
+            self._shapes[definition] = _Shape("\n".join(writer.words), tuple(writer.references), frozenset(writer.mentioned))
+        return self._shapes[definition]
 
-    def resolve(self, module: str, name: str) -> Place | str | None:
+    def resolve(self, module: str, name: str) -> Definition | str | None:
         """What ``name`` means in ``module``: a definition of the package, the dotted name of a module or of something from
         outside, or None for what the module does not know (a builtin)."""
         found = self._module(module)
         if found is None:
             return f"{module}.{name}"
         if name in found.definitions:
-            return Place(module, name)
+            return Definition(module, name)
         if name in found.imports:
             return self.imported(*found.imports[name])
         return f"{module}.{name}" if self._module(f"{module}.{name}") is not None else None
 
-    def imported(self, module: str, name: str | None) -> Place | str:
+    def imported(self, module: str, name: str | None) -> Definition | str:
         """What an import of ``name`` from ``module`` (None: of the module itself) means."""
         if name is None:
             return module
@@ -216,11 +217,11 @@ class Code:
         """Whether ``name`` is a module of the package."""
         return self._module(name) is not None
 
-    def is_stopped(self, place: Place) -> bool:
-        """Whether references to ``place`` are not followed."""
-        parts = place.module.split(".")
+    def is_stopped(self, definition: Definition) -> bool:
+        """Whether references to ``definition`` are not followed."""
+        parts = definition.module.split(".")
         above = {".".join(parts[:length]) for length in range(1, len(parts) + 1)}
-        return bool(self.stops & (above | {f"{place.module}:{place.name}"}))
+        return bool(self.stops & (above | {f"{definition.module}:{definition.name}"}))
 
 
 class _Writer:
@@ -229,8 +230,8 @@ class _Writer:
     def __init__(self, code: Code, module: str) -> None:
         self.code, self.module = code, module
         self.words: list[str] = []
-        self.references: list[Place] = []
-        self.mentioned: set[Place] = set()
+        self.references: list[Definition] = []
+        self.mentioned: set[Definition] = set()
         self._locals: dict[str, str] = {}
         self._imports: dict[str, tuple[str, str | None]] = {}
         self._shadowing: set[str] = set()
@@ -343,7 +344,7 @@ class _Writer:
                 with contextlib.suppress(SyntaxError):  # a text, as in Literal["cosine"]
                     self._mention(ast.parse(node.value, mode="eval"))
             meaning = self._dotted(node)
-            if isinstance(meaning, Place) and not self.code.is_stopped(meaning):
+            if isinstance(meaning, Definition) and not self.code.is_stopped(meaning):
                 self.mentioned.add(meaning)
 
     def _write_Raise(self, node: ast.Raise) -> None:
@@ -371,7 +372,7 @@ class _Writer:
                 self.words.append(f"named {node.id}")
             self._refer(self._meaning(node.id), node.id)
 
-    def _dotted(self, node: ast.AST) -> Place | str | None:
+    def _dotted(self, node: ast.AST) -> Definition | str | None:
         """What a name, or a name in a module of the package, means; None for anything else."""
         if isinstance(node, ast.Name):
             return self._meaning(node.id) if node.id not in self._locals else None
@@ -389,13 +390,13 @@ class _Writer:
         self.words.append(f"Attribute {node.attr}")
         self._write(node.value)
 
-    def _meaning(self, name: str) -> Place | str | None:
+    def _meaning(self, name: str) -> Definition | str | None:
         if name in self._imports:
             return self.code.imported(*self._imports[name])
         return self.code.resolve(self.module, name)
 
-    def _refer(self, meaning: Place | str | None, name: str) -> None:
-        if isinstance(meaning, Place):
+    def _refer(self, meaning: Definition | str | None, name: str) -> None:
+        if isinstance(meaning, Definition):
             if self.code.is_stopped(meaning):
                 self.words.append("stop")
                 return

@@ -18,7 +18,7 @@ from scaling.models.registry import Option
 from scaling.runs.deciding_code import backbone_code, benchmarks_code, probe_code, run_code, started_run_code, tuning_code
 from scaling.study.pretraining_settings import REFERENCE_WIDTH, Pretraining
 from scaling.study.recipe import RECIPE_VERSION, Recipe
-from scaling.study.schema import Slice, Study
+from scaling.study.schema import Repeat, Study
 
 
 def digest(value: Any) -> str:
@@ -237,7 +237,7 @@ def _seeds(study: Study, family: str, target: int, images: int) -> Iterable[int]
     return seeds
 
 
-def _holds(repeat: Slice, target: int, images: int) -> bool:
+def _holds(repeat: Repeat, target: int, images: int) -> bool:
     return (repeat.params is None or target in repeat.params) and (repeat.images is None or images in repeat.images)
 
 
@@ -284,10 +284,10 @@ def _shared_settings(study: Study, family: str) -> dict[str, Any]:
 
 def pack_hash(study: Study, pack: Pack) -> str:
     """Hash of a pack's own unresolved settings: as a rule's parameter it reruns just the packs that an edit touches."""
-    places = [(cell.target, cell.images, cell.seed) for cell in pack.cells]
+    points = [(cell.target, cell.images, cell.seed) for cell in pack.cells]
     # A probe that is new here is read off what is trained already; without any, the hash is what it was before.
     probes = [(name, probe_code(name)) for name in sorted(study.entry(pack.family).probes)]
-    return digest([pack.family, places, _shared_settings(study, pack.family), *([probes] if probes else [])])
+    return digest([pack.family, points, _shared_settings(study, pack.family), *([probes] if probes else [])])
 
 
 def benchmarks_hash(study: Study) -> str:

@@ -13,7 +13,7 @@ from scaling.files import write_atomic
 
 
 @dataclass(frozen=True)
-class Progress:
+class ProgressReport:
     """A cell's step out of ``steps``, its training loss, its speed, and the seconds it has yet to train at most.
 
     ``at`` is the time of writing (seconds since 1970); ``stopped`` says that its trainer was asked to end and left a
@@ -29,16 +29,16 @@ class Progress:
     stopped: bool = False
 
 
-def write_progress(path: Path, progress: Progress) -> None:
+def write_progress(path: Path, progress: ProgressReport) -> None:
     """Replace the file at ``path``; a lost one costs nothing: no flush to disk, no complaint where the disk is full."""
     with contextlib.suppress(OSError):
         write_atomic(path, json.dumps(asdict(progress)).encode(), durable=False)
 
 
-def read_progress(path: Path) -> Progress | None:
+def read_progress(path: Path) -> ProgressReport | None:
     """What ``path`` says, or None where it is missing or not whole."""
     try:
-        return Progress(**json.loads(path.read_bytes()))
+        return ProgressReport(**json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -63,5 +63,5 @@ class ProgressFile:
         self._check()
         speed = (step - self._step) * batch / (time_ - self._written) if self._written and step > self._step else None
         left = (steps - step) * seconds / step if step else None
-        write_progress(self.path, Progress(step, steps, loss, speed, left, time_, stopped))
+        write_progress(self.path, ProgressReport(step, steps, loss, speed, left, time_, stopped))
         self._written, self._step, self._pause = time_, step, 2 * self._pause

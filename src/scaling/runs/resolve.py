@@ -177,7 +177,7 @@ def gather_probes(study: Study, layout: Layout, runs: pl.DataFrame) -> tuple[pl.
 
 def measurements_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
     """``rows`` as a table of measurements: all columns of its schema, in its order; what a row does not say is null."""
-    full = [{name: _finite(row.get(name)) for name in MEASUREMENT_SCHEMA} for row in rows]
+    full = [{name: _finite_or_none(row.get(name)) for name in MEASUREMENT_SCHEMA} for row in rows]
     return pl.DataFrame(full, schema=MEASUREMENT_SCHEMA, orient="row")
 
 
@@ -199,11 +199,11 @@ def _place(study: Study, cell: Cell, pack: str) -> dict[str, Any]:
 
 def _stored(store: Store, key: str, warn: Callable[[str], None]) -> dict[str, Any]:
     try:
-        entry = store.read_or_discard(key, warn)
+        record = store.read_or_discard(key, warn)
     except ForeignRecord as error:
         return {"status": FAILED, "reason": str(error)}
-    if entry is not None:
-        return entry.row
+    if record is not None:
+        return record.row
     reason = last_line(store.log_path(key))
     return {"status": FAILED, "reason": reason} if reason else {}
 
@@ -219,9 +219,9 @@ def last_line(path: Path) -> str:
 
 def runs_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
     """``rows`` as a runs table: all columns of the schema, in its order; what a row does not say is null."""
-    full = [{name: _finite(row.get(name)) for name in SCHEMA} for row in rows]
+    full = [{name: _finite_or_none(row.get(name)) for name in SCHEMA} for row in rows]
     return pl.DataFrame(full, schema=SCHEMA, orient="row")
 
 
-def _finite(value: Any) -> Any:
+def _finite_or_none(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value

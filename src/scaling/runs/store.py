@@ -26,7 +26,7 @@ class ForeignRecord(ValueError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class Record:
     """What the store holds of a finished cell: its row, its settings and its evaluations."""
 
     row: dict[str, Any]
@@ -93,16 +93,16 @@ class Store:
         """How far the cell ``key`` is, while it is being trained."""
         return self.folder(key) / "progress.json"
 
-    def write(self, key: str, entry: Entry) -> None:
+    def write(self, key: str, record: Record) -> None:
         """Store the finished cell ``key``, unless it is stored already. Raises LostLease, OSError."""
         if self.record_path(key).exists():
             return
-        body = {"version": RECORD_VERSION, "row": entry.row, "settings": entry.settings, "curve": entry.curve}
+        body = {"version": RECORD_VERSION, "row": record.row, "settings": record.settings, "curve": record.curve}
         body["checksum"] = json_sha256(body)
         self.check_held()
         write_atomic(self.record_path(key), json.dumps(body, indent=1, ensure_ascii=False).encode())
 
-    def read(self, key: str) -> Entry | None:
+    def read(self, key: str) -> Record | None:
         """The finished cell ``key``, or None. Raises DamagedRecord, ForeignRecord."""
         path = self.record_path(key)
         try:
@@ -123,9 +123,9 @@ class Store:
             version += 1
         if version != RECORD_VERSION:
             raise ForeignRecord(f"{path}: a record of version {version}, this program reads up to {RECORD_VERSION}")
-        return Entry(row, settings, curve)
+        return Record(row, settings, curve)
 
-    def read_or_discard(self, key: str, warn: Callable[[str], None]) -> Entry | None:
+    def read_or_discard(self, key: str, warn: Callable[[str], None]) -> Record | None:
         """The finished cell ``key``; a damaged record is named through ``warn``, set aside and None is returned."""
         try:
             return self.read(key)

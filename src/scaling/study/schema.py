@@ -22,7 +22,10 @@ from scaling.study.recipe import Integer, Number, Recipe, RecipeChanges, Strict,
 
 ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=LONGEST_NAME)]
 RecipeName = Literal["modern", "historical"]
-FamilyName = Literal[tuple(FAMILIES)]
+if TYPE_CHECKING:
+    FamilyName = str
+else:
+    FamilyName = Literal[tuple(FAMILIES)]
 
 if TYPE_CHECKING:
     ProbeName = str
@@ -88,7 +91,7 @@ class Data(Strict):
     validation: Count = Field(default=2000, description="images split off the training images to choose checkpoints and rates")
 
 
-class Slice(Strict):
+class Repeat(Strict):
     """More seeds for a part of the grid."""
 
     params: SomeCounts | None = Field(default=None, description="sizes concerned; null = all")
@@ -102,7 +105,7 @@ class Grid(Strict):
     params: Counts = Field(description="N of every family that names none itself")
     images: Counts = Field(description="D: unique training images")
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(default=[0], description="seeds of every cell")
-    repeats: list[Slice] = Field(default=[], description="more seeds for a part of the grid")
+    repeats: list[Repeat] = Field(default=[], description="more seeds for a part of the grid")
 
     _distinct = field_validator("params", "images", "seeds")(_distinct)
 
@@ -326,14 +329,14 @@ class Study(Strict):
         """The entries of ``families`` that are timed."""
         if self.benchmarks is None:
             return []
-        return self.lawful() if self.benchmarks.families is None else self.benchmarks.families
+        return self.with_laws() if self.benchmarks.families is None else self.benchmarks.families
 
     def benchmarked_sizes(self, family: str) -> list[int]:
         """The target N at which ``family`` is timed, ascending."""
         own = self.benchmarks.params if self.benchmarks else None
         return sorted(own) if own else self.sizes(family)
 
-    def lawful(self) -> list[str]:
+    def with_laws(self) -> list[str]:
         """The entries of ``families`` that get laws and are compared by them."""
         if self.laws.families is not None:
             return [name for name in self.families if name in self.laws.families]

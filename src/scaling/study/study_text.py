@@ -132,8 +132,8 @@ class _Walk:
             count = self.stands_for.get(event.anchor, 1)
             if count is None:
                 raise ValueError(f"the alias *{event.anchor} stands within what it stands for")
-        elif event.ctag is not None:
-            raise ValueError(f"received the tag {event.ctag}; a study has none")
+        elif (tag := getattr(event, "ctag", None)) is not None:
+            raise ValueError(f"received the tag {tag}; a study has none")
         self.total += count
         if self.total > MOST_VALUES:
             raise ValueError(f"more values than the {MOST_VALUES} that a study may have (an alias counts as all it stands for)")

@@ -16,7 +16,7 @@ from scaling.runs.grid import Backbone, Run
 from scaling.runs.lease import HEARTBEAT_SECONDS
 from scaling.runs.progress import ProgressFile
 from scaling.runs.records import DONE
-from scaling.runs.store import Entry, Store
+from scaling.runs.store import Record, Store
 from scaling.training.checkpoint import UnusableCheckpoint
 from scaling.training.loop import Interrupted, Trainer
 from scaling.training.memory import is_out_of_memory
@@ -67,7 +67,7 @@ class CellTraining:
         missing = missing_probes(self.store, self.cell.key, self.probes)
         take_probes(self.store, trainer, self.data, missing, entry.row["status"] == DONE)
 
-    def _stored(self) -> tuple[Trainer, Entry] | None:
+    def _stored(self) -> tuple[Trainer, Record] | None:
         """The record and the model of a cell that is stored and only to be read; None where it has to be trained."""
         entry = self.store.read(self.cell.key)
         if entry is None or self.cell.objective:  # of a backbone, the weights are missing or it would not be here
@@ -88,7 +88,7 @@ class CellTraining:
     def _checkpoint(self) -> Path:
         return self.store.checkpoint_path(self.cell.key)
 
-    def _attempt(self, micro_batch: int | None) -> tuple[Trainer, Entry] | int:
+    def _attempt(self, micro_batch: int | None) -> tuple[Trainer, Record] | int:
         """Train to the end and store the record; or the micro-batch to try next.
 
         None as ``micro_batch``: the whole batch, or the checkpoint's.

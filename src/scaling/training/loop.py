@@ -22,7 +22,7 @@ from scaling.models import build, get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec, Regularisation
 from scaling.runs.grid import Run
-from scaling.runs.store import Entry
+from scaling.runs.store import Record
 from scaling.training.average import WeightAverage
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint, save_checkpoint
 from scaling.training.evaluation import EVALUATION_BATCH, Evaluation, evaluate
@@ -302,7 +302,7 @@ class Trainer:
                 raise Interrupted(f"stopped at step {progress.step} of {self.steps}")
         progress.seconds = before + time.monotonic() - began
 
-    def entry(self, machine: str) -> Entry:
+    def entry(self, machine: str) -> Record:
         """The record of the finished run."""
         began = time.monotonic()
         progress, row = self.progress, run_row(self, machine)
@@ -317,4 +317,4 @@ class Trainer:
             }
         row["seconds"] = progress.seconds + time.monotonic() - began
         row["peak_memory"] = peak_memory(self.cell.device)
-        return Entry(row, self.cell.settings(), progress.curve)
+        return Record(row, self.cell.settings(), progress.curve)

@@ -18,7 +18,7 @@ from scaling.models import build
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec, Regularisation
 from scaling.runs.grid import Backbone
-from scaling.runs.store import Entry
+from scaling.runs.store import Record
 from scaling.training.evaluation import EVALUATION_BATCH
 from scaling.training.loop import CHECK_EVERY, Trainer
 from scaling.training.memory import peak_memory
@@ -113,10 +113,10 @@ class Pretrainer(Trainer):
         else:
             progress.best_loss, progress.best_step = held, progress.step
 
-    def entry(self, machine: str) -> Entry:
+    def entry(self, machine: str) -> Record:
         """The record of the finished backbone: columns of the runs table, without what labels are needed for."""
         progress, row = self.progress, run_row(self, machine)
         if not progress.diverged:
             row |= {"validation_loss": progress.curve[-1]["validation_loss"], "train_loss": progress.curve[-1]["train_loss"]}
         row |= {"seconds": progress.seconds, "peak_memory": peak_memory(self.cell.device)}
-        return Entry(row, self.cell.settings(), progress.curve)
+        return Record(row, self.cell.settings(), progress.curve)

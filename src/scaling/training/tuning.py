@@ -112,7 +112,7 @@ def tune(
                     }
                     for rate, value in zip(tried, values, strict=True)
                 ],
-                "best_rate": optimum(tried, values),
+                "best_rate": best_rate(tried, values),
                 "edge": bool(edge(values)),
                 "widened": len(tried) > len(anchors.rates),
             }
@@ -164,7 +164,7 @@ def edge(losses: list[float]) -> int:
     return -1 if best == 0 else 1 if best == len(losses) - 1 else 0
 
 
-def optimum(rates: list[float], losses: list[float]) -> float:
+def best_rate(rates: list[float], losses: list[float]) -> float:
     """The rate of least loss: vertex of the parabola in log rate through the best candidate and its neighbours.
 
     At an edge, or beside a candidate that diverged, the best candidate itself.

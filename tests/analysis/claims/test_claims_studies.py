@@ -52,8 +52,8 @@ def test_no_claim_lacks_an_entry(path):
 
 def test_the_families_are_those_of_the_default_study_and_share_its_runs():
     default, study = read("config.yaml"), read("studies/claims.yaml")
-    assert study.lawful() == list(default.families)
-    assert set(study.lawful()) <= set(FAMILIES)
+    assert study.with_laws() == list(default.families)
+    assert set(study.with_laws()) <= set(FAMILIES)
     for family in default.families:
         assert tuning_hash(study, family) == tuning_hash(default, family)
         mine, theirs = packs(study)[family], packs(default)[family]
@@ -71,5 +71,5 @@ def test_entries_of_the_primary_claims_have_six_seeds():
         [claim for claim in load_claims(claims_tested(study.claims)) if claim.primary], Evidence(finished(study), 10)
     )
     arms = {key.rsplit("-", 1)[0] for claim in entries for part in claim["parts"] if part["decides"] for key in part["keys"]}
-    few = {arm for arm in arms - set(study.lawful()) if len({cell.seed for cell in cells(study, arm)}) < 6}
+    few = {arm for arm in arms - set(study.with_laws()) if len({cell.seed for cell in cells(study, arm)}) < 6}
     assert few == set()

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from scaling.analysis.claims import Lacking
+from scaling.analysis.claims import MissingEvidence
 from scaling.analysis.claims.c03_deeper_or_wider import fitted_optimum
-from scaling.analysis.claims.contrasts import Noise, difference, mean_finding, pooled_noise, trend
+from scaling.analysis.claims.contrasts import PooledNoise, difference, mean_finding, pooled_noise, trend
 from scaling.analysis.claims.judge import limits
 
 
@@ -53,14 +53,14 @@ def test_pooling_narrows_the_interval_of_few_seeds():
 
 def test_an_unstable_arm_does_not_borrow_the_calm_of_the_others():
     values = np.array([1.0, -1.0, 0.5])
-    found = mean_finding(values, Noise(1e-4, 20))
+    found = mean_finding(values, PooledNoise(1e-4, 20))
     assert (found.freedom, found.se) == (2, pytest.approx(np.std(values, ddof=1) / math.sqrt(3)))
 
 
 def test_only_shared_seeds_count():
     found = difference({0: 1.0, 1: 2.0, 7: 9.0}, {0: 0.5, 1: 1.5, 8: 0.0})
     assert (found.effect, found.se) == (0.5, 0.0)
-    with pytest.raises(Lacking, match="no seed in common"):
+    with pytest.raises(MissingEvidence, match="no seed in common"):
         difference({0: 1.0}, {1: 1.0})
 
 
@@ -82,9 +82,9 @@ def test_a_trend_recovers_its_slope(slope: float):
 
 
 def test_a_trend_needs_two_doses_and_a_seed_that_has_them():
-    with pytest.raises(Lacking, match="no seed has every dose"):
+    with pytest.raises(MissingEvidence, match="no seed has every dose"):
         trend([1, 2], [{0: 1.0}, {1: 1.0}])
-    with pytest.raises(Lacking, match="all doses are the same"):
+    with pytest.raises(MissingEvidence, match="all doses are the same"):
         trend([2, 2], [{0: 1.0}, {0: 1.0}])
 
 

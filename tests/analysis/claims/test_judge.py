@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from planted import CLASSES, runs
 
-from scaling.analysis.claims import Claim, Evidence, Finding, Lacking, Part, judge_claims, load_claims
+from scaling.analysis.claims import Claim, Evidence, Finding, MissingEvidence, Part, judge_claims, load_claims
 from scaling.analysis.claims.claim_files import claim_files
 from scaling.analysis.claims.judge import p_value
 
@@ -139,7 +139,7 @@ def test_a_claim_has_parts_or_a_reason():
 
 def test_diverged_runs_count_as_guessing_only_where_asked():
     evidence = Evidence(runs({"a": 1.0, "b": 1.0}, diverged=["b"]), CLASSES)
-    with pytest.raises(Lacking, match=r"b has no finished run \(diverged\)"):
+    with pytest.raises(MissingEvidence, match=r"b has no finished run \(diverged\)"):
         evidence.by_seed("b")
-    assert set(evidence.by_seed("b", guessing=True).values()) == {np.log(10)}
-    assert set(evidence.by_seed("b", "error", guessing=True).values()) == {0.9}
+    assert set(evidence.by_seed("b", chance_loss=True).values()) == {np.log(10)}
+    assert set(evidence.by_seed("b", "error", chance_loss=True).values()) == {0.9}

@@ -12,7 +12,7 @@ from planted import CLASSES, named, verdicts
 from synthetic_runs import TRUTHS, synthetic_runs
 
 from scaling.analysis import fit_study
-from scaling.analysis.claims import Evidence, Lacking, judge_claims
+from scaling.analysis.claims import Evidence, MissingEvidence, judge_claims
 from scaling.analysis.claims import c07_scaling_laws as scaling
 from scaling.analysis.claims import c08_more_data_larger_models as more
 from scaling.analysis.claims.judge import limits
@@ -172,5 +172,5 @@ def test_laws_that_do_not_cross_are_said_not_to():
     evidence = Evidence(
         synthetic_runs(("vit", "vgg")), CLASSES, fits={"fits": [law("vit", 20.0, 20.0), law("vgg", 10.0, 10.0)]}
     )
-    with pytest.raises(Lacking, match="no transformer's law comes to lie below"):
+    with pytest.raises(MissingEvidence, match="no transformer's law comes to lie below"):
         more._crossing(evidence)

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from scaling.analysis.claims.claim import Lacking
+from scaling.analysis.claims.claim import MissingEvidence
 from scaling.analysis.claims.rounds import crossing, exponents, log_by_round, median_interval
 
 
@@ -44,7 +44,7 @@ def test_exponents_of_the_large_alone():
     rows = timed(lambda x: x + 0.001 * x**2, (1, 10, 1e5, 1e6), rounds=2, noise=0.0)
     assert exponents(rows, 1e5)[0] == pytest.approx(2.0, abs=0.01)
     assert exponents(rows)[0] < 1.8
-    with pytest.raises(Lacking):
+    with pytest.raises(MissingEvidence):
         exponents(rows, 1e6)
 
 
@@ -58,6 +58,6 @@ def test_where_two_costs_cross():
 
 def test_one_setting_at_a_time():
     rows = timed(lambda x: x, (1, 2), 3, 0.0)
-    with pytest.raises(Lacking, match="several"):
+    with pytest.raises(MissingEvidence, match="several"):
         log_by_round(rows)
     assert log_by_round(rows.filter(x=2.0)) == {0: math.log(2), 1: math.log(2), 2: math.log(2)}

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from importlib import import_module
 
-from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
+from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.claim_files import claim_files
 from scaling.analysis.claims.evidence import Evidence
 from scaling.analysis.claims.judge import judge_claims
 
-__all__ = ["Claim", "Curves", "Evidence", "Finding", "Lacking", "Part", "judge_claims", "load_claims"]
+__all__ = ["Claim", "Curves", "Evidence", "Finding", "MissingEvidence", "Part", "judge_claims", "load_claims"]
 
 
 def load_claims(names: Iterable[str]) -> list[Claim]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 
-from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
+from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.contrasts import BySeed, difference, mean_finding, summary, with_keys
 from scaling.analysis.claims.evidence import Evidence
 from scaling.analysis.claims.judge import limits
@@ -82,7 +82,7 @@ def mean_of(lines: Sequence[BySeed]) -> dict[int, float]:
     """By seed: the mean of several families, of those seeds that all have."""
     seeds = set.intersection(*(set(line) for line in lines))
     if not seeds:
-        raise Lacking("no seed has a value of each family")
+        raise MissingEvidence("no seed has a value of each family")
     return {seed: sum(line[seed] for line in lines) / len(lines) for seed in sorted(seeds)}
 
 
@@ -90,11 +90,11 @@ def log_of_ratio(first: BySeed, second: BySeed) -> Finding:
     """Mean over the seeds of log(first / second), paired.
 
     Raises:
-        Lacking: a value is not above 0 by as much as one test image, so that there is no ratio.
+        MissingEvidence: a value is not above 0 by as much as one test image, so that there is no ratio.
     """
     least = min([*first.values(), *second.values()], default=0.0)
     if least < ONE_IMAGE:
-        raise Lacking(f"there is no ratio: one of them loses nothing ({least:.2g})")
+        raise MissingEvidence(f"there is no ratio: one of them loses nothing ({least:.2g})")
     one, other = ({seed: math.log(value) for seed, value in line.items()} for line in (first, second))
     return difference(one, other)
 
@@ -124,7 +124,7 @@ def _mlp_fails(evidence: Evidence) -> Finding:
         ):
             try:
                 lines = by_distance(evidence.measurements("shift", "accuracy", family=arm))
-            except Lacking:
+            except MissingEvidence:
                 continue
             for pixels in sorted(set.intersection(*(set(line) for line in lines.values()))):
                 rows.append(summary({seed: line[pixels] for seed, line in lines.items()}, family, pixels, panel))
@@ -138,7 +138,7 @@ def _slopes(evidence: Evidence) -> str:
     for family in ALL:
         try:
             found = mean_finding(np.array(list(_of(evidence, in_place(family), loss_a_pixel).values())))
-        except Lacking:
+        except MissingEvidence:
             continue
         ends = limits(found)
         shown.append(f"{family} {found.effect:.3f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else ""))

@@ -24,10 +24,10 @@ NEGLIGIBLE = math.log(1.02)
 
 def _part(name: str, worse: str, better: str, **options: Any) -> Callable[[Evidence], Finding]:
     def measure(evidence: Evidence) -> Finding:
-        found = log_ratio(evidence, worse, better, pool=POOL, guessing=True, **options)
-        lost = evidence.cells(worse, guessing=True).filter(status="diverged").height
+        found = log_ratio(evidence, worse, better, pool=POOL, chance_loss=True, **options)
+        lost = evidence.cells(worse, chance_loss=True).filter(status="diverged").height
         note = f"{lost} of {worse}'s runs diverged: counted as guessing" if lost else ""
-        row = summary(evidence.by_seed(worse, guessing=True), worse, name)
+        row = summary(evidence.by_seed(worse, chance_loss=True), worse, name)
         return with_keys(found, found.keys, note=note, rows=(row,))
 
     return measure

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from scipy.stats import t as student
 
-from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
-from scaling.analysis.claims.contrasts import gather, pooled_noise, summary, trend, with_keys
+from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
+from scaling.analysis.claims.contrasts import logs_by_arm, pooled_noise, summary, trend, with_keys
 from scaling.analysis.claims.evidence import Evidence
 
 DEPTHS = (1, 2, 3, 5, 8)
@@ -20,9 +20,11 @@ ABOVE = 0.25
 
 
 def _lines(evidence: Evidence, match: str) -> tuple[list[int], list[dict[int, float]]]:
-    found = gather(evidence, ARMS[match])
+    found = logs_by_arm(evidence, ARMS[match])
     if len(found) < 3:
-        raise Lacking(f"{len(found)} of the {len(DEPTHS)} depths at {LABELS[match]} have finished runs; a trend needs 3")
+        raise MissingEvidence(
+            f"{len(found)} of the {len(DEPTHS)} depths at {LABELS[match]} have finished runs; a trend needs 3"
+        )
     return [depth for depth, arm in zip(DEPTHS, ARMS[match], strict=True) if arm in found], list(found.values())
 
 
@@ -61,12 +63,12 @@ def fitted_optimum(x: np.ndarray, lines: list[dict[int, float]]) -> Finding:
     """
     least = float(np.min(x))
     seeds = sorted({seed for line in lines for seed in line})
-    places = [(x[i], seed, value) for i, line in enumerate(lines) for seed, value in line.items()]
-    design = np.zeros((len(places), len(seeds) + 2))
-    for row, (at, seed, _) in enumerate(places):
+    observations = [(x[i], seed, value) for i, line in enumerate(lines) for seed, value in line.items()]
+    design = np.zeros((len(observations), len(seeds) + 2))
+    for row, (at, seed, _) in enumerate(observations):
         design[row, seeds.index(seed)] = 1.0
         design[row, -2:] = at, at**2
-    y = np.array([value for *_, value in places])
+    y = np.array([value for *_, value in observations])
     solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
     freedom = len(y) - int(rank)
     best = float(_vertices(solution[-2:], x))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
+from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.contrasts import log_ratio, mean_finding, summary, with_keys
 from scaling.analysis.claims.evidence import Evidence
 
@@ -24,12 +24,12 @@ def arm(family: str, layers: int, norm: bool = True) -> str:
 
 def _ratio(worse: str, better: str, response: str, drawn: tuple[tuple[str, int, bool], ...] = ()):
     def measure(evidence: Evidence) -> Finding:
-        found = log_ratio(evidence, worse, better, response, guessing=response == "loss")
+        found = log_ratio(evidence, worse, better, response, chance_loss=response == "loss")
         rows = []
         for family, layers, norm in drawn:
             try:
                 values = evidence.by_seed(arm(family, layers, norm), response)
-            except Lacking:
+            except MissingEvidence:
                 continue
             rows.append(summary(values, family if norm else f"{family}, no norms", layers, panel=_PANELS[response]))
         return with_keys(found, found.keys, rows=tuple(rows))
@@ -67,7 +67,7 @@ def _by_layer(evidence: Evidence) -> tuple[dict[str, Any], ...]:
         for family, norm in (("plain", True), ("resnet", True), ("plain", False), ("resnet", False)):
             try:
                 rows = evidence.measurements("gradients", "norm", family=arm(family, LAYERS[-1], norm), phase=phase)
-            except Lacking:
+            except MissingEvidence:
                 continue
             for (layer,), own in rows.filter(pl.col("value") > 0).sort("x").group_by("x", maintain_order=True):
                 logs = {int(seed): math.log(value) for seed, value in own.select("seed", "value").iter_rows()}
@@ -84,7 +84,7 @@ def _vanishing(name: str, phase: str, draw: bool = False):
         rows = evidence.measurements("gradients", "norm", family=name, phase=phase)
         falls, seeds = fall_of_gradient(rows), rows["seed"].n_unique()
         if not falls:
-            raise Lacking("in every seed there is a layer with a gradient of exactly 0")
+            raise MissingEvidence("in every seed there is a layer with a gradient of exactly 0")
         found = mean_finding(np.array(list(falls.values())))
         ratio = math.exp(-found.effect)
         note = f"the first quarter of the layers has {ratio:.3g} times the gradient of the last"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import polars as pl
 
-from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
+from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.contrasts import mean_finding, with_keys
 from scaling.analysis.claims.evidence import Evidence
 from scaling.analysis.claims.rounds import median_row
@@ -43,11 +43,11 @@ def slower_than_rivals(times: Mapping[str, Mapping[int, float]]) -> Finding:
     """Log of ResNet's seconds over the geometric mean of the others', paired by round.
 
     Raises:
-        Lacking: ResNet or all others were not timed.
+        MissingEvidence: ResNet or all others were not timed.
     """
     rivals = [name for name in RIVALS if name in times]
     if FAMILY not in times or not rivals:
-        raise Lacking(f"{FAMILY} and another family were not timed at such a size")
+        raise MissingEvidence(f"{FAMILY} and another family were not timed at such a size")
     rounds = sorted(set.intersection(*(set(times[name]) for name in (FAMILY, *rivals))))
     values = [times[FAMILY][r] - sum(times[name][r] for name in rivals) / len(rivals) for r in rounds]
     found = mean_finding(np.array(values))
@@ -70,13 +70,13 @@ def sizes_at_loss(runs: pl.DataFrame) -> tuple[float, float, dict[str, float]]:
     reach within their sizes. A family whose smallest net is better, or whose largest is worse, is not in the result.
 
     Raises:
-        Lacking: ResNet has no two sizes at one D.
+        MissingEvidence: ResNet has no two sizes at one D.
     """
     kept = runs.filter((pl.col("status") == "done") & pl.col("family").is_in([FAMILY, *RIVALS]))
     mean = kept.group_by("family", "images", "params").agg(pl.col("loss").log().mean().alias("loss")).sort("params")
     several = mean.filter(family=FAMILY).group_by("images").len().filter(pl.col("len") > 1)["images"]
     if several.is_empty():
-        raise Lacking(f"{FAMILY} has no two sizes at one data size")
+        raise MissingEvidence(f"{FAMILY} has no two sizes at one data size")
     images = int(several.to_numpy().max())
     lines = {
         str(name): (own["params"].to_numpy(), own["loss"].to_numpy())
@@ -97,7 +97,7 @@ def sizes_at_loss(runs: pl.DataFrame) -> tuple[float, float, dict[str, float]]:
     levels = sorted({float(value) for _, losses in lines.values() for value in losses})
     best = max(levels, key=lambda level: (FAMILY in reached(level), len(reached(level))))
     if FAMILY not in reached(best):
-        raise Lacking(f"{FAMILY} reaches no loss that others reach")
+        raise MissingEvidence(f"{FAMILY} reaches no loss that others reach")
     return float(images), math.exp(best), reached(best)
 
 
@@ -105,7 +105,7 @@ def _at_equal_size(phase: str, sign: int) -> Callable[[Evidence], Finding]:
     def measure(evidence: Evidence) -> Finding:
         rows = evidence.measurements("families", "seconds", phase=phase).filter(pl.col("family").is_in([FAMILY, *RIVALS]))
         if rows.is_empty():
-            raise Lacking("no family was timed")
+            raise MissingEvidence("no family was timed")
         size = common_size(rows)
         found = slower_than_rivals(seconds_at(rows, dict.fromkeys((FAMILY, *RIVALS), size)))
         drawn = [

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
+from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.evidence import Evidence
 from scaling.analysis.family_verdict import holm
 
@@ -21,10 +21,10 @@ def from_skill(skill: float | None, interval: list[float] | None, why: str) -> F
     """Skill 1 - r as log(1/r), r the law's error over persistence's: an effect of scale log with its interval.
 
     Raises:
-        Lacking: there is no skill, with the reason.
+        MissingEvidence: there is no skill, with the reason.
     """
     if skill is None or interval is None or max(skill, *interval) >= 1:
-        raise Lacking(why)
+        raise MissingEvidence(why)
     effect, low, high = (-math.log(1 - value) for value in (skill, *interval))
     return Finding(effect, interval=(low, high))
 
@@ -33,7 +33,7 @@ def _on_loss(family: str):
     def measure(evidence: Evidence) -> Finding:
         verdict = _verdict(evidence, family)
         if not verdict["scales"]:
-            raise Lacking(verdict["sentence"])
+            raise MissingEvidence(verdict["sentence"])
         found = from_skill(verdict["skill"], verdict["skill_interval"], verdict["sentence"])
         return replace(found, keys=evidence.keys(family), rows=_rows(evidence))
 
@@ -46,7 +46,7 @@ def _held_out(family: str, response: str, origin: str):
             if (part["family"], part["response"], part["origin"]) == (family, response, origin):
                 found = from_skill(part["skill"], part["interval"], part["reason"] or "not scored")
                 return replace(found, keys=evidence.keys(family))
-        raise Lacking(f"the study has no law of {family}")
+        raise MissingEvidence(f"the study has no law of {family}")
 
     return measure
 
@@ -62,7 +62,7 @@ def _by_compute(family: str):
                 effect = math.log(part["loss"][0] / part["loss"][-1])
                 note = f"from {part['flop'][0]:.2g} to {part['flop'][-1]:.2g} FLOP"
                 return Finding(effect, interval=(low, high), note=note, keys=evidence.keys(family))
-        raise Lacking(f"the study has no frontier of {family}")
+        raise MissingEvidence(f"the study has no frontier of {family}")
 
     return measure
 
@@ -71,7 +71,7 @@ def _verdict(evidence: Evidence, family: str) -> dict[str, Any]:
     for verdict in evidence.fits.get("verdicts", []):
         if verdict["family"] == family:
             return verdict
-    raise Lacking(f"the study has no law of {family}")
+    raise MissingEvidence(f"the study has no law of {family}")
 
 
 def _rows(evidence: Evidence) -> tuple[dict[str, Any], ...]:
@@ -104,7 +104,7 @@ def _not_all(evidence: Evidence) -> Finding:
         difference = sign * pair["difference"]
         contrasts.setdefault(other, []).append((difference, (low, high), pair["p"] if difference > 0 else 1.0))
     if not contrasts:
-        raise Lacking("no transformer and other family have skills to compare")
+        raise MissingEvidence("no transformer and other family have skills to compare")
     # Outdone by every transformer: the least sure of the contrasts speaks for the family (intersection-union test).
     surest = {other: max(own, key=lambda one: one[2]) for other, own in contrasts.items()}
     adjusted = dict(zip(surest, holm([one[2] for one in surest.values()]), strict=True))

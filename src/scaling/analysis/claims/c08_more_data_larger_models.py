@@ -11,7 +11,7 @@ import polars as pl
 from scipy.optimize import root_scalar
 from scipy.stats import binomtest
 
-from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
+from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.evidence import Evidence
 from scaling.laws import predict
 
@@ -29,12 +29,12 @@ def _cells(evidence: Evidence) -> pl.DataFrame:
     for family in TRANSFORMERS:
         try:
             rows = evidence.cells(family)
-        except Lacking:
+        except MissingEvidence:
             continue
         if rows["target_params"].n_unique() > 1 and rows["images"].n_unique() > 1:
             found.append(rows.select("key", "family", "params", "target_params", "images", "seed", "loss"))
     if not found:
-        raise Lacking("no transformer has several sizes and data sizes")
+        raise MissingEvidence("no transformer has several sizes and data sizes")
     return pl.concat(found)
 
 
@@ -42,7 +42,7 @@ def fall(rows: pl.DataFrame, along: str) -> Finding:
     """Fall of log loss with the log of ``along`` (params or images), families apart: least squares, one slope.
 
     Raises:
-        Lacking: too few rows to see their scatter.
+        MissingEvidence: too few rows to see their scatter.
     """
     families = sorted(set(rows["family"]))
     x, y = (np.log(rows[name].to_numpy()) for name in (along, "loss"))
@@ -50,7 +50,7 @@ def fall(rows: pl.DataFrame, along: str) -> Finding:
     solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
     freedom = len(y) - int(rank)
     if rank < design.shape[1] or freedom < 1:
-        raise Lacking("too few runs for a slope and its error")
+        raise MissingEvidence("too few runs for a slope and its error")
     variance = float(np.sum((y - design @ solution) ** 2)) / freedom
     se = math.sqrt(variance * np.linalg.inv(design.T @ design)[-1, -1])
     return Finding(-float(solution[-1]), se, freedom, keys=tuple(rows["key"]))
@@ -84,7 +84,7 @@ def _order(along: str, other: str) -> Callable[[Evidence], Finding]:
             better += sum(larger < smaller for smaller, larger in pairwise(losses))
             total += len(losses) - 1
         if not total:
-            raise Lacking("no neighbouring cells")
+            raise MissingEvidence("no neighbouring cells")
         test = binomtest(better, total)
         ends = test.proportion_ci()
         note = f"{better} of {total} steps to a larger {'N' if along.endswith('params') else 'D'} lowered the loss"
@@ -121,7 +121,7 @@ def _crossing(evidence: Evidence) -> Finding:
     fits = {fit["family"]: fit for fit in evidence.fits.get("fits", []) if fit["response"] == "loss" and fit["parameters"]}
     pairs = [(t, c) for t, c in product(TRANSFORMERS, CONVOLUTIONAL) if t in fits and c in fits]
     if not pairs:
-        raise Lacking("no law of a transformer and a convolutional family to compare")
+        raise MissingEvidence("no law of a transformer and a convolutional family to compare")
     rows = evidence.runs.filter(pl.col("family").is_in([name for pair in pairs for name in pair]))
     params, smallest, largest = (float(value) for value in (max(rows["params"]), min(rows["images"]), max(rows["images"])))
     span = (smallest / REACH, largest * REACH)
@@ -131,7 +131,7 @@ def _crossing(evidence: Evidence) -> Finding:
         if math.isfinite(at) and _below(fits[t], fits[c], params, span[1]):
             found[t, c] = at
     if not found:
-        raise Lacking(
+        raise MissingEvidence(
             f"no transformer's law comes to lie below a convolutional family's "
             f"between {span[0]:,.0f} and {span[1]:,.0f} images at N = {params:,.0f}"
         )

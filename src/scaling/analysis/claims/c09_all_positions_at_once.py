@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
+from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.contrasts import difference, with_keys
 from scaling.analysis.claims.evidence import Evidence
 from scaling.analysis.claims.rounds import exponents, log_by_round, median_row
@@ -20,7 +20,7 @@ def growth(rows: pl.DataFrame) -> float:
     """Exponent of a count in the number of positions, from the shortest to the longest; rows have x and value."""
     ends = rows.sort("x")
     if ends["x"].n_unique() < 2:
-        raise Lacking("counted at one length only")
+        raise MissingEvidence("counted at one length only")
     low, high = ends.row(0, named=True), ends.row(-1, named=True)
     return math.log(high["value"] / low["value"]) / math.log(high["x"] / low["x"])
 
@@ -47,7 +47,7 @@ def _gain_from_cores(phase: str) -> Callable[[Evidence], Finding]:
     def measure(evidence: Evidence) -> Finding:
         most = int(evidence.measurements("sequence", "seconds")["threads"].to_numpy().max())
         if most == 1:
-            raise Lacking("timed with one thread only: a machine of one core, or a GPU")
+            raise MissingEvidence("timed with one thread only: a machine of one core, or a GPU")
         gains = {}
         for name in MODELS:
             one, all_ = (_at_longest(_timed(evidence, name, phase, 1, threads)) for threads in (1, most))

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
+from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.contrasts import mean_finding, with_keys
 from scaling.analysis.claims.evidence import Evidence
 from scaling.analysis.claims.rounds import crossing, exponents, median_row
@@ -63,11 +63,11 @@ def counted_exponent(rows: pl.DataFrame) -> float:
     """Exponent of a count in pixels over the largest doubling of the side; rows have x (side) and value.
 
     Raises:
-        Lacking: there are fewer than two sides.
+        MissingEvidence: there are fewer than two sides.
     """
     ends = rows.sort("x").tail(2)
     if len(ends) < 2:
-        raise Lacking("counted at one side only")
+        raise MissingEvidence("counted at one side only")
     (x0, x1), (y0, y1) = ends["x"].to_list(), ends["value"].to_list()
     return math.log(y1 / y0) / (2 * math.log(x1 / x0))
 
@@ -90,7 +90,7 @@ def _crossing(phase: str) -> Callable[[Evidence], Finding]:
         rounds = vit["repeat"].n_unique()
         sides = crossing(vit, swin)
         if len(sides) < rounds / 2:
-            raise Lacking(f"the two times cross once in {len(sides)} of {rounds} rounds only")
+            raise MissingEvidence(f"the two times cross once in {len(sides)} of {rounds} rounds only")
         found = mean_finding(np.array(list(sides.values())))
         largest = math.log(float(vit["x"].to_numpy().max()))
         note = f"ViT takes longer than Swin from {math.exp(found.effect):.0f} px on ({len(sides)} of {rounds} rounds)"

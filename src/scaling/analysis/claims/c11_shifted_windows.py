@@ -6,7 +6,7 @@ import math
 
 import polars as pl
 
-from scaling.analysis.claims.claim import Claim, Finding, Lacking, Part
+from scaling.analysis.claims.claim import Claim, Finding, MissingEvidence, Part
 from scaling.analysis.claims.contrasts import difference, log_ratio, summary, with_keys
 from scaling.analysis.claims.evidence import Evidence
 
@@ -28,7 +28,7 @@ def _field(quantity: str):
             shares[name] = {int(seed): share for seed, share in rows.group_by("seed").agg(pl.col("value").mean()).iter_rows()}
         seeds = shares[SHIFTED].keys() & shares[STILL].keys()
         if not seeds:
-            raise Lacking("no seed has its receptive field measured with shifted and with still windows")
+            raise MissingEvidence("no seed has its receptive field measured with shifted and with still windows")
         found = difference(shares[SHIFTED], shares[STILL])
         means = [sum(by_seed.values()) / len(by_seed) for by_seed in shares.values()]
         note = f"shifted {means[0]:.0%} of the image, still {means[1]:.0%}"

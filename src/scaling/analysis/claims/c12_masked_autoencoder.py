@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from scaling.analysis.claims.claim import Claim, Curves, Finding, Lacking, Part
+from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.contrasts import difference, log_by_seed, log_ratio, mean_finding, summary, trend, with_keys
 from scaling.analysis.claims.evidence import Evidence
 
@@ -33,9 +33,9 @@ def _tuned(images: int) -> Callable[[Evidence], Finding]:
     scratch, mae = entry(SCRATCH, images), entry(MAE, images)
 
     def measure(evidence: Evidence) -> Finding:
-        found = log_ratio(evidence, scratch, mae, images=images, guessing=True)
+        found = log_ratio(evidence, scratch, mae, images=images, chance_loss=True)
         rows = tuple(
-            summary(evidence.by_seed(arm, images=images, guessing=True), name, images, "test loss")
+            summary(evidence.by_seed(arm, images=images, chance_loss=True), name, images, "test loss")
             for arm, name in ((scratch, "from scratch"), (mae, "MAE, fine-tuned"))
         )
         return with_keys(found, found.keys, rows=rows)
@@ -44,12 +44,12 @@ def _tuned(images: int) -> Callable[[Evidence], Finding]:
 
 
 def _same_compute(evidence: Evidence) -> Finding:
-    found = log_ratio(evidence, LONG, MAE, images=AT, guessing=True)
-    spent = [evidence.cells(arm, images=AT, guessing=True)["flop"].drop_nulls().to_numpy().mean() for arm in (LONG, MAE)]
+    found = log_ratio(evidence, LONG, MAE, images=AT, chance_loss=True)
+    spent = [evidence.cells(arm, images=AT, chance_loss=True)["flop"].drop_nulls().to_numpy().mean() for arm in (LONG, MAE)]
     ratio = spent[0] / spent[1]
     if ratio < SPENT:
-        raise Lacking(f"{LONG} spent only {ratio:.0%} of the compute of {MAE}: its images_floor is too low")
-    row = summary(evidence.by_seed(LONG, images=AT, guessing=True), "from scratch, same compute", AT, "test loss")
+        raise MissingEvidence(f"{LONG} spent only {ratio:.0%} of the compute of {MAE}: its images_floor is too low")
+    row = summary(evidence.by_seed(LONG, images=AT, chance_loss=True), "from scratch, same compute", AT, "test loss")
     return with_keys(found, found.keys, note=f"from scratch spent {ratio:.2f} times the compute", rows=(row,))
 
 
@@ -57,7 +57,7 @@ def accuracy(evidence: Evidence, arm: str, phase: str, classifier: str = "neighb
     """By seed: accuracy of a classifier on the features of an arm before (start) or after (end) it saw labels.
 
     Raises:
-        Lacking: it was not read.
+        MissingEvidence: it was not read.
     """
     rows = evidence.measurements("representation", f"{classifier} accuracy", family=arm, phase=phase, **where)
     return {int(seed): value for seed, value in rows.select("seed", "value").iter_rows() if value is not None}
@@ -84,8 +84,10 @@ def _exponents(evidence: Evidence) -> Finding:
     lines: dict[int, list[dict[int, float]]] = {}
     for images in (*LABELS, *MANY):
         try:
-            lines[images] = [log_by_seed(evidence, entry(arm, images), images=images, guessing=True) for arm in (SCRATCH, MAE)]
-        except Lacking:
+            lines[images] = [
+                log_by_seed(evidence, entry(arm, images), images=images, chance_loss=True) for arm in (SCRATCH, MAE)
+            ]
+        except MissingEvidence:
             if images in LABELS:
                 raise
     x = [math.log(images) for images in lines]

@@ -21,7 +21,7 @@ NOT_TESTABLE: Final = "not testable here"
 Scale = Literal["plain", "log"]
 
 
-class Lacking(Exception):
+class MissingEvidence(Exception):
     """What a part needs is not there; the message says what: an arm, a measure, a seed."""
 
 
@@ -63,7 +63,7 @@ class Part:
         name: short; a row's label in table and figure.
         asserts: what holds if the effect lies above ``threshold``, as a sentence.
         statistic: what the effect is, in words, with the direction.
-        measure: reads the effect off the evidence; raises Lacking.
+        measure: reads the effect off the evidence; raises MissingEvidence.
         scale: log effects are shown as changes in per cent.
         unit: of the effect, where its scale is plain.
         threshold: effects above it support the part. Below 0: "no worse by more than that".

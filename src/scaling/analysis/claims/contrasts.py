@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import f as fisher
 from scipy.stats import t as student
 
-from scaling.analysis.claims.claim import Finding, Lacking
+from scaling.analysis.claims.claim import Finding, MissingEvidence
 from scaling.analysis.claims.evidence import Evidence
 from scaling.laws.forms.terms import Floats
 
@@ -24,14 +24,14 @@ ONE_SEED = "one seed: an effect without an interval"
 
 
 @dataclass(frozen=True)
-class Noise:
+class PooledNoise:
     """Variance of one cell about its arm and its seed, and the degrees of freedom that it was read from."""
 
     variance: float
     freedom: int
 
 
-def pooled_noise(groups: Iterable[Mapping[Any, BySeed]]) -> Noise | None:
+def pooled_noise(groups: Iterable[Mapping[Any, BySeed]]) -> PooledNoise | None:
     """Noise of the additive model y = arm + seed + error, pooled over groups of arms; None without spare freedom.
 
     Args:
@@ -39,21 +39,21 @@ def pooled_noise(groups: Iterable[Mapping[Any, BySeed]]) -> Noise | None:
     """
     squares, freedom = 0.0, 0
     for group in groups:
-        places = [(arm, seed, value) for arm, by_seed in group.items() for seed, value in by_seed.items()]
-        arms, seeds = sorted({p[0] for p in places}), sorted({p[1] for p in places})
-        if not places:
+        observations = [(arm, seed, value) for arm, by_seed in group.items() for seed, value in by_seed.items()]
+        arms, seeds = sorted({p[0] for p in observations}), sorted({p[1] for p in observations})
+        if not observations:
             continue
-        design = np.zeros((len(places), len(arms) + len(seeds)))
-        for row, (arm, seed, _) in enumerate(places):
+        design = np.zeros((len(observations), len(arms) + len(seeds)))
+        for row, (arm, seed, _) in enumerate(observations):
             design[row, [arms.index(arm), len(arms) + seeds.index(seed)]] = 1.0
-        y = np.array([value for *_, value in places])
+        y = np.array([value for *_, value in observations])
         solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
         squares += float(np.sum((y - design @ solution) ** 2))
-        freedom += len(places) - int(rank)
-    return Noise(squares / freedom, freedom) if freedom else None
+        freedom += len(observations) - int(rank)
+    return PooledNoise(squares / freedom, freedom) if freedom else None
 
 
-def difference(first: BySeed, second: BySeed, noise: Noise | None = None) -> Finding:
+def difference(first: BySeed, second: BySeed, noise: PooledNoise | None = None) -> Finding:
     """Mean of first - second over the seeds that both have.
 
     The standard error is that of the differences or, with ``noise``, the pooled one. A pooled one is refused, and the
@@ -61,16 +61,16 @@ def difference(first: BySeed, second: BySeed, noise: Noise | None = None) -> Fin
     not become precise in stable company.
 
     Raises:
-        Lacking: no seed is shared.
+        MissingEvidence: no seed is shared.
     """
     seeds = sorted(first.keys() & second.keys())
     if not seeds:
-        raise Lacking("the two have no seed in common")
+        raise MissingEvidence("the two have no seed in common")
     values = np.array([first[seed] - second[seed] for seed in seeds])
-    return mean_finding(values, None if noise is None else Noise(2 * noise.variance, noise.freedom))
+    return mean_finding(values, None if noise is None else PooledNoise(2 * noise.variance, noise.freedom))
 
 
-def mean_finding(values: Floats, noise: Noise | None = None) -> Finding:
+def mean_finding(values: Floats, noise: PooledNoise | None = None) -> Finding:
     """Mean of one value a seed; ``noise`` is that of such a value, pooled, or None for the values' own."""
     count, effect = len(values), float(np.mean(values))
     own = float(np.var(values, ddof=1)) if count > 1 else math.nan
@@ -84,10 +84,10 @@ def mean_finding(values: Floats, noise: Noise | None = None) -> Finding:
 
 
 def log_by_seed(
-    evidence: Evidence, arm: str, response: str = "loss", *, guessing: bool = False, **where: float
+    evidence: Evidence, arm: str, response: str = "loss", *, chance_loss: bool = False, **where: float
 ) -> dict[int, float]:
-    """Log of a response by seed; raises Lacking."""
-    values = evidence.by_seed(arm, response, guessing=guessing, **where)
+    """Log of a response by seed; raises MissingEvidence."""
+    values = evidence.by_seed(arm, response, chance_loss=chance_loss, **where)
     return {seed: math.log(value) for seed, value in values.items() if value > 0}
 
 
@@ -98,18 +98,18 @@ def log_ratio(
     response: str = "loss",
     *,
     pool: Sequence[str] = (),
-    guessing: bool = False,
+    chance_loss: bool = False,
     **where: float,
 ) -> Finding:
     """log(response of ``worse`` / response of ``better``), paired by seed: above 0 where ``better`` is better.
 
     ``pool`` names the arms over which the noise is pooled; those that are not there are left out.
     """
-    first = log_by_seed(evidence, worse, response, guessing=guessing, **where)
-    second = log_by_seed(evidence, better, response, guessing=guessing, **where)
+    first = log_by_seed(evidence, worse, response, chance_loss=chance_loss, **where)
+    second = log_by_seed(evidence, better, response, chance_loss=chance_loss, **where)
     noise = None
     if pool:
-        noise = pooled_noise([gather(evidence, pool, response, **where)])
+        noise = pooled_noise([logs_by_arm(evidence, pool, response, **where)])
     found = difference(first, second, noise)
     shared = sorted(first.keys() & second.keys())
     rows = evidence.runs.filter(evidence.runs["family"].is_in([worse, better]) & evidence.runs["seed"].is_in(shared))
@@ -118,18 +118,18 @@ def log_ratio(
     return with_keys(found, tuple(rows["key"].drop_nulls()))
 
 
-def gather(evidence: Evidence, arms: Iterable[str], response: str = "loss", **where: float) -> dict[str, dict[int, float]]:
+def logs_by_arm(evidence: Evidence, arms: Iterable[str], response: str = "loss", **where: float) -> dict[str, dict[int, float]]:
     """Log responses by arm and seed, of those arms that have them."""
     found = {}
     for arm in arms:
         try:
-            found[arm] = log_by_seed(evidence, arm, response, guessing=False, **where)
-        except Lacking:
+            found[arm] = log_by_seed(evidence, arm, response, chance_loss=False, **where)
+        except MissingEvidence:
             continue
     return found
 
 
-def trend(x: Sequence[float], lines: Sequence[BySeed], noise: Noise | None = None) -> Finding:
+def trend(x: Sequence[float], lines: Sequence[BySeed], noise: PooledNoise | None = None) -> Finding:
     """Slope of y on x by least squares within each seed, averaged over the seeds that have every x.
 
     Args:
@@ -139,15 +139,15 @@ def trend(x: Sequence[float], lines: Sequence[BySeed], noise: Noise | None = Non
     """
     seeds = sorted(set.intersection(*(set(line) for line in lines)))
     if not seeds:
-        raise Lacking("no seed has every dose")
+        raise MissingEvidence("no seed has every dose")
     centred = np.asarray(x, float) - np.mean(x)
     spread = float(centred @ centred)
     if spread == 0:
-        raise Lacking("all doses are the same")
+        raise MissingEvidence("all doses are the same")
     y = np.array([[line[seed] for line in lines] for seed in seeds])
     slopes = y @ centred / spread
     return mean_finding(
-        np.asarray(slopes, np.float64), None if noise is None else Noise(noise.variance / spread, noise.freedom)
+        np.asarray(slopes, np.float64), None if noise is None else PooledNoise(noise.variance / spread, noise.freedom)
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from scaling.analysis.claims.claim import Lacking
+from scaling.analysis.claims.claim import MissingEvidence
 from scaling.runs.records import DIVERGED, DONE
 
 
@@ -29,44 +29,44 @@ class Evidence:
     measurement_table: pl.DataFrame | None = None
     fits: Mapping[str, Any] = field(default_factory=dict)
 
-    def cells(self, arm: str, *, guessing: bool = False, **where: float) -> pl.DataFrame:
+    def cells(self, arm: str, *, chance_loss: bool = False, **where: float) -> pl.DataFrame:
         """The finished cells of ``arm``, of those columns that ``where`` names (images=1000) with those values.
 
         Args:
             arm: an entry of the study's families.
-            guessing: diverged cells are kept, with the loss and error of guessing; else they are left out.
+            chance_loss: diverged cells are kept, with the loss and error of guessing; else they are left out.
             where: columns and their values; target_params for N, which is never met exactly.
 
         Raises:
-            Lacking: there is none, with the reason.
+            MissingEvidence: there is none, with the reason.
         """
         rows = self.runs.filter(pl.col("family") == arm)
         if rows.is_empty():
-            raise Lacking(f"the study has no entry {arm}")
+            raise MissingEvidence(f"the study has no entry {arm}")
         for column, value in where.items():
             rows = rows.filter(pl.col(column) == value)
-        if guessing:
+        if chance_loss:
             lost = pl.col("status") == DIVERGED
             rows = rows.with_columns(
                 pl.when(lost).then(math.log(self.classes)).otherwise(pl.col("loss")).alias("loss"),
                 pl.when(lost).then(1 - 1 / self.classes).otherwise(pl.col("error")).alias("error"),
             )
-        kept = rows.filter(pl.col("status").is_in([DONE, DIVERGED] if guessing else [DONE]))
+        kept = rows.filter(pl.col("status").is_in([DONE, DIVERGED] if chance_loss else [DONE]))
         if kept.is_empty():
-            place = ", ".join(f"{column} = {value:g}" for column, value in where.items())
+            point = ", ".join(f"{column} = {value:g}" for column, value in where.items())
             states = ", ".join(sorted(set(rows["status"]))) or "not in the study"
-            raise Lacking(f"{arm} has no finished run{' at ' * bool(place)}{place} ({states})")
+            raise MissingEvidence(f"{arm} has no finished run{' at ' * bool(point)}{point} ({states})")
         return kept
 
-    def by_seed(self, arm: str, response: str = "loss", *, guessing: bool = False, **where: float) -> dict[int, float]:
+    def by_seed(self, arm: str, response: str = "loss", *, chance_loss: bool = False, **where: float) -> dict[int, float]:
         """``response`` by seed of an arm that has one size and data size (or where ``where`` names them).
 
         Raises:
-            Lacking: there is no such cell, or several of one seed.
+            MissingEvidence: there is no such cell, or several of one seed.
         """
-        rows = self.cells(arm, guessing=guessing, **where)
+        rows = self.cells(arm, chance_loss=chance_loss, **where)
         if rows["seed"].n_unique() < len(rows):
-            raise Lacking(f"{arm} has several runs of one seed: its size or data size is to be named")
+            raise MissingEvidence(f"{arm} has several runs of one seed: its size or data size is to be named")
         return {seed: value for seed, value in rows.select("seed", response).iter_rows() if value is not None}
 
     def keys(self, *arms: str, **where: float) -> tuple[str, ...]:
@@ -80,14 +80,14 @@ class Evidence:
         """Rows of the tables of measurements.
 
         Raises:
-            Lacking: there are none.
+            MissingEvidence: there are none.
         """
         if self.measurement_table is None:
-            raise Lacking("no measurements were made")
+            raise MissingEvidence("no measurements were made")
         rows = self.measurement_table.filter((pl.col("measure") == measure) & (pl.col("quantity") == quantity))
         for column, value in where.items():
             rows = rows.filter(pl.col(column).is_in(value) if isinstance(value, list | tuple) else pl.col(column) == value)
         if rows.is_empty():
-            place = ", ".join(f"{column} = {value}" for column, value in where.items())
-            raise Lacking(f"{quantity} of {measure} was not measured{' for ' * bool(place)}{place}")
+            point = ", ".join(f"{column} = {value}" for column, value in where.items())
+            raise MissingEvidence(f"{quantity} of {measure} was not measured{' for ' * bool(point)}{point}")
         return rows

@@ -9,10 +9,10 @@ from typing import Any
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from scaling.analysis.claims.claim import CANNOT_TELL, NOT_TESTABLE, REFUTED, SUPPORTED, Claim, Finding, Lacking, Part
+from scaling.analysis.claims.claim import CANNOT_TELL, NOT_TESTABLE, REFUTED, SUPPORTED, Claim, Finding, MissingEvidence, Part
 from scaling.analysis.claims.evidence import Evidence
 from scaling.analysis.family_verdict import holm
-from scaling.analysis.fits_entries import plain
+from scaling.analysis.fits_rows import plain
 from scaling.analysis.significance import SIGNIFICANCE
 
 
@@ -63,7 +63,7 @@ def judge_claims(claims: Sequence[Claim], evidence: Evidence) -> list[dict[str, 
 def _measured(part: Part, evidence: Evidence) -> tuple[Finding | None, str]:
     try:
         return part.measure(evidence), ""
-    except Lacking as lack:
+    except MissingEvidence as lack:
         return None, str(lack)
 
 

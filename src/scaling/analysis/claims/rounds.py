@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import binom
 
-from scaling.analysis.claims.claim import Lacking
+from scaling.analysis.claims.claim import MissingEvidence
 
 ByRound = Mapping[int, float]
 
@@ -35,12 +35,12 @@ def log_by_round(rows: pl.DataFrame) -> dict[int, float]:
     """round -> log value of rows of one setting.
 
     Raises:
-        Lacking: there are none, or several of one round.
+        MissingEvidence: there are none, or several of one round.
     """
     if rows.is_empty():
-        raise Lacking("this setting was not timed")
+        raise MissingEvidence("this setting was not timed")
     if rows["repeat"].n_unique() < len(rows):
-        raise Lacking("several settings at once: one is to be named")
+        raise MissingEvidence("several settings at once: one is to be named")
     return {int(repeat): math.log(value) for repeat, value in rows.select("repeat", "value").iter_rows()}
 
 
@@ -51,14 +51,14 @@ def exponents(rows: pl.DataFrame, least_x: float = 0.0) -> dict[int, float]:
         rows: repeat, x, value.
 
     Raises:
-        Lacking: no round has two x.
+        MissingEvidence: no round has two x.
     """
     found = {}
     for (repeat,), own in rows.filter(pl.col("x") >= least_x).group_by("repeat", maintain_order=True):
         if own["x"].n_unique() > 1:
             found[int(repeat)] = float(np.polyfit(np.log(own["x"].to_numpy()), np.log(own["value"].to_numpy()), 1)[0])
     if not found:
-        raise Lacking("no round has two values of what is varied")
+        raise MissingEvidence("no round has two values of what is varied")
     return found
 
 

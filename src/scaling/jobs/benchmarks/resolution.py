@@ -27,10 +27,10 @@ def resolution_rows(asked: Request) -> list[Row]:
             make = maker(rung, there)
             model = sketch(make)
             batch = max(1, PIXELS_A_BATCH // side**2)
-            place = Setting("resolution", rung.family, "", count_params(model), rung.width, rung.depth, float(side), batch)
-            rows.append(row(place, "flop_forward", forward_flop(model, there), "FLOP/image"))
+            setting = Setting("resolution", rung.family, "", count_params(model), rung.width, rung.depth, float(side), batch)
+            rows.append(row(setting, "flop_forward", forward_flop(model, there), "FLOP/image"))
             if side <= RESOLUTIONS[-1]:
-                timed += [Timed(replace(place, phase=phase), there, make) for phase in PHASES]
+                timed += [Timed(replace(setting, phase=phase), there, make) for phase in PHASES]
     return rows + times(timed, asked.rounds, asked.machine) + memory(timed, asked.machine)
 
 

@@ -122,11 +122,11 @@ def sequence_rows(asked: Request) -> list[Row]:
         positions = float((round_up(side, PATCH) // PATCH) ** 2)
         for family, make in matched_pair(rung.width, rung.depth, there).items():
             model = sketch(make)
-            place = Setting("sequence", family, "", count_params(model), rung.width, rung.depth, positions, 1)
-            rows.append(row(place, "flop_forward", forward_flop(model, there), "FLOP/image"))
-            rows.append(row(place, "chain", chain_length(make(), there), "matrix products"))
+            setting = Setting("sequence", family, "", count_params(model), rung.width, rung.depth, positions, 1)
+            rows.append(row(setting, "flop_forward", forward_flop(model, there), "FLOP/image"))
+            rows.append(row(setting, "chain", chain_length(make(), there), "matrix products"))
             timed += [
-                Timed(replace(place, phase=phase, batch=batch, threads=count), there, make)
+                Timed(replace(setting, phase=phase, batch=batch, threads=count), there, make)
                 for phase in PHASES
                 for batch in BATCHES
                 for count in (threads if batch == 1 else (1,))

@@ -78,10 +78,10 @@ def candidate_table(tuning: dict[str, dict]) -> pl.DataFrame:
     rows = []
     for family, record in tuning.items():
         for anchor in record["anchors"]:
-            losses = [c["validation_loss"] for c in anchor["candidates"] if _finite(c["validation_loss"])]
+            losses = [c["validation_loss"] for c in anchor["candidates"] if _is_finite(c["validation_loss"])]
             for candidate in anchor["candidates"]:
                 loss = candidate["validation_loss"]
-                excess = min(loss / min(losses) - 1, EXCESS_CAP) if _finite(loss) else None
+                excess = min(loss / min(losses) - 1, EXCESS_CAP) if _is_finite(loss) else None
                 rows.append((family, float(anchor["width"]), float(candidate["rate"]), excess))
     schema = {"family": pl.String, "width": pl.Float64, "rate": pl.Float64, "excess": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")
@@ -112,7 +112,7 @@ def rule_lines(tuning: dict[str, dict], candidates: pl.DataFrame) -> pl.DataFram
     return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
 
 
-def _finite(value: float | None) -> bool:
+def _is_finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 

@@ -4,9 +4,9 @@ from scaling.jobs.slurm import asked_of_slurm, check_slurm, leave_mark
 # How many runs a job trains at a time: here, what Snakemake gives the rule; in a job of a cluster, the CPUs that the job was given.
 # (Snakemake cuts `threads` in a job to the cores of the machine that it was sent from.)
 cores = workflow.resource_settings.cores or 1  # none are given with --unlock
-places = f" --cores {{threads}} --machine-cores {cores}"
+slots = f" --cores {{threads}} --machine-cores {cores}"
 if workflow.remote_exec:
-    places = ""
+    slots = ""
 
 
 # Runs in the driver alone, before its first job.

@@ -25,8 +25,8 @@ KEPT_DRAWS = 200
 """Refits kept for drawing bands (assumption)."""
 
 
-def fit_entry(one: Judged) -> dict[str, Any]:
-    """Entry of ``fits``."""
+def fit_row(one: Judged) -> dict[str, Any]:
+    """Row of ``fits``."""
     cells, found = one.cells, one.found
     spread = seed_spread(cells.table(), "y") if cells.keys else None
     intervals, reasons = crossed_intervals(one)
@@ -69,10 +69,10 @@ def crossed_intervals(one: Judged) -> tuple[dict[str, Interval], dict[str, str]]
     return profile_intervals(one.found, inflation=inflation)
 
 
-def holdout_entry(one: Judged, held: Held) -> dict[str, Any]:
-    """Entry of ``holdout``."""
+def holdout_row(one: Judged, held: Held) -> dict[str, Any]:
+    """Row of ``holdout``."""
     cells = one.cells
-    entry: dict[str, Any] = {
+    row: dict[str, Any] = {
         "family": cells.family,
         "response": cells.response,
         "origin": held.origin,
@@ -84,11 +84,11 @@ def holdout_entry(one: Judged, held: Held) -> dict[str, Any]:
         "reason": held.reason,
     }
     if held.reason is not None:
-        return entry
+        return row
     error, base = np.sqrt(held.squares / len(held.rows))
     low, high = centred_interval(float(np.log(error / base)), log_ratio(held.drawn))
     observed, predicted, persistence = np.exp([held.observed, held.predicted, held.persistence])
-    return entry | {
+    return row | {
         "cells": [
             {
                 "key": cells.keys[row],
@@ -108,13 +108,13 @@ def holdout_entry(one: Judged, held: Held) -> dict[str, Any]:
     }
 
 
-def frontier_entry(one: Judged) -> dict[str, Any] | None:
-    """Entry of ``frontier``: N*, D*, L* over the budgets trained and in isoFLOP slices; None without a law or the compute."""
+def frontier_row(one: Judged) -> dict[str, Any] | None:
+    """Row of ``frontier``: N*, D*, L* over the budgets trained and in isoFLOP slices; None without a law or the compute."""
     cells, found = one.cells, one.found
     if one.draws is None or not (np.isfinite(cells.flop).all() and (cells.flop > 0).all()):
         return None
     compute = tabled_compute(cells.params, cells.images, cells.flop)
-    entry: dict[str, Any] = {"family": cells.family}
+    row: dict[str, Any] = {"family": cells.family}
     names = ("flop", "loss", "params", "images", "low", "high", "params_low", "params_high")
     columns: dict[str, list[float]] = {name: [] for name in names}
     for flop in trained_budgets(cells.flop):
@@ -128,7 +128,7 @@ def frontier_entry(one: Judged) -> dict[str, Any] | None:
         for name, value in zip(names, (flop, *np.exp(logs)), strict=True):
             columns[name].append(float(value))
     drawn = found.log_y - found.residuals + _errors(one)
-    return entry | columns | {"isoflop": describe_isoflop(found, cells.params, cells.images, cells.flop, compute, drawn)}
+    return row | columns | {"isoflop": describe_isoflop(found, cells.params, cells.images, cells.flop, compute, drawn)}
 
 
 def _errors(one: Judged) -> Floats:

@@ -8,7 +8,7 @@ import pytest
 from synthetic_runs import TRUTHS, synthetic_runs
 
 from scaling.analysis.family_evidence import judge_families
-from scaling.analysis.fits_entries import crossed_intervals
+from scaling.analysis.fits_rows import crossed_intervals
 from scaling.analysis.usable_runs import cells_of
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.intervals.profile import profile_intervals
