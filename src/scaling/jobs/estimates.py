@@ -38,7 +38,7 @@ LEAST_MINUTES: Final = 10
 """The least that is asked for: file systems and schedulers have bad minutes (assumption)."""
 
 PROGRAM_MB: Final = 1500
-"""Resident memory of torch, timm and the mapped images, once a job: forked cells share it."""
+"""Resident memory of torch, timm and the mapped images, once per job: forked cells share it."""
 
 CELL_MB: Final = 300
 """A cell's own pages before its tensors: what a fork writes, the allocator's reserve, buffers of BLAS (assumption)."""

@@ -43,7 +43,7 @@ NEAR: Final = 0.8
 """A job that was killed with this share of its memory in use is taken to have been killed for it (assumption)."""
 
 LOOK_SECONDS: Final = 2.0
-"""Time between two looks at the memory in use: 10 ms a process each."""
+"""Time between two looks at the memory in use: 10 ms per process each."""
 
 MEMORY_RETRIES: Final = 3
 """Attempts that a job of Slurm may end for want of memory; then its runs are given up, so that a report is made

@@ -59,7 +59,7 @@ class Recipe(Strict):
     learning_rate: Literal["tuned"] | Annotated[Number, Field(gt=0)] = Field(
         default="tuned", description="'tuned' on validation images at the anchors, or a fixed peak rate"
     )
-    batch: Annotated[Integer, Field(gt=0)] = Field(default=64, description="images a step")
+    batch: Annotated[Integer, Field(gt=0)] = Field(default=64, description="images per step")
     images_floor: Annotated[Integer, Field(gt=0)] = Field(
         default=16_000, description="images seen at least: T = max(images_floor, images_factor x D)"
     )
