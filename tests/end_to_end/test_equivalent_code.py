@@ -70,7 +70,7 @@ def copy(package, folder):
     """A copy of a package, its declarations left out, so that its records name the code as it is."""
     target = folder / "src" / "scaling"
     shutil.copytree(package, target, ignore=shutil.ignore_patterns("__pycache__"))
-    (target / EQUIVALENTS.name).write_text("")
+    (target / EQUIVALENTS.relative_to(PACKAGE)).write_text("")
     return target
 
 
@@ -121,7 +121,7 @@ def test_a_neutral_refactoring_is_accepted_and_keeps_stored_results_valid(before
         return json.loads(scaling(folder, package, ["plan", "both.yaml", "--json"]))["new"]
 
     assert planned() == 1
-    (package / EQUIVALENTS.name).write_text(f"# units in a list\n{' '.join(names)} 0123abc\n")
+    (package / EQUIVALENTS.relative_to(PACKAGE)).write_text(f"# units in a list\n{' '.join(names)} 0123abc\n")
     assert planned() == 0
 
 
