@@ -7,8 +7,12 @@ from scipy.stats import t as student
 
 from scaling.laws.fitting.solver import Fit, inside_share, noise_scale
 from scaling.laws.forms.terms import Floats
+from scaling.laws.intervals.outliers import MAD
 from scaling.laws.intervals.profile import Interval, require_powers, undecided_parameters
 
+WINDOW = 1.0
+"""Robust standard deviations around 0 in which residuals are counted where delta is narrower. Chosen by simulation among 0.5
+and 1: 300 tables each of 30, 100 and 1,000 rows, Gaussian and Student's t noise; 1 covered 94 to 98 % at a nominal 95 %."""
 STEP = 1e-5
 """Step of the central differences that take coordinates to public parameters."""
 
@@ -56,7 +60,7 @@ def curvature_intervals(found: Fit, level: float = 0.95) -> tuple[dict[str, Inte
     # Moving the centre is linear in theta.
     zero = np.zeros((1, len(found.theta)))
     turn = (law.shifted(np.eye(len(found.theta)), -found.centre) - law.shifted(zero, -found.centre))[free]
-    variance = np.einsum("ip,ij,jp->p", turn, _covariance(found, free), turn)
+    variance = np.einsum("ip,ij,jp->p", turn, _windowed_covariance(found, free), turn)
     half = student.ppf(0.5 + level / 2, spare) * np.sqrt(np.maximum(variance, 0.0))
     origin = law.shifted(found.theta[None], -found.centre)
     low, high = (law.publish(origin + side * half, np.zeros(len(found.centre)))[0] for side in (-1.0, 1.0))
@@ -79,6 +83,27 @@ def _free(found: Fit) -> np.ndarray:
 
 def _covariance(found: Fit, free: np.ndarray) -> Floats:
     """Covariance of the free coordinates, by Huber and Ronchetti (2009, section 7.6)."""
+    return noise_scale(found) / inside_share(found) * _inverse_information(found, free)
+
+
+def _windowed_covariance(found: Fit, free: np.ndarray) -> Floats:
+    """The same where few residuals lie inside delta: how dense they are near 0 is then read in a wider window.
+
+    A fit with a narrow delta passes through about as many rows as it has parameters, which fall inside delta and would make
+    the law look surer than it is: 95 % intervals covered 76 % at 30 rows and 90 % at 100.
+    """
+    used = found.weights > 0
+    sizes = np.abs(found.residuals[used])
+    window = WINDOW * MAD * float(np.median(sizes))
+    if found.delta >= window:
+        return _covariance(found, free)
+    inside = float(np.mean(sizes <= window)) * found.delta / window
+    spare = max(len(sizes) - len(found.theta), 1)
+    pull = float(np.sum(found.weights[used] * np.minimum(sizes, found.delta) ** 2)) / spare
+    return pull / inside**2 * _inverse_information(found, free)
+
+
+def _inverse_information(found: Fit, free: np.ndarray) -> Floats:
+    """(J^T W J)^-1 over the free coordinates."""
     jacobian = found.law.evaluate(found.theta[None], found.logs).gradient()[0][:, free]
-    information = jacobian.T @ (found.weights[:, None] * jacobian)
-    return noise_scale(found) / inside_share(found) * np.linalg.pinv(information, hermitian=True)
+    return np.linalg.pinv(jacobian.T @ (found.weights[:, None] * jacobian), hermitian=True)
