@@ -56,7 +56,7 @@ def fit(
         _fit_study(path, keep_going)
         return
     with _one_line():
-        from scaling.laws.any_table.describe import fit_table
+        from scaling.laws.any_table.describe import fit_table, told_of_many
         from scaling.laws.any_table.pool import usable_cores
 
         (y,) = _required(path, {"--y": y})
@@ -79,6 +79,8 @@ def fit(
                 workers=usable_cores(),
                 progress=progress,
             )
+        if told := told_of_many(entries):
+            say(f"{path.name}: {told}")
     _show(entries, as_json, "print_fits")
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from scaling.laws.any_table.describe import fit_table
+from scaling.laws.any_table import describe
+from scaling.laws.any_table.describe import fit_table, told_of_many
 from scaling.laws.any_table.extrapolate import extrapolate_table
 from scaling.laws.any_table.forecast import forecast_table
 from scaling.laws.any_table.read_table import TableError
@@ -29,6 +30,28 @@ def grid(tmp_path: Path) -> Path:
     frame = pl.concat([frame.with_columns(pl.lit(name).alias("who")) for name in ("a", "b")])
     frame.write_csv(tmp_path / "runs.csv")
     return tmp_path / "runs.csv"
+
+
+def test_very_many_groups_are_fitted_together_and_it_is_said(grid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"n": "size", "d": "data", "y": "loss", "by": ["who"], "drop_largest": 1, "delta": None}
+    alone = fit_table(grid, **settings)
+    assert told_of_many(alone) is None
+    monkeypatch.setattr(describe, "MANY_GROUPS", 1)
+    seen: list[tuple[int, int]] = []
+    many = fit_table(grid, **settings, progress=lambda i, n: seen.append((i, n)))
+    assert seen == [(2, 2)]
+    assert told_of_many(many) == (
+        "2 groups: intervals from the curvature of each optimum, 4 starts each; fit a group alone for profiles"
+    )
+    json.dumps(many, allow_nan=False)
+    for one, other in zip(many, alone, strict=True):
+        assert one.keys() == other.keys() - {"honest", "honest_intervals"}
+        assert (one["group"], one["status"], one["dropped"]) == (other["group"], other["status"], other["dropped"])
+        assert one["parameters"] == pytest.approx(other["parameters"], rel=1e-3)
+        assert one["parameters_with_dropped"] == pytest.approx(other["parameters_with_dropped"], rel=1e-3)
+        assert one["interval_method"] == "the curvature of the optimum, t on n - p degrees of freedom"
+        for name in ("alpha", "beta"):
+            assert one["intervals"][name] == pytest.approx(other["intervals"][name], rel=0.05)
 
 
 def test_fit_gives_one_json_entry_a_group(grid: Path) -> None:

@@ -42,6 +42,37 @@ def work_through(
         return _collected(pool.map(work, jobs, chunksize=CHUNK), len(jobs), progress)
 
 
+def work_in_batches(
+    work: Callable[[Sequence[Any]], list[Any]],
+    jobs: Sequence[Any],
+    *,
+    size: int,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> list[Any]:
+    """``work`` of ``size`` jobs at a time, which gives one result a job; the results in the order of the jobs.
+
+    Args:
+        work, jobs, workers, progress: as for ``work_through``; ``progress`` is called after each batch.
+        size: jobs a batch.
+    """
+    batches = [jobs[at : at + size] for at in range(0, len(jobs), size)]
+    if workers == 1:
+        return _joined(map(work, batches), len(jobs), progress)
+    os.environ.update(ONE_THREAD)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        return _joined(pool.map(work, batches), len(jobs), progress)
+
+
+def _joined(batches: Iterable[list[Any]], count: int, progress: Progress | None) -> list[Any]:
+    done: list[Any] = []
+    for batch in batches:
+        done.extend(batch)
+        if progress is not None:
+            progress(len(done), count)
+    return done
+
+
 def _collected(results: Iterable[Any], count: int, progress: Progress | None) -> list[Any]:
     done = []
     for result in results:

@@ -32,10 +32,10 @@ class Problem(NamedTuple):
 
     Attributes:
         law: the form.
-        logs: centred logs [n, k].
+        logs: centred logs [n, k], or [B, n, k] for one table a candidate, where the law stacks.
         log_y: log response, [n], or [B, n] for one a candidate.
         delta: Huber's delta in log units, or [B, 1] for one a candidate.
-        lower, upper: bounds [p].
+        lower, upper: bounds [p], or [B, p] for one a candidate.
         prior: (mean, precision), each [p] or [B, p]: adds precision (theta - mean)^2 / 2; None for none. The
             precision is in units of the objective, so a prior variance v enters as noise variance / v.
     """
@@ -49,19 +49,24 @@ class Problem(NamedTuple):
     prior: tuple[Floats, Floats] | None = None
 
     def spread(self, count: int) -> Problem:
-        """The same problem with one row of log_y, delta and prior a candidate."""
-        rows, size = len(self.logs), len(self.lower)
+        """The same problem with one row of log_y, delta, bounds and prior a candidate."""
+        rows, size = self.logs.shape[-2], self.lower.shape[-1]
         return self._replace(
             log_y=np.broadcast_to(self.log_y, (count, rows)),
             delta=np.broadcast_to(self.delta, (count, 1)),
+            lower=np.broadcast_to(self.lower, (count, size)),
+            upper=np.broadcast_to(self.upper, (count, size)),
             prior=None if self.prior is None else tuple(np.broadcast_to(p, (count, size)) for p in self.prior),
         )
 
     def at(self, candidates: np.ndarray | slice) -> Problem:
         """Those candidates of a spread problem."""
         return self._replace(
+            logs=self.logs[candidates] if self.logs.ndim > 2 else self.logs,
             log_y=self.log_y[candidates],
-            delta=self.delta[candidates],
+            delta=np.asarray(self.delta)[candidates],
+            lower=self.lower[candidates],
+            upper=self.upper[candidates],
             prior=None if self.prior is None else tuple(p[candidates] for p in self.prior),
         )
 
@@ -132,10 +137,10 @@ def minimise(
         tolerance: a start has converged once Newton's decrement is below this share of its objective.
     """
     count, size = starts.shape
-    weights = np.broadcast_to(np.asarray(weights, float), (count, len(problem.logs)))
+    weights = np.broadcast_to(np.asarray(weights, float), (count, problem.logs.shape[-2]))
     problem = problem.spread(count)
     held = np.zeros((count, size), bool) if frozen is None else np.broadcast_to(frozen, (count, size))
-    width = max(1, min(CHUNK, CHUNK_NUMBERS // max(len(problem.logs), 1)))
+    width = max(1, min(CHUNK, CHUNK_NUMBERS // max(problem.logs.shape[-2], 1)))
     chunks = [slice(at, at + width) for at in range(0, count, width)]
     parts = [_minimise_chunk(problem.at(at), starts[at], weights[at], held[at], iterations, tolerance) for at in chunks]
     return Optima(*(np.concatenate(column) for column in zip(*parts, strict=True)))
@@ -165,7 +170,7 @@ def _minimise_chunk(
         if not len(active):
             break
         here = theta[active]
-        blocked = held[active] | ((here <= lower) & (gradient > 0)) | ((here >= upper) & (gradient < 0))
+        blocked = held[active] | ((here <= lower[active]) & (gradient > 0)) | ((here >= upper[active]) & (gradient < 0))
         free_gradient = np.where(blocked, 0.0, gradient)
         free_hessian = np.where(blocked[:, :, None] | blocked[:, None, :], 0.0, hessian)
         scale = np.sqrt(np.maximum(np.abs(np.einsum("bii->bi", free_hessian)), 1e-12))
@@ -193,7 +198,7 @@ def _minimise_chunk(
             if not len(active):
                 break
         step = -np.einsum("bij,bj->bi", vectors, turned / (curvature + damping[active][:, None])) / scale
-        trial = np.where(blocked, here, np.clip(here + step, lower, upper))
+        trial = np.where(blocked, here, np.clip(here + step, lower[active], upper[active]))
         new_value, new_gradient, new_hessian = derivatives(problem.at(active), trial, weights[active])
         better = np.isfinite(new_value) & (new_value < value) & np.isfinite(new_hessian).all((1, 2))
         theta[active[better]] = trial[better]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -163,44 +163,101 @@ def fit(
         raise ValueError(f"delta is {delta}; it must be positive")
     if starts < 1:
         raise ValueError(f"starts is {starts}; it must be at least 1")
+    points = points_of(law, data, response, weights)
+    lacking = too_few(law, points.logs + points.centre)
+    if lacking:
+        return unfitted(law, points, "too-few-cells", lacking, delta, clock)
+    rng = np.random.default_rng(seed)
+    logs, log_y, weight = points.logs, points.log_y, points.weights
+    large = len(log_y) > LARGE
+    chosen = sampled(len(log_y)) if large else slice(None)
+    theta, best, share, delta_used = _search(law, logs[chosen], log_y[chosen], weight[chosen], delta, starts, rng)
+    if theta is None:
+        return unfitted(law, points, "failed", {"all": f"none of {starts} starts converged"}, delta, clock)
+    if large:
+        deltas = path(delta_used * PATH_FACTORS[0], delta_used, PATH_FACTORS[1])
+        whole = _follow(law, logs, log_y, weight, theta[None], deltas)
+        theta, best = whole.theta[0], float(whole.objective[0])
+    sample = told_of_sample(len(log_y)) if large else None
+    return judged(law, points, theta, best, delta_used, starts=starts, share=share, sample=sample, clock=clock)
+
+
+class Points(NamedTuple):
+    """A table as a law sees it: centred logs [n, k], their centre [k], log response and weights [n]."""
+
+    logs: Floats
+    centre: Floats
+    log_y: Floats
+    weights: Floats
+
+
+def points_of(law: Law, data: Mapping[str, ArrayLike], response: ArrayLike, weights: ArrayLike | None = None) -> Points:
+    """A table as a law sees it.
+
+    Raises:
+        ValueError: if a value is not positive and finite, or a weight is negative or not finite.
+    """
     raw, log_y = log_table(law, data, response)
     rows = len(log_y)
     weight = np.ones(rows) if weights is None else np.asarray(weights, float)
     if weight.shape != log_y.shape or not (np.isfinite(weight) & (weight >= 0)).all():
         raise ValueError(f"weights must be {rows} finite numbers >= 0, got shape {weight.shape}")
     centre = law.centre(raw)
-    logs = raw - centre
+    return Points(raw - centre, centre, log_y, weight)
 
-    def ended(status: Status, reasons: dict[str, str]) -> Fit:
-        size, nan = len(law.parameters), float("nan")
-        seconds = time.perf_counter() - clock
-        empty = np.full(size, nan)
-        return Fit(
-            law, status, reasons, {}, nan, delta or nan, np.full(rows, nan), rows, None, seconds, empty, centre,
-            logs, log_y, weight,
-        )  # fmt: skip
 
-    lacking = too_few(law, raw)
-    if lacking:
-        return ended("too-few-cells", lacking)
-    rng = np.random.default_rng(seed)
-    large = rows > LARGE
-    chosen = sampled(rows) if large else slice(None)
-    theta, best, share, delta = _search(law, logs[chosen], log_y[chosen], weight[chosen], delta, starts, rng)
-    if theta is None:
-        return ended("failed", {"all": f"none of {starts} starts converged"})
+def unfitted(law: Law, points: Points, status: Status, reasons: dict[str, str], delta: float | None, clock: float) -> Fit:
+    """What a fit that found no parameters says."""
+    rows, nan = len(points.log_y), float("nan")
+    return Fit(
+        law=law,
+        status=status,
+        reasons=reasons,
+        parameters={},
+        objective=nan,
+        delta=delta or nan,
+        residuals=np.full(rows, nan),
+        rows=rows,
+        certificate=None,
+        seconds=time.perf_counter() - clock,
+        theta=np.full(len(law.parameters), nan),
+        centre=points.centre,
+        logs=points.logs,
+        log_y=points.log_y,
+        weights=points.weights,
+    )
+
+
+def judged(
+    law: Law,
+    points: Points,
+    theta: Floats,
+    best: float,
+    delta: float,
+    *,
+    starts: int,
+    share: float,
+    clock: float,
+    sample: str | None = None,
+) -> Fit:
+    """The fit that the best theta of a search is: its certificate, its status and its public parameters.
+
+    Args:
+        law: the form; points: its table.
+        theta: the best [p]; best: its objective; delta: Huber's.
+        starts: random starts tried; share: of them, those that reached it.
+        clock: when the search started.
+        sample: the rows that the starts were tried on, where that is not the whole table.
+    """
+    logs, log_y = points.logs, points.log_y
     problem = make_problem(law, logs, log_y, delta)
-    if large:
-        whole = _follow(law, logs, log_y, weight, theta[None], path(delta * PATH_FACTORS[0], delta, PATH_FACTORS[1]))
-        theta, best = whole.theta[0], float(whole.objective[0])
-    certificate, reasons, bound = _examine(problem, theta, weight, starts, share)
-    if large:
-        certificate = replace(certificate, sample=told_of_sample(rows))
-    residuals = log_y - law.log_values(theta[None], logs)[0]
+    certificate, reasons, bound = _examine(problem, theta, points.weights, starts, share)
+    certificate = replace(certificate, sample=sample)
     if not certificate.decrement < UNCONVERGED:
-        return ended("failed", {"all": f"best of {starts} starts has not converged: {certificate.decrement:.1e} to gain"})
+        why = f"best of {starts} starts has not converged: {certificate.decrement:.1e} to gain"
+        return unfitted(law, points, "failed", {"all": why}, delta, clock)
     status: Status = "converged"
-    together = moving_together(law.variables, raw)
+    together = moving_together(law.variables, logs + points.centre)
     if together is not None:
         status = "not-identifiable"
         reasons["all"] = together
@@ -209,12 +266,23 @@ def fit(
         reasons.setdefault("all", f"condition of the Hessian {certificate.condition:.1e}")
     elif bound:
         status = "at-bound"
-    public = dict(zip(law.parameters, map(float, law.publish(theta[None], centre)[0]), strict=True))
-    seconds = time.perf_counter() - clock
     return Fit(
-        law, status, reasons, public, best, delta, residuals, rows, certificate, seconds, theta, centre, logs, log_y,
-        weight,
-    )  # fmt: skip
+        law=law,
+        status=status,
+        reasons=reasons,
+        parameters=dict(zip(law.parameters, map(float, law.publish(theta[None], points.centre)[0]), strict=True)),
+        objective=best,
+        delta=delta,
+        residuals=log_y - law.log_values(theta[None], logs)[0],
+        rows=len(log_y),
+        certificate=certificate,
+        seconds=time.perf_counter() - clock,
+        theta=theta,
+        centre=points.centre,
+        logs=logs,
+        log_y=log_y,
+        weights=points.weights,
+    )
 
 
 def too_few(law: Law, raw_logs: Floats) -> dict[str, str]:
@@ -251,10 +319,8 @@ def _search(
         return None, np.nan, np.nan, np.nan
     if delta is None:
         leader = found.theta[np.argmin(found.objective)]
-        residuals = log_y - law.log_values(leader[None], logs)[0]
-        spare = np.sqrt(len(log_y) / (len(log_y) - len(law.parameters)))
-        delta = max(HUBER_EFFICIENCY * 1.4826 * float(np.median(np.abs(residuals))) * spare, 1e-9)
-    basins, counts = _distinct(found.theta[np.isfinite(found.objective)])
+        delta = robust_delta(log_y - law.log_values(leader[None], logs)[0], len(law.parameters))
+    basins, counts = distinct(found.theta[np.isfinite(found.objective)])
     for factor in PATH_FACTORS:
         found = _follow(law, logs, log_y, weights, basins, path(wide, delta, factor))
         if found.converged[np.argmin(found.objective)]:
@@ -267,7 +333,13 @@ def _search(
     return found.theta[np.argmin(found.objective)], best, share, delta
 
 
-def _distinct(theta: Floats) -> tuple[Floats, np.ndarray]:
+def robust_delta(residuals: Floats, parameters: int) -> float:
+    """Huber's delta by the spread of the residuals of a wide fit with so many parameters."""
+    rows = len(residuals)
+    return max(HUBER_EFFICIENCY * 1.4826 * float(np.median(np.abs(residuals))) * np.sqrt(rows / (rows - parameters)), 1e-9)
+
+
+def distinct(theta: Floats) -> tuple[Floats, np.ndarray]:
     """Candidates that differ by more than 1e-3 in some coordinate, and how many starts each stands for.
 
     Starts that met in the wide basin go on as one.

@@ -68,8 +68,7 @@ class Prediction:
         parts = []
         for share, curve in zip(self.shares, self.curves, strict=True):
             weight = linear * share
-            affine = curve.hessian is None
-            parts.append(weight @ curve.gradient[0] if affine else np.einsum("bn,bnp->bp", weight, curve.gradient))
+            parts.append(weight @ curve.gradient[0] if curve.common else np.einsum("bn,bnp->bp", weight, curve.gradient))
         return np.concatenate(parts, axis=1)
 
     def curvature(self, outer: Floats, linear: Floats) -> Floats:
@@ -92,7 +91,7 @@ class Prediction:
 
 def _products(weight: Floats, first: Curve, second: Curve) -> Floats:
     """Sum_n weight g_i g_j^T, [B, q_i, q_j]; one matrix product where both gradients are the same for all candidates."""
-    if first.hessian is None and second.hessian is None:
+    if first.common and second.common:
         left, right = first.gradient[0], second.gradient[0]
         outer = (left[:, :, None] * right[:, None, :]).reshape(len(left), -1)
         return (weight @ outer).reshape(len(weight), left.shape[1], right.shape[1])
@@ -148,6 +147,11 @@ class Law:
         return all(term.separate for term in self.terms)
 
     @property
+    def stacks(self) -> bool:
+        """Whether it can be evaluated at one table a candidate."""
+        return all(term.stacks for term in self.terms)
+
+    @property
     def floors(self) -> tuple[str, ...]:
         """Parameters that are floors."""
         pairs = zip(self.slices, self.terms, strict=True)
@@ -172,7 +176,7 @@ class Law:
     def log_values(self, theta: Floats, logs: Floats) -> Floats:
         """Log prediction alone, [B, n]: what a line search asks for."""
         values = [
-            theta[:, at] @ term.features(logs).T if term.affine else term.evaluate(theta[:, at], logs).value
+            theta[:, at] @ term.features(logs).T if term.affine and logs.ndim == 2 else term.evaluate(theta[:, at], logs).value
             for term, at in zip(self.terms, self.slices, strict=True)
         ]
         total, _ = _log_sum(values)

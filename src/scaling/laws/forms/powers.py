@@ -22,6 +22,7 @@ class Power(TermKind):
     affine = True
     separate = True
     heads = (0,)
+    stacks = True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -29,8 +30,8 @@ class Power(TermKind):
         return (self.amplitude, *self.exponents)
 
     def features(self, logs: Floats) -> Floats:
-        """Gradient of the term, which does not depend on theta: [n, q]."""
-        return np.column_stack([np.ones(len(logs)), *(-logs[:, column] for column in self.columns)])
+        """Gradient of the term, which does not depend on theta: [n, q], or [B, n, q] for one table a candidate."""
+        return np.stack([np.ones(logs.shape[:-1]), *(-logs[..., column] for column in self.columns)], axis=-1)
 
     def parts(self, theta: Floats, logs: Floats) -> list[Floats]:
         """Log of the power with amplitude 1."""
@@ -39,8 +40,10 @@ class Power(TermKind):
     def evaluate(self, theta: Floats, logs: Floats) -> Curve:
         """Logarithm of the term and its derivatives."""
         features = self.features(logs)
+        if logs.ndim > 2:
+            return Curve(np.matmul(features, theta[..., None])[..., 0], features, None)
         value = theta @ features.T
-        return Curve(value, np.broadcast_to(features, (*value.shape, features.shape[1])), None)
+        return Curve(value, np.broadcast_to(features, (*value.shape, features.shape[1])), None, common=True)
 
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
         """The same power about another centre: log amplitude moves along its exponents."""

@@ -109,7 +109,7 @@ class Overfitting(TermKind):
         """Logarithm of the term and its derivatives."""
         features = self.features(logs)
         value = theta @ features.T
-        return Curve(value, np.broadcast_to(features, (*value.shape, 4)), None)
+        return Curve(value, np.broadcast_to(features, (*value.shape, 4)), None, common=True)
 
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
         """The same term about another centre."""

@@ -4,7 +4,8 @@ A term is positive, so it is carried as its logarithm t(theta, x). A law is then
 powers never overflow, and a power A / N^alpha is *affine* in (log A, alpha), which makes its second derivative zero.
 
 Coordinates: ``theta`` has one row a candidate, [B, q]; ``logs`` holds the natural logarithms of the variables less a centre,
-[n, k]. Centring makes log A and alpha nearly independent, which is what lets Newton's method converge from afar.
+[n, k], or [B, n, k] for one table a candidate where a term stacks. Centring makes log A and alpha nearly independent, which is
+what lets Newton's method converge from afar.
 """
 
 from __future__ import annotations
@@ -23,11 +24,15 @@ AMPLITUDE_SPAN = 8.0
 
 
 class Curve(NamedTuple):
-    """A term at B candidates and n points: value [B, n], gradient [B, n, q], Hessian [B, n, q, q] or None for zero."""
+    """A term at B candidates and n points: value [B, n], gradient [B, n, q], Hessian [B, n, q, q] or None for zero.
+
+    ``common``: the gradient is the same for all candidates.
+    """
 
     value: Floats
     gradient: Floats
     hessian: Floats | None
+    common: bool = False
 
 
 class Spread(NamedTuple):
@@ -46,12 +51,14 @@ class TermKind:
         separate: at centre 0 each public parameter is a rising function of one coordinate, so that it can be profiled.
         heads: coordinates that are logs of amplitudes, of which ``parts`` gives the log of each summand at amplitude 1:
             then starts draw exponents only, and amplitudes follow by least squares.
+        stacks: it can be evaluated at logs [B, n, k], one table a candidate.
     """
 
     columns: tuple[int, ...] = (0,)
     affine = False
     separate = False
     heads: tuple[int, ...] = ()
+    stacks = False
 
 
 class Term(Protocol):

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import t as student
 
 from scaling.laws.fitting.solver import Fit, inside_share, noise_scale
+from scaling.laws.forms.terms import Floats
+from scaling.laws.intervals.outliers import MAD
+from scaling.laws.intervals.profile import Interval, require_powers, undecided_parameters
 
+WINDOW = 1.0
+"""Robust standard deviations around 0 in which residuals are counted where delta is narrower. Chosen by simulation among 0.5
+and 1: 300 tables each of 30, 100 and 1,000 rows, Gaussian and Student's t noise; 1 covered 94 to 98 % at a nominal 95 %."""
 STEP = 1e-5
 """Step of the central differences that take coordinates to public parameters."""
 
@@ -19,14 +26,10 @@ def standard_errors(found: Fit) -> dict[str, float]:
     if not found.parameters:
         return {}
     law = found.law
-    problem = found.problem()
-    free = (found.theta > problem.lower + 1e-9) & (found.theta < problem.upper - 1e-9)
+    free = _free(found)
     if not free.any():
         return {}
-    jacobian = law.evaluate(found.theta[None], found.logs).gradient()[0][:, free]
-    inside = inside_share(found)
-    information = jacobian.T @ (found.weights[:, None] * jacobian)
-    covariance = noise_scale(found) / inside * np.linalg.pinv(information, hermitian=True)
+    covariance = _covariance(found, free)
     steps = STEP * np.eye(len(found.theta))[free]
     slopes = (law.publish(found.theta + steps, found.centre) - law.publish(found.theta - steps, found.centre)) / (2 * STEP)
     errors = np.sqrt(np.maximum(np.einsum("ip,ij,jp->p", slopes, covariance, slopes), 0.0))
@@ -36,3 +39,71 @@ def standard_errors(found: Fit) -> dict[str, float]:
         for name, error in zip(law.parameters, errors, strict=True)
         if name not in at_bound and np.isfinite(error)
     }
+
+
+def curvature_intervals(found: Fit, level: float = 0.95) -> tuple[dict[str, Interval], dict[str, str]]:
+    """Intervals from the curvature alone, and for parameters without one the reason: what many groups of rows can pay for.
+
+    Each is the coordinate at centre 0 (an exponent, or the log of an amplitude) +- t standard errors, carried to the public
+    parameter. Where the profile is not a parabola they are too short on one side; a parameter at a bound has none.
+
+    Raises:
+        ValueError: if the law has terms whose public parameters are no single coordinates.
+    """
+    law = found.law
+    require_powers(law)
+    free = _free(found) if found.parameters else np.zeros(len(law.parameters), bool)
+    if not free.any() or found.status == "not-identifiable":
+        why = found.reasons.get("all") or next(iter(found.reasons.values()), "at its bounds")
+        return dict.fromkeys(law.parameters), dict.fromkeys(law.parameters, why)
+    spare = max(int((found.weights > 0).sum()) - len(found.theta), 1)
+    # Moving the centre is linear in theta.
+    zero = np.zeros((1, len(found.theta)))
+    turn = (law.shifted(np.eye(len(found.theta)), -found.centre) - law.shifted(zero, -found.centre))[free]
+    variance = np.einsum("ip,ij,jp->p", turn, _windowed_covariance(found, free), turn)
+    half = student.ppf(0.5 + level / 2, spare) * np.sqrt(np.maximum(variance, 0.0))
+    origin = law.shifted(found.theta[None], -found.centre)
+    low, high = (law.publish(origin + side * half, np.zeros(len(found.centre)))[0] for side in (-1.0, 1.0))
+    intervals: dict[str, Interval] = {}
+    reasons: dict[str, str] = {}
+    for i, name in enumerate(law.parameters):
+        known = free[i] and np.isfinite(low[i]) and np.isfinite(high[i])
+        intervals[name] = (float(low[i]), float(high[i])) if known else None
+        if not known:
+            reasons[name] = found.reasons.get(name, "not identifiable: its interval has no end")
+    undecided = undecided_parameters(found)
+    return intervals | dict.fromkeys(undecided), reasons | undecided
+
+
+def _free(found: Fit) -> np.ndarray:
+    """Coordinates that are not at a bound."""
+    problem = found.problem()
+    return (found.theta > problem.lower + 1e-9) & (found.theta < problem.upper - 1e-9)
+
+
+def _covariance(found: Fit, free: np.ndarray) -> Floats:
+    """Covariance of the free coordinates, by Huber and Ronchetti (2009, section 7.6)."""
+    return noise_scale(found) / inside_share(found) * _inverse_information(found, free)
+
+
+def _windowed_covariance(found: Fit, free: np.ndarray) -> Floats:
+    """The same where few residuals lie inside delta: how dense they are near 0 is then read in a wider window.
+
+    A fit with a narrow delta passes through about as many rows as it has parameters, which fall inside delta and would make
+    the law look surer than it is: 95 % intervals covered 76 % at 30 rows and 90 % at 100.
+    """
+    used = found.weights > 0
+    sizes = np.abs(found.residuals[used])
+    window = WINDOW * MAD * float(np.median(sizes))
+    if found.delta >= window:
+        return _covariance(found, free)
+    inside = float(np.mean(sizes <= window)) * found.delta / window
+    spare = max(len(sizes) - len(found.theta), 1)
+    pull = float(np.sum(found.weights[used] * np.minimum(sizes, found.delta) ** 2)) / spare
+    return pull / inside**2 * _inverse_information(found, free)
+
+
+def _inverse_information(found: Fit, free: np.ndarray) -> Floats:
+    """(J^T W J)^-1 over the free coordinates."""
+    jacobian = found.law.evaluate(found.theta[None], found.logs).gradient()[0][:, free]
+    return np.linalg.pinv(jacobian.T @ (found.weights[:, None] * jacobian), hermitian=True)

@@ -173,7 +173,8 @@ def profile_ends(
     place = place.astype(int)
     frozen = np.zeros((len(table), size), bool)
     frozen[np.arange(len(table)), place] = True
-    room = np.where(side > 0, problem.upper[place] - theta[table, place], theta[table, place] - problem.lower[place])
+    here = theta[table, place]
+    room = np.where(side > 0, problem.upper[table, place] - here, here - problem.lower[table, place])
 
     # How the other coordinates follow the held one, by the curvature at the optimum: a start without it is far off, since an
     # amplitude about centre 0 and its exponent move together.

@@ -1,0 +1,157 @@
+"""Fit one law to many small tables at once: Newton's method takes a step for all of them together.
+
+A table of 100 rows keeps numpy busy for less time than it takes to call it, so that steps for a batch of tables cost about as
+much as for one. Starts are fewer than for a table alone; each certificate names how many.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from scaling.laws.fitting.large import LARGE
+from scaling.laws.fitting.newton import Optima, Problem, minimise
+from scaling.laws.fitting.projection import project
+from scaling.laws.fitting.solver import (
+    PATH_FACTORS,
+    SAME_OPTIMUM,
+    Fit,
+    Points,
+    distinct,
+    fit,
+    judged,
+    path,
+    points_of,
+    robust_delta,
+    spread_of,
+    too_few,
+)
+from scaling.laws.forms.law import Law
+from scaling.laws.forms.terms import Floats
+
+
+def fit_many(
+    law: Law,
+    tables: Sequence[tuple[Mapping[str, ArrayLike], ArrayLike]],
+    *,
+    delta: float | None = 1e-3,
+    starts: int = 4,
+    seed: int = 0,
+) -> list[Fit]:
+    """``solver.fit`` of every table, in their order, by the same objective, path of deltas and certificate.
+
+    A table that is large or has too few rows, or whose search did not converge together with the others, is fitted alone;
+    so are all where a term of the law cannot be evaluated at many tables at once.
+
+    Args:
+        law: the form.
+        tables: (one array a variable, response) a table.
+        delta: Huber's, as for ``solver.fit``; starts: random starts a table; seed: of them.
+
+    Raises:
+        ValueError: if a value is not positive and finite.
+    """
+    clock = time.perf_counter()
+    points = [points_of(law, data, response) for data, response in tables]
+    together = [
+        i for i, one in enumerate(points) if law.stacks and len(one.log_y) <= LARGE and not too_few(law, one.logs + one.centre)
+    ]
+    found: dict[int, Fit | None] = {}
+    if together:
+        found = dict(zip(together, _fit_batch(law, [points[i] for i in together], delta, starts, seed, clock), strict=True))
+    return [
+        found.get(i) or fit(law, data, response, delta=delta, starts=starts, seed=seed)
+        for i, (data, response) in enumerate(tables)
+    ]
+
+
+def _fit_batch(
+    law: Law, points: Sequence[Points], delta: float | None, starts: int, seed: int, clock: float
+) -> list[Fit | None]:
+    """The fits of a batch of tables; None where the best candidate has not converged."""
+    batch = _batch(law, points)
+    begun = np.concatenate([_starts(law, one, starts, seed) for one in points])
+    owner = np.repeat(np.arange(len(points)), starts)
+    wide = np.array([max(float(np.std(one.log_y)), 1e-9) for one in points])
+    first = np.maximum(wide, delta or 0.0)
+    found = _minimise(batch, first, owner, begun, 1e-6)
+    leaders = [int(np.argmin(np.where(owner == i, found.objective, np.inf))) for i in range(len(points))]
+    deltas = np.array(
+        [
+            delta if delta is not None else robust_delta(_residuals(law, one, found.theta[best]), len(law.parameters))
+            for one, best in zip(points, leaders, strict=True)
+        ]
+    )
+    basins, counts, owner = _basins(found, owner, len(points))
+    # One path a table, all with as many steps.
+    paths = [path(float(a), float(b), PATH_FACTORS[0]) for a, b in zip(wide, deltas, strict=True)]
+    steps = max(map(len, paths))
+    widths = np.array([[*np.geomspace(max(a, b), b, steps + 1)[1:-1], b] for a, b in zip(wide, deltas, strict=True)])
+    for step in range(steps):
+        last = step == steps - 1
+        found = _minimise(batch, widths[:, step], owner, basins, 1e-14 if last else 1e-4)
+        basins = found.theta
+    fits: list[Fit | None] = []
+    for i, one in enumerate(points):
+        mine = np.flatnonzero(owner == i)
+        values = found.objective[mine]
+        if not found.converged[mine[np.argmin(values)]]:
+            fits.append(None)
+            continue
+        best = float(values.min())
+        share = float(counts[mine][values <= best + SAME_OPTIMUM * abs(best) + 1e-24].sum() / starts)
+        leader = mine[np.argmin(values)]
+        done = judged(law, one, found.theta[leader], best, float(deltas[i]), starts=starts, share=share, clock=clock)
+        fits.append(done if done.parameters else None)
+    seconds = (time.perf_counter() - clock) / len(points)
+    return [one and replace(one, seconds=seconds) for one in fits]
+
+
+def _batch(law: Law, points: Sequence[Points]) -> tuple[Problem, Floats]:
+    """The problem of all tables, each filled up to the longest with rows of weight 0; and the weights [T, n]."""
+    tables, rows = len(points), max(len(one.log_y) for one in points)
+    logs = np.zeros((tables, rows, len(law.variables)))
+    log_y, weights = np.zeros((tables, rows)), np.zeros((tables, rows))
+    for i, one in enumerate(points):
+        own = len(one.log_y)
+        logs[i, :own], log_y[i, :own], weights[i, :own] = one.logs, one.log_y, one.weights
+    bounds = [law.bounds(spread_of(one.logs, one.log_y)) for one in points]
+    lower, upper = (np.array(side) for side in zip(*bounds, strict=True))
+    return Problem(law, logs, log_y, np.ones((tables, 1)), lower, upper), weights
+
+
+def _minimise(batch: tuple[Problem, Floats], delta: Floats, owner: np.ndarray, theta: Floats, tolerance: float) -> Optima:
+    """Optima of candidates [B, p] that belong to the tables ``owner`` [B], at one delta a table."""
+    problem, weights = batch
+    own = problem._replace(delta=delta[:, None]).at(owner)
+    return minimise(own, theta, weights[owner], tolerance=tolerance)
+
+
+def _starts(law: Law, points: Points, count: int, seed: int) -> Floats:
+    """Random starts of a table, the same as those of ``solver.fit``."""
+    drawn = law.starts(spread_of(points.logs, points.log_y), np.random.default_rng(seed), count)
+    return project(law, drawn, points.logs, points.log_y, points.weights)
+
+
+def _residuals(law: Law, points: Points, theta: Floats) -> Floats:
+    return points.log_y - law.log_values(theta[None], points.logs)[0]
+
+
+def _basins(found: Optima, owner: np.ndarray, tables: int) -> tuple[Floats, np.ndarray, np.ndarray]:
+    """Distinct candidates of each table, how many starts each stands for, and their owners."""
+    # A table without any finite objective keeps its starts: they will not converge, and it is fitted alone.
+    finite = np.isfinite(found.objective)
+    parts = []
+    for i in range(tables):
+        mine = owner == i
+        parts.append(distinct(found.theta[mine & finite if (mine & finite).any() else mine]))
+    kept = [len(theta) for theta, _ in parts]
+    return (
+        np.concatenate([theta for theta, _ in parts]),
+        np.concatenate([counts for _, counts in parts]),
+        np.repeat(np.arange(tables), kept),
+    )
