@@ -104,6 +104,7 @@ def test_images_that_changed_after_tuning_do_not_poison_the_store(bench):
     assert trained_on(bench, added) == {new}
     assert trained_on(bench, before) == {old}
     bench.do("collect", "studies/faults.yaml")
+    bench.do("fit", "studies/faults.yaml")
     assert bench.run("complete", "studies/faults.yaml").code == 0
 
 

@@ -68,7 +68,7 @@ def test_an_edit_that_can_change_a_result_touches_exactly_the_runs_that_it_can_c
         ("training/schedule.py", "rise", "warm"),
         ("training/schedule.py", "step: int, steps: int", "step, steps"),
         ("runs/lease.py", "HEARTBEAT_SECONDS: Final = 10.0", "HEARTBEAT_SECONDS: Final = 20.0"),
-        ("study/recipe.py", "images a step", "images per step"),
+        ("study/recipe.py", "images per step", "images in each step"),
     ],
 )
 def test_an_edit_of_names_comments_messages_or_layout_touches_nothing(edited, file, old, new):
