@@ -24,8 +24,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -78,7 +79,7 @@ class Listing:
 
     def stamps(self) -> dict[str, Stamp]:
         """Size and times of each image, without opening one. Raises DataError where one is gone since it was listed."""
-        found = {one.name: NO_IMAGE for one in self.irregular}
+        found: dict[str, Stamp] = {one.name: NO_IMAGE for one in self.irregular}
         for name, _ in (*self.train, *self.test):
             try:
                 status = os.stat(os.path.join(self.folder, name))  # a Path each costs three times as much
@@ -148,12 +149,12 @@ def list_images(folder: Path) -> Listing:
     for name in classes:
         if not train[name]:
             raise DataError(f"image folder {str(folder)!r}: class {name!r} has no training image")
-    labelled = [
+    labelled_train, labelled_test = (
         tuple((image, label) for label, name in enumerate(classes) for image in split.get(name, ())) for split in (train, test)
-    ]
-    if not labelled[1]:
+    )
+    if not labelled_test:
         raise DataError(f"image folder {str(folder)!r} has no test image")
-    return Listing(folder, classes, *labelled, tuple(irregular))
+    return Listing(folder, classes, labelled_train, labelled_test, tuple(irregular))
 
 
 def decode_all(folder: Path, names: list[str], slot: Slot, advance: Callable[[int], None]) -> Decoded:
@@ -177,7 +178,7 @@ def content_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def decode(path: Path | BinaryIO, side: int) -> np.ndarray:
+def decode(path: Path | BufferedReader, side: int) -> np.ndarray:
     """Decode one image into uint8 [3, side, side], as the head of this file says. Raises whatever Pillow raises."""
     with Image.open(path) as image:
         if image.mode not in _EIGHT_BIT_MODES:
@@ -243,7 +244,7 @@ def _decode_chunk(chunk: tuple[Path, Slot, int, list[str]]) -> Decoded:
     return found
 
 
-def _open_file(path: Path) -> BinaryIO:
+def _open_file(path: Path) -> BufferedReader:
     """Open a file to be read; ValueError for what is none: a pipe would be waited for without end."""
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
