@@ -20,6 +20,7 @@ from scaling.laws.any_table.read_table import (
     Table,
     TableError,
     ceiling_of,
+    number_of,
     numbers,
     read_table,
     require_apart,
@@ -67,8 +68,9 @@ def compare_table(
         InputError: for a setting out of range.
     """
     require_count("seed", seed)
-    if isinstance(ceiling, float | int):
-        require_ceiling(ceiling)
+    given = number_of(ceiling)
+    if given is not None:
+        require_ceiling(given)
     require_apart(n=n, d=d, y=y, family=family)
     labels = [family, *([kind] if kind else []), *([seed_column] if seed_column else [])]
     table = read_table(path, [n, d, y, *([CLASSES] if ceiling == CLASSES else [])], labels)

@@ -18,6 +18,7 @@ from scaling.laws.any_table.read_table import (
     ROW,
     TableError,
     ceiling_of,
+    number_of,
     numbers,
     read_table,
     require_apart,
@@ -106,10 +107,11 @@ def fit_table(
     if delta is not None:
         require_positive("delta", delta)
     classes = [CLASSES] if ceiling == CLASSES else []
-    if ceiling is not None and not classes:
-        require_ceiling(ceiling)
+    limit = number_of(ceiling)
+    if limit is not None:
+        require_ceiling(limit)
     if law != "auto":
-        law_for(law, columns, 1.0 if classes and law in BOUNDED else None if classes else ceiling)
+        law_for(law, columns, 1.0 if classes and law in BOUNDED else limit)
     require_apart(**columns, y=y, **{f"by ({name})": name for name in by})
     table = read_table(path, [*columns.values(), y, *classes], by)
     for column in columns.values():
@@ -120,9 +122,9 @@ def fit_table(
     most = max(rows.height for _, rows in groups)
     if drop_largest >= most:
         raise TableError(f"{path}: dropping {drop_largest} of {most} rows leaves none")
-    if ceiling is not None and not classes and not (table.frame[y] < ceiling).any():
+    if limit is not None and not (table.frame[y] < limit).any():
         least = table.frame[y].min()
-        raise TableError(f"{path}: column {y}: no value lies below the ceiling {ceiling:g}; the least is {least:g}")
+        raise TableError(f"{path}: column {y}: no value lies below the ceiling {limit:g}; the least is {least:g}")
     asked = _Asked(
         str(path), y, columns, law, delta, drop_largest, bootstrap, seed, starts, ceiling, len(groups) <= HONEST_GROUPS
     )
@@ -168,7 +170,9 @@ def _fit_group(asked: _Asked, job: _Group) -> dict[str, Any]:
     found = _first_readable(fit(one, data, response, **settings) for one in laws)
     told = told_of_table(asked.path, asked.y, asked.columns, group, asked.law, scores, asked.delta, asked.drop_largest)
     names = kept[ROW].to_list()
-    entry = {"group": group} | describe_fit(found, bootstrap=asked.bootstrap, seed=asked.seed, rows=names, told=told)
+    entry: dict[str, Any] = {"group": group} | describe_fit(
+        found, bootstrap=asked.bootstrap, seed=asked.seed, rows=names, told=told
+    )
     if scores is not None:
         entry["scores"] = scores
     if asked.honest:
@@ -230,12 +234,12 @@ def told_of_many(entries: Sequence[Mapping[str, Any]]) -> str | None:
 def _first_readable(fits: Iterable[Fit]) -> Fit:
     """The first fit whose parameters the table determines, or the first of all: a law with more parameters may predict best
     and still say nothing of them."""
-    first = None
+    tried = []
     for found in fits:
         if found.status in ("converged", "at-bound"):
             return found
-        first = first or found
-    return first
+        tried.append(found)
+    return tried[0]
 
 
 def describe_fit(

@@ -17,6 +17,7 @@ from scaling.laws.any_table.read_table import (
     CLASSES,
     TableError,
     ceiling_of,
+    number_of,
     numbers,
     read_table,
     require_apart,
@@ -85,8 +86,9 @@ def extrapolate_table(
     """
     columns = variables(n, d, x, unique)
     require_count("seed", seed)
-    if ceiling is not None and ceiling != CLASSES:
-        require_ceiling(ceiling)
+    limit = number_of(ceiling)
+    if limit is not None:
+        require_ceiling(limit)
     law = None if estimator == "auto" else _law_of(estimator, ceiling, columns)
     classes = [CLASSES] if ceiling == CLASSES else []
     require_apart(**columns, y=y, split=split, **{f"by ({name})": name for name in by})
@@ -118,7 +120,7 @@ def _law_of(estimator: str, ceiling: float | str | None, columns: Mapping[str, s
         close = get_close_matches(name, known, 1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise InputError(f"estimator {estimator!r} is not known; allowed: {', '.join(known)}{hint}")
-    law_for(name, columns, 1.0 if ceiling == CLASSES and name in BOUNDED else None if ceiling == CLASSES else ceiling)
+    law_for(name, columns, 1.0 if ceiling == CLASSES and name in BOUNDED else number_of(ceiling))
     return name
 
 

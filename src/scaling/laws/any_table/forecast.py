@@ -15,6 +15,7 @@ from scaling.laws.any_table.read_table import (
     ROW,
     TableError,
     ceiling_of,
+    number_of,
     numbers,
     read_table,
     require_apart,
@@ -91,7 +92,7 @@ def forecast_table(
     if delta is not None:
         require_positive("delta", delta)
     by_classes = ceiling == CLASSES
-    form = law_for(law, {"N": n, "D": d}, 1.0 if by_classes else ceiling)
+    form = law_for(law, {"N": n, "D": d}, 1.0 if by_classes else number_of(ceiling))
     for name, values in (("at", [v for pair in at for v in pair]), ("budget", budgets), ("target", targets)):
         for value in values:
             require_positive(name, value)
@@ -241,6 +242,8 @@ def _cheapest(found: Fit, draws: Floats, compute: Compute, target: float) -> dic
     tail = (1 - LEVEL) / 2
     ends = np.quantile(np.where(np.isfinite(costs[1:]), costs[1:], 1e9), [tail, 1 - tail])
     best = optimum(found.law, found.theta[None], found.centre, compute, float(np.exp(costs[0])))
+    if best is None:
+        return answer | {"reason": "the budget pays for no run within the range of the table"}
     size, data = float(np.exp(best.log_params[0])), float(np.exp(best.log_images[0]))
     return answer | {
         "flop": float(np.exp(costs[0])),

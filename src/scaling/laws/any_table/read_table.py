@@ -203,6 +203,19 @@ CLASSES: Final = "classes"
 """What a ceiling is where it follows from a column of that name: chance among so many classes."""
 
 
+def number_of(ceiling: float | str | None) -> float | None:
+    """The ceiling where it is a number; None for CLASSES and where nothing was said.
+
+    Raises:
+        InputError: for another word.
+    """
+    if not isinstance(ceiling, str):
+        return ceiling
+    if ceiling != CLASSES:
+        raise InputError(f"ceiling is {ceiling!r}; it must be a positive number, none or {CLASSES}")
+    return None
+
+
 def ceiling_of(ceiling: float | str | None, rows: pl.DataFrame, response: str) -> float | None:
     """The ceiling of some rows: as given, or chance among their classes.
 
@@ -216,7 +229,7 @@ def ceiling_of(ceiling: float | str | None, rows: pl.DataFrame, response: str) -
             whose chance is not known.
     """
     if ceiling != CLASSES:
-        return ceiling
+        return number_of(ceiling)
     counts = rows[CLASSES].unique()
     if len(counts) != 1 or counts[0] < 2 or counts[0] != round(counts[0]):
         shown = ", ".join(f"{value:g}" for value in counts.sort()[:5])

@@ -26,13 +26,16 @@ class Compute(Protocol):
     @property
     def log_params(self) -> tuple[float, float]:
         """Range of log N to search."""
+        ...
 
     @property
     def log_flop(self) -> tuple[float, float]:
         """Range of log C that makes sense to search."""
+        ...
 
     def log_images(self, log_flop: float, log_params: Floats) -> Floats:
         """Log of the largest D that a budget pays for at each N; NaN where it pays for none."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def tabled_compute(params: Floats, images: Floats, flop: Floats) -> TabledComput
         root = np.sqrt(rows)
         mean = np.bincount(inverse, np.log(flop)) / rows
         solution, _, rank, _ = np.linalg.lstsq(design * root[:, None], mean * root, rcond=None)
+        solution = np.asarray(solution, np.float64)
         if rank == len(levels_n) + len(levels_d) - 1:
             return TabledCompute(np.log(levels_n), solution[: len(levels_n)], np.log(levels_d), solution[len(levels_n) :])
     ends_n, ends_d = np.unique([levels_n[0], levels_n[-1]]), np.unique([levels_d[0], levels_d[-1]])

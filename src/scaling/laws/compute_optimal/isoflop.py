@@ -120,8 +120,12 @@ def _surface(found: Fit, theta: Floats, compute: Compute, log_flop: float) -> tu
     """Minimum of the law along a budget's price."""
     best = optimum(found.law, theta, found.centre, compute, float(np.exp(log_flop)))
     if best is None:
-        return (np.full(len(theta), np.nan),) * 3
-    return tuple(np.where(best.edge, np.nan, part) for part in (best.log_params, best.log_images, best.log_response))
+        nowhere = np.full(len(theta), np.nan)
+        return nowhere, nowhere, nowhere
+    log_params, log_images, log_response = (
+        np.where(best.edge, np.nan, part) for part in (best.log_params, best.log_images, best.log_response)
+    )
+    return log_params, log_images, log_response
 
 
 def _parabola(one: Slice, log_y: Floats, compute: Compute) -> tuple[Floats, Floats, Floats]:
@@ -151,7 +155,8 @@ def _own_amplitudes(found: Fit, public: Floats, one: Slice, log_y: Floats, compu
     known = np.isfinite(bought)
     line, bought = line[known], bought[known]
     if len(line) < LEAST_SIZES:
-        return (np.full(len(public), np.nan),) * 3
+        nowhere = np.full(len(public), np.nan)
+        return nowhere, nowhere, nowhere
     inner = floor + first[:, None] * np.exp(-alpha * line) + second[:, None] * np.exp(-beta * bought)
     at = np.argmin(inner, axis=1)
     fine = (first > 0) & (second > 0) & (at > 0) & (at < len(line) - 1)
@@ -260,8 +265,8 @@ def _by_the_law(found: Fit, flop: Floats, compute: Compute, drawn: Floats) -> di
 
 def _listed(optima: Optima, index: int, spare: int) -> dict[str, Any] | None:
     columns = (("N", optima.log_params), ("D", optima.log_images), ("response", optima.log_response))
-    known = {name: estimate(column[:, index], spare) for name, column in columns}
-    if any(one is None for one in known.values()):
+    known = {name: one for name, column in columns if (one := estimate(column[:, index], spare)) is not None}
+    if len(known) < len(columns):
         return None
     entry: dict[str, Any] = {name: float(np.exp(one.value)) for name, one in known.items()}
     return entry | {f"{name}_interval": [float(np.exp(one.low)), float(np.exp(one.high))] for name, one in known.items()}

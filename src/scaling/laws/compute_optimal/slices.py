@@ -102,7 +102,7 @@ def _between(log_n: Floats, log_d: Floats, compute: Compute, weights: Floats) ->
         return []
     # Evenly over the budgets that will do, half a step from either end: there the outermost size has only just come in.
     chosen = np.unique(enough[((np.arange(GRID_SLICES) + 0.5) / GRID_SLICES * len(enough)).astype(int)])
-    return [_read(budgets[at], sizes, bought[at], inside[at], levels, log_d, weights) for at in chosen]
+    return [_read(float(budgets[at]), sizes, bought[at], inside[at], levels, log_d, weights) for at in chosen]
 
 
 def _read(
@@ -133,4 +133,4 @@ def _read(
         point_weights.append(total)
     reader = csr_array((values, (places, columns)), shape=(len(members), len(log_d)))
     logs = np.column_stack([sizes[members], bought[members]])
-    return Slice(float(log_flop), logs, np.array(point_weights), reader, True)
+    return Slice(log_flop, logs, np.array(point_weights), reader, True)

@@ -60,5 +60,5 @@ def _nonnegative(design: Floats, weights: Floats) -> Floats:
             better = (solution > 0).all(axis=1) & (gain < best)
             best[better] = gain[better]
             chosen[better] = 0.0
-            chosen[np.ix_(np.flatnonzero(better), subset)] = solution[better]
+            chosen[np.ix_(np.flatnonzero(better), np.array(subset))] = solution[better]
     return chosen

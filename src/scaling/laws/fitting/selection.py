@@ -10,7 +10,7 @@ most origins can pay for has no share. The rows to be predicted are never seen.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -94,11 +94,14 @@ def stack(
     parts, errors = [], []
     for law in usable:
         for emphasis, found in _fitted(law, emphases, origins, raw, log_y, seed).items():
-            parts.append((law, emphasis, *found[:-1]))
-            errors.append(found[-1])
+            theta, centre, covariance, spread, own = found
+            parts.append(Candidate(law, emphasis, theta, centre, covariance, spread, None, 0.0))
+            errors.append(own)
     voting = list(range(len(origins) if grid else min(NEAREST, len(origins))))
     shares, scores = _shares(errors, voting)
-    candidates = tuple(Candidate(*part, score, float(share)) for part, score, share in zip(parts, scores, shares, strict=True))
+    candidates = tuple(
+        replace(part, score=score, share=float(share)) for part, score, share in zip(parts, scores, shares, strict=True)
+    )
     scored = [i for i in range(len(origins)) if any(row[i] is not None for row in errors)]
     nested = {i: _nested(errors, i, voting) for i in scored}
     noise = float(np.sqrt(sum(c.share * c.noise**2 for c in candidates)))
@@ -146,7 +149,7 @@ def _precision(law: Law, theta: Floats, logs: Floats, log_y: Floats, weights: Fl
 
 def _shares(errors: list[list[Floats | None]], origins: Sequence[int]) -> tuple[Floats, list[float | None]]:
     """Shares of the candidates by those origins, equal without any; and each one's geometric mean error."""
-    table = np.array([[np.nan if row[i] is None else _rms(row[i]) for i in origins] for row in errors], float)
+    table = np.array([[np.nan if (one := row[i]) is None else _rms(one) for i in origins] for row in errors], float)
     table = table.reshape(len(errors), len(origins))
     table = table[:, np.isfinite(table).any(axis=0)]
     if not table.size:
@@ -168,7 +171,8 @@ def _nested(errors: list[list[Floats | None]], origin: int, voting: Sequence[int
     known = np.array([row[origin] is not None for row in errors])
     shares = np.where(known, shares, 0.0)
     shares = shares / shares.sum() if shares.sum() > 0 else known / known.sum()
-    return sum(share * row[origin] for share, row in zip(shares, errors, strict=True) if row[origin] is not None)
+    parts = [share * one for share, row in zip(shares, errors, strict=True) if (one := row[origin]) is not None]
+    return sum(parts, start=np.zeros(()))
 
 
 def _rms(errors: Floats) -> float:
@@ -244,15 +248,15 @@ def choose(
         The laws that were scored, best first, and law name -> log error over the origins, the geometric mean of the root mean
         squares at each (None where it could not be scored).
     """
-    bounded = ceiling is not None and np.isfinite(ceiling)
+    limit = ceiling if ceiling is not None and np.isfinite(ceiling) else None
     if "N" in data:
         laws = [forms.chinchilla(), forms.tied(), forms.kaplan_floor(), forms.kaplan(), forms.drifting(), forms.interaction()]
         laws += [*unique_laws()[3:]] if "U" in data else []
-        laws += [forms.bounded(ceiling)] if bounded else []
+        laws += [forms.bounded(limit)] if limit is not None else []
     else:
         laws = [forms.power_floor(), forms.power(), forms.power_shifted(), forms.broken(1)]
         laws += [forms.exponential(), forms.logarithmic()]
-        laws += [forms.power_bounded(ceiling)] if bounded else []
+        laws += [forms.power_bounded(limit)] if limit is not None else []
     raw, log_y = log_table(max(laws, key=lambda law: len(law.variables)), data, response)
     if len(log_y) > MANY_ROWS:
         chosen = sampled(len(log_y))
@@ -263,7 +267,7 @@ def choose(
         if not origins or any(int(one.train.sum()) < len(law.parameters) + SPARE_ROWS for one in origins):
             scores[law.name] = None
             continue
-        errors = _fitted(law, (0.0,), origins, raw, log_y, seed)[0.0][-1]
+        errors = [error for error in _fitted(law, (0.0,), origins, raw, log_y, seed)[0.0][-1] if error is not None]
         score = float(np.exp(np.mean([np.log(max(_rms(error), 1e-12)) for error in errors])))
         scores[law.name] = score if np.isfinite(score) else None
     known = {name: score for name, score in scores.items() if score is not None}

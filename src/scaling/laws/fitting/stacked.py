@@ -99,7 +99,7 @@ class Stack:
         return replace(self, candidates=(fitted,), doubt=self.doubt._replace(noise=max(spread, self.doubt.noise)))
 
     def _centre(self, raw: Floats) -> Floats:
-        return sum(c.share * c.log_values(raw) for c in self.candidates)
+        return sum((c.share * c.log_values(raw) for c in self.candidates), start=np.zeros(()))
 
     def _logs(self, variables: Mapping[str, ArrayLike]) -> tuple[Floats, tuple[int, ...]]:
         arrays = np.broadcast_arrays(*(np.asarray(variables[name], float) for name in self.variables))

@@ -88,8 +88,9 @@ class BrokenPower(TermKind):
 
     def starts(self, spread: Spread, rng: np.random.Generator, count: int) -> Floats:
         """Random coordinates over the range stated above; breaks in order."""
-        columns = [rng.uniform(*spread.response, count), rng.uniform(0.02, 1.0, count)]
-        places = np.sort(rng.uniform(*spread.logs[0], (count, self.breaks)), axis=1)
+        columns = [rng.uniform(spread.response[0], spread.response[1], count), rng.uniform(0.02, 1.0, count)]
+        left, right = spread.logs[0]
+        places = np.sort(rng.uniform(left, right, (count, self.breaks)), axis=1)
         for index in range(self.breaks):
             columns += [rng.uniform(-0.5, 1.0, count), places[:, index], rng.uniform(np.log(0.1), 0.5, count)]
         return np.column_stack(columns)

@@ -73,7 +73,7 @@ class Prediction:
 
     def curvature(self, outer: Floats, linear: Floats) -> Floats:
         """Sum_n (outer gradient gradient^T + linear Hessian) of log f, [B, p, p]; outer and linear are [B, n]."""
-        if self.slope is None:
+        if self.slope is None or self.bend is None:
             square, plain = outer - linear, linear
         else:
             square = outer * self.slope**2 + linear * (self.bend - self.slope)

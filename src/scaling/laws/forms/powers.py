@@ -113,7 +113,7 @@ class PoweredSum(TermKind):
         (first, second), features = self._summands(theta, logs)
         total = np.logaddexp(first, second)
         shares = [np.exp(first - total), np.exp(second - total)]
-        inner = sum(share[..., None] * feature for share, feature in zip(shares, features, strict=True))
+        inner = shares[0][..., None] * features[0] + shares[1][..., None] * features[1]
         kappa = theta[:, :1, None]
         gradient = np.concatenate([total[..., None], kappa * inner], axis=2)
         outer = sum(
@@ -166,7 +166,7 @@ class PoweredSum(TermKind):
     def starts(self, spread: Spread, rng: np.random.Generator, count: int) -> Floats:
         """Random coordinates over the range stated above, with the level of the responses."""
         kappa = rng.uniform(0.05, 1.5, count)
-        level = rng.uniform(*spread.response, count) / kappa
+        level = rng.uniform(spread.response[0], spread.response[1], count) / kappa
         gap = rng.uniform(-3.0, 3.0, count)
         if self.style == "kaplan":
             return np.column_stack([kappa, level + gap, np.exp(rng.uniform(-1.2, 1.2, count)), level])

@@ -60,36 +60,79 @@ class TermKind:
     heads: tuple[int, ...] = ()
     stacks = False
 
+    def features(self, logs: Floats) -> Floats:
+        """Gradient of an affine term; of no other."""
+        raise NotImplementedError(f"{type(self).__name__} is not affine")
+
+    def parts(self, theta: Floats, logs: Floats) -> list[Floats]:
+        """Logs of the summands at amplitude 1 of a term with ``heads``; of no other."""
+        raise NotImplementedError(f"{type(self).__name__} has no amplitudes of its own")
+
 
 class Term(Protocol):
     """One positive summand of a law."""
 
-    columns: tuple[int, ...]
-    affine: bool
-    separate: bool
-    heads: tuple[int, ...]
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Of the logs that it depends on."""
+        ...
+
+    @property
+    def affine(self) -> bool:
+        """Whether its logarithm is linear in theta."""
+        ...
+
+    @property
+    def separate(self) -> bool:
+        """Whether each public parameter is one coordinate."""
+        ...
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """Coordinates that are logs of amplitudes."""
+        ...
+
+    @property
+    def stacks(self) -> bool:
+        """Whether it can be evaluated at one table a candidate."""
+        ...
 
     @property
     def names(self) -> tuple[str, ...]:
         """Public parameters, as the paper names them."""
+        ...
 
     def evaluate(self, theta: Floats, logs: Floats) -> Curve:
         """Logarithm of the term and its derivatives."""
+        ...
+
+    def features(self, logs: Floats) -> Floats:
+        """Gradient of an affine term [n, q], or [B, n, q] for one table a candidate."""
+        ...
+
+    def parts(self, theta: Floats, logs: Floats) -> list[Floats]:
+        """Logs [B, n] of the summands at amplitude 1, one of each of ``heads``."""
+        ...
 
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
         """The same term in coordinates whose origin has moved by ``shift`` [k]."""
+        ...
 
     def publish(self, theta: Floats) -> Floats:
         """Public parameters [B, q] of coordinates centred at 0."""
+        ...
 
     def internal(self, public: Floats) -> Floats:
         """Inverse of ``publish``."""
+        ...
 
     def bounds(self, spread: Spread) -> tuple[Floats, Floats]:
         """Lower and upper limit of each coordinate."""
+        ...
 
     def starts(self, spread: Spread, rng: np.random.Generator, count: int) -> Floats:
         """Random coordinates [count, q] over the sane range that is stated at the class."""
+        ...
 
 
 def amplitude_bounds(spread: Spread) -> tuple[float, float]:

@@ -70,10 +70,11 @@ def honest_intervals(
     largest = float(np.min(np.asarray(response, float)) * np.exp(2.0 * scored[0].noise))
     for name in wanted:
         spans = [span for trial, each in zip(good, ends, strict=True) if (span := _span(name, trial.law, each)) is not None]
-        if own.get(name) is None:
+        own_ends = own.get(name)
+        if own_ends is None:
             answer["reasons"][name] = "no interval even if the law holds"
             continue
-        spans.append(tuple(own[name]))
+        spans.append((own_ends[0], own_ends[1]))
         low, high = min(span[0] for span in spans), max(span[1] for span in spans)
         if name == "E":
             unsure = np.exp(FLOOR_SPREADS * scored[0].drift * _way_to_the_floor(found))

@@ -52,7 +52,7 @@ def seed_spread(cells: pl.DataFrame, response: str) -> float | None:
     if not groups.height:
         return None
     freedom = groups["seeds"] - 1
-    return float(np.sqrt((groups["variance"] * freedom).sum() / freedom.sum()))
+    return float(np.sqrt(float((groups["variance"] * freedom).sum()) / float(freedom.sum())))
 
 
 class Residuals(NamedTuple):

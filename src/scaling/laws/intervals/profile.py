@@ -206,14 +206,14 @@ def prediction_ends(problem: Problem, theta: Floats, weights: Floats, rise: Floa
     pull = np.einsum("bi,bij,bj->b", gradient, np.linalg.pinv(hessian, hermitian=True), gradient)
     tilt = np.sqrt(2.0 * rise / np.maximum(pull, 1e-12))
     table, side = np.repeat(np.arange(count), 2), np.tile([-1.0, 1.0], count)
-    target = at_place.value[table, 0] + side * (FAR + problem.delta[table, 0])
+    target = at_place.value[table, 0] + side * (FAR + np.asarray(problem.delta)[table, 0])
     logs = np.vstack([problem.logs, place])
 
     def solve(chosen: np.ndarray, steps: Floats, warm: Floats) -> tuple[Floats, Floats]:
         part = problem.at(table[chosen])
         tilted = part._replace(logs=logs, log_y=np.column_stack([part.log_y, target[chosen]]))
         plain = np.broadcast_to(weights, part.log_y.shape)
-        pulls = np.column_stack([plain, steps / part.delta[:, 0]])
+        pulls = np.column_stack([plain, steps / np.asarray(part.delta)[:, 0]])
         solved = minimise(tilted, warm, pulls, iterations=100, tolerance=1e-9).theta
         return objective(part, solved, plain) - value[table[chosen]], solved
 
