@@ -100,7 +100,7 @@ def stack(
     voting = list(range(len(origins) if grid else min(NEAREST, len(origins))))
     shares, scores = _shares(errors, voting)
     candidates = tuple(
-        replace(part, score=score, share=float(share)) for part, score, share in zip(parts, scores, shares, strict=True)
+        replace(part, rmse_log=score, share=float(share)) for part, score, share in zip(parts, scores, shares, strict=True)
     )
     scored = [i for i in range(len(origins)) if any(row[i] is not None for row in errors)]
     nested = {i: _nested(errors, i, voting) for i in scored}
