@@ -1,6 +1,5 @@
 """Study files that ask for more than there is: one line, within five seconds and 500 MB, from `plan` and from Snakemake."""
 
-import os
 import subprocess
 import sys
 
@@ -30,14 +29,21 @@ HOSTILE = {
 }
 
 
+MEASURED = """
+import os, subprocess, sys
+with open("output.txt", "wb") as sink:
+    process = subprocess.Popen(sys.argv[1:], stdout=sink, stderr=sink)
+    _, status, usage = os.wait4(process.pid, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000)
+"""
+"""Runs a command from a small process: a child of this one would be charged with the memory of the tests it was forked from."""
+
+
 def ended(command: list[str], folder) -> tuple[int, str, float, float]:
     """Exit code, text, seconds and peak memory in MB of ``command``: its own, whatever else the machine does."""
-    output = folder / "output.txt"
-    with output.open("wb") as sink:
-        process = subprocess.Popen(command, cwd=folder, stdout=sink, stderr=sink)
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, output.read_text(), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000
+    measured = [sys.executable, "-S", "-c", MEASURED, *command]
+    code, seconds, megabytes = subprocess.run(measured, cwd=folder, capture_output=True, text=True, check=True).stdout.split()
+    return int(code), (folder / "output.txt").read_text(), float(seconds), float(megabytes)
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
