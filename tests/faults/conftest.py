@@ -1,10 +1,13 @@
 """A small study of small images for the faults, and its commands run black box, in a folder with an awkward name."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,11 +49,21 @@ class Command:
     def __init__(self, server: subprocess.Popen, output: Path) -> None:
         self.server, self.output = server, output
         self.pid = json.loads(server.stdout.readline())["pid"]
+        self.ended: Ended | None = None
 
     def end(self) -> Ended:
         """Wait for it."""
-        code = json.loads(self.server.stdout.readline())["code"]
-        return Ended(code, self.output.read_text())
+        if self.ended is None:
+            code = json.loads(self.server.stdout.readline())["code"]
+            self.ended = Ended(code, self.output.read_text())
+        return self.ended
+
+    def kill(self) -> None:
+        """End what a failed test left behind, or the server would give its answer to the next test."""
+        if self.ended is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self.end()
 
 
 class Bench(Checkout):
@@ -58,7 +71,7 @@ class Bench(Checkout):
 
     def __init__(self, folder: Path, server: subprocess.Popen) -> None:
         super().__init__(folder)
-        self.server = server
+        self.server, self.started = server, []
         self.write_images(folder / "pictures é")
         self.write_study()
 
@@ -88,7 +101,8 @@ class Bench(Checkout):
         request = {"words": words, "folder": str(self.folder), "environment": environment, "output": str(output)}
         self.server.stdin.write(json.dumps(request) + "\n")
         self.server.stdin.flush()
-        return Command(self.server, output)
+        self.started.append(Command(self.server, output))
+        return self.started[-1]
 
     def run(self, *words: str, **environment: str) -> Ended:
         """Run `scaling WORDS` to its end."""
@@ -150,12 +164,14 @@ def trained(tmp_path_factory, server) -> Bench:
 
 
 @pytest.fixture
-def bench(trained, tmp_path) -> Bench:
+def bench(trained, tmp_path) -> Iterator[Bench]:
     """The trained study in a folder of its own."""
     copy = object.__new__(Bench)
-    copy.folder, copy.server = tmp_path / "a copy é", trained.server
+    copy.folder, copy.server, copy.started = tmp_path / "a copy é", trained.server, []
     shutil.copytree(trained.folder, copy.folder)
-    return copy
+    yield copy
+    for command in copy.started:
+        command.kill()
 
 
 @pytest.fixture

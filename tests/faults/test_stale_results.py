@@ -78,7 +78,7 @@ def test_an_edit_of_the_laws_fits_anew_and_trains_nothing(bench):
     before = bench.stamps()
     shutil.copytree(PACKAGE, bench.folder / "scaling", ignore=shutil.ignore_patterns("__pycache__"))  # found before the package
     assert set(bench.jobs(*STUDY)) == {"complete"}
-    solver = bench.folder / "scaling" / "laws" / "solver.py"
+    solver = bench.folder / "scaling" / "laws" / "fitting" / "solver.py"
     text = solver.read_text()
     assert "rows; {needed} are needed" in text
     solver.write_text(text.replace("rows; {needed} are needed", "rows; {needed} would do"))
