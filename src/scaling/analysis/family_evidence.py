@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling.analysis.usable_runs import Cells
+from scaling.laws.fitting.fitted import Fit
 from scaling.laws.fitting.holdout import Origin, Split, predict_splits, rolling_splits
-from scaling.laws.fitting.solver import Fit, fit
+from scaling.laws.fitting.solver import fit
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
 from scaling.laws.intervals.bootstrap import refit

@@ -14,8 +14,9 @@ from scipy.stats import t as student
 
 from scaling.analysis.family_evidence import Judged
 from scaling.analysis.significance import CONFIDENCE
+from scaling.laws.fitting.fitted import Fit
 from scaling.laws.fitting.holdout import ORIGINS, Split, predict_splits, rolling_splits, root_mean_square
-from scaling.laws.fitting.solver import Fit, fit
+from scaling.laws.fitting.solver import fit
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
 

@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.evidence import Evidence
 from scaling.laws import predict
+from scaling.laws.least_squares import indicators, ols
 
 # Named, not looked up: a family that is added later must not change what is decided.
 TRANSFORMERS = ("vit", "swin")
@@ -44,16 +45,12 @@ def fall(rows: pl.DataFrame, along: str) -> Finding:
     Raises:
         MissingEvidence: too few rows to see their scatter.
     """
-    families = sorted(set(rows["family"]))
     x, y = (np.log(rows[name].to_numpy()) for name in (along, "loss"))
-    design = np.column_stack([[float(f == family) for f in rows["family"]] for family in families] + [x])
-    solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
-    freedom = len(y) - int(rank)
-    if rank < design.shape[1] or freedom < 1:
+    found = ols(np.column_stack([indicators(rows["family"]), x]), y)
+    if not found.determined or found.freedom < 1:
         raise MissingEvidence("too few runs for a slope and its error")
-    variance = float(np.sum((y - design @ solution) ** 2)) / freedom
-    se = math.sqrt(variance * np.linalg.inv(design.T @ design)[-1, -1])
-    return Finding(-float(solution[-1]), se, freedom, keys=tuple(rows["key"]))
+    se = math.sqrt(found.covariance()[-1, -1])
+    return Finding(-float(found.coefficients[-1]), se, found.freedom, keys=tuple(rows["key"]))
 
 
 def _at(edge: Callable, column: str, along: str) -> Callable[[Evidence], Finding]:

@@ -24,8 +24,9 @@ from scaling.laws.any_table.read_table import (
 )
 from scaling.laws.compute_optimal.frontier import Compute, SixND, optimum, tabled_compute
 from scaling.laws.compute_optimal.isoflop import describe_isoflop
+from scaling.laws.fitting.fitted import Fit, noise_scale
 from scaling.laws.fitting.selection import stack
-from scaling.laws.fitting.solver import Fit, fit, noise_scale
+from scaling.laws.fitting.solver import fit
 from scaling.laws.forms.catalogue import law_for
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats

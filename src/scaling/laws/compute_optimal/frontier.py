@@ -13,6 +13,7 @@ import numpy as np
 
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
+from scaling.laws.least_squares import ols
 
 REACH = 3.0
 """How far beyond the trained N and D a study's frontier is drawn."""
@@ -106,13 +107,14 @@ def tabled_compute(params: Floats, images: Floats, flop: Floats) -> TabledComput
         design[np.arange(len(cells)), len(levels_n) + cells % len(levels_d)] = 1.0
         root = np.sqrt(rows)
         mean = np.bincount(inverse, np.log(flop)) / rows
-        solution, _, rank, _ = np.linalg.lstsq(design * root[:, None], mean * root, rcond=None)
-        solution = np.asarray(solution, np.float64)
-        if rank == len(levels_n) + len(levels_d) - 1:
-            return TabledCompute(np.log(levels_n), solution[: len(levels_n)], np.log(levels_d), solution[len(levels_n) :])
+        found = ols(design * root[:, None], mean * root)
+        # A constant may move between f and t, so that the rank of a table that tells them apart is one less than full.
+        if found.rank == len(levels_n) + len(levels_d) - 1:
+            of_n, of_d = np.split(found.coefficients, [len(levels_n)])
+            return TabledCompute(np.log(levels_n), of_n, np.log(levels_d), of_d)
     ends_n, ends_d = np.unique([levels_n[0], levels_n[-1]]), np.unique([levels_d[0], levels_d[-1]])
     plane = np.column_stack([np.ones(len(flop)), np.log(params), np.log(images)])
-    constant, power_n, power_d = np.linalg.lstsq(plane, np.log(flop), rcond=None)[0]
+    constant, power_n, power_d = ols(plane, np.log(flop)).coefficients
     return TabledCompute(np.log(ends_n), constant + power_n * np.log(ends_n), np.log(ends_d), power_d * np.log(ends_d))
 
 

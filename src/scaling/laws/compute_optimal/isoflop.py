@@ -21,9 +21,10 @@ from scipy.stats import t as student
 
 from scaling.laws.compute_optimal.frontier import Compute, optimum
 from scaling.laws.compute_optimal.slices import LEAST_SIZES, LEAST_SLICES, Slice, distinct_sizes, slices_of
-from scaling.laws.fitting.solver import Fit
+from scaling.laws.fitting.fitted import Fit
 from scaling.laws.forms.terms import Floats
 from scaling.laws.intervals.bootstrap import refit
+from scaling.laws.least_squares import ols_batch
 
 WAYS = ("surface", "slices", "parabola")
 """The three ways, the one offered first."""
@@ -133,7 +134,7 @@ def _parabola(one: Slice, log_y: Floats, compute: Compute) -> tuple[Floats, Floa
     log_n = one.logs[:, 0]
     middle = log_n.mean()
     design = np.vander(log_n - middle, 3, increasing=True)
-    level, slope, bend = _least_squares(design[None], np.exp(log_y), one.weights).T
+    level, slope, bend = ols_batch(design[None], np.exp(log_y), one.weights).T
     with np.errstate(divide="ignore", invalid="ignore"):
         shift = np.where(bend > 0, -slope / (2.0 * bend), np.nan)
         response = level - slope**2 / (4.0 * bend)
@@ -149,7 +150,7 @@ def _own_amplitudes(found: Fit, public: Floats, one: Slice, log_y: Floats, compu
     floor, alpha, beta = (public[:, names.index(name), None] for name in ("E", "alpha", "beta"))
     target = np.exp(log_y if law.ceiling is None else law.ceiling.invert(log_y))
     design = np.stack([np.exp(-alpha * one.logs[:, 0]), np.exp(-beta * one.logs[:, 1])], axis=2) / target[..., None]
-    first, second = _least_squares(design, 1.0 - floor / target, one.weights).T
+    first, second = ols_batch(design, 1.0 - floor / target, one.weights).T
     line = np.linspace(one.logs[:, 0].min(), one.logs[:, 0].max(), 400)
     bought = _price(compute, one, line)
     known = np.isfinite(bought)
@@ -169,13 +170,6 @@ def _own_amplitudes(found: Fit, public: Floats, one: Slice, log_y: Floats, compu
     best = np.where(fine, line[at] + np.clip(shift, -1, 1) * (line[1] - line[0]), np.nan)
     response = np.log(np.where(fine, here, np.nan))
     return best, _price(compute, one, best), response if law.ceiling is None else law.ceiling.apply(response)[0]
-
-
-def _least_squares(design: Floats, target: Floats, weights: Floats) -> Floats:
-    """Weighted least squares for B targets [B, m]; design [B or 1, m, q]. Returns [B, q]."""
-    root = np.sqrt(weights)[:, None]
-    solved = np.linalg.pinv(design * root) @ (target[..., None] * root)
-    return solved[..., 0]
 
 
 def _within(best: Floats, log_params: Floats) -> np.ndarray:

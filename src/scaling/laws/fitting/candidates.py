@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from scaling.laws.fitting.newton import minimise
+from scaling.laws.fitting.newton import HUBER_EFFICIENCY, MAD, minimise
+from scaling.laws.fitting.points import huber_problem, spread_of
 from scaling.laws.fitting.projection import project
-from scaling.laws.fitting.solver import HUBER_EFFICIENCY, make_problem, spread_of
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats, Role
@@ -86,7 +86,7 @@ def fit_jobs(law: Law, logs: Floats, log_y: Floats, weights: Floats, rng: np.ran
     """
     starts = law.starts(spread_of(logs, log_y), rng, STARTS)
     mean = weights.mean(axis=0)
-    wide = make_problem(law, logs, log_y, 1.0)
+    wide = huber_problem(law, logs, log_y, 1.0)
     centre, sd = _prior(law)
     loose = wide._replace(prior=(centre, (0.1 / sd) ** 2))
     first = minimise(loose, project(law, starts, logs, log_y, mean), mean, tolerance=1e-6, iterations=80)
@@ -105,7 +105,7 @@ def residual_spread(law: Law, theta: Floats, logs: Floats, log_y: Floats, weight
     """Robust standard deviation [J] of the log residuals of J fits over the rows that each learnt from."""
     residuals = np.where(weights > 0, log_y - law.log_values(theta, logs), np.nan)
     used = (weights > 0).sum(axis=1)
-    spread = 1.4826 * np.nanmedian(np.abs(residuals), axis=1)
+    spread = MAD * np.nanmedian(np.abs(residuals), axis=1)
     return np.maximum(spread * np.sqrt(used / np.maximum(used - len(law.parameters), 1)), 1e-6)
 
 

@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 
 from scaling.laws.fitting.newton import minimise
+from scaling.laws.fitting.points import huber_problem, spread_of, too_few
 from scaling.laws.fitting.projection import project
-from scaling.laws.fitting.solver import make_problem, spread_of, too_few
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
 
@@ -113,7 +113,7 @@ def predict_splits(
             starts = np.concatenate([starts, project(law, drawn, logs, train_y[0], weight)])
         # All starts of all responses at once, then the best start of each response.
         tries = np.tile(starts, (len(log_y), 1))
-        problem = make_problem(law, logs, np.repeat(train_y, len(starts), axis=0), delta)
+        problem = huber_problem(law, logs, np.repeat(train_y, len(starts), axis=0), delta)
         found = minimise(problem, tries, weight, tolerance=1e-7, iterations=ITERATIONS)
         best = np.argmin(found.objective.reshape(len(log_y), -1), axis=1) + np.arange(len(log_y)) * len(starts)
         theta = found.theta[best]

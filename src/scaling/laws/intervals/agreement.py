@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
-from scaling.laws.fitting.selection import Trial, trials_of
-from scaling.laws.fitting.solver import Fit
+from scaling.laws.fitting.fitted import Fit
+from scaling.laws.fitting.trials import Trial, trials_of
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
 
