@@ -16,7 +16,7 @@ from scaling.analysis.significance import CONFIDENCE
 from scaling.laws.forms.terms import Floats
 from scaling.laws.least_squares import indicators, ols
 
-MARGIN = 0.03
+MISFIT_MARGIN = 0.03
 """Log units, about 3 % of the response: half of what a learning rate off by a factor of 3 costs, so less than a comparison of
 families could read as a difference (assumption)."""
 
@@ -80,9 +80,9 @@ def measure_misfit(
 
 def _judged(rms: float, interval: tuple[float, float], what: str) -> Misfit:
     low, high = interval
-    size = f"{rms:.1%} [{low:.1%}, {high:.1%}] {what}"
-    if high <= MARGIN:
-        return Misfit(rms, interval, "within margin", f"its law fits to within {MARGIN:.0%}: misfit {size}")
-    if low > MARGIN:
-        return Misfit(rms, interval, "beyond margin", f"its law misses by more than {MARGIN:.0%}: misfit {size}")
-    return Misfit(rms, interval, "cannot tell", f"cannot tell whether its law fits to within {MARGIN:.0%}: misfit {size}")
+    margin, size = f"{MISFIT_MARGIN:.0%}", f"misfit {rms:.1%} [{low:.1%}, {high:.1%}] {what}"
+    if high <= MISFIT_MARGIN:
+        return Misfit(rms, interval, "within margin", f"its law fits to within {margin}: {size}")
+    if low > MISFIT_MARGIN:
+        return Misfit(rms, interval, "beyond margin", f"its law misses by more than {margin}: {size}")
+    return Misfit(rms, interval, "cannot tell", f"cannot tell whether its law fits to within {margin}: {size}")

@@ -12,12 +12,12 @@ import polars as pl
 
 from scaling.laws.any_table.checklist import told_of_table
 from scaling.laws.any_table.describe import CURVATURE, describe_fit
-from scaling.laws.any_table.pool import Progress, work_in_batches, work_through
+from scaling.laws.any_table.pool import OnGroupDone, work_in_batches, work_through
 from scaling.laws.any_table.read_table import (
     CLASSES,
     ROW,
     TableError,
-    ceiling_of,
+    group_ceiling,
     number_of,
     numbers,
     read_table,
@@ -62,7 +62,7 @@ def fit_table(
     starts: int = 16,
     ceiling: float | str | None = None,
     workers: int = 1,
-    progress: Progress | None = None,
+    progress: OnGroupDone | None = None,
 ) -> list[dict[str, Any]]:
     """Fit a law to a table, or to each group of it.
 
@@ -156,7 +156,7 @@ def _fit_group(asked: _Asked, job: _Group) -> dict[str, Any]:
     data = {name: numbers(kept, column) for name, column in asked.columns.items()}
     response = numbers(kept, asked.y)
     scores = None
-    ceiling = ceiling_of(asked.ceiling, rows, asked.y)
+    ceiling = group_ceiling(asked.ceiling, rows, asked.y)
     if asked.law == "auto":
         laws, scores = choose(data, response, ceiling=ceiling, seed=asked.seed)
     else:
@@ -202,7 +202,7 @@ def _fit_batch(asked: _Asked, jobs: Sequence[_Group]) -> list[dict[str, Any]]:
 
 def _fits(asked: _Asked, jobs: Sequence[_Group], frames: Sequence[pl.DataFrame]) -> list[Fit]:
     """Fits of the rows of some groups, those with one ceiling together."""
-    laws = [law_named(asked.law, ceiling_of(asked.ceiling, rows, asked.y)) for _, rows in jobs]
+    laws = [law_named(asked.law, group_ceiling(asked.ceiling, rows, asked.y)) for _, rows in jobs]
     found: dict[int, Fit] = {}
     for law in dict.fromkeys(laws):
         mine = [i for i, one in enumerate(laws) if one == law]

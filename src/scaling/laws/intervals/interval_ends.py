@@ -11,7 +11,7 @@ from scaling.laws.forms.terms import Floats
 
 Solve = Callable[[np.ndarray, Floats, Floats], tuple[Floats, Floats]]
 """(rows, steps, warm starts) -> rise of the objective and theta with the quantity moved by the steps."""
-STEPS = 40
+MOST_STEPS_TO_END = 40
 """Most steps towards an end (assumption); an end that is not met by then counts as not reached."""
 RELATIVE_END = 1e-3
 """An end is found once the root of the rise is this close to its target, relatively: an error of 0.1 % of the half width."""
@@ -85,7 +85,7 @@ def find_ends(
     theta, warm = optimum.copy(), optimum.copy()
     follow = np.zeros_like(optimum) if follow is None else follow.copy()
     searching = np.flatnonzero((room > NO_ROOM) & (rise > 0))
-    for _ in range(STEPS):
+    for _ in range(MOST_STEPS_TO_END):
         if not len(searching):
             break
         tried = steps[searching]
