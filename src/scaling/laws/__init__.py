@@ -1,4 +1,4 @@
-"""Scaling laws: forms, an exact solver, intervals, prediction of larger cells, the compute-optimal frontier."""
+"""Scaling laws: forms, an exact solver, intervals, prediction of larger runs, the compute-optimal frontier."""
 
 from scaling.laws.fitting.fitted import Fit
 from scaling.laws.fitting.solver import fit

@@ -1,7 +1,7 @@
 """The compute-optimal frontier: N*(C), D*(C), L*(C), solved numerically for a fit and all its resamples at once.
 
-Where C = 6 N D the closed form of Hoffmann et al. 2022, equation 4, holds and is what the numbers must agree with. A study
-that trains T = max(floor, factor x D) images has no closed form: its compute is read off its own table.
+Where C = 6 N D the closed form of Hoffmann et al. 2022, equation 4, holds, and the numbers must agree with it. A study that
+trains on T = max(floor, factor x D) images has no closed form: its compute is taken from its own table.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from scaling.laws.forms.terms import Floats
 from scaling.laws.least_squares import ols
 
 REACH = 3.0
-"""How far beyond the trained N and D a study's frontier is drawn."""
+"""Factor beyond the trained N and D to which a study's frontier is drawn (assumption)."""
 SEARCHED_SIZES = 240
+"""Sizes N tried per budget (assumption); a parabola through the best three refines them."""
 DRAWN_BUDGETS = 24
+"""Budgets at which a frontier is drawn (assumption)."""
 
 
 class Compute(Protocol):
-    """What a run costs, seen from a budget."""
+    """What a run costs: the D that a budget pays for at each N."""
 
     @property
     def log_params(self) -> tuple[float, float]:
@@ -31,24 +33,24 @@ class Compute(Protocol):
 
     @property
     def log_flop(self) -> tuple[float, float]:
-        """Range of log C that makes sense to search."""
+        """Range of log C in which the price is known."""
         ...
 
     def log_images(self, log_flop: float, log_params: Floats) -> Floats:
-        """Log of the largest D that a budget pays for at each N; NaN where it pays for none."""
+        """Log of the largest D [m] that a budget pays for at each log N [m]; NaN where it pays for none."""
         ...
 
 
 @dataclass(frozen=True)
 class SixND:
-    """C = 6 N D, for N and C between limits (Kaplan et al. 2020, section 2.1); another factor where a table's is another."""
+    """C = 6 N D, for N and C between limits (Kaplan et al. 2020, section 2.1), or C = factor N D."""
 
     log_params: tuple[float, float]
     log_flop: tuple[float, float]
     factor: float = 6.0
 
     def log_images(self, log_flop: float, log_params: Floats) -> Floats:
-        """Log D = log C - log 6 - log N."""
+        """Log D = log C - log factor - log N."""
         return log_flop - np.log(self.factor) - log_params
 
 
@@ -68,7 +70,7 @@ class TabledCompute:
 
     @property
     def log_flop(self) -> tuple[float, float]:
-        """From the cheapest cell to the dearest within REACH."""
+        """From the cheapest point to the most expensive one within REACH."""
         low, high = self.log_params
         reach = self.levels_images[-1] + np.log(REACH)
         dearest = _line(np.array([high]), self.levels_params, self.cost_params) + _line(
@@ -78,11 +80,11 @@ class TabledCompute:
         return float(cheapest[0]), float(dearest[0])
 
     def log_images(self, log_flop: float, log_params: Floats) -> Floats:
-        """Log of the largest D; at most REACH times the table's largest."""
+        """Log of the largest D [m] that the budget pays for; at most REACH times the table's largest."""
         log_d = np.linspace(self.levels_images[0] - np.log(REACH), self.levels_images[-1] + np.log(REACH), 400)
         cost = np.maximum.accumulate(_line(log_d, self.levels_images, self.cost_images))
         allowed = log_flop - _line(log_params, self.levels_params, self.cost_params)
-        # A cost that is flat at small D (a floor on images seen) pays for the largest D on the flat.
+        # Where the cost is flat at small D (a floor on images seen), a budget pays for the largest D of the flat part.
         place = np.searchsorted(cost, allowed + 1e-12, side="right") - 1
         inner = np.interp(allowed, cost + np.arange(len(cost)) * 1e-12, log_d)
         return np.where(place < 0, np.nan, np.maximum(inner, log_d[np.maximum(place, 0)]))
@@ -91,7 +93,10 @@ class TabledCompute:
 def tabled_compute(params: Floats, images: Floats, flop: Floats) -> TabledCompute:
     """Compute as a table spent it, by least squares: log C = f(N) + t(D) over the levels of a crossed table.
 
-    A table whose levels do not meet often enough to tell f and t apart gets straight lines: log C = c + p log N + q log D.
+    A table whose levels of N and D do not meet often enough to determine f and t gets log C = c + p log N + q log D.
+
+    Args:
+        params, images, flop: N, D and training compute in FLOP of the rows [n].
 
     Raises:
         ValueError: if a compute is not positive and finite.
@@ -108,7 +113,7 @@ def tabled_compute(params: Floats, images: Floats, flop: Floats) -> TabledComput
         root = np.sqrt(rows)
         mean = np.bincount(inverse, np.log(flop)) / rows
         found = ols(design * root[:, None], mean * root)
-        # A constant may move between f and t, so that the rank of a table that tells them apart is one less than full.
+        # A constant may move between f and t: a table that determines them otherwise lacks one rank.
         if found.rank == len(levels_n) + len(levels_d) - 1:
             of_n, of_d = np.split(found.coefficients, [len(levels_n)])
             return TabledCompute(np.log(levels_n), of_n, np.log(levels_d), of_d)
@@ -119,7 +124,7 @@ def tabled_compute(params: Floats, images: Floats, flop: Floats) -> TabledComput
 
 
 def _line(x: Floats, places: Floats, values: Floats) -> Floats:
-    """Piecewise linear through the points, continued along the end segments."""
+    """Piecewise linear function through the points, continued along the end segments."""
     if len(places) == 1:
         return np.full_like(x, values[0])
     inner = np.interp(x, places, values)
@@ -129,7 +134,7 @@ def _line(x: Floats, places: Floats, values: Floats) -> Floats:
 
 
 class BestUse(NamedTuple):
-    """Best use of one budget for B candidates: log N*, log D*, log L*, each [B]; edge [B]: the best N ends the range."""
+    """Best use of one budget for B candidates: log N*, log D*, log L* [B]; edge [B]: the best N is an end of the range."""
 
     log_params: Floats
     log_images: Floats
@@ -138,14 +143,14 @@ class BestUse(NamedTuple):
 
 
 def best_use(law: Law, theta: Floats, centre: Floats, compute: Compute, flop: float) -> BestUse | None:
-    """N and D of the lowest response that a budget buys; None where it buys nothing in the range.
+    """N and D of the lowest response that a budget can reach; None where it pays for no run in the range.
 
     Args:
         law: a law of N and D.
         theta: coordinates [B, p] about ``centre``.
         centre: of (log N, log D).
-        compute: the price.
-        flop: the budget.
+        compute: the price of (N, D).
+        flop: the budget in FLOP.
     """
     log_n = np.linspace(*compute.log_params, SEARCHED_SIZES)
     log_d = compute.log_images(float(np.log(flop)), log_n)
@@ -172,5 +177,5 @@ def best_use(law: Law, theta: Floats, centre: Floats, compute: Compute, flop: fl
 
 
 def trained_budgets(flop: Floats, count: int = DRAWN_BUDGETS) -> Floats:
-    """Budgets from the cheapest run of a table to three times its dearest, evenly in logs."""
+    """Budgets [count] from the cheapest run of a table to REACH times its most expensive one, evenly spaced in logs."""
     return np.geomspace(float(flop.min()), REACH * float(flop.max()), count)

@@ -1,14 +1,14 @@
-"""Compute-optimal N*, D*, L* and their exponents from isoFLOP slices, in three ways beside each other.
+"""Compute-optimal N*, D*, L* and their exponents from isoFLOP slices, in three ways.
 
-- *surface*: the law fitted to all rows, minimised along each slice's price: what is offered.
-- *slices*: the law's exponents and floor, but amplitudes A and B of each slice's own by linear least squares (variable
-  projection, with the exponents from the surface). Unbiased too where the law holds; where it does not, A or B drift with
-  compute and this exponent departs from the surface's.
+- *surface*: the law fitted to all rows, minimised along each slice's price. This is the recommended way.
+- *slices*: the law's exponents and floor, with amplitudes A and B fitted to each slice by linear least squares (variable
+  projection). It is unbiased as well if the law holds; if not, A or B drifts with compute, and this exponent departs from the
+  surface's.
 - *parabola*: response against log N in each slice, then a power law through the vertices, the second approach of Hoffmann et
-  al. 2022. Biased even without noise where alpha and beta differ or slices are wide or off their minimum (Czech et al. 2026,
-  "Problems with Chinchilla Approach 2"): a check that others know, no more.
+  al. 2022. It is biased even without noise if alpha and beta differ, or if slices are wide or do not lie about their minimum
+  (Czech et al. 2026, "Problems with Chinchilla Approach 2"). It is given because it is widely known.
 
-How biased, and how well the intervals cover: docs/frontier.md.
+docs/frontier.md measures the bias of each, and the coverage of the intervals.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from scaling.laws.intervals.bootstrap import refit
 from scaling.laws.least_squares import ols_batch
 
 WAYS = ("surface", "slices", "parabola")
-"""The three ways, the one offered first."""
+"""The three ways, the recommended one first."""
 SURFACE_BUDGETS = 9
-"""Budgets over which the surface's exponents are taken where there are no slices."""
+"""Budgets over which the surface's exponents are taken if there are no slices (assumption)."""
 QUANTITIES = {"a": "log_params", "b": "log_images"}
-"""Exponent -> what grows with it."""
+"""Exponent -> the quantity that grows with it."""
 LEVEL = 0.95
 
 
@@ -64,7 +64,7 @@ class IsoFlop:
         slices: in order of compute.
         optima: way -> optima, resamples included.
         exponents: "a" or "b" -> way -> estimate, or None with fewer than three slices that have an optimum.
-        departure: "a" or "b" -> the exponent slice by slice less the surface's, paired by resample; None without either.
+        departure: "a" or "b" -> the exponent of "slices" minus that of "surface", paired by resample; None without both.
         spare: degrees of freedom of the noise.
     """
 
@@ -82,7 +82,7 @@ def isoflop(found: Fit, slices: list[Slice], compute: Compute, drawn: Floats) ->
         found: a fit of a law of N and D.
         slices: of the table that was fitted.
         compute: the price of (N, D).
-        drawn: log responses [B, n] of the same table drawn anew, for intervals.
+        drawn: log responses [B, n] of resampled tables, for intervals.
 
     Raises:
         ValueError: with fewer than three slices.
@@ -193,7 +193,7 @@ def _within(best: Floats, log_params: Floats) -> np.ndarray:
 
 
 def _price(compute: Compute, one: Slice, log_params: Floats) -> Floats:
-    """Log D that the slice's budget pays for at each N; NaN stays NaN."""
+    """Log D that the slice's budget pays for at each log N; NaN stays NaN."""
     known = np.isfinite(log_params)
     images = np.full(len(log_params), np.nan)
     images[known] = compute.log_images(one.log_flop, log_params[known])
@@ -201,9 +201,13 @@ def _price(compute: Compute, one: Slice, log_params: Floats) -> Floats:
 
 
 def estimate(draws: Floats, spare: int) -> Estimate | None:
-    """The first of the draws, plus and minus Student's t times the standard deviation of the others.
+    """The first of the draws [1 + B], plus and minus Student's t times the standard deviation of the others.
 
-    None where the first is NaN, or more than half of the others.
+    None if the first is NaN, or more than half of the others.
+
+    Args:
+        draws: of the table itself, then of its resamples.
+        spare: degrees of freedom of t.
     """
     others = draws[1:][np.isfinite(draws[1:])]
     if not np.isfinite(draws[0]) or len(others) < len(draws) / 2:
@@ -213,7 +217,7 @@ def estimate(draws: Floats, spare: int) -> Estimate | None:
 
 
 def _slopes(log_flop: Floats, optima: Floats) -> Floats:
-    """Slope on log C of each row of optima [B, S] over its slices with an optimum; NaN with fewer than LEAST_SLICES."""
+    """Slope on log C [B] of optima [B, S] over the slices that have an optimum; NaN with fewer than LEAST_SLICES."""
     known = np.isfinite(optima)
     count = known.sum(axis=1)
     enough = count >= LEAST_SLICES
@@ -232,13 +236,13 @@ def describe_isoflop(
         found: a fit of a law of N and D.
         params, images, flop: N, D and compute of its rows [n].
         compute: the price of (N, D).
-        drawn: log responses [B, n] of the same table drawn anew.
+        drawn: log responses [B, n] of resampled tables.
 
     Returns:
         ``{"slices": [{"flop", "points", "interpolated", way: {"N", "D", "response", each with "_interval"} or None}],
-        "exponents": {"a", "b": {way: {"value", "interval"} or None}}, "departure": {"a", "b"}, "reason"}``; without
-        enough slices there are no slices, the reason says why, and the exponents are the surface's alone, between the table's
-        least and largest compute.
+        "exponents": {"a", "b": {way: {"value", "interval"} or None}}, "departure": {"a", "b"}, "reason"}``. With too few slices
+        none are given, the reason says why, and the exponents are only the surface's, between the table's smallest and largest
+        compute.
     """
     slices = slices_of(params, images, flop, compute, found.weights)
     if len(slices) < LEAST_SLICES:
@@ -264,7 +268,7 @@ def describe_isoflop(
 
 
 def _by_the_law(found: Fit, flop: Floats, compute: Compute, drawn: Floats) -> dict[str, Any]:
-    """Exponents of the surface's optima between the table's least and largest compute."""
+    """Exponents of the surface's optima between the table's smallest and largest compute."""
     theta = np.vstack([found.theta, refit(found, drawn)])
     log_flop = np.linspace(np.log(flop.min()), np.log(flop.max()), SURFACE_BUDGETS)
     optima = _stacked([_surface(found, theta, compute, at) for at in log_flop])

@@ -25,11 +25,11 @@ class Certificate:
 
     Attributes:
         gradient: norm of the objective's gradient over the coordinates that are not at a bound.
-        decrement: Newton's decrement over the objective: the relative gain that is left.
+        decrement: Newton's decrement relative to the objective: the gain that another step would bring.
         starts: random starts tried.
         share: share of them that reached the best objective to within 1e-8 of it.
         condition: condition number of the Hessian, scaled to a unit diagonal, over the free coordinates.
-        sample: the rows that the starts were tried on, where that is not the whole table; None otherwise.
+        sample: the rows that the starts were tried on, if that is not the whole table; None otherwise.
     """
 
     gradient: float
@@ -47,11 +47,11 @@ class Fit:
     Attributes:
         law: the form.
         status: what the parameters may be used for.
-        reasons: parameter, or "all" -> why it is not known.
+        reasons: parameter, or "all" -> why it is not determined.
         parameters: public name -> value; empty where nothing could be fitted.
         objective: sum of weight * Huber(delta) over log residuals.
         delta: Huber's delta in log units.
-        residuals: log observed less log predicted, one a row.
+        residuals: log observed minus log predicted [n].
         rows: rows fitted.
         certificate: evidence, or None where nothing was fitted.
         seconds: wall time.
@@ -75,7 +75,11 @@ class Fit:
     weights: Floats = field(repr=False)
 
     def predict(self, **variables: ArrayLike) -> Floats:
-        """Response at the law's variables."""
+        """Response at the law's variables, in their broadcast shape.
+
+        Raises:
+            ValueError: if a variable is missing, or nothing was fitted.
+        """
         return self.law.predict(self.parameters, **{k: np.asarray(v, float) for k, v in variables.items()})
 
     def problem(self) -> HuberProblem:
@@ -86,9 +90,9 @@ class Fit:
 def noise_scale(found: Fit) -> float:
     """Variance by which a difference of objectives is divided to compare it with chi-squared.
 
-    For the quadratic part this is the residual variance on n - p degrees of freedom; in general
-    Sum psi^2 / (n - p) over the mean of psi', times a small-sample factor (Huber and Ronchetti 2009, sections 7.6 and 7.10).
-    Data that lie on the law are taken to be off it by rounding, so that an interval is tight, not absent.
+    Without clipped residuals this is the residual variance on n - p degrees of freedom. In general it is Sum psi^2 / (n - p)
+    divided by the mean of psi', times a small-sample factor (Huber and Ronchetti 2009, sections 7.6 and 7.10). Data that lie
+    on the law are taken to miss it by rounding, so that an interval is tight, not absent.
     """
     clipped = np.clip(found.residuals, -found.delta, found.delta)
     active = found.weights > 0
@@ -100,7 +104,7 @@ def noise_scale(found: Fit) -> float:
 
 
 def inside_share(found: Fit) -> float:
-    """Share of the rows whose residuals lie inside delta, at least one row."""
+    """Share of the rows whose residuals lie inside delta, at least that of one row."""
     active = found.weights > 0
     inside = float(np.mean(np.abs(found.residuals[active]) <= found.delta))
     return max(inside, 1.0 / max(int(active.sum()), 1))

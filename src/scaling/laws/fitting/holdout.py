@@ -1,8 +1,8 @@
-"""Prediction of larger cells from smaller ones: rolling origins over N, over D and over both.
+"""Prediction of larger runs from smaller ones: rolling origins over N, over D and over both.
 
-At each origin the law is fitted to the cells up to a level and predicts the cells of the next one, so every cell of a
-high enough level is predicted once. The score is skill = 1 - RMSE / RMSE of persistence on the log response, where
-persistence repeats the nearest smaller cell: a family that does not scale gets 0, not a good mark.
+At each origin the law is fitted to the runs up to a level and predicts those of the next level, so that every run of a high
+enough level is predicted once. The score is skill = 1 - RMSE / RMSE of persistence on the log response, where persistence
+repeats the response of the nearest smaller run: a family that does not scale has skill 0, not a good score.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from scaling.laws.forms.terms import Floats
 Origin = Literal["params", "images", "both"]
 ORIGINS: tuple[Origin, ...] = ("params", "images", "both")
 ORIGIN_STARTS = 8
+"""Random starts of each refit, in addition to the fit to the whole table (assumption)."""
 MOST_STEPS = 16
-"""Levels of an axis that become origins; a table with more distinct sizes, as scattered points have, is cut into so many
-steps of equal numbers of levels, so that the work does not grow with their number."""
+"""Most origins along an axis (assumption). A table with more distinct sizes, as scattered points have, is cut into this many
+steps of equally many sizes, so that the work does not grow with their number."""
 ITERATIONS = 40
-"""Enough for a prediction: what a longer search still moves are parameters that the grid does not identify."""
+"""Most steps of a refit (assumption): a longer search only moves parameters that the grid does not identify."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """One origin: the rows it learns from, those it predicts, and for each of these its persistence row."""
+    """One origin: the rows that the law is fitted to, those that it predicts, and for each of these the row of persistence."""
 
     train: np.ndarray
     test: np.ndarray
@@ -40,7 +41,13 @@ class Split:
 
 
 def rolling_splits(law: Law, params: Floats, images: Floats, seeds: Floats, origin: Origin) -> list[Split]:
-    """Splits of a grid at which the law can be fitted; empty where the grid is too small."""
+    """Splits of a grid at which the law can be fitted; none where the grid is too small.
+
+    Args:
+        law: of N and D.
+        params, images, seeds: N, D and seed of the rows [n].
+        origin: what is larger in the rows predicted.
+    """
     (rank_n, steps_n), (rank_d, steps_d) = _steps(params), _steps(images)
     top = {"params": steps_n, "images": steps_d, "both": min(steps_n, steps_d)}[origin]
     raw = np.log(np.column_stack([params, images]))
@@ -67,7 +74,7 @@ def _steps(axis: Floats) -> tuple[np.ndarray, int]:
 
 
 def _nearest_smaller(raw: Floats, seeds: Floats, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Row of the nearest training cell that is no larger in N nor D; of the same seed where there is one."""
+    """Row of the nearest training run that is larger in neither N nor D; of the same seed where there is one."""
     nearest = np.empty(len(test), int)
     for i, row in enumerate(test):
         gap = raw[row] - raw[train]
@@ -108,5 +115,5 @@ def predict_splits(
 
 
 def root_mean_square(values: Floats) -> Floats:
-    """Root of the mean square over the last axis."""
+    """Root of the mean square over the last axis: [..., n] -> [...]."""
     return np.sqrt(np.mean(values**2, axis=-1))

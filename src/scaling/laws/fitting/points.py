@@ -57,14 +57,14 @@ def log_table(law: Law, data: Mapping[str, ArrayLike], response: ArrayLike) -> t
             row = int(np.argmax(bad))
             raise ValueError(f"{name} is {column[row]} in row {row}; it must be positive and finite")
     if "U" in law.variables:
-        # Of data that is not seen to its end only what is seen counts.
+        # Of unique data only the part that was seen counts.
         unique, seen = law.variables.index("U"), law.variables.index("D")
         columns[unique] = np.minimum(columns[unique], columns[seen])
     return np.log(np.column_stack(columns)), np.log(y)
 
 
 def too_few(law: Law, raw_logs: Floats) -> dict[str, str]:
-    """Why a table cannot determine the law's parameters: {} where it can."""
+    """Why a table, by its uncentred logs [n, k], cannot determine the law's parameters; {} where it can."""
     rows, needed = len(raw_logs), len(law.parameters) + 1
     reasons = {}
     if rows < needed:
@@ -77,11 +77,11 @@ def too_few(law: Law, raw_logs: Floats) -> dict[str, str]:
 
 
 def huber_problem(law: Law, logs: Floats, log_y: Floats, delta: float) -> HuberProblem:
-    """A problem with the bounds that follow from the table."""
+    """The problem of logs [n, k] and log_y [n] or [B, n], with the bounds that follow from them."""
     spread = spread_of(logs, log_y)
     return HuberProblem(law, logs, log_y, delta, *law.bounds(spread))
 
 
 def spread_of(logs: Floats, log_y: Floats) -> Spread:
-    """Ranges of the log response and of the centred logs."""
+    """Ranges of the log response and of the centred logs [n, k]."""
     return Spread(np.array([log_y.min(), log_y.max()]), np.column_stack([logs.min(axis=0), logs.max(axis=0)]))

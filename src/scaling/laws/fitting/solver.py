@@ -21,11 +21,11 @@ from scaling.laws.intervals.collinear import moving_together
 SAME_OPTIMUM = 1e-8
 """Starts whose objectives differ by less than this share have reached the same optimum."""
 CONDITION_LIMIT = 1e12
-"""Condition of the scaled Hessian beyond which a combination of parameters has no say in the objective."""
+"""Condition of the scaled Hessian beyond which some combination of parameters does not affect the objective."""
 UNCONVERGED = 1e-4
-"""Relative gain that Newton still expects beyond which a fit has failed."""
+"""Relative gain expected of another step beyond which a fit has failed (assumption)."""
 PATH_FACTORS = (8.0, 4.0, 3.0, 2.0)
-"""Ratios of successive deltas: the next is tried where the set of rows inside a tiny delta was lost on the way."""
+"""Ratios of successive deltas (assumption): the next, finer one is tried if the search did not converge with the one before."""
 
 
 def fit(
@@ -42,9 +42,9 @@ def fit(
 
     Args:
         law: the form.
-        data: one array a variable of the law (N and D, or x).
-        response: positive, one a row.
-        weights: one a row, as inverse variances up to a factor; None for 1.
+        data: one array [n] per variable of the law (N and D, or x).
+        response: positive [n].
+        weights: [n], inverse variances up to a factor; None for 1.
         delta: Huber's delta in log units; None takes 1.345 times the robust spread of the residuals.
         starts: random starts.
         seed: of the starts.
@@ -77,7 +77,7 @@ def fit(
 
 
 def unfitted(law: Law, points: Points, status: Status, reasons: dict[str, str], delta: float | None, clock: float) -> Fit:
-    """What a fit that found no parameters says."""
+    """A fit without parameters: its status and reasons say why."""
     rows, nan = len(points.log_y), float("nan")
     return Fit(
         law=law,
@@ -110,12 +110,12 @@ def judged(
     clock: float,
     sample: str | None = None,
 ) -> Fit:
-    """The fit that the best theta of a search is: its certificate, its status and its public parameters.
+    """The fit at the best theta of a search, with its certificate, its status and its public parameters.
 
     Args:
         law: the form; points: its table.
         theta: the best [p]; best: its objective; delta: Huber's.
-        starts: random starts tried; share: of them, those that reached it.
+        starts: random starts tried; share: share of them that reached it.
         clock: when the search started.
         sample: the rows that the starts were tried on, where that is not the whole table.
     """
@@ -191,15 +191,15 @@ def _search(
 
 
 def robust_delta(residuals: Floats, parameters: int) -> float:
-    """Huber's delta by the spread of the residuals of a wide fit with so many parameters."""
+    """Huber's delta from the spread of the residuals of a wide fit with this number of parameters."""
     rows = len(residuals)
     return max(HUBER_EFFICIENCY * MAD * float(np.median(np.abs(residuals))) * np.sqrt(rows / (rows - parameters)), 1e-9)
 
 
 def distinct(theta: Floats) -> tuple[Floats, np.ndarray]:
-    """Candidates that differ by more than 1e-3 in some coordinate, and how many starts each stands for.
+    """Candidates [b, p] that differ by more than 1e-3 in some coordinate, and how many starts each stands for [b].
 
-    Starts that met in the wide basin go on as one.
+    Starts that met in the wide basin continue as one.
     """
     _, first, counts = np.unique(np.round(theta, 3), axis=0, return_index=True, return_counts=True)
     return theta[first], counts
@@ -215,7 +215,7 @@ def _follow(law: Law, logs: Floats, log_y: Floats, weights: Floats, theta: Float
 
 
 def path(wide: float, delta: float, factor: float) -> list[float]:
-    """Deltas from wide to delta, at most a factor apart, the last exactly delta."""
+    """Deltas that fall from ``wide`` to exactly ``delta``, each at least 1 / factor of the one before; ``wide`` is left out."""
     steps = max(int(np.ceil(np.log(max(wide / delta, 1.0)) / np.log(factor))), 1)
     return [*np.geomspace(wide, delta, steps + 1)[1:-1].tolist(), delta]
 

@@ -1,4 +1,4 @@
-"""A stack of laws that are fitted and weighed: what it predicts, and how far off that may be."""
+"""A stack of fitted and weighted laws: what it predicts, and how far off that may be."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Candidate:
     Attributes:
         law: the form; emphasis: exponent of the rows' weights.
         theta: coordinates [p] about ``centre`` [k].
-        covariance: of theta if the law holds [p, p]; noise: of a run, by its residuals.
-        rmse_log: at predicting from origins, the geometric mean over them, or None where there was no origin.
+        covariance: of theta if the law holds [p, p]; noise: standard deviation of the log response of a run.
+        rmse_log: geometric mean over the origins of its log error there, or None without origins.
         share: weight in the stack; shares sum to 1.
     """
 
@@ -37,7 +37,7 @@ class Candidate:
     share: float
 
     def log_values(self, raw: Floats) -> Floats:
-        """Log response at raw logs [m, k]; variables that the law does not know are left out."""
+        """Log response at raw logs [m, k]; variables of other laws are left out."""
         return self.law.log_values(self.theta[None], raw[:, : len(self.centre)] - self.centre)[0]
 
     def variance(self, raw: Floats) -> Floats:
@@ -55,9 +55,9 @@ class Stack:
         variables: names, in the order of the logs.
         raw: logs of the rows learnt from [n, k].
         origins: number of origins at which candidates were scored.
-        rmse_log: of the stack itself when each origin's shares come from the other origins (nested), so that it is an honest
-            score of this procedure; None with fewer than two origins.
-        doubt: what the origins say of the error beyond the rows.
+        rmse_log: log error of the stack itself at the origins, with shares from the other origins (nested), so that it is an
+            honest score of this procedure; None with fewer than two origins.
+        doubt: what the origins tell about the error beyond the rows.
         sample: the rows used, where those were not all; None otherwise.
     """
 
@@ -70,12 +70,17 @@ class Stack:
     sample: str | None = None
 
     def predict(self, **variables: ArrayLike) -> Floats:
-        """Response at the variables of the laws (N and D, or x; U where the stack knows it)."""
+        """Response at the variables of the laws (N and D, or x; U if the stack has it), in their broadcast shape."""
         raw, shape = self._logs(variables)
         return np.exp(self._centre(raw)).reshape(shape)
 
     def intervals(self, level: float = 0.95, **variables: ArrayLike) -> tuple[Interval, Interval]:
-        """Ends of the response of a new run at places: honestly, and if the law with the largest share holds."""
+        """Ends of the response of a new run at m places: honestly, and if the law with the largest share holds.
+
+        Args:
+            level: coverage.
+            variables: as for ``predict``.
+        """
         raw, _ = self._logs(variables)
         centre = self._centre(raw)
         values = np.array([c.log_values(raw) for c in self.candidates])
@@ -89,7 +94,11 @@ class Stack:
         return Interval(*np.exp(honest)), Interval(*np.exp(true))
 
     def refitted(self, found: Fit) -> Stack:
-        """The stack of one law with another fit of it, whose prediction and parameters count."""
+        """The stack of one law, with another fit of that law in place of its own.
+
+        Raises:
+            ValueError: if the stack has several candidates.
+        """
         (only,) = self.candidates
         spread = float(np.sqrt(noise_scale(found)))
         gradient = found.law.evaluate(found.theta[None], found.logs).gradient()[0]

@@ -1,4 +1,4 @@
-"""Terms in which variables share or change each other's exponent."""
+"""Terms in which variables share an exponent, or one changes that of another."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class SharedExponent(TermKind):
         return Curve(value, gradient, second - gradient[..., :, None] * gradient[..., None, :])
 
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
-        """The same term about another centre."""
+        """Coordinates of the same term about another centre."""
         moved = theta.copy()
         moved[:, :-1] -= theta[:, -1:] * np.asarray(shift)[list(self.columns)]
         return moved
@@ -84,10 +84,10 @@ class SharedExponent(TermKind):
 
 @dataclass(frozen=True)
 class DriftingPower(AffineTerm):
-    """B / (N^gamma D^(beta + eta log N)): a power of D whose exponent moves with N, to first order in log N.
+    """B / (N^gamma D^(beta + eta log N)): a power of D whose exponent changes with N, to first order in log N.
 
     Li et al. 2025, "Predictable Scale: Part II, Farseer", equation 1, whose exponent of D is exp(a N^b + c) and whose
-    amplitude moves with N as well. Starts: beta uniform in [0.05, 1.5], gamma and eta near 0.
+    amplitude changes with N as well. Starts: beta uniform in [0.05, 1.5], gamma and eta near 0.
     """
 
     names: tuple[str, ...] = ("B", "gamma", "beta", "eta")
@@ -100,7 +100,7 @@ class DriftingPower(AffineTerm):
         return np.column_stack([np.ones(len(logs)), -n, -d, -n * d])
 
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
-        """The same term about another centre: amplitude and exponents move along eta."""
+        """Coordinates of the same term about another centre: the amplitude and the exponents move along eta."""
         b, gamma, beta, eta = theta.T
         n, d = shift[0], shift[1]
         return np.column_stack([b - gamma * n - beta * d - eta * n * d, gamma + eta * d, beta + eta * n, eta])

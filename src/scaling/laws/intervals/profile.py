@@ -1,9 +1,9 @@
-"""Profile intervals: how far a quantity can move before the parameters can no longer make up for it.
+"""Profile intervals: how far a quantity can move before the parameters can no longer compensate.
 
 The profile of a quantity is the objective minimised with that quantity held. The interval holds the values at
 which it rises by less than t^2 / 2 noise variances, t with n - p degrees of freedom (Bates and Watts 1988,
-chapter 6): for Gaussian noise and a mildly curved law its coverage is nearly exact at small n, where the
-bootstrap's is not. An end that is not reached inside the bounds means that the table does not identify the quantity.
+chapter 6). For Gaussian noise and a mildly curved law its coverage is nearly exact at small n, unlike the bootstrap's. If an
+end is not reached inside the bounds, the table does not identify the quantity.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ TILT = 5.0
 def profile_intervals(
     found: Fit, level: float = 0.95, *, inflation: Floats | None = None
 ) -> tuple[dict[str, Interval], dict[str, str]]:
-    """Intervals of a fit's parameters, and for those without one the reason.
+    """Intervals of a fit's parameters, and the reason for each that is missing.
 
     Args:
-        found: a fit of a law whose terms are powers.
+        found: a fit of a law whose public parameters are each a function of one coordinate.
         level: coverage.
-        inflation: factor on the noise variance of each parameter, where rows are not independent
+        inflation: factor on the noise variance of each parameter [p], where rows are not independent
             (``noise.design_effect``); None for 1.
 
     Raises:
-        ValueError: if the law has other terms, whose public parameters are no single coordinates.
+        ValueError: if a public parameter of the law is not a function of one coordinate.
     """
     law = found.law
     if not found.parameters:
@@ -66,7 +66,7 @@ def profile_intervals(
 
 
 def undecided_parameters(found: Fit) -> dict[str, str]:
-    """Parameters of terms that the table cannot tell apart, since its variables move together, and that reason."""
+    """Parameter -> why the table does not determine it, for terms of variables that move together."""
     together = moving_together(found.law.variables, found.logs)
     if together is None:
         return {}
@@ -75,19 +75,19 @@ def undecided_parameters(found: Fit) -> dict[str, str]:
 
 
 def _shortened(found: Fit, problem: HuberProblem, theta: Floats) -> tuple[HuberProblem, Floats]:
-    """The problem to profile and its weights: a sample's where the table is large (``laws.large``)."""
+    """The problem to profile and its weights: those of a sample if the table is large (``laws.fitting.large``)."""
     if found.rows <= LARGE:
         return problem, found.weights
     return surrogate(problem, theta, found.weights, inside_share(found))
 
 
 def prediction_intervals(found: Fit, level: float = 0.95, **variables: ArrayLike) -> tuple[Floats, Floats]:
-    """Lower and upper ends of the law's own value at points; 0 and infinity where the table sets no end.
+    """Lower and upper ends [m] of the law's own value at m places; 0 and infinity where the table sets no end.
 
     Args:
         found: a fit with parameters.
         level: coverage.
-        variables: one array a variable of the law.
+        variables: one array [m] per variable of the law.
     """
     places = np.log(np.column_stack([np.asarray(variables[name], float) for name in found.law.variables]))
     problem, weights = _shortened(found, found.problem(), found.theta)
@@ -100,7 +100,7 @@ def prediction_intervals(found: Fit, level: float = 0.95, **variables: ArrayLike
 
 
 def _straight_ends(problem: HuberProblem, theta: Floats, weights: Floats, rise: float, places: Floats) -> tuple[Floats, Floats]:
-    """Ends by the curvature alone, for data that lie on the law: there the objective is rounding, which no search resolves."""
+    """Ends by the curvature alone, for data that lie on the law: their objective is rounding, which no search resolves."""
     _, _, hessian = derivatives(problem, theta[None], weights[None])
     at = problem.law.evaluate(theta[None], places)
     gradient = at.gradient()[0]
@@ -110,7 +110,7 @@ def _straight_ends(problem: HuberProblem, theta: Floats, weights: Floats, rise: 
 
 
 def rise_of(found: Fit, level: float) -> float:
-    """Rise of the objective at the ends of an interval of that coverage."""
+    """Rise of the objective at the ends of an interval with this coverage."""
     spare = max(int((found.weights > 0).sum()) - len(found.theta), 1)
     return float(0.5 * student.ppf(0.5 + level / 2, spare) ** 2 * noise_scale(found))
 
@@ -133,7 +133,11 @@ def origin_problem(found: Fit) -> tuple[HuberProblem, Floats]:
 
 
 def require_powers(law: Law) -> None:
-    """Raise ValueError unless all terms of a law are powers."""
+    """Check that a law can be profiled.
+
+    Raises:
+        ValueError: if a public parameter is not a function of one coordinate.
+    """
     if not law.separate:
         raise ValueError(f"{law.name} has terms that are no powers; take its intervals from the bootstrap")
 
@@ -151,7 +155,7 @@ def profile_ends(
         problem: as at the optimum; ``log_y`` is [n] or [R, n].
         theta: optima [R, p].
         weights: [n].
-        rise: by how much the objective may rise, [R], or [R, p] for one a coordinate.
+        rise: by how much the objective may rise, [R], or [R, p] with one per coordinate.
         coordinates: which ones; all by default.
 
     Returns:
@@ -172,8 +176,8 @@ def profile_ends(
     here = theta[table, place]
     room = np.where(side > 0, problem.upper[table, place] - here, here - problem.lower[table, place])
 
-    # How the other coordinates follow the held one, by the curvature at the optimum: a start without it is far off, since an
-    # amplitude about centre 0 and its exponent move together.
+    # How the other coordinates follow the held one, by the curvature at the optimum. A start without this would be far off,
+    # since an amplitude about centre 0 moves together with its exponent.
     follow = side[:, None] * inverse[table, place] / variance[table, place][:, None]
 
     def solve(rows: np.ndarray, steps: Floats, warm: Floats) -> tuple[Floats, Floats]:
@@ -193,8 +197,13 @@ def prediction_ends(
 ) -> tuple[Floats, Floats]:
     """Ends [R] of the profile interval of log f at one point [k], for R tables of one design at once.
 
-    Minimising objective - tilt * log f traces the profile as the tilt grows, without a constraint. Huber's loss
-    is linear outside delta, so the tilt is one more row at that point whose response is far off.
+    Minimising objective - tilt * log f traces the profile as the tilt grows, without a constraint. Huber's loss is linear
+    outside delta, so that the tilt is one more row at that point, with a response far off.
+
+    Args:
+        problem, theta, weights: as for ``profile_ends``.
+        rise: by how much the objective may rise [R].
+        place: logs of the point in the problem's coordinates [k].
     """
     count = len(theta)
     problem = problem.spread(count)
