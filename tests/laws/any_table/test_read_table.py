@@ -67,5 +67,5 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
 
 def test_one_distinct_value_is_too_few(tmp_path: Path) -> None:
     table = read_table(write(tmp_path, "n,loss\n7,0.5\n7,0.4\n"), ["n", "loss"])
-    with pytest.raises(TableError, match=r"column n has 1 distinct value \(7\); 2 are needed"):
+    with pytest.raises(TableError, match=r"column n has 1 distinct value \(7\); at least 2 are needed"):
         require_distinct(table, "n")

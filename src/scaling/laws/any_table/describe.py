@@ -48,11 +48,11 @@ def describe_fit(
         seed: of the resamples.
         level: coverage.
         rows: what each row of the fit is called among the outliers; None for 1, 2, ...
-        told: what the checklist shall say beyond what the fit knows (``any_table.checklist``).
+        told: item -> what the checklist shall say beyond what the fit knows.
         profiles: False for intervals from the curvature alone, which take a fiftieth of the time.
 
     Raises:
-        ValueError: if something is told about an item that the checklist does not have.
+        ValueError: if ``told`` has an item that is not on the checklist.
     """
     law = found.law
     unsure = _resampled(found, bootstrap, seed, level) if bootstrap else _analytic(found, level, profiles)
@@ -106,7 +106,7 @@ def _analytic(found: Fit, level: float, profiles: bool) -> _Uncertainty:
     if not found.parameters:
         return _Uncertainty(errors, "curvature", dict.fromkeys(law.parameters), "none", {})
     if not law.separate:
-        reason = {"intervals": f"{law.name} has terms that are no powers: ask for a bootstrap"}
+        reason = {"intervals": f"{law.name} has a parameter that cannot be profiled: ask for a bootstrap"}
         return _Uncertainty(errors, "curvature", dict.fromkeys(law.parameters), "none", reason)
     if profiles:
         sample = f"; places of {told_of_sample(found.rows)}" if found.rows > LARGE else ""

@@ -41,6 +41,7 @@ ESTIMATORS: Mapping[str, str] = {
 """Short names of the published estimators."""
 PARTS = ("train", "test")
 LEVEL = 0.95
+"""Coverage of the intervals."""
 
 
 def extrapolate_table(
@@ -63,22 +64,23 @@ def extrapolate_table(
 
     Args:
         path: CSV or Parquet.
-        y: column of the response; split: column with train or test; rows with anything else are counted and left out.
+        y: column of the response.
+        split: column with train or test; rows with any other value are counted and left out.
         x: column of one variable; or n and d for two.
         unique: column of the unique data among d, for a third variable.
         by: columns whose values make the groups.
-        estimator: "auto" (a stack of laws, ``laws.selection``), m1, m2, m3, m4, bnsl or the name of a law.
-        ceiling: of a bounded response; infinite for none; "classes" for chance among the column of that name; None where
-            nothing is known: nothing is guessed then.
+        estimator: "auto" (a stack of laws, ``laws.fitting.selection``), m1, m2, m3, m4, bnsl or the name of a law.
+        ceiling: of a bounded response; infinite for none; "classes" for chance among the column of that name; None if
+            it is not known: several are tried then.
         seed: of the starts.
-        workers: processes among which many groups are shared (``laws.pool``).
+        workers: processes among which many groups are shared (``laws.any_table.pool``).
         progress: called after each group.
 
     Returns:
         ``{"estimator", "curves": [{"group", "estimator", "rmse_log", "predictions", ...}], "mean", "median", "left_out",
-        "left_out_by_split"}``; a curve that could not be fitted has rmse_log None and a reason, and is no part of the mean.
+        "left_out_by_split"}``. A curve that could not be fitted has rmse_log None and a reason, and does not count in the mean.
         ``predictions`` has ``{the variables, "observed", "predicted", "low", "high", "low_if_true", "high_if_true"}`` of each
-        test row: where a new run is expected in 95 %, honestly and if the law holds.
+        test row: 95 % intervals of a new run, honestly and if the law holds.
 
     Raises:
         TableError: for a bad table, or one without train or test rows.
@@ -95,7 +97,7 @@ def extrapolate_table(
     table = read_table(path, [*columns.values(), y, *classes], by, only=(split, PARTS))
     for part in PARTS:
         if not (table.frame[split] == part).any():
-            raise TableError(f"{path}: no row with {split} = {part}")
+            raise TableError(f"{path}: no row has {split} = {part}")
     if unique is not None:
         require_unique(table, unique, str(d))
     groups = list(table.groups(by))
@@ -113,7 +115,7 @@ def extrapolate_table(
 
 
 def _law_of(estimator: str, ceiling: float | str | None, columns: Mapping[str, str]) -> str:
-    """Name of an estimator's law, known to suit the columns and the ceiling."""
+    """Name of an estimator's law, once it is checked against the columns and the ceiling."""
     name = ESTIMATORS.get(estimator, estimator)
     if name not in NAMES:
         known = ("auto", *ESTIMATORS, *NAMES)
@@ -145,7 +147,7 @@ def _extrapolate(asked: _Asked, job: tuple[Mapping[str, str], pl.DataFrame]) -> 
     result |= {"rows_train": train.height, "rows_test": test.height}
     for part, name in ((train, "train"), (test, "test")):
         if not part.height:
-            return result | {"reason": f"no row with {asked.split} = {name}"}
+            return result | {"reason": f"no row has {asked.split} = {name}"}
     data, places = ({v: numbers(part, c) for v, c in asked.columns.items()} for part in (train, test))
     response, observed = numbers(train, asked.y), numbers(test, asked.y)
     try:
@@ -172,7 +174,7 @@ def _extrapolate(asked: _Asked, job: tuple[Mapping[str, str], pl.DataFrame]) -> 
 def _modelled(
     asked: _Asked, data: Mapping[str, Floats], response: Floats, ceiling: float | None
 ) -> tuple[Stack, dict[str, Any]]:
-    """What predicts, and what is told of it."""
+    """The stack that predicts, and what the result says about it."""
     if asked.law is None:
         model = stack(data, response, ceiling=ceiling, seed=asked.seed)
         shares = [

@@ -36,13 +36,14 @@ from scaling.laws.intervals.agreement import honest_intervals
 from scaling.laws.law_errors import InputError, require_count, require_positive
 
 HONEST_GROUPS = 100
-"""Groups up to which other laws are tried beside the one that is fitted: it takes a second a group."""
+"""Groups up to which other laws are tried as well (assumption): they take about a second per group."""
 MANY_GROUPS = 1000
-"""Groups beyond which those of a named law are fitted in batches, with few starts, and intervals from the curvature: alone a
-group takes ten times as long."""
+"""Groups beyond which those of a named law are fitted in batches, with few starts and with intervals from the curvature: fitted
+alone, a group takes ten times as long."""
 MANY_STARTS = 4
+"""Most starts per group in a batch (assumption); the certificate says how many of them agree."""
 BATCH = 50
-"""Groups fitted at once."""
+"""Groups per batch (assumption)."""
 
 
 def fit_table(
@@ -74,19 +75,19 @@ def fit_table(
         unique: column of the unique data among d, for a third variable.
         by: columns whose values make the groups.
         delta: Huber's; None for 1.345 times the spread of the residuals.
-        drop_largest: rows with the largest responses to leave out, in each group; they are listed.
+        drop_largest: number of rows with the largest responses to leave out in each group; they are listed.
         bootstrap: pair resamples for standard errors and intervals; 0 for profile intervals.
         seed: of starts and resamples.
-        starts: random starts.
+        starts: random starts per fit.
         ceiling: of a bounded response; infinite for none; "classes" for chance among the column of that name.
         workers: processes among which many groups are shared (``any_table.pool``).
         progress: called after each group.
 
     Returns:
-        One entry a group: group, law, status, rows, parameters, objective, standard_errors, intervals, certificate ...;
-        ``intervals`` hold if the law does, ``honest_intervals`` (``laws.agreement``; for HONEST_GROUPS groups or fewer)
-        also where other laws predict as well. Beyond MANY_GROUPS groups of a named law, starts are at most MANY_STARTS and
-        ``intervals`` are from the curvature of each optimum, as ``interval_method`` says.
+        One entry per group: group, law, status, rows, parameters, objective, standard_errors, intervals, certificate and more.
+        ``intervals`` are right if the law holds; ``honest_intervals`` (``laws.intervals.agreement``; for at most HONEST_GROUPS
+        groups) also if another law holds that predicts equally well. Beyond MANY_GROUPS groups of a named law there are at most
+        MANY_STARTS starts, and ``intervals`` come from the curvature of each optimum, as ``interval_method`` says.
 
     Raises:
         TableError: for a bad table.
@@ -116,10 +117,10 @@ def fit_table(
     groups = list(table.groups(by))
     most = max(rows.height for _, rows in groups)
     if drop_largest >= most:
-        raise TableError(f"{path}: dropping {drop_largest} of {most} rows leaves none")
+        raise TableError(f"{path}: drop_largest is {drop_largest}, which leaves none of {most} rows")
     if limit is not None and not (table.frame[y] < limit).any():
         least = table.frame[y].min()
-        raise TableError(f"{path}: column {y}: no value lies below the ceiling {limit:g}; the least is {least:g}")
+        raise TableError(f"{path}: column {y}: no value lies below the ceiling {limit:g}; the smallest is {least:g}")
     asked = _Asked(
         str(path), y, columns, law, delta, drop_largest, bootstrap, seed, starts, ceiling, len(groups) <= HONEST_GROUPS
     )
@@ -183,7 +184,7 @@ def _fit_group(asked: _Asked, job: _Group) -> dict[str, Any]:
 
 
 def _fit_batch(asked: _Asked, jobs: Sequence[_Group]) -> list[dict[str, Any]]:
-    """The entries of some of very many groups, fitted together."""
+    """The entries of one batch of groups, fitted together."""
     splits = [without_largest(rows, asked.y, asked.drop_largest) if asked.drop_largest else (rows, None) for _, rows in jobs]
     found = _fits(asked, jobs, [kept for kept, _ in splits])
     wholes = _fits(asked, jobs, [rows for _, rows in jobs]) if asked.drop_largest else []
@@ -201,7 +202,7 @@ def _fit_batch(asked: _Asked, jobs: Sequence[_Group]) -> list[dict[str, Any]]:
 
 
 def _fits(asked: _Asked, jobs: Sequence[_Group], frames: Sequence[pl.DataFrame]) -> list[Fit]:
-    """Fits of the rows of some groups, those with one ceiling together."""
+    """Fits of the rows of a batch of groups; those with the same ceiling are fitted together."""
     laws = [law_named(asked.law, group_ceiling(asked.ceiling, rows, asked.y)) for _, rows in jobs]
     found: dict[int, Fit] = {}
     for law in dict.fromkeys(laws):
@@ -216,19 +217,19 @@ def _fits(asked: _Asked, jobs: Sequence[_Group], frames: Sequence[pl.DataFrame])
 
 
 def told_of_many(entries: Sequence[Mapping[str, Any]]) -> str | None:
-    """What is cheaper about the fits of very many groups than about a group's alone; None where nothing is."""
+    """How the fits of very many groups are cheaper than those of a few; None if they are not."""
     if not any(entry["interval_method"] == CURVATURE for entry in entries):
         return None
     most = max(entry["certificate"]["starts"] for entry in entries if entry["certificate"])
     return (
         f"{len(entries):,} groups: intervals from the curvature of each optimum, {most} starts each; "
-        "fit a group alone for profiles"
+        "fit a group alone for profile intervals"
     )
 
 
 def _first_readable(fits: Iterable[Fit]) -> Fit:
-    """The first fit whose parameters the table determines, or the first of all: a law with more parameters may predict best
-    and still say nothing of them."""
+    """The first fit whose parameters the table determines, else the first: the law that predicts best may have parameters that
+    the table does not determine."""
     tried = []
     for found in fits:
         if found.status in ("converged", "at-bound"):

@@ -9,7 +9,7 @@ from scaling.laws.fitting.fitted import Fit, inside_share, noise_scale
 from scaling.laws.fitting.newton import MAD
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
-from scaling.laws.intervals.profile import Interval, require_powers, undecided_parameters
+from scaling.laws.intervals.profile import Interval, require_profiles, undecided_parameters
 
 WINDOW = 1.0
 """Robust standard deviations around 0 within which residuals are counted if delta is narrower. Chosen by simulation among 0.5
@@ -62,7 +62,7 @@ def curvature_intervals(found: Fit, level: float = 0.95) -> tuple[dict[str, Inte
         ValueError: if a public parameter of the law is not a function of one coordinate.
     """
     law = found.law
-    require_powers(law)
+    require_profiles(law)
     free = _free(found) if found.parameters else np.zeros(len(law.parameters), bool)
     if not free.any() or found.status == "not-identifiable":
         why = found.reasons.get("all") or next(iter(found.reasons.values()), "at its bounds")

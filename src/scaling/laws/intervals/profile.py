@@ -118,7 +118,7 @@ def rise_of(found: Fit, level: float) -> float:
 def origin_problem(found: Fit) -> tuple[HuberProblem, Floats]:
     """The fit's problem and optimum in coordinates centred at 0, where each coordinate is one public parameter."""
     law = found.law
-    require_powers(law)
+    require_profiles(law)
     problem = found.problem()
     theta = law.shifted(found.theta[None], -found.centre)[0]
     lower, upper = problem.lower.copy(), problem.upper.copy()
@@ -132,14 +132,14 @@ def origin_problem(found: Fit) -> tuple[HuberProblem, Floats]:
     return problem._replace(logs=found.logs + found.centre, lower=lower, upper=upper), theta
 
 
-def require_powers(law: Law) -> None:
+def require_profiles(law: Law) -> None:
     """Check that a law can be profiled.
 
     Raises:
         ValueError: if a public parameter is not a function of one coordinate.
     """
     if not law.separate:
-        raise ValueError(f"{law.name} has terms that are no powers; take its intervals from the bootstrap")
+        raise ValueError(f"{law.name} has a parameter that cannot be profiled; take its intervals from the bootstrap")
 
 
 def profile_ends(
