@@ -226,7 +226,7 @@ def test_compare_gives_families_pairs_and_a_verdict(table: Path) -> None:
     told = {(pair["first"], pair["second"]): pair["p_holm"] for pair in result["pairs"] if pair["contrast"] == "alpha"}
     assert told[("a", "c")] < 0.05 < told[("a", "b")]
     page = run(*arguments).stdout
-    assert "a has the larger alpha than c: by 0." in page.lower()
+    assert "the alpha of a is larger than that of c, by 0." in page.lower()
     assert "(2 convolutional, 1 transformer), not about kinds" in page
 
 

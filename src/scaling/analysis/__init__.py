@@ -1,4 +1,4 @@
-"""Judgements: which family follows its law, and what the study's text may assert."""
+"""Judgements: which family follows its law, and which claims a study supports."""
 
 from scaling.analysis.study_statistics import fit_study
 

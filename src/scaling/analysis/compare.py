@@ -1,4 +1,4 @@
-"""Compare families in any table of runs: the same verdicts as a study's, for columns named by the user."""
+"""Compare families in any table of runs: the same verdicts as for a study, with columns that the user names."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from scaling.laws.forms.catalogue import law_for, require_ceiling
 from scaling.laws.law_errors import require_count
 
 RESAMPLES = 500
-"""Bootstrap resamples: the same number as a study takes by default."""
+"""Bootstrap resamples: as many as a study takes by default."""
 SEED = "(seed)"
-"""Column of the seeds' numbers."""
+"""Column with a number per seed."""
 
 
 def compare_table(
@@ -54,11 +54,11 @@ def compare_table(
         path: CSV or Parquet.
         family: column of names; kind: column of their kinds.
         n, d, y: columns of N, D and the response.
-        seed_column: runs of one seed and D share their noise; without it every row counts as the same seed.
-        ceiling: of a bounded response, or "classes" for chance among the column of that name; None or infinite fits
-            Chinchilla's form.
+        seed_column: column of seeds: runs of one seed and D share noise; without it all rows count as one seed.
+        ceiling: of a bounded response, or "classes" for chance by the column of that name; with None or an infinite one
+            Chinchilla's form is fitted.
         seed: of starts and resamples.
-        progress: called after each family with the number done and the number of all.
+        progress: called after each family with the number of families done and of all.
 
     Returns:
         ``{"families": [{"family", "fit", "holdout", "verdict"}], "pairs": [...], "verdict": [sentences]}``.

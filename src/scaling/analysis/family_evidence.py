@@ -1,4 +1,4 @@
-"""From cells to evidence: the fit of every family, its resamples, and its skill at predicting larger cells."""
+"""From runs to evidence: the fit of every family, its resamples, and its skill at predicting larger runs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from scaling.laws.intervals.bootstrap import refit
 from scaling.laws.intervals.noise import Noise, Residuals, draw_noise, estimate_noise, seed_variance
 
 HOLDOUT_DRAWS = 200
-"""Resamples of the table at which the held-out prediction is made again (assumption)."""
+"""Resamples of the table for which the held-out predictions are made again (assumption)."""
 
 ENOUGH_REPEATS = 10
-"""Degrees of freedom between seeds from which on the noise is read off them rather than off the residuals, which hold the
-law's misfit too (the contrasts of skill carry the error of so few)."""
+"""Degrees of freedom between seeds from which on they give the noise (assumption). The residuals, which give it otherwise, also
+contain the law's misfit. Contrasts of skill include the error of a noise estimated from so few."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Judged:
         found: the fit.
         noise: of all families together.
         draws: coordinates [B, p] of refits to resamples with the spread of the residuals; None where nothing was fitted.
-        simulated: log responses [B, n] of a family that follows this law, with the noise between seeds where it is known.
-        spreads: log of the noise that each of these would be judged by, over the noise that it was drawn with [B].
+        simulated: log responses [B, n] of a family that follows this law, with the noise between seeds if that is known.
+        spreads: log of the noise estimated from each of these, minus that of the noise they were drawn with [B].
     """
 
     cells: Cells
@@ -50,10 +50,10 @@ class Held:
     """Held-out predictions from one kind of origin.
 
     Attributes:
-        origin: params, images or both.
-        rows: cells predicted, as rows of the family's cells.
+        origin: what is larger in the runs predicted: params, images or both.
+        rows: indices of the runs predicted [m].
         observed, predicted, persistence: log responses [m].
-        squares: sums of squared errors of prediction and persistence, [2]; drawn: of the resamples, [2, B].
+        squares: sums of squared errors of prediction and persistence [2]; drawn: the same of the resamples [2, B].
         reason: why there are no predictions, or None.
     """
 
@@ -73,7 +73,7 @@ class Skill:
 
     Attributes:
         value: the skill, or None.
-        draws: of log(1 - skill), from the resamples.
+        draws: log(1 - skill) of the resamples [B].
         reason: why there is no value.
     """
 
@@ -83,10 +83,15 @@ class Skill:
 
 
 def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples: int) -> Iterator[Judged]:
-    """Fit each family, learn the noise from all residuals together, fit again with its weights, and resample.
+    """Fit each family, estimate the noise from all residuals together, fit again with its weights, and resample.
 
-    The resamples of different families share the draws of each (seed, D), so that their differences are paired. Families
-    come one after the other, so that whoever asks for many need not hold the resamples of all at once.
+    The resamples of different families share the draws of each (seed, D), so that their differences are paired. Families are
+    yielded one by one, so that the caller need not keep the resamples of all in memory.
+
+    Args:
+        families: one response of each.
+        law: of N and D, the same for all.
+        seed: of starts and resamples; resamples: number B.
     """
 
     def fitted(cells: Cells, weights: Floats | None) -> Fit:
@@ -114,19 +119,19 @@ def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples:
 
 
 def _spreads(found: Fit, draws: Floats, log_y: Floats, weights: Floats) -> Floats:
-    """Log of the root mean square of what each refit leaves over, [B]."""
+    """Log of the root mean square residual of each refit [B]."""
     left = log_y - found.law.log_values(draws, found.logs)
     return 0.5 * np.log(np.mean(weights * left**2, axis=1))
 
 
 def _seed_spreads(group: Residuals, params: Floats, noise: Noise, errors: Floats) -> Floats:
-    """Log of the spread between seeds that each draw of errors shows, [B]."""
+    """Log of the spread between seeds in each draw of errors [B]."""
     shown = [seed_variance(group._replace(residuals=row), params, noise)[0] for row in errors]
     return 0.5 * np.log(np.maximum(shown, 1e-300))
 
 
 def left_over(cells: Cells, found: Fit) -> Residuals:
-    """What a fit leaves over, with its gradient, in coordinates centred at 0."""
+    """Residuals of a fit, with the gradient of its prediction in coordinates centred at 0."""
     theta = found.law.shifted(found.theta[None], -found.centre)
     jacobian = found.law.evaluate(theta, found.logs + found.centre).gradient()[0]
     return Residuals(found.residuals, cells.images, cells.seeds, jacobian)
@@ -140,19 +145,19 @@ def shared_draws(families: Sequence[Cells], seed: int, resamples: int) -> dict[t
 
 
 def hold_out(one: Judged, origin: Origin) -> Held:
-    """Predict the larger cells of a family from its smaller ones, and again for its resamples."""
+    """Predict the larger runs of a family from its smaller ones, and again for its resamples."""
     cells, found = one.cells, one.found
     splits = rolling_splits(found.law, cells.params, cells.images, cells.seeds, origin) if found.parameters else []
     if not splits:
         n, d = len(np.unique(cells.params)), len(np.unique(cells.images))
         nothing = np.zeros(0)
-        reason = f"too few cells: {n} sizes x {d} data sizes leave no grid to learn from and one to predict"
+        reason = f"too few runs: {n} sizes x {d} data sizes cannot be split into a grid to learn from and one to predict"
         return Held(origin, nothing.astype(int), nothing, nothing, nothing, np.zeros(2), np.zeros((2, 0)), reason)
     predicted = predict_splits(found, cells.logs, found.log_y[None], splits, delta=found.delta, alone=False)[0]
     rows = np.concatenate([split.test for split in splits])
     nearest = np.concatenate([split.nearest for split in splits])
     observed, persistence = found.log_y[rows], found.log_y[nearest]
-    assert one.simulated is not None  # there are splits of a family that was fitted alone
+    assert one.simulated is not None  # only a fitted family has splits
     again = one.simulated[:HOLDOUT_DRAWS]
     errors = predict_splits(found, cells.logs, again, splits, delta=found.delta, alone=True) - again[:, rows]
     drawn = np.stack([np.sum(errors**2, axis=1), np.sum((again[:, nearest] - again[:, rows]) ** 2, axis=1)])
@@ -170,5 +175,5 @@ def skill_of(held: Sequence[Held]) -> Skill:
 
 
 def log_error_ratio(squares: Floats) -> Floats:
-    """log(RMSE / RMSE of persistence) of sums of squares [2, ...]: symmetric where skill is not."""
+    """log(RMSE / RMSE of persistence) [...] of sums of squares [2, ...]: its errors are more symmetric than those of skill."""
     return 0.5 * np.log(np.maximum(squares[0], 1e-300) / np.maximum(squares[1], 1e-300))
