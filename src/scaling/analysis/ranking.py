@@ -101,7 +101,9 @@ def compare_pairs(
     by_skill = {}
     for name, one in scaling.items():
         skill = skills[name]
-        if skill.value is not None and skill.draws is not None and one.spreads is not None:  # always so for a family that scales
+        if (
+            skill.value is not None and skill.draws is not None and one.spreads is not None
+        ):  # always so for a family that scales
             by_skill[name] = measured_skill(skill.value, skill.draws, one.spreads)
     pairs = contrasts("skill", _kinds(scaling, by_skill)) + contrasts("skill", by_skill, lead)
     unlisted = {} if lead is None else {"skill": p_values_without(by_skill, lead)}

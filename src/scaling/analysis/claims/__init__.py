@@ -1,4 +1,4 @@
-"""What the text asserts: each claim a file ``cNN_name.py`` with a ``claim`` in it, found by its name."""
+"""Claims: each is a file ``cNN_name.py`` with a ``claim`` in it, found by its name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def load_claims(names: Iterable[str]) -> list[Claim]:
     """The claims of these names, in the order of their numbers.
 
     Raises:
-        ValueError: there is no such claim.
+        ValueError: if there is no such claim.
     """
     files = claim_files()
     wanted = set(names)

@@ -1,4 +1,4 @@
-"""Claim 8: with much data, larger transformers and more data do better. Slopes, order statistics, crossings of laws."""
+"""Claim 8: with much data, transformers improve with size and with more data; by slopes, order, and crossings of laws."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from scaling.laws.least_squares import indicators, ols
 TRANSFORMERS = ("vit", "swin")
 CONVOLUTIONAL = ("alexnet", "vgg", "googlenet", "plain", "resnet")
 CROSSING_REACH = 10.0
-"""Crossings are looked for from a tenth of the least D to ten times the largest."""
+"""Crossings are sought from a tenth of the smallest D to ten times the largest (assumption)."""
 ENOUGH_DRAWS = 40
-"""Resamples below which there is no 95 % interval."""
+"""Resamples below which there is no 95 % interval: its ends would be the extremes."""
 
 
 def _cells(evidence: Evidence) -> pl.DataFrame:
@@ -40,10 +40,10 @@ def _cells(evidence: Evidence) -> pl.DataFrame:
 
 
 def fall(rows: pl.DataFrame, along: str) -> Finding:
-    """Fall of log loss with the log of ``along`` (params or images), families apart: least squares, one slope.
+    """Fall of log loss with the log of ``along`` (params or images): least squares, one slope, an offset per family.
 
     Raises:
-        MissingEvidence: too few rows to see their scatter.
+        MissingEvidence: if there are too few rows to show their scatter.
     """
     x, y = (np.log(rows[name].to_numpy()) for name in (along, "loss"))
     found = ols(np.column_stack([indicators(rows["family"]), x]), y)
@@ -54,7 +54,7 @@ def fall(rows: pl.DataFrame, along: str) -> Finding:
 
 
 def _at(edge: Callable, column: str, along: str) -> Callable[[Evidence], Finding]:
-    """Fall along one axis in the cells at the least or largest value of the other."""
+    """Fall along one axis among the runs at the smallest or largest value of the other."""
 
     def measure(evidence: Evidence) -> Finding:
         rows = _cells(evidence)
@@ -64,14 +64,14 @@ def _at(edge: Callable, column: str, along: str) -> Callable[[Evidence], Finding
 
 
 def _interplay(evidence: Evidence) -> Finding:
-    """Fall with N at the largest D less that at the least D."""
+    """Fall with N at the largest D minus that at the smallest D."""
     much, little = (_at(edge, "images", "params")(evidence) for edge in (pl.Expr.max, pl.Expr.min))
     se = math.hypot(much.se or math.nan, little.se or math.nan)
     return Finding(much.effect - little.effect, se, much.freedom + little.freedom, keys=much.keys + little.keys)
 
 
 def _order(along: str, other: str) -> Callable[[Evidence], Finding]:
-    """Share of neighbouring cells in which the larger has the lower loss; chance is one half."""
+    """Share of pairs of neighbours of which the larger has the lower loss; chance is one half."""
 
     def measure(evidence: Evidence) -> Finding:
         rows = _cells(evidence)
@@ -81,7 +81,7 @@ def _order(along: str, other: str) -> Callable[[Evidence], Finding]:
             better += sum(larger < smaller for smaller, larger in pairwise(losses))
             total += len(losses) - 1
         if not total:
-            raise MissingEvidence("no neighbouring cells")
+            raise MissingEvidence("no neighbouring runs")
         test = binomtest(better, total)
         ends = test.proportion_ci()
         note = f"{better} of {total} steps to a larger {'N' if along.endswith('params') else 'D'} lowered the loss"
@@ -91,9 +91,12 @@ def _order(along: str, other: str) -> Callable[[Evidence], Finding]:
 
 
 def laws_cross(first: dict, second: dict, params: float, images: tuple[float, float], draw: int | None = None) -> float:
-    """log D at which the laws of two fits meet at N = ``params``; inf where they do not within ``images``.
+    """log D at which the laws of two fits cross at N = ``params``: the last crossing within ``images``, or infinity.
 
-    Where they meet more than once, the largest such D.
+    Args:
+        first, second: entries of ``fits``.
+        params: N; images: smallest and largest D.
+        draw: a resample of both fits; None for the fits themselves.
     """
     grid = np.linspace(math.log(images[0]), math.log(images[1]), 80)
 
@@ -110,10 +113,10 @@ def laws_cross(first: dict, second: dict, params: float, images: tuple[float, fl
 
 
 def _crossing(evidence: Evidence) -> Finding:
-    """log(10 x largest D / D at which a transformer's law comes to lie below that of a convolutional family).
+    """log(10 x largest D / D from which on a transformer's law lies below that of a convolutional family).
 
-    Of the pair that crosses first; its p is that of the share of resamples without a crossing, times the number of pairs
-    that it was chosen from (Bonferroni).
+    It is that of the pair that crosses first. Its p follows from the share of resamples without a crossing, times the number
+    of pairs from which it was chosen (Bonferroni).
     """
     fits = {fit["family"]: fit for fit in evidence.fits.get("fits", []) if fit["response"] == "loss" and fit["parameters"]}
     pairs = [(t, c) for t, c in product(TRANSFORMERS, CONVOLUTIONAL) if t in fits and c in fits]
@@ -129,7 +132,7 @@ def _crossing(evidence: Evidence) -> Finding:
             found[t, c] = at
     if not found:
         raise MissingEvidence(
-            f"no transformer's law comes to lie below a convolutional family's "
+            f"no transformer's law falls below that of a convolutional family "
             f"between {span[0]:,.0f} and {span[1]:,.0f} images at N = {params:,.0f}"
         )
     draws = {(t, c): _resampled(fits[t], fits[c], params, span) for t, c in found}
@@ -137,13 +140,13 @@ def _crossing(evidence: Evidence) -> Finding:
     drawn = tuple(_drawn(t, c, at, ends[t, c], span[1]) for (t, c), at in found.items())
     (t, c), at = min(found.items(), key=lambda item: item[1])
     top, count, limits = math.log(span[1]), len(draws[t, c]), ends[t, c]
-    note = f"the law of {t} comes to lie below that of {c} at D = {math.exp(at):,.0f} (N = {params:,.0f})"
+    note = f"the law of {t} falls below that of {c} at D = {math.exp(at):,.0f} (N = {params:,.0f})"
     if limits is None:
         return Finding(top - at, note=note, lacks=f"fewer than {ENOUGH_DRAWS} resamples: no interval", rows=drawn)
     low, high = limits
     crossed = int(np.isfinite(draws[t, c]).sum())
     note += f"; 95 % between {math.exp(low):,.0f} and " + (f"{math.exp(high):,.0f}" if math.isfinite(high) else "no crossing")
-    note += f"; in {crossed / count:.0%} of the resamples they cross at all; {len(found)} of {len(pairs)} pairs cross"
+    note += f"; they cross in {crossed / count:.0%} of the resamples; {len(found)} of {len(pairs)} pairs cross"
     interval = (top - high if math.isfinite(high) else 0.0, top - low)
     p = min(1.0, len(pairs) * 2 * (count - crossed + 1) / (count + 1))
     return Finding(top - at, interval=interval, p=p, note=note, keys=evidence.keys(t, c), rows=drawn)
@@ -156,7 +159,7 @@ def _resampled(first: dict, second: dict, params: float, span: tuple[float, floa
 
 
 def _ends(draws: np.ndarray) -> tuple[float, float] | None:
-    """95 % interval of log D over resamples, inf where too many do not cross; None for too few resamples."""
+    """95 % interval of log D over resamples, with an infinite end if too many do not cross; None for too few resamples."""
     if len(draws) < ENOUGH_DRAWS:
         return None
     low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
@@ -164,7 +167,7 @@ def _ends(draws: np.ndarray) -> tuple[float, float] | None:
 
 
 def _drawn(first: str, second: str, at: float, ends: tuple[float, float] | None, most: float) -> dict:
-    """A row for the figure: D of the crossing of two families' laws, its interval as far as ``most`` images."""
+    """A row for the figure: D of the crossing of two families' laws, with its interval up to ``most`` images."""
     low, high = (None, None) if ends is None else (min(math.exp(end), most) for end in ends)
     return {"panel": "", "series": first, "x": second, "y": math.exp(at), "low": low, "high": high}
 
@@ -176,16 +179,16 @@ def _below(first: dict, second: dict, params: float, images: float) -> bool:
 claim = Claim(
     number=8,
     title="More data, larger models",
-    statement="Given much data, transformers go on getting better with larger models and with more data, and overtake "
-    "convolutional nets.",
+    statement="With much data, transformers keep improving with larger models and with more data, and overtake convolutional "
+    "nets.",
     source="Dosovitskiy et al. 2020, arXiv:2010.11929, section 4.3; Zhai et al. 2021, arXiv:2106.04560",
-    otherwise="Some thousands of images are little data for a transformer; the sources' crossings lie between ten and "
-    "a hundred million. A crossing beyond the grid rests on the laws' form.",
+    otherwise="A few thousand images are little data for a transformer; the crossings in the sources lie between ten million "
+    "and a hundred million. A crossing beyond the grid depends on the form of the laws.",
     parts=(
         Part(
             "larger models",
             "At the largest data size larger transformers have a lower loss.",
-            "exponent of the fall of the loss with N at the largest D",
+            "exponent with which the loss falls with N at the largest D",
             _at(pl.Expr.max, "images", "params"),
             scale="plain",
             unit="exponent",
@@ -194,7 +197,7 @@ claim = Claim(
         Part(
             "more data",
             "The largest transformers have a lower loss with more images.",
-            "exponent of the fall of the loss with D at the largest N",
+            "exponent with which the loss falls with D at the largest N",
             _at(pl.Expr.max, "target_params", "images"),
             scale="plain",
             unit="exponent",
@@ -203,7 +206,7 @@ claim = Claim(
         Part(
             "crossing",
             "Within ten times the largest data size a transformer's law overtakes that of a convolutional family.",
-            "log of (ten times the largest D over the D of the crossing)",
+            "log of the ratio of ten times the largest D to the D of the crossing",
             _crossing,
             scale="plain",
             unit="log",
@@ -211,8 +214,8 @@ claim = Claim(
         ),
         Part(
             "size matters more with data",
-            "Larger transformers gain more at the largest data size than at the least.",
-            "exponent of the fall with N at the largest D less that at the least D",
+            "A larger size gains transformers more at the largest data size than at the smallest.",
+            "exponent of the fall with N at the largest D minus that at the smallest D",
             _interplay,
             scale="plain",
             unit="exponent",
@@ -221,8 +224,8 @@ claim = Claim(
         *(
             Part(
                 f"order in {axis}",
-                f"From one {axis} to the next larger the loss of transformers falls more often than not.",
-                "share of neighbouring models in which the larger has the lower loss",
+                f"From one {axis} to the next larger one the loss of transformers falls more often than it rises.",
+                "share of pairs of neighbouring models of which the larger has the lower loss",
                 _order(along, other),
                 scale="plain",
                 unit="share",
@@ -235,9 +238,9 @@ claim = Claim(
     curves=(
         Curves(
             "Where laws cross",
-            "Images D at which the law of a transformer (colour) comes to lie below that of a convolutional family, at the "
-            "largest N. Points with 95 % intervals, which end at ten times the largest D: there a resample had no crossing. "
-            "Pairs without a point do not cross.",
+            "Images D at which the law of a transformer (colour) falls below that of a convolutional family, at the largest N. "
+            "Points with 95 % intervals; an interval that ends at ten times the largest D contains resamples without a "
+            "crossing. Pairs without a point do not cross.",
             "convolutional family",
             "images D",
             log_y=True,
