@@ -22,13 +22,13 @@ COUNTING: Final = (
 )
 
 
-def add_checklists(
+def with_checklists(
     part: Mapping[str, Sequence[dict[str, Any]]],
     judged: Sequence[Judged],
     skills: Mapping[str, Skill],
     known: Mapping[str, Mapping[str, str]],
-) -> None:
-    """Write ``checklist`` into every entry of ``part["fits"]``.
+) -> list[dict[str, Any]]:
+    """The entries of ``part["fits"]``, each with its ``checklist``.
 
     Args:
         part: entries ``fits`` and ``holdout`` of one response.
@@ -36,6 +36,7 @@ def add_checklists(
         skills: family -> skill over all origins.
         known: family -> checklist item -> what is known about its training and measurement.
     """
+    entries = []
     for one, entry in zip(judged, part["fits"], strict=True):
         family = entry["family"]
         holdout = [held for held in part["holdout"] if held["family"] == family]
@@ -48,7 +49,8 @@ def add_checklists(
             "validation": _validation(holdout, skills[family]),
             "left out": _left_out(one.cells),
         }
-        entry["checklist"] = checklist(one.found, entry["outliers"], dict(known[family]) | own)
+        entries.append(entry | {"checklist": checklist(one.found, entry["outliers"], dict(known[family]) | own)})
+    return entries
 
 
 def trained_as(runs: pl.DataFrame, family: str, response: str) -> dict[str, str]:

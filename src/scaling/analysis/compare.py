@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from scaling.analysis.checklist_answers import add_checklists
+from scaling.analysis.checklist_answers import with_checklists
 from scaling.analysis.fits_rows import plain
 from scaling.analysis.ranking import rank_families
 from scaling.analysis.study_statistics import judge
@@ -87,20 +87,18 @@ def compare_table(
     families = [_cells(str(name), rows, n, d, y, kind) for (name,), rows in table.frame.group_by(family, maintain_order=True)]
     part, judged, skills = judge(families, law, seed=seed, resamples=RESAMPLES, progress=progress)
     known = {"response": f"column {y} of {Path(path).name}", "counting": f"N is column {n}, D is column {d}"}
-    add_checklists(part, judged, skills, {cells.family: known for cells in families})
-    ranked = rank_families(judged, skills, part["fits"])
-    for entry in part["fits"]:
-        del entry["draws"]
+    fits = with_checklists(part, judged, skills, {cells.family: known for cells in families})
+    ranked = rank_families(judged, skills, fits)
     return plain(
         {
             "families": [
                 {
                     "family": verdict["family"],
-                    "fit": fit_,
+                    "fit": {name: value for name, value in fit_.items() if name != "draws"},
                     "holdout": [h for h in part["holdout"] if h["family"] == verdict["family"]],
                     "verdict": verdict,
                 }
-                for fit_, verdict in zip(part["fits"], ranked["verdicts"], strict=True)
+                for fit_, verdict in zip(fits, ranked["verdicts"], strict=True)
             ],
             "pairs": ranked["pairs"],
             "verdict": ranked["summary"],

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from scaling.analysis.checklist_answers import add_checklists, trained_as
+from scaling.analysis.checklist_answers import trained_as, with_checklists
 from scaling.analysis.family_evidence import Judged, Skill, hold_out, judge_families, skill_of
 from scaling.analysis.fits_rows import fit_row, frontier_row, holdout_row, plain
 from scaling.analysis.ranking import rank_families
@@ -53,8 +53,8 @@ def fit_study(runs: pl.DataFrame, *, classes: int, seed: int = 0, bootstrap: int
         law = forms.chinchilla() if response == "loss" else forms.bounded(ceiling)
         families = [cells_of(runs, name, response) for name in names]
         part, judged, skills = judge(families, law, seed=seed, resamples=bootstrap)
-        add_checklists(part, judged, skills, {name: trained_as(runs, name, response) for name in names})
-        report["fits"] += part["fits"]
+        known = {name: trained_as(runs, name, response) for name in names}
+        report["fits"] += with_checklists(part, judged, skills, known)
         report["holdout"] += part["holdout"]
         report["forms"] += compare_forms(judged, response, ceiling)
         if response == "loss":

@@ -172,5 +172,5 @@ def test_laws_that_do_not_cross_are_said_not_to():
     evidence = Evidence(
         synthetic_runs(("vit", "vgg")), CLASSES, fits={"fits": [law("vit", 20.0, 20.0), law("vgg", 10.0, 10.0)]}
     )
-    with pytest.raises(MissingEvidence, match="no transformer's law comes to lie below"):
+    with pytest.raises(MissingEvidence, match="no transformer's law falls below"):
         more._crossing(evidence)

@@ -183,7 +183,7 @@ claim = Claim(
             decides=False,
         ),
         Part(
-            "dropout beside the norm",
+            "dropout with batch norm",
             "With batch norm, dropout is not needed: without it the loss is less than 2 % higher.",
             "how much higher the test loss is with batch norm and dropout than with batch norm alone",
             lambda evidence: log_ratio(evidence, "resnet-dropout", "resnet-11k", pool=PIECES),

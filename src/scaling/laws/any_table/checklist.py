@@ -3,7 +3,7 @@
 The survey found that most papers omit what is needed to repeat a fit. Its four parts (the form, how the models were trained,
 how they were measured, how the law was fitted) are asked here in our own words, with a fifth part on how sure the fit is.
 Answers come from the fit where it has them. What only the owner of the table knows comes from the caller, or is said to be
-unknown. """
+unknown."""
 
 from __future__ import annotations
 

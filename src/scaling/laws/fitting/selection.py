@@ -1,6 +1,6 @@
 """Which laws to trust on a table: a stack of them for extrapolation, or the one that predicts best.
 
-No single law is best on every table, and small rows often lie off the law of large ones. A candidate is therefore a form
+No single law is best on every table, and small rows often deviate from the law of large ones. A candidate is therefore a form
 together with an emphasis k: rows have weights in proportion to (size)^k. Rolling origins inside the given rows score every
 candidate. Each origin multiplies a candidate's share by the best error there over its own. A table with many origins thus
 nearly picks one form, while one with few origins averages over all, so that doubt is averaged over, not hidden. A form with
@@ -26,8 +26,8 @@ from scaling.laws.intervals.doubt import Doubt, doubt_of
 from scaling.laws.law_errors import InputError
 
 NEAREST: Final = 2
-"""Origins of a curve that shares follow from, the nearest to its end (assumption: earlier ones learn from rows that are off the
-law of the later ones)."""
+"""Origins of a curve that determine the shares, those nearest to its end (assumption: earlier ones learn from rows that deviate
+from the law of later ones)."""
 LEAST_ERROR: Final = 3e-3
 """Root mean square log errors below this are alike (assumption): noise decides between them."""
 LEAST_SCORED: Final = 0.5
