@@ -89,7 +89,7 @@ def order_share(axis: Floats, other: Floats, seeds: Floats, log_y: Floats, noise
 
 
 def holm(p_values: Sequence[float] | Floats) -> Floats:
-    """p adjusted by Holm's step-down method (Holm 1979), in their order: it controls the chance of any false rejection."""
+    """p [m] adjusted by Holm's step-down method (Holm 1979), in their order: it controls the chance of any false rejection."""
     p = np.asarray(p_values, float)
     order = np.argsort(p)
     stepped = np.minimum(1.0, np.arange(len(p), 0, -1) * p[order])
@@ -187,7 +187,7 @@ def contrasts(what: str, measured: Mapping[str, Measured], lead: str | None = No
 
 
 def pair_p_values(measured: Mapping[str, Measured]) -> Floats:
-    """Two-sided p of every pair, in the order of ``itertools.combinations``, from the covariance of the families' draws.
+    """Two-sided p [pairs], in the order of ``itertools.combinations``, from the covariance of the families' draws.
 
     The degrees of freedom are the smaller ones of the two: in null studies those of Welch and Satterthwaite rejected twice as
     often as they should. A pair whose draws never differ has p = 1.
@@ -208,7 +208,7 @@ def pair_p_values(measured: Mapping[str, Measured]) -> Floats:
 
 
 def p_values_without(measured: Mapping[str, Measured], lead: str) -> Floats:
-    """p, as in ``contrasts``, of the pairs without the family ``lead``."""
+    """p [pairs], as in ``contrasts``, of the pairs without the family ``lead``."""
     return pair_p_values({family: one for family, one in measured.items() if family != lead})
 
 
@@ -221,7 +221,7 @@ def conclude(rows: list[dict[str, Any]], unlisted: Mapping[str, Floats] | None =
 
     Args:
         rows: from ``contrasts``; they are not changed.
-        unlisted: quantity -> p of further contrasts, for which the correction accounts.
+        unlisted: quantity -> p [m] of further contrasts, for which the correction accounts.
 
     Returns:
         The rows in their order, each with its corrected p (``p_holm``) and its sentence (``verdict``).

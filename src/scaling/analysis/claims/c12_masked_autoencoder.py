@@ -56,6 +56,11 @@ def _same_compute(evidence: Evidence) -> Finding:
 def accuracy(evidence: Evidence, arm: str, phase: str, classifier: str = "neighbours", **where: Any) -> dict[int, float]:
     """By seed: accuracy of a classifier on the features of an arm before (start) or after (end) it saw labels.
 
+    Args:
+        evidence: what was measured.
+        arm, phase, classifier: the net, when it was read, and by what.
+        where: as for ``Evidence.measurements``.
+
     Raises:
         MissingEvidence: if it was not measured.
     """

@@ -87,7 +87,11 @@ def mean_finding(values: Floats, noise: PooledNoise | None = None) -> Finding:
 def log_by_seed(
     evidence: Evidence, arm: str, response: str = "loss", *, chance_loss: bool = False, **where: float
 ) -> dict[int, float]:
-    """Seed -> log of a response; arguments as for ``Evidence.by_seed``.
+    """Seed -> log of a response.
+
+    Args:
+        evidence: what was measured.
+        arm, response, chance_loss, where: as for ``Evidence.by_seed``.
 
     Raises:
         MissingEvidence: as that.
@@ -173,7 +177,12 @@ def with_keys(found: Finding, keys: tuple[str, ...], **changes: Any) -> Finding:
 
 
 def summary(values: BySeed, series: str, x: float | str, panel: str = "") -> dict[str, Any]:
-    """A row for a claim's curves: mean of one value per seed with its 95 % interval (none for one seed)."""
+    """A row for a claim's curves: mean of one value per seed with its 95 % interval (none for one seed).
+
+    Args:
+        values: seed -> value.
+        series, x, panel: where the row is drawn (``Curves``).
+    """
     y = np.array(list(values.values()))
     mean = float(np.mean(y))
     row: dict[str, Any] = {"panel": panel, "series": series, "x": x, "y": mean, "low": None, "high": None}

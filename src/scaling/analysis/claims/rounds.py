@@ -26,7 +26,12 @@ def median_interval(values: Sequence[float], level: float = 0.95) -> tuple[float
 
 
 def median_row(values: Sequence[float], series: str, x: float, panel: str) -> dict[str, object]:
-    """A row for a claim's curves: median over rounds with its 95 % interval, if there are enough."""
+    """A row for a claim's curves: median over rounds with its 95 % interval, if there are enough.
+
+    Args:
+        values: one per round.
+        series, x, panel: where the row is drawn (``Curves``).
+    """
     low, high = median_interval(values) or (None, None)
     return {"panel": panel, "series": series, "x": x, "y": float(np.median(values)), "low": low, "high": high}
 

@@ -196,6 +196,9 @@ def numbers(rows: pl.DataFrame, column: str) -> Floats:
 def variables(n: str | None, d: str | None, x: str | None, unique: str | None = None) -> dict[str, str]:
     """Variable of a law -> column: either x, or N and D, and U as well if the unique data have a column.
 
+    Args:
+        n, d, x, unique: columns that the user named; None for those that were not named.
+
     Raises:
         InputError: for neither x nor n and d, for both, for only one of n and d, or for unique without them.
     """

@@ -115,7 +115,12 @@ def fit_jobs(law: Law, logs: Floats, log_y: Floats, weights: Floats, rng: np.ran
 
 
 def residual_spread(law: Law, theta: Floats, logs: Floats, log_y: Floats, weights: Floats) -> Floats:
-    """Robust standard deviation [J] of the log residuals of J fits over the rows of positive weight."""
+    """Robust standard deviation [J] of the log residuals of J fits over the rows of positive weight.
+
+    Args:
+        law: the form; theta: coordinates [J, p].
+        logs: centred logs [n, k]; log_y: log response [n]; weights: [J, n].
+    """
     residuals = np.where(weights > 0, log_y - law.log_values(theta, logs), np.nan)
     used = (weights > 0).sum(axis=1)
     spread = MAD * np.nanmedian(np.abs(residuals), axis=1)

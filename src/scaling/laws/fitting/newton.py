@@ -96,7 +96,7 @@ class Optima(NamedTuple):
 
 
 def huber(residual: Floats, delta: float | Floats) -> Floats:
-    """Huber's loss: r^2 / 2 inside delta, delta (|r| - delta / 2) outside."""
+    """Huber's loss of residuals [...]: r^2 / 2 inside delta, delta (|r| - delta / 2) outside (Huber 1964)."""
     size = np.abs(residual)
     inside = np.minimum(size, delta)
     return inside * (size - 0.5 * inside)

@@ -25,6 +25,11 @@ class Points(NamedTuple):
 def points_of(law: Law, data: Mapping[str, ArrayLike], response: ArrayLike, weights: ArrayLike | None = None) -> Points:
     """A table as a law sees it.
 
+    Args:
+        law: the form.
+        data: one array [n] per variable of the law; response: [n].
+        weights: [n]; None for 1.
+
     Raises:
         ValueError: if a value is not positive and finite, or a weight is negative or not finite.
     """
@@ -77,7 +82,13 @@ def too_few(law: Law, raw_logs: Floats) -> dict[str, str]:
 
 
 def huber_problem(law: Law, logs: Floats, log_y: Floats, delta: float) -> HuberProblem:
-    """The problem of logs [n, k] and log_y [n] or [B, n], with the bounds that follow from them."""
+    """The problem of fitting a law, with the bounds that follow from its table.
+
+    Args:
+        law: the form.
+        logs: centred logs [n, k]; log_y: log response [n] or [B, n].
+        delta: Huber's, in log units.
+    """
     spread = spread_of(logs, log_y)
     return HuberProblem(law, logs, log_y, delta, *law.bounds(spread))
 

@@ -127,7 +127,7 @@ def _nested(errors: Sequence[Errors], origin: int, voting: Sequence[int]) -> Flo
 
 
 def geometric_mean_rms(errors: Sequence[Floats], least: float = LEAST_ERROR) -> float:
-    """Geometric mean over the origins of the root mean square log error, each at least ``least``."""
+    """Geometric mean over the origins of the root mean square of their log errors [m], each at least ``least``."""
     return float(np.exp(np.mean([np.log(max(float(root_mean_square(error)), least)) for error in errors])))
 
 

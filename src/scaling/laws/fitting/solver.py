@@ -77,7 +77,13 @@ def fit(
 
 
 def unfitted(law: Law, points: Points, status: Status, reasons: dict[str, str], delta: float | None, clock: float) -> Fit:
-    """A fit without parameters: its status and reasons say why."""
+    """A fit without parameters.
+
+    Args:
+        law: the form; points: its table.
+        status, reasons: why there are none.
+        delta: Huber's, or None; clock: when the search started.
+    """
     rows, nan = len(points.log_y), float("nan")
     return Fit(
         law=law,
@@ -191,7 +197,7 @@ def _search(
 
 
 def robust_delta(residuals: Floats, parameters: int) -> float:
-    """Huber's delta from the spread of the residuals of a wide fit with this number of parameters."""
+    """Huber's delta from the spread of the residuals [n] of a wide fit with this number of parameters."""
     rows = len(residuals)
     return max(HUBER_EFFICIENCY * MAD * float(np.median(np.abs(residuals))) * np.sqrt(rows / (rows - parameters)), 1e-9)
 

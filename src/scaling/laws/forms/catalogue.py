@@ -101,8 +101,8 @@ def predict(entry: Mapping[str, Any], params: ArrayLike, images: ArrayLike, draw
 
     Args:
         entry: one dict of the list ``fits``.
-        params: N, parameters.
-        images: D, images; broadcast against ``params``.
+        params: N [...].
+        images: D [...], broadcast against ``params``.
         draw: index into the entry's ``draws`` for one bootstrap curve; None for the fit itself.
 
     Raises:

@@ -71,7 +71,11 @@ class PoweredSum(TermKind):
     """
 
     def summands(self, theta: Floats, logs: Floats) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
-        """Log of each summand [B, n], and its gradient [n, q - 1] in the coordinates after kappa."""
+        """Log of each summand [B, n], and its gradient [n, q - 1] in the coordinates after kappa.
+
+        Raises:
+            NotImplementedError: here; a subclass defines it.
+        """
         raise NotImplementedError
 
     def evaluate(self, theta: Floats, logs: Floats) -> Curve:

@@ -88,7 +88,11 @@ class TermKind:
         return self.evaluate(theta, logs).value
 
     def evaluate(self, theta: Floats, logs: Floats) -> Curve:
-        """Logarithm of the term and its derivatives, by finite differences unless a term overrides it."""
+        """Logarithm of the term and its derivatives, by finite differences unless a term overrides it.
+
+        Raises:
+            NotImplementedError: if the term defines no values either.
+        """
         if type(self).values is TermKind.values:
             raise NotImplementedError(f"{type(self).__name__} defines neither values nor evaluate")
         gradient, hessian = numeric_derivatives(lambda at: self.values(at, logs), theta)
@@ -219,10 +223,10 @@ def amplitude_bounds(spread: Spread) -> tuple[float, float]:
 
 
 def softplus(x: Floats) -> Floats:
-    """log(1 + e^x), without overflow, elementwise."""
+    """log(1 + e^x) of each element [...], without overflow."""
     return np.logaddexp(0.0, x)
 
 
 def logistic(x: Floats) -> Floats:
-    """1 / (1 + e^-x), without overflow, elementwise."""
+    """1 / (1 + e^-x) of each element [...], without overflow."""
     return 0.5 * (1.0 + np.tanh(0.5 * x))

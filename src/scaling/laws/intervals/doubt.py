@@ -50,8 +50,8 @@ def doubt_of(noise: float, errors: Sequence[Floats], distances: Sequence[Floats]
 
     Args:
         noise: standard deviation of the log response of a run.
-        errors: log errors at each origin, of the rows that it predicts.
-        distances: of those rows beyond the rows fitted, in log units.
+        errors: for each origin, log errors of the m rows that it predicts [m].
+        distances: of those rows beyond the rows fitted, in log units [m].
     """
     squares = [ASSUMED_DRIFT**2]
     for error, far in zip(errors, distances, strict=True):
@@ -77,6 +77,13 @@ def honest_interval(centre: Floats, doubt: Doubt, between: Floats, far: Floats, 
 
 
 def interval_if_true(centre: Floats, noise: float, variance: Floats, freedom: int, level: float) -> Interval:
-    """The interval [m] of a new run if the law holds, from its noise and the variance [m] of the law's value at each place."""
+    """The interval [m] in which a new run is expected if the law holds.
+
+    Args:
+        centre: predicted log response [m].
+        noise: standard deviation of the log response of a run; variance: of the law's value [m].
+        freedom: degrees of freedom of the fit.
+        level: coverage.
+    """
     half = student.ppf(0.5 + level / 2, max(freedom, 1)) * np.sqrt(noise**2 + variance)
     return Interval(centre - half, centre + half)

@@ -116,7 +116,11 @@ def rise_of(found: Fit, level: float) -> float:
 
 
 def origin_problem(found: Fit) -> tuple[HuberProblem, Floats]:
-    """The fit's problem and optimum in coordinates centred at 0, where each coordinate is one public parameter."""
+    """The fit's problem and optimum [p] in coordinates centred at 0, where each coordinate is one public parameter.
+
+    Raises:
+        ValueError: if a public parameter of the law is not a function of one coordinate.
+    """
     law = found.law
     require_profiles(law)
     problem = found.problem()
