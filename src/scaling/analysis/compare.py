@@ -26,7 +26,7 @@ from scaling.laws.any_table.read_table import (
     require_apart,
     require_distinct,
 )
-from scaling.laws.forms.catalogue import law_for, require_ceiling
+from scaling.laws.forms.catalogue import law_for
 from scaling.laws.law_errors import require_count
 
 RESAMPLES = 500
@@ -68,9 +68,7 @@ def compare_table(
         InputError: for a setting out of range.
     """
     require_count("seed", seed)
-    given = number_of(ceiling)
-    if given is not None:
-        require_ceiling(given)
+    number_of(ceiling)
     require_apart(n=n, d=d, y=y, family=family)
     labels = [family, *([kind] if kind else []), *([seed_column] if seed_column else [])]
     table = read_table(path, [n, d, y, *([CLASSES] if ceiling == CLASSES else [])], labels)

@@ -12,7 +12,7 @@ import jinja2
 import polars as pl
 from markupsafe import Markup
 
-from scaling.analysis.misfit import MARGIN
+from scaling.analysis.misfit import MISFIT_MARGIN
 from scaling.files import write_atomic
 from scaling.report import report_tables as tables
 from scaling.report.claims_page import claim_pictures, claims_csv
@@ -76,7 +76,7 @@ def render(run: ReportInputs) -> str:
             checklist=tables.checklist(run.fits),
             summary=run.fits.get("summary", []),
             forms=run.fits.get("forms", []),
-            misfit_margin=MARGIN,
+            misfit_margin=MISFIT_MARGIN,
             pairs=run.fits.get("pairs", []),
             tuning={family: run.tuning[family] for family in family_order(run.tuning)},
             pictures=[_picture(name, figure, with_laws) for name, figure in PAGE_FIGURES.items()],

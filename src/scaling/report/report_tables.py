@@ -156,7 +156,7 @@ def laws_csv(fits: dict) -> pl.DataFrame:
 
 
 def compute_optimal(fits: dict) -> list[dict[str, Any]]:
-    """One row a family with a frontier: slices, and the exponents of N* and D* by each way (``laws.isoflop``).
+    """One row a family with a frontier: slices, and the exponents of N* and D* by each way (``laws.compute_optimal.isoflop``).
 
     ``ways`` holds way -> (value, interval) of the exponent of N*, or None; ``images`` that of D* by the surface; ``departs``
     whether the interval of slice-by-slice less surface leaves out 0, None where that is not known.

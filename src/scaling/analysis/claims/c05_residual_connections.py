@@ -96,6 +96,8 @@ def _vanishing(name: str, phase: str, draw: bool = False):
     return measure
 
 
+_LAST_OVER_FIRST = "how much larger the norm of the gradient is in the last quarter of the layers than in the first"
+
 claim = Claim(
     number=5,
     title="Residual connections",
@@ -135,27 +137,27 @@ claim = Claim(
         Part(
             "gradients vanish",
             "At the start of training the plain net of 56 layers has smaller gradients in its first layers than in its last.",
-            "how much larger the norm of the gradient is in the last quarter of the layers than in the first",
+            _LAST_OVER_FIRST,
             _vanishing(arm("plain", 56), "start", draw=True),
         ),
         Part(
             "gradients vanish, no norms",
             "The same holds without batch norm.",
-            "how much larger the norm of the gradient is in the last quarter of the layers than in the first",
+            _LAST_OVER_FIRST,
             _vanishing(arm("plain", 56, norm=False), "start"),
             decides=False,
         ),
         Part(
             "gradients vanish, after 100 steps",
             "The same holds, with batch norm, after 100 steps.",
-            "how much larger the norm of the gradient is in the last quarter of the layers than in the first",
+            _LAST_OVER_FIRST,
             _vanishing(arm("plain", 56), "100 steps"),
             decides=False,
         ),
         Part(
             "gradients with skips",
             "After 100 steps the residual net's gradients are also smaller in its first layers than in its last.",
-            "how much larger the norm of the gradient is in the last quarter of the layers than in the first",
+            _LAST_OVER_FIRST,
             _vanishing(arm("resnet", 56), "100 steps"),
             decides=False,
         ),

@@ -27,7 +27,7 @@ from scaling.laws.any_table.read_table import (
 from scaling.laws.fitting.selection import stack
 from scaling.laws.fitting.solver import fit
 from scaling.laws.fitting.stacked import Stack
-from scaling.laws.forms.catalogue import BOUNDED, NAMES, law_for, law_named, require_ceiling
+from scaling.laws.forms.catalogue import BOUNDED, NAMES, law_for, law_named
 from scaling.laws.forms.terms import Floats
 from scaling.laws.law_errors import InputError, require_count
 
@@ -88,9 +88,7 @@ def extrapolate_table(
     """
     columns = variables(n, d, x, unique)
     require_count("seed", seed)
-    limit = number_of(ceiling)
-    if limit is not None:
-        require_ceiling(limit)
+    number_of(ceiling)
     law = None if estimator == "auto" else _law_of(estimator, ceiling, columns)
     classes = [CLASSES] if ceiling == CLASSES else []
     require_apart(**columns, y=y, split=split, **{f"by ({name})": name for name in by})
@@ -178,7 +176,8 @@ def _modelled(
     if asked.law is None:
         model = stack(data, response, ceiling=ceiling, seed=asked.seed)
         shares = [
-            {"law": c.law.name, "formula": c.law.formula, "emphasis": c.emphasis, "share": c.share} for c in model.candidates
+            {"law": c.fit.law.name, "formula": c.fit.law.formula, "emphasis": c.fit.emphasis, "share": c.share}
+            for c in model.candidates
         ]
         told = {"ceiling": ceiling if ceiling is not None and np.isfinite(ceiling) else None, "shares": shares}
     else:

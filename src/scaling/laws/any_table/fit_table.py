@@ -31,7 +31,7 @@ from scaling.laws.fitting.fitted import Fit
 from scaling.laws.fitting.many import fit_many
 from scaling.laws.fitting.selection import choose
 from scaling.laws.fitting.solver import fit
-from scaling.laws.forms.catalogue import BOUNDED, law_for, law_named, require_ceiling
+from scaling.laws.forms.catalogue import BOUNDED, law_for, law_named
 from scaling.laws.intervals.agreement import honest_intervals
 from scaling.laws.law_errors import InputError, require_count, require_positive
 
@@ -104,8 +104,6 @@ def fit_table(
         require_positive("delta", delta)
     classes = [CLASSES] if ceiling == CLASSES else []
     limit = number_of(ceiling)
-    if limit is not None:
-        require_ceiling(limit)
     if law != "auto":
         law_for(law, columns, 1.0 if classes and law in BOUNDED else limit)
     require_apart(**columns, y=y, **{f"by ({name})": name for name in by})

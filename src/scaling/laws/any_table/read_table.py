@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from scaling.laws.forms.catalogue import require_ceiling
 from scaling.laws.forms.terms import Floats
 from scaling.laws.law_errors import InputError
 
@@ -220,13 +221,14 @@ def number_of(ceiling: float | str | None) -> float | None:
     """The ceiling if it is a number; None for CLASSES and if none was given.
 
     Raises:
-        InputError: for another word.
+        InputError: for another word, or a number that is not positive.
     """
-    if not isinstance(ceiling, str):
-        return ceiling
-    if ceiling != CLASSES:
+    if ceiling == CLASSES or ceiling is None:
+        return None
+    if isinstance(ceiling, str):
         raise InputError(f"ceiling is {ceiling!r}; it must be a positive number, none or {CLASSES}")
-    return None
+    require_ceiling(ceiling)
+    return ceiling
 
 
 def group_ceiling(ceiling: float | str | None, rows: pl.DataFrame, response: str) -> float | None:

@@ -56,6 +56,18 @@ class RollingFit(NamedTuple):
     noise: float
     errors: list[Floats | None]
 
+    def log_values(self, raw: Floats) -> Floats:
+        """Log response [m] at raw logs [m, k]; variables of other laws are left out."""
+        return self.law.log_values(self.theta[None], self._logs(raw))[0]
+
+    def variance(self, raw: Floats) -> Floats:
+        """Variance of the log response [m] at raw logs [m, k] if the law holds."""
+        gradient = self.law.evaluate(self.theta[None], self._logs(raw)).gradient()[0]
+        return np.einsum("mi,ij,mj->m", gradient, self.covariance, gradient)
+
+    def _logs(self, raw: Floats) -> Floats:
+        return raw[:, : len(self.centre)] - self.centre
+
 
 def logged_rows(laws: Sequence[Law], data: Mapping[str, ArrayLike], response: ArrayLike) -> LoggedRows:
     """The table as these laws see it; a sample of a long one.

@@ -75,14 +75,11 @@ def stack(
     errors = [one.errors for one in fits]
     voting = list(range(len(rows.origins)))[: None if grid else NEAREST]
     shares, scores = _shares(errors, voting)
-    candidates = tuple(
-        Candidate(one.law, one.emphasis, one.theta, one.centre, one.covariance, one.noise, score, share)
-        for one, score, share in zip(fits, scores, shares.tolist(), strict=True)
-    )
+    candidates = tuple(Candidate(one, score, share) for one, score, share in zip(fits, scores, shares.tolist(), strict=True))
 
     scored = [i for i in range(len(rows.origins)) if any(own[i] is not None for own in errors)]
     nested = [_nested(errors, i, voting) for i in scored]
-    noise = float(np.sqrt(sum(one.share * one.noise**2 for one in candidates)))
+    noise = float(np.sqrt(sum(one.share * one.fit.noise**2 for one in candidates)))
     doubt: Doubt = doubt_of(noise, nested, [rows.origins[i].beyond[rows.origins[i].test] for i in scored])
     rmse = float(np.sqrt(np.mean([np.mean(error**2) for error in nested]))) if len(nested) > 1 else None
     widest = max(laws, key=lambda law: len(law.variables))

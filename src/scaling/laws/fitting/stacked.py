@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from scaling.laws.fitting.fitted import Fit, noise_scale
 from scaling.laws.fitting.origins import distance
-from scaling.laws.forms.law import Law
+from scaling.laws.fitting.rolling_fits import RollingFit
 from scaling.laws.forms.terms import Floats
 from scaling.laws.intervals.doubt import Doubt, Interval, honest_interval, interval_if_true
 
@@ -20,30 +20,14 @@ class Candidate:
     """A form and an emphasis, fitted to all rows.
 
     Attributes:
-        law: the form; emphasis: exponent of the rows' weights.
-        theta: coordinates [p] about ``centre`` [k].
-        covariance: of theta if the law holds [p, p]; noise: standard deviation of the log response of a run.
+        fit: the law, its coordinates and its errors at the origins.
         rmse_log: geometric mean over the origins of its log error there, or None without origins.
         share: weight in the stack; shares sum to 1.
     """
 
-    law: Law
-    emphasis: float
-    theta: Floats
-    centre: Floats
-    covariance: Floats
-    noise: float
+    fit: RollingFit
     rmse_log: float | None
     share: float
-
-    def log_values(self, raw: Floats) -> Floats:
-        """Log response at raw logs [m, k]; variables of other laws are left out."""
-        return self.law.log_values(self.theta[None], raw[:, : len(self.centre)] - self.centre)[0]
-
-    def variance(self, raw: Floats) -> Floats:
-        """Variance of the log response if the law holds [m]."""
-        gradient = self.law.evaluate(self.theta[None], raw[:, : len(self.centre)] - self.centre).gradient()[0]
-        return np.einsum("mi,ij,mj->m", gradient, self.covariance, gradient)
 
 
 @dataclass(frozen=True)
@@ -83,12 +67,12 @@ class Stack:
         """
         raw, _ = self._logs(variables)
         centre = self._centre(raw)
-        values = np.array([c.log_values(raw) for c in self.candidates])
+        values = np.array([c.fit.log_values(raw) for c in self.candidates])
         shares = np.array([c.share for c in self.candidates])
         between = shares @ (values - centre) ** 2
         far = distance(self.raw[:, :2], raw[:, :2])
         honest = honest_interval(centre, self.doubt, between, far, level)
-        first = max(self.candidates, key=lambda c: c.share)
+        first = max(self.candidates, key=lambda c: c.share).fit
         freedom = len(self.raw) - len(first.theta)
         true = interval_if_true(first.log_values(raw), first.noise, first.variance(raw), freedom, level)
         return Interval(*np.exp(honest)), Interval(*np.exp(true))
@@ -104,11 +88,13 @@ class Stack:
         gradient = found.law.evaluate(found.theta[None], found.logs).gradient()[0]
         information = gradient.T @ (found.weights[:, None] * gradient)
         covariance = spread**2 * np.linalg.pinv(information, hermitian=True)
-        fitted = replace(only, theta=found.theta, centre=found.centre, covariance=covariance, noise=spread)
-        return replace(self, candidates=(fitted,), doubt=self.doubt._replace(noise=max(spread, self.doubt.noise)))
+        own = only.fit._replace(theta=found.theta, centre=found.centre, covariance=covariance, noise=spread)
+        return replace(
+            self, candidates=(replace(only, fit=own),), doubt=self.doubt._replace(noise=max(spread, self.doubt.noise))
+        )
 
     def _centre(self, raw: Floats) -> Floats:
-        return sum((c.share * c.log_values(raw) for c in self.candidates), start=np.zeros(()))
+        return sum((c.share * c.fit.log_values(raw) for c in self.candidates), start=np.zeros(()))
 
     def _logs(self, variables: Mapping[str, ArrayLike]) -> tuple[Floats, tuple[int, ...]]:
         arrays = np.broadcast_arrays(*(np.asarray(variables[name], float) for name in self.variables))

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from scaling.laws.fitting.rolling_fits import LoggedRows, RollingFit, logged_rows, rolling_fits
 from scaling.laws.fitting.selection import geometric_mean_rms
 from scaling.laws.forms.law import Law
-from scaling.laws.forms.terms import Floats
 from scaling.laws.intervals.doubt import doubt_of
 
 
@@ -20,18 +19,14 @@ class Trial:
     """One law tried at the rolling origins of a table, and fitted to all of it.
 
     Attributes:
-        law, theta, centre, covariance, noise: as in ``RollingFit``.
+        fit: the law, its coordinates and its errors at the origins.
         rows: number of rows fitted.
         score: geometric mean over the origins of the root mean square log error.
         inflation: factor by which those errors exceed what the law expected of them, at least 1.
         drift: error of the law per log unit beyond its rows (``laws.intervals.doubt``).
     """
 
-    law: Law
-    theta: Floats
-    centre: Floats
-    covariance: Floats
-    noise: float
+    fit: RollingFit
     rows: int
     score: float
     inflation: float
@@ -64,18 +59,13 @@ def _trial(one: RollingFit, rows: LoggedRows) -> Trial:
     scored = [(origin, error) for origin, error in zip(rows.origins, one.errors, strict=True) if error is not None]
     ratios = []
     for origin, error in scored:
-        gradient = one.law.evaluate(one.theta[None], rows.raw[origin.test] - one.centre).gradient()[0]
         # Fewer rows leave the law's value less certain, in proportion.
-        variance = np.einsum("mi,ij,mj->m", gradient, one.covariance, gradient) * len(rows.log_y) / origin.train.sum()
+        variance = one.variance(rows.raw[origin.test]) * len(rows.log_y) / origin.train.sum()
         ratios.append(float(np.mean(error**2 / (one.noise**2 + variance))))
     errors = [error for _, error in scored]
     distances = [origin.beyond[origin.test] for origin, _ in scored]
     return Trial(
-        law=one.law,
-        theta=one.theta,
-        centre=one.centre,
-        covariance=one.covariance,
-        noise=one.noise,
+        fit=one,
         rows=len(rows.log_y),
         score=geometric_mean_rms(errors),
         inflation=max(1.0, float(np.sqrt(np.mean(ratios)))),

@@ -66,14 +66,14 @@ def honest_intervals(
     if not found.parameters:
         return answer | {"reasons": {"all": "nothing was fitted"}}
     scored = [trial for law in _rivals(found.law) for trial in trials_of(law, data, response, EMPHASES, seed)]
-    if not scored or scored[0].law.name != found.law.name:
+    if not scored or scored[0].fit.law.name != found.law.name:
         return answer | {"reasons": {"all": "too few rows to predict larger rows from smaller ones"}}
     least = min(trial.score for trial in scored)
     good = [trial for trial in scored if trial.score <= AS_GOOD * least or trial is scored[0]]
     ends = [_ends(trial, level) for trial in good]
-    largest = float(np.min(np.asarray(response, float)) * np.exp(2.0 * scored[0].noise))
+    largest = float(np.min(np.asarray(response, float)) * np.exp(2.0 * scored[0].fit.noise))
     for name in wanted:
-        spans = [span for trial, each in zip(good, ends, strict=True) if (span := _span(name, trial.law, each)) is not None]
+        spans = [span for trial, each in zip(good, ends, strict=True) if (span := _span(name, trial.fit.law, each)) is not None]
         own_ends = own.get(name)
         if own_ends is None:
             answer["reasons"][name] = "no interval even if the law holds"
@@ -87,11 +87,11 @@ def honest_intervals(
         if name == "E" and high - low > 0.95 * largest:
             answer["intervals"][name] = None
             answer["reasons"][name] = f"laws that predict as well put it anywhere from {low:.3g} to {high:.3g}"
-    laws = list(dict.fromkeys(trial.law.name for trial in good))
+    laws = list(dict.fromkeys(trial.fit.law.name for trial in good))
     if scored[0].score > AS_GOOD * least:
         better = min(scored, key=lambda trial: trial.score)
         off = f"off by {better.score:.2g}, not {scored[0].score:.2g}"
-        answer["reasons"]["all"] = f"{better.law.name} predicts larger rows better: {off}"
+        answer["reasons"]["all"] = f"{better.fit.law.name} predicts larger rows better: {off}"
     return answer | {"laws": laws, "inflation": scored[0].inflation}
 
 
@@ -114,9 +114,9 @@ def _rivals(law: Law) -> list[Law]:
 
 def _ends(trial: Trial, level: float) -> dict[str, tuple[float, float]]:
     """Ends of the interval of each public parameter, symmetric about its estimate."""
-    law, theta = trial.law, trial.theta
-    value = law.publish(theta[None], trial.centre)[0]
-    errors = public_errors(law, theta, trial.centre, trial.covariance)
+    law, theta, centre = trial.fit.law, trial.fit.theta, trial.fit.centre
+    value = law.publish(theta[None], centre)[0]
+    errors = public_errors(law, theta, centre, trial.fit.covariance)
     half = student.ppf(0.5 + level / 2, max(trial.rows - len(theta), 1)) * trial.inflation * errors
     return {name: (float(value[i] - half[i]), float(value[i] + half[i])) for i, name in enumerate(law.parameters)}
 
