@@ -61,7 +61,7 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
 
 
 def _jobs(plan: Plan, study: Study) -> Table:
-    """One row per family: its training jobs, how long the longest takes from its start, the memory that the largest asks for."""
+    """One row per family: its training jobs, the longest job's time from its start, the largest job's memory."""
     at_a_time = f"{study.jobs.at_a_time} {'run' if study.jobs.at_a_time == 1 else 'runs'} at a time"
     tuning = f", {plan.tuning_jobs} of them for tuning" if plan.tuning_jobs else ""
     title = f"{plan.jobs} jobs{tuning}; training, {at_a_time}:"
@@ -76,7 +76,7 @@ def _jobs(plan: Plan, study: Study) -> Table:
 
 
 def print_claims(claims: list[dict[str, Any]]) -> None:
-    """Print the verdicts on ``claims`` (entries of claims.json): one sentence per claim, then one row per part with an effect."""
+    """Print the verdicts on ``claims`` (entries of claims.json): a sentence per claim, a row per part with an effect."""
     console = Console(highlight=False)
     for claim in claims:
         mark = " (primary)" if claim["primary"] else ""

@@ -18,7 +18,7 @@ MOST_DOSES: Final = 7
 
 
 def rows_of(curves: dict[str, Any], claim: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of an entry of claims.json that its figure ``curves`` shows: rows that name one of its panels, or no panel at all."""
+    """The rows of an entry of claims.json that its figure ``curves`` shows: those with one of its panels, or with none."""
     others = {panel for other in claim["curves"] if other != curves for panel in other["panels"]}
     wanted = curves["panels"]
     return [

@@ -49,7 +49,7 @@ def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
 
 
 def residual_table(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
-    """family, params, images, residual (log), noise (log; null with one seed), outlier: one row per run of a family with a law."""
+    """family, params, images, residual (log), noise (log; null with one seed), outlier: one row per run that has a law."""
     schema = {
         "family": pl.String,
         "params": pl.Float64,
