@@ -92,7 +92,7 @@ def print_claims(claims: list[dict[str, Any]]) -> None:
             p = part["p"] if part["p_adjusted"] is None else part["p_adjusted"]
             ends = (part["low"], part["high"])
             table.add_row(
-                Text(f"   {part['name']}" + ("" if part["decides"] else " (beside)")),
+                Text(f"   {part['name']}" + ("" if part["decides"] else " (not deciding)")),
                 Text(f"{significant(part['effect'])} {part['unit'] if part['unit'] == '%' else ''}"),
                 "" if None in ends else f"{significant(ends[0])} to {significant(ends[1])}",
                 "" if p is None else f"p {significant(p, 2)}",

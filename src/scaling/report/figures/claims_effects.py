@@ -26,7 +26,7 @@ def claims_effects(claim: dict[str, Any], *, ratios: bool) -> p9.ggplot:
         return empty("no effect was measured")
     rows = [
         {
-            "part": part["name"] if part["decides"] else f"{part['name']} (beside)",
+            "part": part["name"] if part["decides"] else f"{part['name']} (not deciding)",
             "unit": part["unit"] or "effect",
             "verdict": part["verdict"],
             **{name: _ratio(part[name]) if ratios else part[name] for name in ("effect", "low", "high", "threshold")},
