@@ -137,8 +137,8 @@ figure = Figure(
         "Each point is one trained model, kept out of the fit and predicted from smaller ones. Right of the line the law "
         "promised a higher loss than was reached, left of it a lower one. Strong points: the study's largest models; pale: "
         "smaller ones, predicted from still smaller ones. Black tick: the mean; where it is away from the line, the family "
-        "is not yet on its law at the smaller sizes. Grey bar: how far off one would be by repeating the nearest smaller model's loss. In brackets "
-        "the skill over all panels, the highest on top."
+        "is not yet on its law at the smaller sizes. Grey bar: how far off one would be by repeating the nearest smaller "
+        "model's loss. In brackets the skill over all panels, the highest on top."
     ),
     draw=lambda run: holdout(run.fits),
 )
