@@ -1,4 +1,4 @@
-"""Many tiny cells in one job: the runner's memory stays bounded and its CPU time is linear in cells.
+"""Many tiny runs in one job: all are trained, and the runner's memory stays bounded.
 
 By hand, for more of them: SOAK_CELLS=10000 pytest -m slow tests/faults/test_soak.py -s
 """
@@ -13,7 +13,7 @@ CELLS = int(os.environ.get("SOAK_CELLS", "500"))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60 + CELLS)]
 
 
-def test_memory_is_bounded_and_time_linear_in_cells(fresh):
+def test_memory_is_bounded(fresh):
     fresh.write_study(
         ("seeds: [0, 1, 2, 3, 4]", f"seeds: [{', '.join(map(str, range(CELLS)))}]"),
         ("images_floor: 3200", "images_floor: 64"),
@@ -46,8 +46,5 @@ def test_memory_is_bounded_and_time_linear_in_cells(fresh):
     fresh.do("fit", "studies/faults.yaml")
     assert fresh.run("complete", "studies/faults.yaml").code == 0
 
-    at = {share: next(sample for sample in samples if sample[1] >= share * CELLS) for share in (0.2, 0.5, 0.8)}
-    assert at[0.8][2] - at[0.2][2] < 50  # MB
-    first = (at[0.5][0] - at[0.2][0]) / (at[0.5][1] - at[0.2][1])
-    second = (at[0.8][0] - at[0.5][0]) / (at[0.8][1] - at[0.5][1])
-    assert second < 1.6 * first  # seconds of CPU per cell, so that other programs of the machine do not count
+    early, late = (next(sample for sample in samples if sample[1] >= share * CELLS) for share in (0.2, 0.8))
+    assert late[2] - early[2] < 50  # MB
