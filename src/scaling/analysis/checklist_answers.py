@@ -12,7 +12,7 @@ from scaling.analysis.family_evidence import Judged, Skill
 from scaling.analysis.usable_runs import Cells
 from scaling.laws.any_table.checklist import AUTOMATIC_DELTA, checklist
 
-RESPONSES = {
+RESPONSE_MEANINGS = {
     "loss": "cross-entropy in nats on the test images, of the checkpoint that is best on validation images",
     "error": "share of the test images classified wrongly, of the checkpoint that is best on validation images",
 }
@@ -60,7 +60,7 @@ def trained_as(runs: pl.DataFrame, family: str, response: str) -> dict[str, str]
         return (float(min(values)), float(max(values))) if len(values) else None
 
     known = {"counting": COUNTING, "checkpoints": "one a model: the best on validation images"}
-    known["response"] = RESPONSES.get(response, f"column {response}")
+    known["response"] = RESPONSE_MEANINGS.get(response, f"column {response}")
     seeds = rows["seed"].drop_nulls().n_unique()
     known["models"] = f"{rows.height} models asked for, {seeds} {'seed' if seeds == 1 else 'seeds'}"
     seen, rates = span("images_seen"), span("learning_rate")

@@ -19,7 +19,7 @@ from scaling.laws.any_table.read_table import (
     ROW,
     Table,
     TableError,
-    ceiling_of,
+    group_ceiling,
     number_of,
     numbers,
     read_table,
@@ -74,7 +74,7 @@ def compare_table(
     require_apart(n=n, d=d, y=y, family=family)
     labels = [family, *([kind] if kind else []), *([seed_column] if seed_column else [])]
     table = read_table(path, [n, d, y, *([CLASSES] if ceiling == CLASSES else [])], labels)
-    limit = ceiling_of(ceiling, table.frame, y)
+    limit = group_ceiling(ceiling, table.frame, y)
     bounded = limit is not None and np.isfinite(limit)
     law = law_for("bounded" if bounded else "chinchilla", {"N": n, "D": d}, limit)
     for column in (n, d):

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling.analysis.usable_runs import Cells
-from scaling.laws.fitting.holdout import Origin, Split, predict_splits, rolling_splits
-from scaling.laws.fitting.solver import Fit, fit
+from scaling.laws.fitting.fitted import Fit
+from scaling.laws.fitting.holdout import Origin, predict_splits, rolling_splits
+from scaling.laws.fitting.solver import fit
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
 from scaling.laws.intervals.bootstrap import refit
@@ -147,33 +148,16 @@ def hold_out(one: Judged, origin: Origin) -> Held:
         nothing = np.zeros(0)
         reason = f"too few cells: {n} sizes x {d} data sizes leave no grid to learn from and one to predict"
         return Held(origin, nothing.astype(int), nothing, nothing, nothing, np.zeros(2), np.zeros((2, 0)), reason)
-    predicted = _predict(one, splits, found.log_y[None], alone=False)[0]
+    predicted = predict_splits(found, cells.logs, found.log_y[None], splits, delta=found.delta, alone=False)[0]
     rows = np.concatenate([split.test for split in splits])
     nearest = np.concatenate([split.nearest for split in splits])
     observed, persistence = found.log_y[rows], found.log_y[nearest]
     assert one.simulated is not None  # there are splits of a family that was fitted alone
     again = one.simulated[:HOLDOUT_DRAWS]
-    errors = _predict(one, splits, again, alone=True) - again[:, rows]
+    errors = predict_splits(found, cells.logs, again, splits, delta=found.delta, alone=True) - again[:, rows]
     drawn = np.stack([np.sum(errors**2, axis=1), np.sum((again[:, nearest] - again[:, rows]) ** 2, axis=1)])
     squares = np.array([np.sum((predicted - observed) ** 2), np.sum((persistence - observed) ** 2)])
     return Held(origin, rows, observed, predicted, persistence, squares, drawn, None)
-
-
-def _predict(one: Judged, splits: list[Split], log_y: Floats, *, alone: bool) -> Floats:
-    cells, found = one.cells, one.found
-    weights = one.noise.weights(cells.images)
-    return predict_splits(
-        found.law,
-        cells.params,
-        cells.images,
-        log_y,
-        weights,
-        found.delta,
-        splits,
-        warm=found.theta,
-        warm_centre=found.centre,
-        alone=alone,
-    )
 
 
 def skill_of(held: Sequence[Held]) -> Skill:
@@ -182,9 +166,9 @@ def skill_of(held: Sequence[Held]) -> Skill:
     if not kept:
         return Skill(None, None, held[0].reason)
     squares, drawn = (np.sum(parts, axis=0) for parts in ([one.squares for one in kept], [one.drawn for one in kept]))
-    return Skill(1.0 - float(np.sqrt(squares[0] / squares[1])), log_ratio(drawn), None)
+    return Skill(1.0 - float(np.sqrt(squares[0] / squares[1])), log_error_ratio(drawn), None)
 
 
-def log_ratio(squares: Floats) -> Floats:
+def log_error_ratio(squares: Floats) -> Floats:
     """log(RMSE / RMSE of persistence) of sums of squares [2, ...]: symmetric where skill is not."""
     return 0.5 * np.log(np.maximum(squares[0], 1e-300) / np.maximum(squares[1], 1e-300))

@@ -17,6 +17,7 @@ from scipy.stats import t as student
 from scaling.analysis.misfit import Misfit
 from scaling.analysis.significance import CONFIDENCE, SIGNIFICANCE
 from scaling.laws.forms.terms import Floats
+from scaling.laws.least_squares import ols
 
 HEADLINE = 0.8
 """Share of SIGNIFICANCE that the contrasts of skill have; those of exponents share the rest (assumption)."""
@@ -50,14 +51,11 @@ def gate(params: Floats, images: Floats, log_y: Floats) -> Gate:
         return Gate(0.0, None, False)
     design = np.column_stack([np.ones(len(log_y)), np.log(params), np.log(images)])
     span = np.array([0.0, np.ptp(design[:, 1]), np.ptp(design[:, 2])])
-    solution, _, rank, _ = np.linalg.lstsq(design, log_y, rcond=None)
-    fall = -float(span @ solution)
-    spare = len(log_y) - rank
-    if spare < 1 or rank < 3:
+    plane = ols(design, log_y)
+    fall = -float(span @ plane.coefficients)
+    if plane.freedom < 1 or not plane.determined:
         return Gate(fall, None, False)
-    residual = log_y - design @ solution
-    covariance = np.linalg.inv(design.T @ design) * float(residual @ residual) / spare
-    half = float(student.ppf(1 - SIGNIFICANCE / 2, spare) * np.sqrt(span @ covariance @ span))
+    half = float(student.ppf(1 - SIGNIFICANCE / 2, plane.freedom) * np.sqrt(span @ plane.covariance() @ span))
     return Gate(fall, (fall - half, fall + half), fall - half > 0)
 
 

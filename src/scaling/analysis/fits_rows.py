@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from scaling.analysis.family_evidence import Held, Judged, left_over, log_ratio, shared_draws
+from scaling.analysis.family_evidence import Held, Judged, left_over, log_error_ratio, shared_draws
 from scaling.analysis.family_verdict import centred_interval
-from scaling.laws.compute_optimal.frontier import optimum, tabled_compute, trained_budgets
+from scaling.laws.compute_optimal.frontier import best_use, tabled_compute, trained_budgets
 from scaling.laws.compute_optimal.isoflop import describe_isoflop
 from scaling.laws.fitting.holdout import root_mean_square
 from scaling.laws.forms.terms import Floats
@@ -86,7 +86,7 @@ def holdout_row(one: Judged, held: Held) -> dict[str, Any]:
     if held.reason is not None:
         return row
     error, base = np.sqrt(held.squares / len(held.rows))
-    low, high = centred_interval(float(np.log(error / base)), log_ratio(held.drawn))
+    low, high = centred_interval(float(np.log(error / base)), log_error_ratio(held.drawn))
     observed, predicted, persistence = np.exp([held.observed, held.predicted, held.persistence])
     return row | {
         "cells": [
@@ -118,8 +118,8 @@ def frontier_row(one: Judged) -> dict[str, Any] | None:
     names = ("flop", "loss", "params", "images", "low", "high", "params_low", "params_high")
     columns: dict[str, list[float]] = {name: [] for name in names}
     for flop in trained_budgets(cells.flop):
-        best = optimum(found.law, found.theta[None], found.centre, compute, float(flop))
-        spread = optimum(found.law, one.draws, found.centre, compute, float(flop))
+        best = best_use(found.law, found.theta[None], found.centre, compute, float(flop))
+        spread = best_use(found.law, one.draws, found.centre, compute, float(flop))
         if best is None or spread is None:
             continue
         low, high = np.quantile(spread.log_response, [0.025, 0.975])

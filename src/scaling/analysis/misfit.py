@@ -14,8 +14,9 @@ from scipy.stats import f as fisher
 
 from scaling.analysis.significance import CONFIDENCE
 from scaling.laws.forms.terms import Floats
+from scaling.laws.least_squares import indicators, ols
 
-MARGIN = 0.03
+MISFIT_MARGIN = 0.03
 """Log units, about 3 % of the response: half of what a learning rate off by a factor of 3 costs, so less than a comparison of
 families could read as a difference (assumption)."""
 
@@ -57,9 +58,8 @@ def measure_misfit(
     _, cell, counts = np.unique(np.column_stack([params, images]), axis=0, return_inverse=True, return_counts=True)
     cell = cell.ravel()
     _, pair = np.unique(np.column_stack([seeds, images]), axis=0, return_inverse=True)
-    design = np.concatenate([cell[:, None] == np.arange(len(counts)), pair.reshape(-1, 1) == np.arange(pair.max() + 1)], axis=1)
-    solution, _, rank, _ = np.linalg.lstsq(design.astype(float), scaled, rcond=None)
-    between, within = len(counts) - parameters, len(scaled) - int(rank)
+    within_cells = ols(np.column_stack([indicators(cell), indicators(pair.ravel())]), scaled)
+    between, within = len(counts) - parameters, within_cells.freedom
     if between < 1:
         return None
     means = np.bincount(cell, scaled) / counts
@@ -69,7 +69,7 @@ def measure_misfit(
     if within < 1:
         high = float(np.sqrt(left / chi2.ppf(tail, between)))
         return _judged(float(np.sqrt(left / between)), (0.0, high), "seed noise included, since no cell has two seeds")
-    noise = float(np.sum((scaled - design @ solution) ** 2)) / within
+    noise = within_cells.squares / within
     ratio = left / between / max(noise, 1e-300)
     low, high = (
         left / (each * chi2.ppf(q, between)) * max(1.0 - fisher.ppf(q, between, within) / ratio, 0.0) for q in (1 - tail, tail)
@@ -80,9 +80,9 @@ def measure_misfit(
 
 def _judged(rms: float, interval: tuple[float, float], what: str) -> Misfit:
     low, high = interval
-    size = f"{rms:.1%} [{low:.1%}, {high:.1%}] {what}"
-    if high <= MARGIN:
-        return Misfit(rms, interval, "within margin", f"its law fits to within {MARGIN:.0%}: misfit {size}")
-    if low > MARGIN:
-        return Misfit(rms, interval, "beyond margin", f"its law misses by more than {MARGIN:.0%}: misfit {size}")
-    return Misfit(rms, interval, "cannot tell", f"cannot tell whether its law fits to within {MARGIN:.0%}: misfit {size}")
+    margin, size = f"{MISFIT_MARGIN:.0%}", f"misfit {rms:.1%} [{low:.1%}, {high:.1%}] {what}"
+    if high <= MISFIT_MARGIN:
+        return Misfit(rms, interval, "within margin", f"its law fits to within {margin}: {size}")
+    if low > MISFIT_MARGIN:
+        return Misfit(rms, interval, "beyond margin", f"its law misses by more than {margin}: {size}")
+    return Misfit(rms, interval, "cannot tell", f"cannot tell whether its law fits to within {margin}: {size}")

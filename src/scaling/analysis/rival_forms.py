@@ -14,8 +14,9 @@ from scipy.stats import t as student
 
 from scaling.analysis.family_evidence import Judged
 from scaling.analysis.significance import CONFIDENCE
+from scaling.laws.fitting.fitted import Fit
 from scaling.laws.fitting.holdout import ORIGINS, Split, predict_splits, rolling_splits, root_mean_square
-from scaling.laws.fitting.solver import Fit, fit
+from scaling.laws.fitting.solver import fit
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
 
@@ -62,19 +63,7 @@ def _error(one: Judged, splits: list[Split], found: Fit) -> float | None:
     """Root mean square log error of a form over all held-out cells; None without any."""
     if not splits:
         return None
-    cells = one.cells
-    predicted = predict_splits(
-        found.law,
-        cells.params,
-        cells.images,
-        one.found.log_y[None],
-        one.noise.weights(cells.images),
-        one.found.delta,
-        splits,
-        warm=found.theta,
-        warm_centre=found.centre,
-        alone=False,
-    )[0]
+    predicted = predict_splits(found, one.cells.logs, one.found.log_y[None], splits, delta=one.found.delta, alone=False)[0]
     test = np.concatenate([split.test for split in splits])
     return float(root_mean_square(predicted - one.found.log_y[test]))
 

@@ -33,6 +33,11 @@ class Cells:
     flop: Floats
     excluded: list[dict[str, str]]
 
+    @property
+    def logs(self) -> Floats:
+        """Log N and log D of each run [n, 2]."""
+        return np.log(np.column_stack([self.params, self.images]))
+
     def table(self) -> pl.DataFrame:
         """Columns family, params, images, y: what the spread between seeds is read from."""
         frame = pl.DataFrame({"params": self.params, "images": self.images, "y": self.y})

@@ -56,7 +56,7 @@ def fit(
         _fit_study(path, keep_going)
         return
     with _one_line():
-        from scaling.laws.any_table.describe import fit_table, told_of_many
+        from scaling.laws.any_table.fit_table import fit_table, told_of_many
         from scaling.laws.any_table.pool import usable_cores
 
         (y,) = _required(path, {"--y": y})

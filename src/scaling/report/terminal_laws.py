@@ -17,7 +17,7 @@ MOST_DROPPED = 20
 
 
 def print_fits(fits: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
-    """Print what ``laws.describe.fit_table`` returns: one fit in full, several as a table with one row per fit."""
+    """Print what ``laws.any_table.fit_table`` returns: one fit in full, several as a table with one row per fit."""
     console = console or _console()
     if len(fits) == 1:
         _print_fit(fits[0], console)

@@ -145,8 +145,8 @@ def law(family: str, A: float, B: float) -> dict:
 def test_a_crossing_of_laws_is_where_it_was_planted():
     # At N = 10,000: 10 / 100 + 20 / sqrt(D) against 20 / 100 + 10 / sqrt(D): equal where sqrt(D) = 100.
     data_hungry, other = law("vit", 10.0, 20.0), law("vgg", 20.0, 10.0)
-    assert more.crossing(data_hungry, other, 10_000, (100, 1e6)) == pytest.approx(math.log(10_000))
-    assert more.crossing(data_hungry, other, 10_000, (100, 5000)) == math.inf
+    assert more.laws_cross(data_hungry, other, 10_000, (100, 1e6)) == pytest.approx(math.log(10_000))
+    assert more.laws_cross(data_hungry, other, 10_000, (100, 5000)) == math.inf
     table = synthetic_runs(("vit", "vgg"))
     at, last = table["params"].max(), 10 * table["images"].max()  # with these laws where D = N
     assert at < last

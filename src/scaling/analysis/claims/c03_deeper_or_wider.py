@@ -10,6 +10,7 @@ from scipy.stats import t as student
 from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.contrasts import logs_by_arm, pooled_noise, summary, trend, with_keys
 from scaling.analysis.claims.evidence import Evidence
+from scaling.laws.least_squares import indicators, ols
 
 DEPTHS = (1, 2, 3, 5, 8)
 ARMS = {"params": [f"vgg-depth-{depth}" for depth in DEPTHS], "flop": [f"vgg-depth-{depth}-flop" for depth in DEPTHS]}
@@ -62,28 +63,22 @@ def fitted_optimum(x: np.ndarray, lines: list[dict[int, float]]) -> Finding:
         lines: by depth, seed -> log loss.
     """
     least = float(np.min(x))
-    seeds = sorted({seed for line in lines for seed in line})
     observations = [(x[i], seed, value) for i, line in enumerate(lines) for seed, value in line.items()]
-    design = np.zeros((len(observations), len(seeds) + 2))
-    for row, (at, seed, _) in enumerate(observations):
-        design[row, seeds.index(seed)] = 1.0
-        design[row, -2:] = at, at**2
-    y = np.array([value for *_, value in observations])
-    solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
-    freedom = len(y) - int(rank)
-    best = float(_vertices(solution[-2:], x))
+    at, seeds, values = (np.array(column) for column in zip(*observations, strict=True))
+    found = ols(np.column_stack([indicators(seeds), at, at**2]), values)
+    curve, freedom = found.coefficients[-2:], found.freedom
+    best = float(_vertices(curve, x))
     note = f"least loss at depth {2**best:.1f} by a parabola in the logarithm of the depth"
-    if freedom < 1 or rank < design.shape[1]:
+    if freedom < 1 or not found.determined:
         return Finding(best - least, note=note, lacks="too few runs to see their scatter: no interval")
-    variance = float(np.sum((y - design @ solution) ** 2)) / freedom
-    covariance = variance * np.linalg.inv(design.T @ design)[-2:, -2:]
+    covariance = found.covariance()[-2:, -2:]
     rng = np.random.default_rng(0)
     scale = np.sqrt(freedom / rng.chisquare(freedom, DRAWS))[:, None]
-    draws = solution[-2:] + scale * rng.multivariate_normal(np.zeros(2), covariance, DRAWS)
+    draws = curve + scale * rng.multivariate_normal(np.zeros(2), covariance, DRAWS)
     vertices = _vertices(draws, x)
     low, high = np.quantile(vertices, [0.025, 0.975])
     t = float(student.ppf(0.975, freedom))
-    if solution[-1] <= t * math.sqrt(covariance[1, 1]):
+    if curve[-1] <= t * math.sqrt(covariance[1, 1]):
         note += "; the bend is within noise, so that the optimum is not pinned down"
     above = float(np.mean(vertices > least + ABOVE))
     p = min(1.0, 2 * min(above, 1 - above))

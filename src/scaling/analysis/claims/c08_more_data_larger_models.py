@@ -14,13 +14,14 @@ from scipy.stats import binomtest
 from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.evidence import Evidence
 from scaling.laws import predict
+from scaling.laws.least_squares import indicators, ols
 
 # Named, not looked up: a family that is added later must not change what is decided.
 TRANSFORMERS = ("vit", "swin")
 CONVOLUTIONAL = ("alexnet", "vgg", "googlenet", "plain", "resnet")
-REACH = 10.0
+CROSSING_REACH = 10.0
 """Crossings are looked for from a tenth of the least D to ten times the largest."""
-LEAST_DRAWS = 40
+ENOUGH_DRAWS = 40
 """Resamples below which there is no 95 % interval."""
 
 
@@ -44,16 +45,12 @@ def fall(rows: pl.DataFrame, along: str) -> Finding:
     Raises:
         MissingEvidence: too few rows to see their scatter.
     """
-    families = sorted(set(rows["family"]))
     x, y = (np.log(rows[name].to_numpy()) for name in (along, "loss"))
-    design = np.column_stack([[float(f == family) for f in rows["family"]] for family in families] + [x])
-    solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
-    freedom = len(y) - int(rank)
-    if rank < design.shape[1] or freedom < 1:
+    found = ols(np.column_stack([indicators(rows["family"]), x]), y)
+    if not found.determined or found.freedom < 1:
         raise MissingEvidence("too few runs for a slope and its error")
-    variance = float(np.sum((y - design @ solution) ** 2)) / freedom
-    se = math.sqrt(variance * np.linalg.inv(design.T @ design)[-1, -1])
-    return Finding(-float(solution[-1]), se, freedom, keys=tuple(rows["key"]))
+    se = math.sqrt(found.covariance()[-1, -1])
+    return Finding(-float(found.coefficients[-1]), se, found.freedom, keys=tuple(rows["key"]))
 
 
 def _at(edge: Callable, column: str, along: str) -> Callable[[Evidence], Finding]:
@@ -93,7 +90,7 @@ def _order(along: str, other: str) -> Callable[[Evidence], Finding]:
     return measure
 
 
-def crossing(first: dict, second: dict, params: float, images: tuple[float, float], draw: int | None = None) -> float:
+def laws_cross(first: dict, second: dict, params: float, images: tuple[float, float], draw: int | None = None) -> float:
     """log D at which the laws of two fits meet at N = ``params``; inf where they do not within ``images``.
 
     Where they meet more than once, the largest such D.
@@ -124,10 +121,10 @@ def _crossing(evidence: Evidence) -> Finding:
         raise MissingEvidence("no law of a transformer and a convolutional family to compare")
     rows = evidence.runs.filter(pl.col("family").is_in([name for pair in pairs for name in pair]))
     params, smallest, largest = (float(value) for value in (max(rows["params"]), min(rows["images"]), max(rows["images"])))
-    span = (smallest / REACH, largest * REACH)
+    span = (smallest / CROSSING_REACH, largest * CROSSING_REACH)
     found: dict[tuple[str, str], float] = {}
     for t, c in pairs:
-        at = crossing(fits[t], fits[c], params, span)
+        at = laws_cross(fits[t], fits[c], params, span)
         if math.isfinite(at) and _below(fits[t], fits[c], params, span[1]):
             found[t, c] = at
     if not found:
@@ -142,7 +139,7 @@ def _crossing(evidence: Evidence) -> Finding:
     top, count, limits = math.log(span[1]), len(draws[t, c]), ends[t, c]
     note = f"the law of {t} comes to lie below that of {c} at D = {math.exp(at):,.0f} (N = {params:,.0f})"
     if limits is None:
-        return Finding(top - at, note=note, lacks=f"fewer than {LEAST_DRAWS} resamples: no interval", rows=drawn)
+        return Finding(top - at, note=note, lacks=f"fewer than {ENOUGH_DRAWS} resamples: no interval", rows=drawn)
     low, high = limits
     crossed = int(np.isfinite(draws[t, c]).sum())
     note += f"; 95 % between {math.exp(low):,.0f} and " + (f"{math.exp(high):,.0f}" if math.isfinite(high) else "no crossing")
@@ -155,12 +152,12 @@ def _crossing(evidence: Evidence) -> Finding:
 def _resampled(first: dict, second: dict, params: float, span: tuple[float, float]) -> np.ndarray:
     """log D of the crossing in each resample of both laws."""
     count = min(len(first["draws"]), len(second["draws"]))
-    return np.array([crossing(first, second, params, span, draw) for draw in range(count)])
+    return np.array([laws_cross(first, second, params, span, draw) for draw in range(count)])
 
 
 def _ends(draws: np.ndarray) -> tuple[float, float] | None:
     """95 % interval of log D over resamples, inf where too many do not cross; None for too few resamples."""
-    if len(draws) < LEAST_DRAWS:
+    if len(draws) < ENOUGH_DRAWS:
         return None
     low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
     return float(low), float(high)

@@ -18,6 +18,7 @@ from scipy.stats import t as student
 from scaling.analysis.claims.claim import Finding, MissingEvidence
 from scaling.analysis.claims.evidence import Evidence
 from scaling.laws.forms.terms import Floats
+from scaling.laws.least_squares import indicators, ols
 
 BySeed = Mapping[int, float]
 ONE_SEED = "one seed: an effect without an interval"
@@ -40,16 +41,12 @@ def pooled_noise(groups: Iterable[Mapping[Any, BySeed]]) -> PooledNoise | None:
     squares, freedom = 0.0, 0
     for group in groups:
         observations = [(arm, seed, value) for arm, by_seed in group.items() for seed, value in by_seed.items()]
-        arms, seeds = sorted({p[0] for p in observations}), sorted({p[1] for p in observations})
         if not observations:
             continue
-        design = np.zeros((len(observations), len(arms) + len(seeds)))
-        for row, (arm, seed, _) in enumerate(observations):
-            design[row, [arms.index(arm), len(arms) + seeds.index(seed)]] = 1.0
-        y = np.array([value for *_, value in observations])
-        solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
-        squares += float(np.sum((y - design @ solution) ** 2))
-        freedom += len(observations) - int(rank)
+        arms, seeds, values = zip(*observations, strict=True)
+        found = ols(np.column_stack([indicators(arms), indicators(seeds)]), values)
+        squares += found.squares
+        freedom += found.freedom
     return PooledNoise(squares / freedom, freedom) if freedom else None
 
 

@@ -13,7 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from scaling.laws.fitting.solver import HUBER_EFFICIENCY, SAME_OPTIMUM, Fit
+from scaling.laws.fitting.fitted import Fit
+from scaling.laws.fitting.newton import HUBER_EFFICIENCY
+from scaling.laws.fitting.solver import SAME_OPTIMUM
 from scaling.laws.forms.terms import EXPONENT_LIMIT
 
 QUESTIONS: Final[dict[str, tuple[str, str]]] = {

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from scaling.laws.any_table.pool import Progress, work_through
+from scaling.laws.any_table.pool import OnGroupDone, work_through
 from scaling.laws.any_table.read_table import (
     CLASSES,
     TableError,
-    ceiling_of,
+    group_ceiling,
     number_of,
     numbers,
     read_table,
@@ -57,7 +57,7 @@ def extrapolate_table(
     ceiling: float | str | None = None,
     seed: int = 0,
     workers: int = 1,
-    progress: Progress | None = None,
+    progress: OnGroupDone | None = None,
 ) -> dict[str, Any]:
     """Fit the rows whose split is ``train`` and predict those whose split is ``test``, group by group.
 
@@ -149,7 +149,7 @@ def _extrapolate(asked: _Asked, job: tuple[Mapping[str, str], pl.DataFrame]) -> 
     data, places = ({v: numbers(part, c) for v, c in asked.columns.items()} for part in (train, test))
     response, observed = numbers(train, asked.y), numbers(test, asked.y)
     try:
-        ceiling = ceiling_of(asked.ceiling, rows, asked.y)
+        ceiling = group_ceiling(asked.ceiling, rows, asked.y)
         model, told = _modelled(asked, data, response, ceiling)
     except InputError as error:
         return result | {"reason": str(error)}

@@ -14,7 +14,7 @@ from scaling.laws.any_table.read_table import (
     CLASSES,
     ROW,
     TableError,
-    ceiling_of,
+    group_ceiling,
     number_of,
     numbers,
     read_table,
@@ -22,10 +22,11 @@ from scaling.laws.any_table.read_table import (
     require_distinct,
     without_largest,
 )
-from scaling.laws.compute_optimal.frontier import Compute, SixND, optimum, tabled_compute
+from scaling.laws.compute_optimal.frontier import Compute, SixND, best_use, tabled_compute
 from scaling.laws.compute_optimal.isoflop import describe_isoflop
+from scaling.laws.fitting.fitted import Fit, noise_scale
 from scaling.laws.fitting.selection import stack
-from scaling.laws.fitting.solver import Fit, fit, noise_scale
+from scaling.laws.fitting.solver import fit
 from scaling.laws.forms.catalogue import law_for
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
@@ -42,7 +43,7 @@ SAME_PRICE = 0.01
 MOST_LEVELS = 400
 """Distinct N and D together from which a price is read."""
 RESAMPLES = 200
-BUDGETS = 100
+SEARCHED_BUDGETS = 100
 LEVEL = 0.95
 
 
@@ -99,7 +100,7 @@ def forecast_table(
     require_apart(n=n, d=d, y=y, flop=flop)
     table = read_table(path, [n, d, y, *([flop] if flop else []), *([CLASSES] if by_classes else [])])
     if by_classes:
-        form = law_for(law, {"N": n, "D": d}, ceiling_of(ceiling, table.frame, y))
+        form = law_for(law, {"N": n, "D": d}, group_ceiling(ceiling, table.frame, y))
     for column in (n, d):
         require_distinct(table, column)
     if drop_largest >= table.frame.height:
@@ -121,8 +122,8 @@ def forecast_table(
         "rows": found.rows,
         "dropped": dropped.select(pl.col(ROW).alias("row"), y).to_dicts(),
         "at": _with_honest(responses_at(found, at), found, form, params, images, response, seed),
-        "budgets": [_best_use(found, draws, compute, budget) for budget in budgets],
-        "targets": [_cheapest(found, draws, compute, target) for target in targets],
+        "budgets": [_answer_to_budget(found, draws, compute, budget) for budget in budgets],
+        "targets": [_answer_to_target(found, draws, compute, target) for target in targets],
         "isoflop": describe_isoflop(
             short, params[rows], images[rows], spent[rows], compute, residual_draws(short, RESAMPLES, seed)
         ),
@@ -207,11 +208,11 @@ def _with_honest(
     ]
 
 
-def _best_use(found: Fit, draws: Floats, compute: Compute, budget: float) -> dict[str, Any]:
+def _answer_to_budget(found: Fit, draws: Floats, compute: Compute, budget: float) -> dict[str, Any]:
     """N*, D* and the response of a budget."""
     answer: dict[str, Any] = {"flop": budget, "N": None, "D": None, "response": None}
-    best = optimum(found.law, found.theta[None], found.centre, compute, budget)
-    spread = optimum(found.law, draws, found.centre, compute, budget)
+    best = best_use(found.law, found.theta[None], found.centre, compute, budget)
+    spread = best_use(found.law, draws, found.centre, compute, budget)
     if best is None or spread is None:
         return answer | {"reason": "the budget pays for no run within the range of the table"}
     size, data = float(np.exp(best.log_params[0])), float(np.exp(best.log_images[0]))
@@ -226,10 +227,10 @@ def _best_use(found: Fit, draws: Floats, compute: Compute, budget: float) -> dic
     return answer
 
 
-def _cheapest(found: Fit, draws: Floats, compute: Compute, target: float) -> dict[str, Any]:
+def _answer_to_target(found: Fit, draws: Floats, compute: Compute, target: float) -> dict[str, Any]:
     """Least budget whose best response is the target."""
-    budgets = np.linspace(*compute.log_flop, BUDGETS)
-    columns = [optimum(found.law, np.vstack([found.theta, draws]), found.centre, compute, b) for b in np.exp(budgets)]
+    budgets = np.linspace(*compute.log_flop, SEARCHED_BUDGETS)
+    columns = [best_use(found.law, np.vstack([found.theta, draws]), found.centre, compute, b) for b in np.exp(budgets)]
     known = [(b, c.log_response) for b, c in zip(budgets, columns, strict=True) if c is not None]
     answer: dict[str, Any] = {"response": target, "flop": None, "interval": None}
     if not known:
@@ -241,7 +242,7 @@ def _cheapest(found: Fit, draws: Floats, compute: Compute, target: float) -> dic
         return answer | {"reason": f"not reached: the law's response at the largest budget searched is {floor:.4g}"}
     tail = (1 - LEVEL) / 2
     ends = np.quantile(np.where(np.isfinite(costs[1:]), costs[1:], 1e9), [tail, 1 - tail])
-    best = optimum(found.law, found.theta[None], found.centre, compute, float(np.exp(costs[0])))
+    best = best_use(found.law, found.theta[None], found.centre, compute, float(np.exp(costs[0])))
     if best is None:
         return answer | {"reason": "the budget pays for no run within the range of the table"}
     size, data = float(np.exp(best.log_params[0])), float(np.exp(best.log_images[0]))

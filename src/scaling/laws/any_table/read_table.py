@@ -216,7 +216,7 @@ def number_of(ceiling: float | str | None) -> float | None:
     return None
 
 
-def ceiling_of(ceiling: float | str | None, rows: pl.DataFrame, response: str) -> float | None:
+def group_ceiling(ceiling: float | str | None, rows: pl.DataFrame, response: str) -> float | None:
     """The ceiling of some rows: as given, or chance among their classes.
 
     Args:

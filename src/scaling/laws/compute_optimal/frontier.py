@@ -13,11 +13,12 @@ import numpy as np
 
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
+from scaling.laws.least_squares import ols
 
 REACH = 3.0
 """How far beyond the trained N and D a study's frontier is drawn."""
-GRID = 240
-POINTS = 24
+SEARCHED_SIZES = 240
+DRAWN_BUDGETS = 24
 
 
 class Compute(Protocol):
@@ -106,13 +107,14 @@ def tabled_compute(params: Floats, images: Floats, flop: Floats) -> TabledComput
         design[np.arange(len(cells)), len(levels_n) + cells % len(levels_d)] = 1.0
         root = np.sqrt(rows)
         mean = np.bincount(inverse, np.log(flop)) / rows
-        solution, _, rank, _ = np.linalg.lstsq(design * root[:, None], mean * root, rcond=None)
-        solution = np.asarray(solution, np.float64)
-        if rank == len(levels_n) + len(levels_d) - 1:
-            return TabledCompute(np.log(levels_n), solution[: len(levels_n)], np.log(levels_d), solution[len(levels_n) :])
+        found = ols(design * root[:, None], mean * root)
+        # A constant may move between f and t, so that the rank of a table that tells them apart is one less than full.
+        if found.rank == len(levels_n) + len(levels_d) - 1:
+            of_n, of_d = np.split(found.coefficients, [len(levels_n)])
+            return TabledCompute(np.log(levels_n), of_n, np.log(levels_d), of_d)
     ends_n, ends_d = np.unique([levels_n[0], levels_n[-1]]), np.unique([levels_d[0], levels_d[-1]])
     plane = np.column_stack([np.ones(len(flop)), np.log(params), np.log(images)])
-    constant, power_n, power_d = np.linalg.lstsq(plane, np.log(flop), rcond=None)[0]
+    constant, power_n, power_d = ols(plane, np.log(flop)).coefficients
     return TabledCompute(np.log(ends_n), constant + power_n * np.log(ends_n), np.log(ends_d), power_d * np.log(ends_d))
 
 
@@ -126,7 +128,7 @@ def _line(x: Floats, places: Floats, values: Floats) -> Floats:
     return np.where(x < places[0], left, np.where(x > places[-1], right, inner))
 
 
-class Optimum(NamedTuple):
+class BestUse(NamedTuple):
     """Best use of one budget for B candidates: log N*, log D*, log L*, each [B]; edge [B]: the best N ends the range."""
 
     log_params: Floats
@@ -135,7 +137,7 @@ class Optimum(NamedTuple):
     edge: np.ndarray
 
 
-def optimum(law: Law, theta: Floats, centre: Floats, compute: Compute, flop: float) -> Optimum | None:
+def best_use(law: Law, theta: Floats, centre: Floats, compute: Compute, flop: float) -> BestUse | None:
     """N and D of the lowest response that a budget buys; None where it buys nothing in the range.
 
     Args:
@@ -145,7 +147,7 @@ def optimum(law: Law, theta: Floats, centre: Floats, compute: Compute, flop: flo
         compute: the price.
         flop: the budget.
     """
-    log_n = np.linspace(*compute.log_params, GRID)
+    log_n = np.linspace(*compute.log_params, SEARCHED_SIZES)
     log_d = compute.log_images(float(np.log(flop)), log_n)
     known = np.isfinite(log_d)
     if not known.any():
@@ -156,7 +158,7 @@ def optimum(law: Law, theta: Floats, centre: Floats, compute: Compute, flop: flo
     edge = (best == 0) | (best == len(log_n) - 1)
     rows = np.arange(len(theta))
     if len(log_n) < 3:
-        return Optimum(log_n[best], log_d[best], value[rows, best], edge)
+        return BestUse(log_n[best], log_d[best], value[rows, best], edge)
     # A parabola through the best point and its neighbours refines N* to well below the grid's step.
     middle = np.clip(best, 1, len(log_n) - 2)
     left, here, right = (value[rows, middle + offset] for offset in (-1, 0, 1))
@@ -166,9 +168,9 @@ def optimum(law: Law, theta: Floats, centre: Floats, compute: Compute, flop: flo
     images = np.interp(refined, log_n, log_d)
     places = np.column_stack([refined, images]) - centre
     response = np.diagonal(law.log_values(theta, places)).copy()
-    return Optimum(refined, images, response, edge)
+    return BestUse(refined, images, response, edge)
 
 
-def trained_budgets(flop: Floats, count: int = POINTS) -> Floats:
+def trained_budgets(flop: Floats, count: int = DRAWN_BUDGETS) -> Floats:
     """Budgets from the cheapest run of a table to three times its dearest, evenly in logs."""
     return np.geomspace(float(flop.min()), REACH * float(flop.max()), count)

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from scaling.laws.fitting.newton import minimise
+from scaling.laws.fitting.newton import HUBER_EFFICIENCY, MAD, minimise
+from scaling.laws.fitting.points import huber_problem, spread_of
 from scaling.laws.fitting.projection import project
-from scaling.laws.fitting.solver import HUBER_EFFICIENCY, make_problem, spread_of
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
-from scaling.laws.forms.terms import Floats
+from scaling.laws.forms.terms import Floats, Role
 
 STARTS = 6
 WARM = 3
@@ -25,24 +25,19 @@ FREE_CEILINGS = ((1.01, 1.0), (1.01, 2.0), (1.01, 3.0), (1.3, 1.0), (1.3, 2.0))
 """Ceilings tried where none was said, as factors on the largest response, and their sharpness: the largest responses may be
 all that a model can do without learning, whatever they count."""
 KNOWN_SHARPNESS = (1.0, 2.0, 3.0)
-EXPONENT = (0.4, 0.2)
-"""Mean and standard deviation of exponents of N, D and U (assumption: published laws lie between .2 and .7)."""
 PRIORS = {
-    "alpha": EXPONENT,
-    "beta": EXPONENT,
-    "gamma": EXPONENT,
-    ("kaplan-floor", "alpha_D"): EXPONENT,
-    ("drifting", "gamma"): (0.0, 0.1),
-    ("drifting", "eta"): (0.0, 0.03),
-    ("interaction", "gamma"): (0.2, 0.2),
-    ("interaction", "delta"): (0.2, 0.2),
-    ("overfitting", "gamma"): (0.7, 0.4),
-    ("overfitting", "upsilon"): (0.7, 0.4),
-    ("overfitting", "delta"): (1.5, 1.0),
-    ("repeated", "R_star"): (float(np.log(15.0)), 1.0),
+    Role.EXPONENT: (0.4, 0.2),
+    Role.PRODUCT_EXPONENT: (0.2, 0.2),
+    Role.SIDE_EXPONENT: (0.0, 0.1),
+    Role.DRIFT: (0.0, 0.03),
+    Role.OVERFITTING_EXPONENT: (0.7, 0.4),
+    Role.PASSES_EXPONENT: (1.5, 1.0),
+    Role.LOG_WORTHWHILE_PASSES: (float(np.log(15.0)), 1.0),
+    Role.LOG_DATA_SCALE: (0.4, 0.2),
 }
-"""Mean and standard deviation of coordinates, by name or by law and name. Overfitting (assumption) grows about with the
-square root of N / U; Muennighoff et al. 2023 found R_star = 15."""
+"""Mean and standard deviation of a coordinate by its role, for laws of N and D. Assumptions: exponents of published laws lie
+between 0.2 and 0.7; overfitting grows about with the square root of N / U; D_c lies near the middle of the data. Muennighoff et
+al. 2023 found that data are worth little after 15 passes."""
 TEMPER = 2.0
 """Factor on what a prior weighs: residuals of a law that is not quite true are alike in neighbouring rows, so that their number
 says more than they know."""
@@ -91,7 +86,7 @@ def fit_jobs(law: Law, logs: Floats, log_y: Floats, weights: Floats, rng: np.ran
     """
     starts = law.starts(spread_of(logs, log_y), rng, STARTS)
     mean = weights.mean(axis=0)
-    wide = make_problem(law, logs, log_y, 1.0)
+    wide = huber_problem(law, logs, log_y, 1.0)
     centre, sd = _prior(law)
     loose = wide._replace(prior=(centre, (0.1 / sd) ** 2))
     first = minimise(loose, project(law, starts, logs, log_y, mean), mean, tolerance=1e-6, iterations=80)
@@ -110,7 +105,7 @@ def residual_spread(law: Law, theta: Floats, logs: Floats, log_y: Floats, weight
     """Robust standard deviation [J] of the log residuals of J fits over the rows that each learnt from."""
     residuals = np.where(weights > 0, log_y - law.log_values(theta, logs), np.nan)
     used = (weights > 0).sum(axis=1)
-    spread = 1.4826 * np.nanmedian(np.abs(residuals), axis=1)
+    spread = MAD * np.nanmedian(np.abs(residuals), axis=1)
     return np.maximum(spread * np.sqrt(used / np.maximum(used - len(law.parameters), 1)), 1e-6)
 
 
@@ -122,10 +117,9 @@ def prior_precision(law: Law, spread: float) -> Floats:
 def _prior(law: Law) -> tuple[Floats, Floats]:
     """Mean and standard deviation of each coordinate; infinite where nothing is known."""
     mean, sd = np.zeros(len(law.parameters)), np.full(len(law.parameters), np.inf)
-    for i, name in enumerate(law.parameters):
-        known = PRIORS.get((law.name, name)) or PRIORS.get(name)
-        if known is not None and "x" not in law.variables:
-            mean[i], sd[i] = known[0], known[1] / TEMPER
+    for i, role in enumerate(law.roles):
+        if role in PRIORS and "x" not in law.variables:
+            mean[i], sd[i] = PRIORS[role][0], PRIORS[role][1] / TEMPER
     return mean, sd
 
 

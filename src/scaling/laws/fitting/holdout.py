@@ -7,21 +7,23 @@ persistence repeats the nearest smaller cell: a family that does not scale gets 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from scaling.laws.fitting.fitted import Fit
 from scaling.laws.fitting.newton import minimise
+from scaling.laws.fitting.points import huber_problem, spread_of, too_few
 from scaling.laws.fitting.projection import project
-from scaling.laws.fitting.solver import make_problem, spread_of, too_few
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
 
 Origin = Literal["params", "images", "both"]
 ORIGINS: tuple[Origin, ...] = ("params", "images", "both")
-STARTS = 8
-MOST_LEVELS = 16
+ORIGIN_STARTS = 8
+MOST_STEPS = 16
 """Levels of an axis that become origins; a table with more distinct sizes, as scattered points have, is cut into so many
 steps of equal numbers of levels, so that the work does not grow with their number."""
 ITERATIONS = 40
@@ -60,7 +62,7 @@ def rolling_splits(law: Law, params: Floats, images: Floats, seeds: Floats, orig
 def _steps(axis: Floats) -> tuple[np.ndarray, int]:
     """Step of each row along an axis, from 0, and their number."""
     levels, rank = np.unique(axis, return_inverse=True)
-    steps = min(len(levels), MOST_LEVELS)
+    steps = min(len(levels), MOST_STEPS)
     return rank * steps // len(levels), steps
 
 
@@ -75,49 +77,33 @@ def _nearest_smaller(raw: Floats, seeds: Floats, train: np.ndarray, test: np.nda
 
 
 def predict_splits(
-    law: Law,
-    params: Floats,
-    images: Floats,
-    log_y: Floats,
-    weights: Floats,
-    delta: float,
-    splits: list[Split],
-    *,
-    warm: Floats,
-    warm_centre: Floats,
-    alone: bool,
-    seed: int = 0,
+    found: Fit, raw: Floats, log_y: Floats, splits: Sequence[Split], *, delta: float, alone: bool, seed: int = 0
 ) -> Floats:
     """Log predictions [B, m] of all test rows of the splits, in their order, for each of B log responses [B, n].
 
     Args:
-        law: the form.
-        params, images: N and D, [n].
+        found: the fit to the whole table, whose law and weights are used and from which each refit starts.
+        raw: log N and log D of its rows [n, 2].
         log_y: [B, n].
-        weights: [n].
-        delta: Huber's.
         splits: origins.
-        warm, warm_centre: coordinates of the fit to the whole table, from which each refit starts.
-        alone: refit from there only, as resamples do; else from random points too.
+        delta: Huber's, in log units.
+        alone: start each refit from ``found`` only, as resamples do; else from random points too.
         seed: of the random points.
     """
-    raw = np.log(np.column_stack([params, images]))
-    columns = []
+    law, columns = found.law, []
     for split in splits:
         centre = raw[split.train].mean(axis=0)
-        logs, train_y, weight = raw[split.train] - centre, log_y[:, split.train], weights[split.train]
-        starts = law.shifted(warm[None], centre - warm_centre)
+        logs, train_y, weights = raw[split.train] - centre, log_y[:, split.train], found.weights[split.train]
+        starts = law.shifted(found.theta[None], centre - found.centre)
         if not alone:
-            rng = np.random.default_rng(seed)
-            drawn = law.starts(spread_of(logs, train_y), rng, STARTS)
-            starts = np.concatenate([starts, project(law, drawn, logs, train_y[0], weight)])
+            drawn = law.starts(spread_of(logs, train_y), np.random.default_rng(seed), ORIGIN_STARTS)
+            starts = np.concatenate([starts, project(law, drawn, logs, train_y[0], weights)])
         # All starts of all responses at once, then the best start of each response.
         tries = np.tile(starts, (len(log_y), 1))
-        problem = make_problem(law, logs, np.repeat(train_y, len(starts), axis=0), delta)
-        found = minimise(problem, tries, weight, tolerance=1e-7, iterations=ITERATIONS)
-        best = np.argmin(found.objective.reshape(len(log_y), -1), axis=1) + np.arange(len(log_y)) * len(starts)
-        theta = found.theta[best]
-        columns.append(law.log_values(theta, raw[split.test] - centre))
+        problem = huber_problem(law, logs, np.repeat(train_y, len(starts), axis=0), delta)
+        tried = minimise(problem, tries, weights, tolerance=1e-7, iterations=ITERATIONS)
+        best = np.argmin(tried.objective.reshape(len(log_y), -1), axis=1) + np.arange(len(log_y)) * len(starts)
+        columns.append(law.log_values(tried.theta[best], raw[split.test] - centre))
     return np.concatenate(columns, axis=1)
 
 

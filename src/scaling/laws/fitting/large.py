@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scaling.laws.fitting.newton import Problem
+from scaling.laws.fitting.newton import HuberProblem
 from scaling.laws.forms.terms import Floats
 
 LARGE = 20_000
@@ -31,7 +31,7 @@ def told_of_sample(rows: int, size: int = SAMPLE) -> str:
     return f"{size:,} of {rows:,} rows, drawn with seed {SAMPLE_SEED}"
 
 
-def surrogate(problem: Problem, theta: Floats, weights: Floats, inside: float) -> tuple[Problem, Floats]:
+def surrogate(problem: HuberProblem, theta: Floats, weights: Floats, inside: float) -> tuple[HuberProblem, Floats]:
     """A short table whose least squares have the same optimum, and the same curvature there to 1 to 2 %.
 
     Its rows are a sample of the table's places, each counted as often as it stands for, with the law's own values as

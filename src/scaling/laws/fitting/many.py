@@ -13,23 +13,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from scaling.laws.fitting.fitted import Fit
 from scaling.laws.fitting.large import LARGE
-from scaling.laws.fitting.newton import Optima, Problem, minimise
+from scaling.laws.fitting.newton import HuberProblem, Optima, minimise
+from scaling.laws.fitting.points import Points, points_of, spread_of, too_few
 from scaling.laws.fitting.projection import project
-from scaling.laws.fitting.solver import (
-    PATH_FACTORS,
-    SAME_OPTIMUM,
-    Fit,
-    Points,
-    distinct,
-    fit,
-    judged,
-    path,
-    points_of,
-    robust_delta,
-    spread_of,
-    too_few,
-)
+from scaling.laws.fitting.solver import PATH_FACTORS, SAME_OPTIMUM, distinct, fit, judged, path, robust_delta
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
 
@@ -111,7 +100,7 @@ def _fit_batch(
     return [one and replace(one, seconds=seconds) for one in fits]
 
 
-def _batch(law: Law, points: Sequence[Points]) -> tuple[Problem, Floats]:
+def _batch(law: Law, points: Sequence[Points]) -> tuple[HuberProblem, Floats]:
     """The problem of all tables, each filled up to the longest with rows of weight 0; and the weights [T, n]."""
     tables, rows = len(points), max(len(one.log_y) for one in points)
     logs = np.zeros((tables, rows, len(law.variables)))
@@ -121,10 +110,10 @@ def _batch(law: Law, points: Sequence[Points]) -> tuple[Problem, Floats]:
         logs[i, :own], log_y[i, :own], weights[i, :own] = one.logs, one.log_y, one.weights
     bounds = [law.bounds(spread_of(one.logs, one.log_y)) for one in points]
     lower, upper = (np.array(side) for side in zip(*bounds, strict=True))
-    return Problem(law, logs, log_y, np.ones((tables, 1)), lower, upper), weights
+    return HuberProblem(law, logs, log_y, np.ones((tables, 1)), lower, upper), weights
 
 
-def _minimise(batch: tuple[Problem, Floats], delta: Floats, owner: np.ndarray, theta: Floats, tolerance: float) -> Optima:
+def _minimise(batch: tuple[HuberProblem, Floats], delta: Floats, owner: np.ndarray, theta: Floats, tolerance: float) -> Optima:
     """Optima of candidates [B, p] that belong to the tables ``owner`` [B], at one delta a table."""
     problem, weights = batch
     own = problem._replace(delta=delta[:, None]).at(owner)

@@ -16,7 +16,7 @@ from scaling.laws.forms.terms import Floats
 LEAST = 3.0
 """A term that least squares would leave out starts at e^-3 of the smallest response, so that it can come back."""
 RIDGE = 1e-12
-LARGEST = 300.0
+LARGEST_LOG = 300.0
 """Log of a summand at amplitude 1 beyond which it is cut: its square must not overflow."""
 
 
@@ -37,7 +37,7 @@ def project(law: Law, theta: Floats, logs: Floats, log_y: Floats, weights: Float
     heads = [at.start + head for at, term in zip(law.slices, law.terms, strict=True) for head in term.heads]
     target = log_y if law.ceiling is None else law.ceiling.invert(log_y)
     parts = [part for at, term in zip(law.slices, law.terms, strict=True) for part in term.parts(theta[:, at], logs)]
-    columns = [np.exp(np.minimum(part - target, LARGEST)) for part in parts]
+    columns = [np.exp(np.minimum(part - target, LARGEST_LOG)) for part in parts]
     amplitudes = _nonnegative(np.stack(columns, axis=2), weights)
     started = theta.copy()
     least = np.exp(target.min() - LEAST)

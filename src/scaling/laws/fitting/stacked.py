@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from scaling.laws.fitting.fitted import Fit, noise_scale
 from scaling.laws.fitting.origins import distance
-from scaling.laws.fitting.solver import Fit, noise_scale
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
 from scaling.laws.intervals.doubt import Doubt, Interval, honest_interval, interval_if_true

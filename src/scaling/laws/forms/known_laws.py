@@ -7,11 +7,12 @@ from typing import Final
 
 from scaling.laws.forms.broken import BrokenPower
 from scaling.laws.forms.law import Ceiling, Law
-from scaling.laws.forms.powers import Power, PoweredSum
+from scaling.laws.forms.powers import KaplanSum, Power, ShiftedPower
 from scaling.laws.forms.repeated import Overfitting, RepeatedPower
 from scaling.laws.forms.rivals import Exponential, Logarithmic
 from scaling.laws.forms.saturating import Saturating
 from scaling.laws.forms.shared import DriftingPower, SharedExponent
+from scaling.laws.forms.terms import Role
 
 _N, _D = Power("A", ("alpha",), (0,)), Power("B", ("beta",), (1,))
 _FLOOR = Power("E")
@@ -48,7 +49,7 @@ def kaplan() -> Law:
         "L = [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D",
         "Kaplan et al. 2020, equation 1.5",
         ("N", "D"),
-        (PoweredSum("kaplan"),),
+        (KaplanSum(),),
         levels=2,
     )
 
@@ -106,7 +107,7 @@ def kaplan_floor() -> Law:
         "L = E + [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D",
         "Kaplan et al. 2020, equation 1.5, with a floor",
         ("N", "D"),
-        (_FLOOR, PoweredSum("kaplan")),
+        (_FLOOR, KaplanSum(data_scale=Role.LOG_DATA_SCALE)),
     )
 
 
@@ -189,7 +190,7 @@ def power_shifted() -> Law:
         "y = beta (1/x + gamma)^c",
         "Alabdulmohsin et al. 2022, M3",
         ("x",),
-        (PoweredSum("shifted"),),
+        (ShiftedPower(),),
     )
 
 

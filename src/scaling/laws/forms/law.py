@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from scaling.laws.forms.terms import Curve, Floats, Spread, Term, logistic, softplus
+from scaling.laws.forms.terms import Curve, Floats, Role, Spread, Term, logistic, softplus
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,11 @@ class Law:
         return tuple(name for term in self.terms for name in term.names)
 
     @property
+    def roles(self) -> tuple[Role, ...]:
+        """Role of each coordinate of theta, in their order."""
+        return tuple(role for term in self.terms for role in term.roles or (Role.OTHER,) * len(term.names))
+
+    @property
     def slices(self) -> tuple[slice, ...]:
         """Where each term's coordinates lie in theta."""
         edges = accumulate((len(term.names) for term in self.terms), initial=0)
@@ -175,10 +180,7 @@ class Law:
 
     def log_values(self, theta: Floats, logs: Floats) -> Floats:
         """Log prediction alone, [B, n]: what a line search asks for."""
-        values = [
-            theta[:, at] @ term.features(logs).T if term.affine and logs.ndim == 2 else term.evaluate(theta[:, at], logs).value
-            for term, at in zip(self.terms, self.slices, strict=True)
-        ]
+        values = [term.values(theta[:, at], logs) for term, at in zip(self.terms, self.slices, strict=True)]
         total, _ = _log_sum(values)
         return total if self.ceiling is None else self.ceiling.apply(total)[0]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from scaling.laws.forms.terms import EXPONENT_LIMIT, Curve, Floats, Spread, TermKind, logistic, softplus
 
-STEPS = 60
+NEWTON_STEPS = 60
 TINY = 1e-100
 """Keeps 0 / 0 finite where a = 0 and u = 1 to rounding."""
 
@@ -89,7 +89,7 @@ def _solve(level: Floats, a: Floats) -> Floats:
     low = np.minimum(level, 0.0) - 2.0 - np.maximum(a, 1.0) * 2.0
     high = np.maximum(level, 0.0) / np.maximum(a, 1e-3) + 40.0
     v = np.where(level < 0, level, np.minimum(level / np.maximum(a, 0.1), high))
-    for _ in range(STEPS):
+    for _ in range(NEWTON_STEPS):
         value = a * softplus(v) - softplus(-v) - level
         low, high = np.where(value < 0, v, low), np.where(value < 0, high, v)
         step = v - value / (logistic(-v) + a * logistic(v) + TINY)

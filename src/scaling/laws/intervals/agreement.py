@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
-from scaling.laws.fitting.selection import Trial, trials_of
-from scaling.laws.fitting.solver import Fit
+from scaling.laws.fitting.fitted import Fit
+from scaling.laws.fitting.trials import Trial, trials_of
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
 
@@ -27,7 +27,7 @@ EMPHASES = (0.0, 1.0)
 """Emphases on large rows at which laws are fitted: behind a break only large rows know where it leads."""
 FLOOR_SPREADS = 2.0
 """Standard deviations of the law's own error that a floor's ends are moved out by: a floor is a prediction far away."""
-LEAST_EXPONENT = 0.02
+FLATTEST = 0.02
 STEP = 1e-5
 SAME = {"alpha": ("alpha",), "beta": ("beta", "alpha"), "c": ("c",), "E": ("E",)}
 """Parameter -> what it is called in other laws, the first that is there: tied exponents have one for both variables."""
@@ -96,7 +96,7 @@ def _way_to_the_floor(found: Fit) -> float:
     exponents = [found.parameters[name] for name in ("alpha", "beta", "c", "gamma") if name in found.parameters]
     if "beta" not in found.parameters and len(found.law.variables) > 1:
         exponents = exponents * 2
-    return float(np.sqrt(sum((np.log(10.0) / max(exponent, LEAST_EXPONENT)) ** 2 for exponent in exponents)))
+    return float(np.sqrt(sum((np.log(10.0) / max(exponent, FLATTEST)) ** 2 for exponent in exponents)))
 
 
 def _rivals(law: Law) -> list[Law]:

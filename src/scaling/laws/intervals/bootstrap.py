@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from scaling.laws.fitting.fitted import EXACT, Fit
 from scaling.laws.fitting.large import LARGE, sampled
 from scaling.laws.fitting.newton import minimise
-from scaling.laws.fitting.solver import EXACT, Fit
 from scaling.laws.forms.terms import Floats
+from scaling.laws.least_squares import ols
 
 
 def shortened(found: Fit) -> tuple[Fit, np.ndarray]:
@@ -26,7 +27,7 @@ def shortened(found: Fit) -> tuple[Fit, np.ndarray]:
     root = np.sqrt(weights)
     design = found.law.evaluate(found.theta[None], logs).gradient()[0] * root[:, None]
     noise = found.residuals[rows] * root
-    noise = (noise - design @ np.linalg.lstsq(design, noise, rcond=None)[0]) / np.where(root > 0, root, 1.0)
+    noise = ols(design, noise).residuals / np.where(root > 0, root, 1.0)
     log_y = found.law.log_values(found.theta[None], logs)[0] + scale * noise
     short = replace(
         found, logs=logs, log_y=log_y, weights=weights, residuals=scale * noise, delta=scale * found.delta, rows=len(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scaling.laws.forms.terms import Floats
+from scaling.laws.least_squares import ols
 
 TOGETHER = 1e-3
 """Share of a variable's variance (in logs) that the others may leave unexplained and it still counts as moving with them:
@@ -32,7 +33,6 @@ def moving_together(names: tuple[str, ...], raw_logs: Floats) -> str | None:
         others = [j for j in np.flatnonzero(moving) if j != i]
         if not others:
             continue
-        fitted = logs[:, others] @ np.linalg.lstsq(logs[:, others], logs[:, i], rcond=None)[0]
-        if np.sum((logs[:, i] - fitted) ** 2) < TOGETHER * power[i]:
+        if ols(logs[:, others], logs[:, i]).squares < TOGETHER * power[i]:
             return f"not identifiable: {', '.join(names[j] for j in sorted((*others, i)))} move together"
     return None

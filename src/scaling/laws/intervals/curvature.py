@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import t as student
 
-from scaling.laws.fitting.solver import Fit, inside_share, noise_scale
+from scaling.laws.fitting.fitted import Fit, inside_share, noise_scale
+from scaling.laws.fitting.newton import MAD
 from scaling.laws.forms.terms import Floats
-from scaling.laws.intervals.outliers import MAD
 from scaling.laws.intervals.profile import Interval, require_powers, undecided_parameters
 
 WINDOW = 1.0

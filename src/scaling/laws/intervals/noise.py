@@ -17,10 +17,10 @@ from scaling.laws.forms.terms import Floats
 PRIOR_SLOPE_SD = 0.5
 """Prior spread of d log variance / d log D about 0: keeps a handful of residuals from setting the weights (assumption)."""
 
-LARGEST = 0.9
-"""Most that a (seed, D) is taken to share."""
+MOST_SHARED = 0.9
+"""Largest share of the variance that a (seed, D) is taken to share (assumption): at 1 a cell would have no noise of its own."""
 LOG_SQUARE_VARIANCE = np.pi**2 / 2
-"""Variance of the logarithm of a squared Gaussian."""
+"""Variance of the logarithm of a squared Gaussian (the log of chi-squared on 1 degree of freedom)."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def seed_spread(cells: pl.DataFrame, response: str) -> float | None:
     """Pooled standard deviation of log response between seeds of one (family, N, D); None without repeats."""
     logs = cells.with_columns(pl.col(response).log().alias("_log"))
     groups = (
-        logs.group_by("family", "params", "images")
+        logs.group_by("family", "params", "images", maintain_order=True)
         .agg(pl.len().alias("seeds"), pl.col("_log").var().alias("variance"))
         .filter(pl.col("seeds") > 1)
     )
@@ -77,52 +77,73 @@ class Residuals(NamedTuple):
 
 
 def estimate_noise(groups: list[Residuals]) -> Noise:
-    """Noise from what the fits of several families leave over."""
-    y, x, level = [], [], []
-    for index, group in enumerate(groups):
-        floor = max(1e-4 * float(np.mean(group.residuals**2)), 1e-24)
-        y.append(np.log(group.residuals**2 + floor))
-        x.append(np.log(group.images))
-        level.append(np.full(len(group.residuals), index))
-    if not y:
+    """Noise from what the fits of several families leave over.
+
+    The slope is that of log squared residuals on log D, each about its family's mean, shrunk towards 0.
+    """
+    if not groups:
         return Noise(0.0, 0.0)
-    label = np.concatenate(level)
-    value, place = np.concatenate(y), np.concatenate(x)
-    for index in range(len(groups)):
-        value[label == index] -= value[label == index].mean()
-        place[label == index] -= place[label == index].mean()
-    power = float(place @ place)
+    log_squares, log_images = [], []
+    for group in groups:
+        floor = max(1e-4 * float(np.mean(group.residuals**2)), 1e-24)
+        log_squares.append(_centred(np.log(group.residuals**2 + floor)))
+        log_images.append(_centred(np.log(group.images)))
+    y, x = np.concatenate(log_squares), np.concatenate(log_images)
+    power = float(x @ x)
     if power == 0.0:
         return Noise(0.0, 0.0)
-    raw = float(place @ value) / power
     variance = LOG_SQUARE_VARIANCE / power
-    slope = raw * PRIOR_SLOPE_SD**2 / (PRIOR_SLOPE_SD**2 + variance)
+    slope = float(x @ y) / power * PRIOR_SLOPE_SD**2 / (PRIOR_SLOPE_SD**2 + variance)
     return Noise(slope, _shared_share(groups, slope))
 
 
+def _centred(values: Floats) -> Floats:
+    return values - values.mean()
+
+
+class _PlaceMeans(NamedTuple):
+    """One family's residuals, averaged over the cells of each of P places (seed, D).
+
+    Attributes:
+        present: whether the family has the place [P].
+        means: mean standardised residual, in units of their spread [P]; 0 where absent.
+        passed: share of an error common to all cells of the second place that the fit lets through to the mean residual of the
+            first [P, P]; 0 where absent.
+    """
+
+    present: np.ndarray
+    means: Floats
+    passed: Floats
+
+
+def _place_means(group: Residuals, slope: float, places: list[tuple[float, float]]) -> _PlaceMeans:
+    scaled, maker, members = group.standardised(slope)
+    spread = max(float(np.sqrt(scaled @ scaled / max(np.trace(maker), 1.0))), 1e-12)
+    averages = (members / members.sum(axis=0)).T
+    own = np.array([places.index(place) for place in sorted(set(group.places()))])
+    present, means, passed = np.zeros(len(places), bool), np.zeros(len(places)), np.zeros((len(places), len(places)))
+    present[own] = True
+    means[own] = [float(average @ scaled) / spread for average in averages]
+    passed[np.ix_(own, own)] = averages @ maker @ members
+    return _PlaceMeans(present, means, passed)
+
+
 def _shared_share(groups: list[Residuals], slope: float) -> float:
-    """Share of the variance common to a (seed, D), from products of residuals of different families, at most LARGEST.
+    """Share of the variance common to a (seed, D), from products of residuals of different families, at most MOST_SHARED.
 
     A fit absorbs most of what all sizes at one D share (three of its parameters are a curve in D), so the products are
     divided by what they would be if everything were shared (method of moments).
     """
-    means: dict[tuple[float, float], list[tuple[float, dict[tuple[float, float], float]]]] = {}
-    for group in groups:
-        scaled, maker, members = group.standardised(slope)
-        spread = float(np.sqrt(scaled @ scaled / max(np.trace(maker), 1.0)))
-        places, sizes = sorted(set(group.places())), members.sum(axis=0)
-        average = (members / sizes).T
-        passed = average @ maker @ members
-        for i, place in enumerate(places):
-            row = dict(zip(places, passed[i], strict=True))
-            means.setdefault(place, []).append((float(average[i] @ scaled) / max(spread, 1e-12), row))
+    places = sorted({place for group in groups for place in group.places()})
+    families = [_place_means(group, slope, places) for group in groups]
     products = possible = 0.0
-    for entries in means.values():
-        for i, (first, passed_first) in enumerate(entries):
-            for second, passed_second in entries[:i]:
-                products += first * second
-                possible += sum(value * passed_second.get(place, 0.0) for place, value in passed_first.items())
-    return float(np.clip(products / possible, 0.0, LARGEST)) if possible > 0 else 0.0
+    for place in range(len(places)):
+        present = [family for family in families if family.present[place]]
+        for i, first in enumerate(present):
+            for second in present[:i]:
+                products += float(first.means[place] * second.means[place])
+                possible += sum((first.passed[place] * second.passed[place]).tolist())
+    return float(np.clip(products / possible, 0.0, MOST_SHARED)) if possible > 0 else 0.0
 
 
 def true_variance(group: Residuals, noise: Noise) -> float:

@@ -13,15 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from scaling.laws.fitting.newton import minimise
-from scaling.laws.fitting.solver import EXACT, Fit, too_few
+from scaling.laws.fitting.fitted import EXACT, Fit
+from scaling.laws.fitting.newton import MAD, minimise
+from scaling.laws.fitting.points import too_few
 from scaling.laws.forms.terms import Floats
 
 THRESHOLD = 4.0
 """Robust standard deviations beyond which a row is shown as an outlier. By simulation of clean Gaussian tables on grids of
 4 x 4 to 15 x 15 cells, 2 to 8 % of the tables have such a row (15 % at 3.5); one row off by 10 is found in 99 %."""
-MAD = 1.4826
-"""Standard deviation over median absolute deviation of a Gaussian."""
 LEAST_FREE = 0.05
 """Least share of a row's own error taken to be left in its residual: a row that alone decides a parameter has none."""
 

@@ -8,27 +8,21 @@ bootstrap's is not. An end that is not reached inside the bounds means that the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
+from scaling.laws.fitting.fitted import EXACT, Fit, inside_share, noise_scale
 from scaling.laws.fitting.large import LARGE, surrogate
-from scaling.laws.fitting.newton import Problem, derivatives, minimise, objective
-from scaling.laws.fitting.solver import EXACT, Fit, inside_share, noise_scale
+from scaling.laws.fitting.newton import HuberProblem, derivatives, minimise, objective
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
 from scaling.laws.intervals.collinear import moving_together
+from scaling.laws.intervals.interval_ends import find_ends
 
 Interval = tuple[float, float] | None
-Solve = Callable[[np.ndarray, Floats, Floats], tuple[Floats, Floats]]
-"""(rows, steps, warm starts) -> rise of the objective and theta with the quantity moved by the steps."""
-STEPS = 40
-RELATIVE_END = 1e-3
-"""An end is found once the signed root of the rise is this close to t, relatively."""
-FAR = 5.0
-"""Log units by which the row that tilts a prediction is off: further than any end of an interval."""
+TILT = 5.0
+"""Log units by which the response of the row that tilts a prediction is off: further than any end of an interval."""
 
 
 def profile_intervals(
@@ -80,7 +74,7 @@ def undecided_parameters(found: Fit) -> dict[str, str]:
     return {name: together for at, term in pairs if term.columns for name in found.law.parameters[at]}
 
 
-def _shortened(found: Fit, problem: Problem, theta: Floats) -> tuple[Problem, Floats]:
+def _shortened(found: Fit, problem: HuberProblem, theta: Floats) -> tuple[HuberProblem, Floats]:
     """The problem to profile and its weights: a sample's where the table is large (``laws.large``)."""
     if found.rows <= LARGE:
         return problem, found.weights
@@ -105,7 +99,7 @@ def prediction_intervals(found: Fit, level: float = 0.95, **variables: ArrayLike
     return np.exp(low), np.exp(high)
 
 
-def _straight_ends(problem: Problem, theta: Floats, weights: Floats, rise: float, places: Floats) -> tuple[Floats, Floats]:
+def _straight_ends(problem: HuberProblem, theta: Floats, weights: Floats, rise: float, places: Floats) -> tuple[Floats, Floats]:
     """Ends by the curvature alone, for data that lie on the law: there the objective is rounding, which no search resolves."""
     _, _, hessian = derivatives(problem, theta[None], weights[None])
     at = problem.law.evaluate(theta[None], places)
@@ -121,19 +115,21 @@ def rise_of(found: Fit, level: float) -> float:
     return float(0.5 * student.ppf(0.5 + level / 2, spare) ** 2 * noise_scale(found))
 
 
-def origin_problem(found: Fit) -> tuple[Problem, Floats]:
+def origin_problem(found: Fit) -> tuple[HuberProblem, Floats]:
     """The fit's problem and optimum in coordinates centred at 0, where each coordinate is one public parameter."""
     law = found.law
     require_powers(law)
     problem = found.problem()
+    theta = law.shifted(found.theta[None], -found.centre)[0]
     lower, upper = problem.lower.copy(), problem.upper.copy()
     for at, term in zip(law.slices, law.terms, strict=True):
         if term.columns:
-            # The amplitude at centre 0 lies far outside the data: its bounds there would cut the exponents'.
-            heads = [at.start + head for head in term.heads]
-            lower[heads], upper[heads] = -np.inf, np.inf
-    moved = problem._replace(logs=found.logs + found.centre, lower=lower, upper=upper)
-    return moved, law.shifted(found.theta[None], -found.centre)[0]
+            # What moves with the centre, as an amplitude does, lies far from the data at centre 0: its bounds there would cut
+            # the exponents' intervals.
+            moving = term.heads or np.flatnonzero(theta[at] != found.theta[at])
+            free = [at.start + int(place) for place in moving]
+            lower[free], upper[free] = -np.inf, np.inf
+    return problem._replace(logs=found.logs + found.centre, lower=lower, upper=upper), theta
 
 
 def require_powers(law: Law) -> None:
@@ -143,7 +139,7 @@ def require_powers(law: Law) -> None:
 
 
 def profile_ends(
-    problem: Problem,
+    problem: HuberProblem,
     theta: Floats,
     weights: Floats,
     rise: Floats,
@@ -187,12 +183,14 @@ def profile_ends(
         solved = minimise(problem.at(table[rows]), starts, weights, frozen=frozen[rows], iterations=60, tolerance=1e-8)
         return solved.objective - value[table[rows]], solved.theta
 
-    steps, _ = _find_ends(solve, theta[table], rise[table, place], sd[table, place], np.maximum(room, 0.0), follow)
+    steps, _ = find_ends(solve, theta[table], rise[table, place], sd[table, place], np.maximum(room, 0.0), follow)
     ends = (theta[table, place] + side * steps).reshape(count, len(chosen), 2)
     return ends[..., 0], ends[..., 1]
 
 
-def prediction_ends(problem: Problem, theta: Floats, weights: Floats, rise: Floats, place: Floats) -> tuple[Floats, Floats]:
+def prediction_ends(
+    problem: HuberProblem, theta: Floats, weights: Floats, rise: Floats, place: Floats
+) -> tuple[Floats, Floats]:
     """Ends [R] of the profile interval of log f at one point [k], for R tables of one design at once.
 
     Minimising objective - tilt * log f traces the profile as the tilt grows, without a constraint. Huber's loss
@@ -206,7 +204,7 @@ def prediction_ends(problem: Problem, theta: Floats, weights: Floats, rise: Floa
     pull = np.einsum("bi,bij,bj->b", gradient, np.linalg.pinv(hessian, hermitian=True), gradient)
     tilt = np.sqrt(2.0 * rise / np.maximum(pull, 1e-12))
     table, side = np.repeat(np.arange(count), 2), np.tile([-1.0, 1.0], count)
-    target = at_place.value[table, 0] + side * (FAR + np.asarray(problem.delta)[table, 0])
+    target = at_place.value[table, 0] + side * (TILT + np.asarray(problem.delta)[table, 0])
     logs = np.vstack([problem.logs, place])
 
     def solve(chosen: np.ndarray, steps: Floats, warm: Floats) -> tuple[Floats, Floats]:
@@ -218,57 +216,7 @@ def prediction_ends(problem: Problem, theta: Floats, weights: Floats, rise: Floa
         return objective(part, solved, plain) - value[table[chosen]], solved
 
     room = np.full(len(table), np.inf)
-    steps, ends = _find_ends(solve, theta[table], rise[table], tilt[table], room)
+    steps, ends = find_ends(solve, theta[table], rise[table], tilt[table], room)
     moved = problem.law.log_values(ends, place[None])[:, 0]
     ends = np.where(np.isfinite(steps), moved, side * np.inf).reshape(count, 2)
     return ends[:, 0], ends[:, 1]
-
-
-def _find_ends(
-    solve: Solve, optimum: Floats, rise: Floats, guess: Floats, room: Floats, follow: Floats | None = None
-) -> tuple[Floats, Floats]:
-    """Steps at which the rise is met, and theta there: bracketing and regula falsi (Illinois) on the root of the rise.
-
-    The root of the rise is nearly linear in the step, which is why few steps suffice. ``follow`` is the first guess of the
-    change of theta a step; later it is the change seen so far.
-    """
-    count = len(optimum)
-    warm, last = optimum.copy(), optimum.copy()
-    follow = np.zeros_like(optimum) if follow is None else follow.copy()
-    target = np.sqrt(rise)
-    step = np.minimum(guess, room)
-    inside, inside_root = np.zeros(count), -target
-    outside, outside_root = np.full(count, np.nan), np.full(count, np.nan)
-    result = np.full(count, np.inf)
-    open_rows = np.flatnonzero((room > 1e-9) & (rise > 0))
-    last_side = np.zeros(count)
-    for _ in range(STEPS):
-        if not len(open_rows):
-            break
-        ahead = (step - inside)[open_rows, None] * follow[open_rows]
-        risen, solved = solve(open_rows, step[open_rows], warm[open_rows] + ahead)
-        last[open_rows] = solved
-        root = np.sqrt(np.maximum(risen, 0.0)) - target[open_rows]
-        under = root < 0
-        within, beyond = open_rows[under], open_rows[~under]
-        warm[within] = solved[under]
-        moving = within[follow[within].any(axis=1) & (step[within] > 0)]
-        follow[moving] = (warm[moving] - optimum[moving]) / step[moving, None]
-        # Illinois: an end that stays twice in a row loses half its weight.
-        outside_root[within[last_side[within] == -1]] *= 0.5
-        inside_root[beyond[last_side[beyond] == 1]] *= 0.5
-        inside[within], inside_root[within], last_side[within] = step[within], root[under], -1
-        outside[beyond], outside_root[beyond], last_side[beyond] = step[beyond], root[~under], 1
-        met = np.abs(root) <= RELATIVE_END * target[open_rows]
-        narrow = np.isfinite(outside[open_rows]) & (outside[open_rows] - inside[open_rows] < 1e-4 * outside[open_rows])
-        at_edge = under & (step[open_rows] >= room[open_rows] * (1 - 1e-9))
-        done = met | narrow | at_edge
-        closed = open_rows[(met | narrow) & ~at_edge]
-        result[closed] = step[closed]
-        open_rows = open_rows[~done]
-        bracketed = np.isfinite(outside[open_rows])
-        ratio = -inside_root[open_rows] / (outside_root[open_rows] - inside_root[open_rows])
-        falsi = inside[open_rows] + np.clip(ratio, 0.02, 0.98) * (outside[open_rows] - inside[open_rows])
-        grown = np.minimum(np.maximum(2.0 * inside[open_rows], guess[open_rows]), room[open_rows])
-        step[open_rows] = np.where(bracketed, falsi, grown)
-    return result, last

@@ -10,9 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from scaling.laws.any_table import describe
-from scaling.laws.any_table.describe import fit_table, told_of_many
 from scaling.laws.any_table.extrapolate import extrapolate_table
+from scaling.laws.any_table.fit_table import fit_table, told_of_many
 from scaling.laws.any_table.forecast import forecast_table
 from scaling.laws.any_table.read_table import TableError
 from scaling.laws.forms import known_laws as forms
@@ -36,7 +35,7 @@ def test_very_many_groups_are_fitted_together_and_it_is_said(grid: Path, monkeyp
     settings = {"n": "size", "d": "data", "y": "loss", "by": ["who"], "drop_largest": 1, "delta": None}
     alone = fit_table(grid, **settings)
     assert told_of_many(alone) is None
-    monkeypatch.setattr(describe, "MANY_GROUPS", 1)
+    monkeypatch.setattr("scaling.laws.any_table.fit_table.MANY_GROUPS", 1)
     seen: list[tuple[int, int]] = []
     many = fit_table(grid, **settings, progress=lambda i, n: seen.append((i, n)))
     assert seen == [(2, 2)]
