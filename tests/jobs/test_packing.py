@@ -8,7 +8,8 @@ from scaling.jobs.calibration import Calibration, CalibrationError, Line, Speed,
 from scaling.jobs.estimates import JOB_SECONDS, Load
 from scaling.jobs.opening import open_study
 from scaling.jobs.packing import packs_by_minutes, packs_of
-from scaling.runs.grid import cells, pack_hash
+from scaling.runs.grid import cells
+from scaling.runs.job_hashes import pack_hash
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_file import StudyError

@@ -1,4 +1,4 @@
-"""What the commands take: options with their help, and how those of several parts are read."""
+"""What the commands take: arguments and options with their help, and how those of several parts are read."""
 
 from __future__ import annotations
 
@@ -18,26 +18,21 @@ CEILING_HELP = (
 
 DEFAULT_STUDY = Path("config.yaml")
 
-MISSING_WORK = 1
-"""Exit code of a command that did what it was asked, and found or left runs of the study without a result."""
-
-EXIT_CODES = (
-    "Exit codes: 0 all is there (`plan`: the plan is made); 1 work is missing or failed; 2 the input is bad: an option, a "
-    "study, its images, a table; 75 stopped, to be continued by the same command."
-)
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="a study file")]
+FamilyName = Annotated[str, typer.Argument(metavar="FAMILY", help="an entry of the study's families")]
+PackName = Annotated[str, typer.Argument(metavar="PACK", help="a job of the study, by name; a wrong name lists them")]
 KeepGoing = Annotated[
     bool,
-    typer.Option("--keep-going", help="end with 0 though runs are missing, as Snakemake's rules do: `complete` names them"),
+    typer.Option("--keep-going", help="end with 0 even if runs are missing, as Snakemake's rules do: `complete` names them"),
 ]
-Cores = Annotated[int | None, typer.Option(min=1, help="cells trained at a time on a CPU (default: a core each)")]
-MachineCores = Annotated[int | None, typer.Option(min=1, help="cells that all jobs together train at a time on GPUs")]
+Cores = Annotated[int | None, typer.Option(min=1, help="runs trained at a time on a CPU (default: one per core)")]
+MachineCores = Annotated[int | None, typer.Option(min=1, help="runs that all jobs together train at a time on GPUs")]
 MemoryMb = Annotated[
-    int | None, typer.Option(min=1, help="memory in MB that the job asked for, for its note (Slurm says it itself)")
+    int | None, typer.Option(min=1, help="memory in MB that the job asked for, for its note (Slurm tells it by itself)")
 ]
 Minutes = Annotated[float | None, typer.Option(min=0, help="minutes that the job asked for, for its note")]
 
-TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="a .csv, .csv.gz or .parquet file, one row a run")]
+TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="a .csv, .csv.gz or .parquet file, one row per run")]
 TableOrStudy = Annotated[Path, typer.Argument(metavar="TABLE|STUDY", help="a .csv or .parquet table, or a .yaml study")]
 
 LawName = Annotated[

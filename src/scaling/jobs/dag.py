@@ -20,7 +20,8 @@ from scaling.jobs.packing import packs_of
 from scaling.jobs.slurm import look_for_mark
 from scaling.models.ladder import Ladders
 from scaling.runs.deciding_code import report_code
-from scaling.runs.grid import Pack, benchmarks_hash, cells, pack_hash, tuning_hash
+from scaling.runs.grid import Pack, cells
+from scaling.runs.job_hashes import benchmarks_hash, pack_hash, tuning_hash
 from scaling.study.layout import Layout
 from scaling.study.study_images import data_settings, image_spec, look_at_images
 

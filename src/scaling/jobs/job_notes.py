@@ -22,6 +22,7 @@ import psutil
 
 from scaling.files import write_atomic
 from scaling.jobs.estimates import rounded_up
+from scaling.jobs.job_errors import Stopped
 from scaling.runs.lease import HEARTBEAT_SECONDS
 
 Rule = Literal["tune", "train"]
@@ -206,20 +207,24 @@ class Attempt:
 
 
 @contextlib.contextmanager
-def attempt(
-    folder: Path, rule: Rule, name: str, family: str, asked: dict[str, Any], at_a_time: int, resumable: int
-) -> Iterator[Attempt]:
-    """The note of this process's attempt at a job, closed by how the block is left; ``resumable`` is that exit code."""
+def attempt(folder: Path, rule: Rule, name: str, family: str, asked: dict[str, Any], at_a_time: int) -> Iterator[Attempt]:
+    """The note of this process's attempt at a job, closed by how the block is left: it ended, was stopped, or failed.
+
+    The arguments are those of ``Attempt``.
+    """
     made = Attempt(folder, rule, name, family, asked, at_a_time)
+    outcome, reason = ENDED, ""
     try:
         yield made
-    except BaseException as error:
-        stopped = getattr(error, "exit_code", None) == resumable  # of typer.Exit
-        if made.note.outcome == RUNNING:
-            made.close(*((RESUMABLE, "") if stopped else (FAILED, f"{type(error).__name__}: {error}")))
+    except Stopped:
+        outcome = RESUMABLE
         raise
-    if made.note.outcome == RUNNING:
-        made.close(ENDED)
+    except BaseException as error:
+        outcome, reason = FAILED, f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        if made.note.outcome == RUNNING:
+            made.close(outcome, reason)
 
 
 def given_by_slurm(environment: Any) -> dict[str, Any]:

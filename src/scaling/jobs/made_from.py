@@ -7,9 +7,11 @@ from functools import cached_property
 from pathlib import Path
 
 from scaling.analysis.claims.claim_files import claim_files, claims_tested
+from scaling.files import digest
 from scaling.runs.deciding_code import claims_code, laws_code
 from scaling.runs.derived import Seal, WrongFile, read_seal, set_aside
-from scaling.runs.grid import Pack, benchmarks_hash, digest, pack_hash
+from scaling.runs.grid import Pack
+from scaling.runs.job_hashes import benchmarks_hash, pack_hash
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 

@@ -13,10 +13,8 @@ import contextlib
 import math
 import multiprocessing
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from multiprocessing import connection
 from pathlib import Path
 from typing import Final
@@ -26,6 +24,7 @@ import torch
 from scaling.data import DataError, ImageData, load
 from scaling.jobs.child import CROWDED, SUCCEEDED, Child
 from scaling.jobs.job_notes import EXIT_RESUMABLE
+from scaling.jobs.outcome import Outcome, Telling, name_of
 from scaling.jobs.runner_line import PackLine
 from scaling.jobs.slots import Cores, GpuShares, Slot, Slots
 from scaling.models import get_family
@@ -45,19 +44,6 @@ from scaling.training.take_probes import complete
 
 POLL_SECONDS: Final = 0.1
 """Time between two looks at the children (assumption)."""
-
-
-@dataclass
-class Outcome:
-    """What became of a pack's cells: keys that have a record now, and the reason of each that has not."""
-
-    finished: list[str] = field(default_factory=list)
-    trained: list[str] = field(default_factory=list)
-    """those of ``finished`` that were trained here and now"""
-    killed: list[str] = field(default_factory=list)
-    """those of ``failed`` whose process was killed from outside, as for want of memory"""
-    failed: dict[str, str] = field(default_factory=dict)
-    interrupted: bool = False
 
 
 class PackRunner:
@@ -88,7 +74,7 @@ class PackRunner:
         self.slots: Slots = Cores(cores if device.kind == "cpu" else 1)
         if device.gpus:
             self.slots = GpuShares(device.gpus, MemoryEstimate(self.data), max(cores, machine_cores))
-        self._look = look
+        self._look, self._tell = look, Telling(label, store)
         self._alone: set[str] = set()
         self._leases: dict[str, Lease] = {}
         """of cells that wait: whether another trainer's heart beats is seen by looking again and again"""
@@ -144,44 +130,49 @@ class PackRunner:
 
     def _start_next(self, waiting: list[Run], running: list[Child], outcome: Outcome) -> bool:
         """Start the first waiting run that can be; True where one was started, or has ended without training."""
-        for cell in list(waiting):
-            if self._needs_no_training(cell, outcome):
-                waiting.remove(cell)
-                return True
-            if self._waits_for_another(cell):
+        for run in waiting:
+            if self._needs_no_training(run, outcome):
+                break
+            if self._waits_for_another(run):
                 continue
-            slot = self.slots.take(cell, cell.key in self._alone)
+            slot = self.slots.take(run, run.key in self._alone)
             if slot is None:
                 return False
-            try:
-                lease = self._hold(cell)
-            except OSError as error:
-                waiting.remove(cell)
-                self.slots.free(slot)
-                self._failed(cell, f"{error.strerror} in {self.store.folder(cell.key)}", outcome)
-                return True
-            if lease is None:
-                self.slots.free(slot)
-                continue
-            waiting.remove(cell)
-            del self._leases[cell.key]
-            running.append(Child.start(self._training(cell, slot), lease, slot))
+            if self._start_in(slot, run, running, outcome):
+                break
+        else:
+            return False
+        waiting.remove(run)
+        return True
+
+    def _start_in(self, slot: Slot, run: Run, running: list[Child], outcome: Outcome) -> bool:
+        """Start ``run`` in ``slot``; False where a twin was faster. A run whose folder cannot be written has failed."""
+        try:
+            lease = self._hold(run)
+        except OSError as error:
+            self.slots.free(slot)
+            self._tell.failed(run, f"{error.strerror} in {self.store.folder(run.key)}", outcome)
             return True
-        return False
+        if lease is None:
+            self.slots.free(slot)
+            return False
+        del self._leases[run.key]
+        running.append(Child.start(self._training(run, slot), lease, slot))
+        return True
 
     def _needs_no_training(self, cell: Run, outcome: Outcome) -> bool:
         """Whether ``cell`` is stored, or can never be trained here; ``outcome`` then says so."""
         try:
             record = self._stored(cell)
         except ForeignRecord as error:  # never rewritten, so there is nothing to be done for this cell
-            self._failed(cell, str(error), outcome)
+            self._tell.failed(cell, str(error), outcome)
             return True
         if record is not None:
             self.slots.learn(cell, record.row["peak_memory"])
             outcome.finished.append(cell.key)
             return True
         if cell.backbone is not None and cell.backbone.key in outcome.failed:
-            self._failed(cell, f"its backbone {cell.backbone.key}: {outcome.failed[cell.backbone.key]}", outcome, log=True)
+            self._tell.failed(cell, f"its backbone {cell.backbone.key}: {outcome.failed[cell.backbone.key]}", outcome, log=True)
             return True
         return False
 
@@ -213,12 +204,12 @@ class PackRunner:
             alone=slot.alone,
             probes=self.probes,
             stop=self._stop.is_set,
-            warn=self._warn,
+            warn=self._tell.warn,
         )
 
     def _stored(self, cell: Run) -> Record | None:
         """The record of a cell of which nothing is left to do; a damaged one is set aside."""
-        record = self.store.read_or_discard(cell.key, self._warn)
+        record = self.store.read_or_discard(cell.key, self._tell.warn)
         if cell.objective:
             return record if is_kept(self.store, cell) else None
         return record if record is not None and complete(self.store, cell.key, self.probes) else None
@@ -241,10 +232,12 @@ class PackRunner:
             outcome.trained.append(key)
             self.slots.learn(job.cell, record.row["peak_memory"])
         elif succeeded:  # whatever else went wrong in its last moments: the cell is in other hands
-            self._warn(f"{_name(job.cell)} was taken over by another trainer while this one stood still; its result is used")
+            self._tell.warn(
+                f"{name_of(job.cell)} was taken over by another trainer while this one stood still; its result is used"
+            )
             waiting.append(job.cell)
         elif code == CROWDED and not self._stop.is_set():
-            self._warn(f"{_name(job.cell)} ran out of memory beside others; it is begun again with a GPU to itself")
+            self._tell.warn(f"{name_of(job.cell)} ran out of memory beside others; it is begun again with a GPU to itself")
             self._alone.add(key)
             waiting.append(job.cell)
         elif code in (EXIT_RESUMABLE, CROWDED):
@@ -253,21 +246,11 @@ class PackRunner:
         elif code is not None and code < 0:
             if code == -signal.SIGKILL:
                 outcome.killed.append(key)
-            self._failed(job.cell, f"killed by {signal.Signals(-code).name}", outcome, log=True)
+            self._tell.failed(job.cell, f"killed by {signal.Signals(-code).name}", outcome, log=True)
         else:
             # From the child itself: on a full disk its log does not say why.
             said = job.said or last_line(self.store.log_path(key))
-            self._failed(job.cell, said or f"exit code {code}", outcome)
-
-    def _failed(self, cell: Run, reason: str, outcome: Outcome, *, log: bool = False) -> None:
-        """Note that ``cell`` has failed; ``log``: its own log does not say why yet."""
-        outcome.failed[cell.key] = reason
-        if log:
-            with contextlib.suppress(OSError):
-                self.store.folder(cell.key).mkdir(parents=True, exist_ok=True)
-                with self.store.log_path(cell.key).open("a") as file:
-                    file.write(reason + "\n")
-        self._warn(f"{_name(cell)} failed: {reason} (log: {self.store.log_path(cell.key)})")
+            self._tell.failed(job.cell, said or f"exit code {code}", outcome)
 
     def _beat(self, running: list[Child]) -> None:
         if time.monotonic() - self._beaten > HEARTBEAT_SECONDS:
@@ -278,7 +261,7 @@ class PackRunner:
 
     def _look_at_clock(self) -> None:
         if time.monotonic() >= self._stop_at and not self._stop.is_set():
-            self._warn("the job's time limit is near: writing checkpoints")
+            self._tell.warn("the job's time limit is near: writing checkpoints")
             self._stop.set()
 
     @contextlib.contextmanager
@@ -291,9 +274,6 @@ class PackRunner:
         finally:
             for name, handler in before.items():
                 signal.signal(name, handler)
-
-    def _warn(self, message: str) -> None:
-        print(f"{self.label}: {message}", file=sys.stderr, flush=True)
 
 
 def _import_before_forking(cells: list[ResolvedCell]) -> None:
@@ -310,8 +290,3 @@ def _import_before_forking(cells: list[ResolvedCell]) -> None:
 def _cost(cell: Run) -> float:
     """Relative cost of a cell: images seen x parameters, with a floor for the overhead of small models."""
     return cell.recipe.images_seen(cell.images) * (20_000 + cell.params)
-
-
-def _name(cell: Run) -> str:
-    kind = f"backbone ({cell.objective}) of " if cell.objective else ""
-    return f"{kind}{cell.family} N={cell.params} D={cell.images} seed={cell.seed} ({cell.key})"

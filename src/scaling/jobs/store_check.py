@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from scaling.files import json_sha256
-from scaling.runs.grid import digest
+from scaling.files import digest, json_sha256
 from scaling.runs.store import DamagedRecord, ForeignRecord, Record, Store
 
 _SAME: Final = (

@@ -17,7 +17,8 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Final
 
-from scaling.runs.fingerprint import Code, CodeError, read_sources
+from scaling.runs.code_modules import CodeError, read_sources
+from scaling.runs.fingerprint import Code
 from scaling.runs.fingerprint_cache import FingerprintCache
 from scaling.study.declared import CLAIM_FIGURES, FIGURES, module_of
 
@@ -28,6 +29,7 @@ STOPS: Final = (
     # What these find stands in the key as values.
     "scaling.study.schema",
     "scaling.runs.grid",
+    "scaling.runs.job_hashes",
     "scaling.study.recipe",
     "scaling.study.pretraining_settings",
     "scaling.models.registry",
@@ -133,7 +135,7 @@ def check_unchanged() -> None:
     Raises:
         CodeError: a file that decides results was edited since.
     """
-    if read_sources(PACKAGE) == _shared_code(()).sources:
+    if read_sources(PACKAGE) == _shared_code(()).modules.sources:
         return
     for roots, more_stops in list(_taken):
         if _code(more_stops).fingerprint(roots) != _taken[roots, more_stops]:
@@ -167,7 +169,7 @@ def _shared_code(more_stops: tuple[str, ...]) -> Code:
 def _remembered() -> FingerprintCache:
     """What earlier processes found in the same files, beside the package's bytecode."""
     folder = Path(cache_from_source(__file__)).parent
-    return FingerprintCache(folder / "fingerprints.json", _shared_code(()).sources)
+    return FingerprintCache(folder / "fingerprints.json", _shared_code(()).modules.sources)
 
 
 def canonical(fingerprint: str) -> str:

@@ -1,30 +1,22 @@
-"""From a study to its cells, from cells to packs (jobs), and the keys of both.
+"""From a study to its cells, from cells to packs (jobs), and from a cell to the run whose key names it in the store.
 
 A cell is known in two stages: *unresolved*, by what the study says (target N, recipe); and *resolved*, once the ladder has
-met the target, tuning has chosen the rate, and the device is known. Snakemake sees the first, the store is keyed by the
-second.
+met the target, tuning has chosen the learning rate, and the device is known. Snakemake compares hashes of the first
+(``job_hashes.py``); the store is keyed by the second.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from scaling.models.architecture import Architecture
+from scaling.files import digest
 from scaling.models.registry import Option
-from scaling.runs.deciding_code import backbone_code, benchmarks_code, probe_code, run_code, started_run_code, tuning_code
-from scaling.study.pretraining_settings import REFERENCE_WIDTH, Pretraining
+from scaling.runs.deciding_code import backbone_code, run_code, started_run_code
+from scaling.study.pretraining_settings import Pretraining
 from scaling.study.recipe import RECIPE_VERSION, Recipe
 from scaling.study.schema import Repeat, Study
-
-
-def digest(value: Any) -> str:
-    """24 hex digits that name ``value`` (anything JSON can say), the same on every machine."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)
@@ -257,53 +249,3 @@ def _pack_name(study: Study, cell: Cell) -> str:
     if study.jobs.pack == "cell":
         parts += [f"d{cell.images}", f"s{cell.seed}"]
     return "-".join(parts)
-
-
-def _shared_settings(study: Study, family: str) -> dict[str, Any]:
-    """What all cells of ``family`` share, unresolved: a change here touches each of them."""
-    recipe, architecture = study.family_recipe(family), study.architecture(family)
-    # A family as it is says nothing more: its hash is what it was before there were variants.
-    variant: dict[str, Any] = {} if architecture == Architecture(family) else {"architecture": str(architecture)}
-    pretrain = study.entry(family).pretrain
-    if pretrain is not None:
-        model = architecture.family
-        variant["objective_code"] = [
-            started_run_code(architecture.family),
-            backbone_code(architecture.family, pretrain.objective),
-        ]
-        variant["pretraining"] = [pretrain.settings(model), pretrain.images, pretrain.rate(REFERENCE_WIDTH)]
-    return variant | {
-        "recipe": recipe.settings(),
-        "data": study.data.model_dump(mode="json"),
-        "device": study.device,
-        "precision": study.precision,
-        "recipe_version": RECIPE_VERSION,
-        "code": run_code(architecture.family),
-    }
-
-
-def pack_hash(study: Study, pack: Pack) -> str:
-    """Hash of a pack's own unresolved settings: as a rule's parameter it reruns just the packs that an edit touches."""
-    points = [(cell.target, cell.images, cell.seed) for cell in pack.cells]
-    # A probe that is new here is read off what is trained already; without any, the hash is what it was before.
-    probes = [(name, probe_code(name)) for name in sorted(study.entry(pack.family).probes)]
-    return digest([pack.family, points, _shared_settings(study, pack.family), *([probes] if probes else [])])
-
-
-def benchmarks_hash(study: Study) -> str:
-    """Hash of what is timed: as a rule's parameter it times again what an edit touches, and nothing else does."""
-    benchmarks = study.benchmarks.model_dump() if study.benchmarks else None
-    entries = [
-        (name, str(study.architecture(name)), study.family_recipe(name).batch, study.benchmarked_sizes(name))
-        for name in sorted(study.benchmarked())
-    ]
-    families = {study.architecture(name).family for name in study.benchmarked()}
-    code = benchmarks_code(study.benchmarks.names, families) if study.benchmarks else None
-    return digest([benchmarks, code, entries, study.data.model_dump(mode="json"), study.device, study.precision])
-
-
-def tuning_hash(study: Study, family: str) -> str:
-    """Hash of what tuning of ``family`` depends on: its recipe and anchors, not the grid."""
-    recipe = study.family_recipe(family)
-    chosen = [tuning_code()] if recipe.learning_rate == "tuned" else []
-    return digest([family, recipe.learning_rate, recipe.anchors.model_dump(), _shared_settings(study, family), *chosen])

@@ -116,6 +116,11 @@ MEASURED: Final = ("seconds", "peak_memory")
 """Columns that are no function of a cell's key: two runs of one cell differ in them."""
 
 
+def without_result(runs: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the runs table ``runs`` whose cells have no result."""
+    return runs.filter(pl.col("status").is_in([FAILED, MISSING]))
+
+
 Row = dict[str, Any]
 Curve = list[dict[str, Any]]
 

@@ -16,7 +16,8 @@ from scaling.files import json_sha256
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.runs.deciding_code import probe_code
-from scaling.runs.grid import Backbone, Cell, Pack, ResolvedCell, tuning_hash
+from scaling.runs.grid import Backbone, Cell, Pack, ResolvedCell
+from scaling.runs.job_hashes import tuning_hash
 from scaling.runs.records import DIVERGED, DONE, FAILED, MEASUREMENT_SCHEMA, MISSING, SCHEMA
 from scaling.runs.store import ForeignRecord, Store
 from scaling.study.layout import Layout
