@@ -1,4 +1,4 @@
-"""A definition as words: what its code does, without names of its own, and what it refers to. Two that do the same read alike."""
+"""A definition as words: what its code does, without its own names, and what it refers to; equal code gives equal words."""
 
 from __future__ import annotations
 
@@ -81,11 +81,8 @@ class Writer:
                     self._imports |= imported_names(inner, base)
             for name in _local_names(node):
                 # A name that the module knows too may mean either: it keeps its name and is followed.
-                if (
-                    name not in self._imports
-                    and self.modules.resolve(self.module, name) is None
-                    and not hasattr(builtins, name)
-                ):
+                known = name in self._imports or self.modules.resolve(self.module, name) is not None
+                if not known and not hasattr(builtins, name):
                     self._locals[name] = ""
             self._shadowing = _bound_names(node) - self._locals.keys()
         self._write(node)

@@ -57,8 +57,10 @@ class Code:
         return other
 
     def fingerprint(self, roots: Iterable[str]) -> str:
-        """24 hexadecimal digits of the definitions ``roots`` (``module:name``, ``module:Class.method``, or ``module`` for all that it
-        defines) and of everything in the package that they refer to.
+        """24 hexadecimal digits of definitions and of everything in the package that they refer to.
+
+        Args:
+            roots: the definitions: ``module:name``, ``module:Class.method``, or ``module`` for all that it defines.
 
         Raises:
             CodeError: a source file cannot be parsed, or there is no such definition.
