@@ -30,7 +30,8 @@ from scaling.jobs.opening import open_study
 from scaling.jobs.owner import open_own
 from scaling.runs.store import ForeignRecord
 from scaling.study.layout import Layout
-from scaling.study.study_file import StudyError, schema_text
+from scaling.study.study_file import schema_text
+from scaling.study.study_problems import StudyError
 
 app = typer.Typer(
     help="Scaling-law studies of vision models.",

@@ -1,4 +1,4 @@
-"""Measuring how fast this machine trains each family of a study, and what memory that takes: a calibration."""
+"""Measures how fast this machine trains each family of a study, and how much memory that takes: a calibration."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ WARM_UP_STEPS: Final = 3
 BLOCKS: Final = 5
 BLOCK_SECONDS: Final = 0.2
 BLOCK_STEPS: Final = 3
-"""A time is the median of so many blocks of steps; each takes at least so long and holds so many steps (assumption)."""
+"""A time is the median over BLOCKS blocks, each of at least BLOCK_STEPS steps and BLOCK_SECONDS seconds (assumption)."""
 
 _fork = multiprocessing.get_context("fork")
 
@@ -134,7 +134,7 @@ def calibrate(
 
 
 def _measured(cell: ResolvedCell, image: ImageSpec) -> tuple[float, float | None]:
-    """Seconds to train ``cell`` on one image, and bytes that it holds at its peak beside the program (None where unknown)."""
+    """Seconds to train ``cell`` on one image, and its peak memory in bytes beyond the program's own (None if unknown)."""
     queue = _fork.SimpleQueue()
     child = _fork.Process(target=_measure_here, args=(cell, image, queue))
     child.start()
@@ -164,7 +164,7 @@ def _measure_here(cell: ResolvedCell, image: ImageSpec, queue: Any) -> None:
 
 
 def _block(trainer: Trainer) -> float:
-    """Seconds a step over one block of steps."""
+    """Seconds per step over one block of steps."""
     began, steps = time.perf_counter(), 0
     while steps < BLOCK_STEPS or time.perf_counter() - began < BLOCK_SECONDS:
         trainer.train_step()

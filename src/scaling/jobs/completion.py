@@ -53,7 +53,7 @@ def _open_again(
     study: Study, layout: Layout, holes: pl.DataFrame, images: Look, say: Callable[[str], None], *, runs: int
 ) -> None:
     """Name the ``holes`` among so many ``runs`` and remove the tables of their packs, and rates that are not of now."""
-    say(f"{len(holes)} of {runs} cells have no result:")
+    say(f"{len(holes)} of {runs} runs have no result:")
     for row in holes.iter_rows(named=True):
         say(f"  {row['family']} N={row['target_params']} D={row['images']} seed={row['seed']}: {row['reason']}")
     for pack, family in holes.select("pack", "family").unique().iter_rows():
@@ -61,4 +61,4 @@ def _open_again(
         tuning = read_tuning(study, layout, family, images)
         if tuning is None or tuning.rule is None:  # of another recipe or other images, or failed
             layout.tuning(family).unlink(missing_ok=True)
-    say(f"run again to train just these: packs {', '.join(sorted(holes['pack'].unique()))}")
+    say(f"run again to train just these: jobs {', '.join(sorted(holes['pack'].unique()))}")

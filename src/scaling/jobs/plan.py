@@ -33,21 +33,21 @@ class Plan:
     study: str
     families: tuple[FamilyPlan, ...]
     benchmark_seconds: float | None = 0.0
-    """of the rule that times, alone on the machine; None where it is not known"""
+    """seconds of the benchmarks, alone on the machine; None if not known"""
 
     @property
     def new(self) -> int:
-        """Cells that would be trained."""
+        """Runs that would be trained."""
         return sum(part.cells - part.stored for part in self.families)
 
     @property
     def stored(self) -> int:
-        """Cells that have a result in the store."""
+        """Runs that have a result in the store."""
         return sum(part.stored for part in self.families)
 
     @property
     def tuning_jobs(self) -> int:
-        """Jobs of tuning that have something to train; where all candidates are stored, the rate is read off them."""
+        """Jobs of tuning that have something to train; if all candidates are stored, the rate is read from them."""
         return sum(part.candidates > 0 for part in self.families)
 
     @property
@@ -57,23 +57,23 @@ class Plan:
 
     @property
     def flop(self) -> float:
-        """FLOP of the new cells."""
+        """FLOP of the new runs."""
         return sum(part.flop for part in self.families)
 
     @property
     def jobs(self) -> int:
-        """Jobs of training, those included of which nothing is left to do, and of tuning where it has something to train."""
+        """Jobs of training, with or without new runs, and jobs of tuning that have something to train."""
         return sum(part.packs for part in self.families) + self.tuning_jobs
 
     @property
     def core_seconds(self) -> float | None:
-        """Seconds of one core (or device) for new cells and tuning; None where a speed is unknown."""
+        """Seconds of one core (or device) for new runs and tuning; None if a speed is unknown."""
         parts = [part.seconds for part in self.families] + [part.tuning_seconds for part in self.families]
         return None if any(part is None for part in parts) else math.fsum(part for part in parts if part is not None)
 
 
 def known_speeds(study: Study, layout: Layout, image: ImageSpec) -> Calibration | None:
-    """The calibration to plan by: the pinned one where it has the speed of every entry, else what this machine measured for
+    """The calibration to plan by: the study's own if it has the speed of every entry, else what this machine measured for
     itself, else None."""
     with suppress(CalibrationError):
         return usable_calibration(study, image)
@@ -86,9 +86,13 @@ def known_speeds(study: Study, layout: Layout, image: ImageSpec) -> Calibration 
 def make_plan(
     study: Study, layout: Layout, from_nothing: bool = False, warn: Callable[[str], None] = lambda message: None
 ) -> Plan:
-    """The plan of ``study`` as things stand, or as if nothing were stored or tuned yet.
+    """The plan of ``study`` as things stand, or ``from_nothing`` as if nothing were stored or tuned.
 
-    What is found damaged in the store is told through ``warn`` and left as it is. Raises ForeignRecord where tuning would.
+    Damaged records are told through ``warn`` and left as they are.
+
+    Raises:
+        CalibrationError: jobs are sized in minutes, and the study's calibration does not say how long its runs take.
+        ForeignRecord: a candidate of tuning was stored by a newer version of the program.
     """
     image, images = image_spec(study), look_at_images(study, layout)
     speeds, ladders = known_speeds(study, layout, image), Ladders(layout.ladders)
@@ -111,7 +115,7 @@ def make_plan(
 
 
 def _is_benchmarked(study: Study, layout: Layout) -> bool:
-    """Whether the table of benchmarks is there, whole, and as the study asks now."""
+    """Whether there is a whole table of benchmarks that was made as the study asks now."""
     expected = Origins(study, layout, {}).benchmarks
     try:
         return read_seal(layout.benchmarks, expected).same_origin(expected)
@@ -120,7 +124,7 @@ def _is_benchmarked(study: Study, layout: Layout) -> bool:
 
 
 def _devices(study: Study, layout: Layout, speeds: Calibration | None) -> list[tuple[str, str]]:
-    """Device class and precision of the jobs: as the plan's calibration has them, or else what was measured on this machine."""
+    """(device class, precision) that the jobs may have: of the plan's calibration, and of this machine's own measurement."""
     own = None
     with suppress(CalibrationError):
         own = read_calibration(layout.speed)
@@ -138,7 +142,7 @@ def _stored(store: Path) -> frozenset[str]:
 
 
 def benchmark_seconds(study: Study, estimates: Estimates) -> float | None:
-    """Seconds of the rule `benchmarks`, which has the machine to itself; None where a speed is not known."""
+    """Seconds of the rule `benchmarks`, which has the machine to itself; None if a speed is not known."""
     assert study.benchmarks is not None
     rounds, total = study.benchmarks.rounds, 0.0
     for name in study.benchmarks.names:

@@ -44,7 +44,7 @@ def _named(packs: Mapping[str, Pack], name: str, job: TrainingJob) -> Pack:
         return packs[name]
     near = difflib.get_close_matches(name, packs, n=1)
     hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(packs)}"
-    raise JobError(f"{job.path} has no pack {name}; {hint}")
+    raise JobError(f"{job.path} has no job {name}; {hint}")
 
 
 def _train(job: TrainingJob, pack: Pack) -> None:

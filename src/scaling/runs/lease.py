@@ -68,7 +68,7 @@ class Lease:
     def check(self) -> None:
         """For the owner, before it writes. Raises LostLease where the lease is another's, or gone."""
         if not self._is_mine(self._pulse()):
-            raise LostLease(f"{self.path}: another trainer has taken this cell over; nothing more is written here")
+            raise LostLease(f"{self.path}: another trainer has taken this run over; nothing more is written here")
 
     def is_lost(self) -> bool:
         """For the owner: whether the lease is another's, or gone. False where the disk does not say."""

@@ -117,7 +117,7 @@ MEASURED: Final = ("seconds", "peak_memory")
 
 
 def without_result(runs: pl.DataFrame) -> pl.DataFrame:
-    """The rows of the runs table ``runs`` whose cells have no result."""
+    """The rows of the runs table ``runs`` whose runs have no result."""
     return runs.filter(pl.col("status").is_in([FAILED, MISSING]))
 
 

@@ -132,7 +132,7 @@ class Store:
         except DamagedRecord as error:
             path = self.record_path(key)
             path.replace(path.with_suffix(".damaged"))
-            warn(f"{error}; set aside as {path.with_suffix('.damaged').name}, the cell is trained again")
+            warn(f"{error}; set aside as {path.with_suffix('.damaged').name}, the run is trained again")
             return None
 
     def sweep(self, key: str) -> None:

@@ -18,7 +18,8 @@ from scaling.study.declared import BENCHMARKS
 from scaling.study.layout import Layout
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.schema import Data, FamilySettings, Study
-from scaling.study.study_file import line_of, parse, plain, read_tree
+from scaling.study.study_file import parse, plain, read_tree
+from scaling.study.study_messages import line_of
 from scaling.study.study_problems import Problem, StudyError, by_line
 
 Check = Callable[[Study, Path, CommentedMap, ImageSpec], list[Problem]]
