@@ -1,8 +1,8 @@
 """From cells to packs, the jobs that train them: sized by what the study names, or by the minutes that a job is to take.
 
 With ``jobs.minutes`` the cells of a family are split like a tree: the family; then ranges of N; then, at one N, ranges of
-seeds; then, at one N and seed, ranges of D; then cells. A range is halved at fixed places (at multiples of powers of two), never
-at places that depend on the grid. A part that fits into the minutes is a pack.
+seeds; then, at one N and seed, ranges of D; then cells. A range is halved at fixed places, multiples of powers of two, never at
+places that depend on the grid. A part that fits into the minutes is a pack.
 
 So packs depend on the study and its calibration alone, never on what is done already. A number that is added to a grid changes
 little: a pack keeps its name and its cells unless a new cell falls into its own part of the tree.
@@ -64,7 +64,7 @@ Fits = Callable[[Sequence[Cell]], bool]
 
 
 def _parts(name: str, members: list[Cell], axis: int, fits: Fits) -> Iterator[tuple[str, list[Cell]]]:
-    """``members``, which share the name ``name``, in packs: in one if they fit, else split along the axis and those after it."""
+    """``members``, all cells of ``name``, in packs: in one if they fit, else split along the axis and those after it."""
     if fits(members):
         yield name, members
     elif axis == len(AXES):

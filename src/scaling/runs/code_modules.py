@@ -9,12 +9,12 @@ from typing import Any
 
 
 class CodeError(ValueError):
-    """Source that cannot be read; the message names the file and the line."""
+    """Source code that cannot be used; the message names the file and the line."""
 
 
 @dataclass(frozen=True, order=True)
 class Definition:
-    """A definition: its module and its name there, ``Class.method`` for a method alone."""
+    """A definition: its module, and its name there (``Class.method`` for a single method)."""
 
     module: str
     name: str
@@ -32,7 +32,7 @@ class Module:
 
 
 def read_sources(package: Path) -> dict[Path, bytes]:
-    """The source files below ``package``. Raises CodeError."""
+    """Path -> contents of each source file below ``package``. Raises CodeError if one cannot be read."""
     try:
         return {path: path.read_bytes() for path in sorted(package.rglob("*.py"))}
     except OSError as error:
@@ -101,7 +101,7 @@ class Modules:
 
     def resolve(self, module: str, name: str) -> Definition | str | None:
         """What ``name`` means in ``module``: a definition of the package, the dotted name of a module or of something from
-        outside, or None for what the module does not know (a builtin)."""
+        outside, or None for a name that the module does not know (a builtin)."""
         found = self.module(module)
         if found is None:
             return f"{module}.{name}"

@@ -11,10 +11,10 @@ from typing import Any, Final
 from scaling.runs.code_modules import Definition, Modules, imported_names, is_stored, is_text
 
 TELLING: Final = frozenset({"print", "warn", "say"})
-"""Functions and methods whose calls, as statements, only tell somebody something."""
+"""Functions and methods whose calls, as statements, only print or report something."""
 
 HARMLESS: Final = frozenset({"len", "str", "repr", "round", "min", "max", "sum", "sorted", "type", "join"})
-"""What may be called within such a call: anything else might draw a random number, say, which is more than telling."""
+"""Functions that may be called within such a call; any other might do more, such as draw a random number."""
 
 
 class Writer:
@@ -45,7 +45,7 @@ class Writer:
         """names that mean something here, and perhaps something else in the module"""
 
     def write_definition(self, node: ast.AST) -> None:
-        """``node``, a statement of a module's top level or a method."""
+        """Write ``node``, a statement of a module's top level or a method."""
         if isinstance(node, ast.ClassDef):
             self._write_class(node)
         else:
@@ -72,7 +72,7 @@ class Writer:
                 self._shadowing = set()
 
     def _in_scope(self, node: ast.AST) -> None:
-        """``node`` with its local names numbered in the order of their first use."""
+        """Write ``node`` with its local names numbered in the order of their first use."""
         self._locals, self._imports = {}, {}
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             base = self.module  # relative imports are not used within functions
@@ -80,7 +80,7 @@ class Writer:
                 if isinstance(inner, ast.Import | ast.ImportFrom):
                     self._imports |= imported_names(inner, base)
             for name in _local_names(node):
-                # A name that the module knows too may mean either: it keeps its name and is followed.
+                # A name that the module knows too may mean either, so it keeps its name and is followed.
                 known = name in self._imports or self.modules.resolve(self.module, name) is not None
                 if not known and not hasattr(builtins, name):
                     self._locals[name] = ""
@@ -146,7 +146,7 @@ class Writer:
             self.words.append(self._local(name) if name in self._locals else name)
 
     def _mention(self, annotation: ast.AST | None) -> None:
-        """Note the classes of the package that an annotation names; how it is written decides nothing."""
+        """Note the classes of the package that an annotation names; the annotation itself decides nothing."""
         for node in ast.walk(annotation) if annotation is not None else ():
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 with contextlib.suppress(SyntaxError):  # a text, as in Literal["cosine"]
@@ -181,7 +181,7 @@ class Writer:
             self._refer(self._meaning(node.id), node.id)
 
     def _dotted(self, node: ast.AST) -> Definition | str | None:
-        """What a name, or a name in a module of the package, means; None for anything else."""
+        """What ``node`` means if it is a name, or a name in a module of the package; None for anything else."""
         if isinstance(node, ast.Name):
             return self._meaning(node.id) if node.id not in self._locals else None
         if isinstance(node, ast.Attribute):
@@ -220,12 +220,12 @@ class Writer:
 
 
 def _bound_names(function: ast.AST) -> set[str]:
-    """Names that a function, or one within it, binds, parameters included."""
+    """Names that a function, or a function within it, binds; parameters included."""
     return _local_names(function) | {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
 
 
 def _local_names(function: ast.AST) -> set[str]:
-    """Names that a function, or one within it, binds, parameters and what it declares global left out."""
+    """Names that a function, or a function within it, binds; parameters and global names left out."""
     bound, kept = set(), set()
     for node in ast.walk(function):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):

@@ -1,9 +1,9 @@
-"""Fingerprints of code: a hash that changes with what code does, and not with how it is written down.
+"""Fingerprints of code: hashes that change with what code does, and not with how it is written.
 
 Code is read, never run. A definition (a function, a class, a constant) is hashed with all that it refers to in the package,
-however far away, so that an edit anywhere in what decides a result is seen. Left out is what decides nothing: comments,
-layout, docstrings, annotations, names of local variables, messages of exceptions, calls that only print. A reference is
-hashed as what it refers to, not by its name: moving or renaming a definition changes no fingerprint.
+however far away, so that every edit of code that decides a result is seen. What decides nothing is left out: comments, layout,
+docstrings, annotations, names of local variables, messages of exceptions, calls that only print. A reference is hashed as what
+it refers to, not by its name, so moving or renaming a definition changes no fingerprint.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scaling.runs.code_words import Writer
 
 @dataclass(frozen=True)
 class _Shape:
-    """A definition without its names, and what it refers to, in the order of its text."""
+    """A definition as words without names, and what it refers to, in the order of the words."""
 
     text: str
     references: tuple[Definition, ...]
@@ -74,7 +74,7 @@ class Code:
                 waiting += [*shapes[definition].references, *shapes[definition].mentioned]
         texts = {definition: _hash(shape.text) for definition, shape in shapes.items()}
         wired, kinds = texts, 0
-        # Definitions of one text differ by what they refer to: by the text of that first, then by what that refers to ...
+        # Equal texts may refer to different things: compare the texts of those, then of what they refer to, and so on.
         while len(set(wired.values())) > kinds:
             kinds = len(set(wired.values()))
             wired = {

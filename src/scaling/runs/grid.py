@@ -21,7 +21,7 @@ from scaling.study.schema import Repeat, Study
 
 @dataclass(frozen=True)
 class Cell:
-    """One training run as the study says it: family, target N, D, seed."""
+    """A point of the grid, as the study gives it: family, target N, D, seed."""
 
     family: str
     target: int
@@ -39,10 +39,10 @@ class Pack:
 
 
 class Run(Protocol):
-    """What is trained into the store: a cell on labels, or a backbone without. Both answer the same questions.
+    """What is trained into the store: a cell, on labels, or a backbone, without. Both have the same attributes.
 
-    ``width`` and ``depth`` are what is built of ``family`` with ``options``, ``params`` its N; ``images`` is D;
-    ``validation`` are the images that are kept out of training to choose by; ``checksum`` is that of the prepared data.
+    A model of ``family`` is built with ``width``, ``depth`` and ``options``; ``params`` is its N and ``images`` is D;
+    ``validation`` counts the images that are kept out of training to choose by; ``checksum`` is that of the prepared images.
     """
 
     @property
@@ -74,12 +74,12 @@ class Run(Protocol):
 
     @property
     def objective(self) -> str:
-        """What it is trained on without labels (mae, dino), so that its weights are what is wanted of it; "" on labels."""
+        """The objective without labels (mae, dino) of a backbone; empty for a cell, which is trained on labels."""
         ...
 
     @property
     def backbone(self) -> Backbone | None:
-        """What it starts from; None where it starts from chance."""
+        """The backbone that it starts from; None if it starts from random weights."""
         ...
 
     def settings(self) -> dict[str, Any]:
@@ -94,9 +94,9 @@ class Run(Protocol):
 
 @dataclass(frozen=True)
 class Backbone:
-    """A net trained without labels, a cell of its own in the store, which the cells of its size and seed start from.
+    """A net that is trained without labels, from which the cells of its size and seed start; it has a record of its own.
 
-    ``images`` are unlabelled; ``params`` and ``width`` are those of the cells.
+    ``params`` and ``width`` are those of the cells.
     """
 
     pretraining: Pretraining
@@ -113,12 +113,12 @@ class Backbone:
 
     @property
     def objective(self) -> str:
-        """What it is trained on instead of labels."""
+        """What it is trained on instead of labels: mae or dino."""
         return self.pretraining.objective
 
     @property
     def backbone(self) -> None:
-        """It starts from chance."""
+        """None: it starts from random weights."""
         return None
 
     @property
@@ -128,12 +128,12 @@ class Backbone:
 
     @property
     def recipe(self) -> Recipe:
-        """How it is trained."""
+        """The recipe of its pre-training."""
         return self.pretraining.full_recipe(self.family)
 
     @property
     def learning_rate(self) -> float:
-        """Peak rate."""
+        """Peak learning rate."""
         return self.pretraining.rate(self.width)
 
     def settings(self) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class Backbone:
 class ResolvedCell:
     """A cell with every setting resolved: nothing else decides its result.
 
-    ``learning_rate`` is the peak rate; ``device`` a class (cpu, cuda, mps); ``checksum`` that of the prepared data.
+    ``learning_rate`` is the peak rate; ``device`` a class (cpu, cuda, mps); ``checksum`` that of the prepared images.
     """
 
     family: str
@@ -167,13 +167,13 @@ class ResolvedCell:
     checksum: str
     validation: int
     options: tuple[tuple[str, Option], ...] = ()
-    """of the architecture, where they are not the usual ones; ``family`` is the one that is built, whatever its arm's name"""
+    """those of the architecture that are not the usual ones; ``family`` is what is built, whatever the entry is called"""
     backbone: Backbone | None = None
-    """what it starts from; None where it starts from chance"""
+    """what it starts from; None if it starts from random weights"""
 
     @property
     def objective(self) -> str:
-        """Empty: it is trained on labels."""
+        """Empty, since it is trained on labels."""
         return ""
 
     def settings(self) -> dict[str, Any]:
@@ -189,8 +189,8 @@ class ResolvedCell:
 
 
 def _trained_settings(job: Run) -> dict[str, Any]:
-    """The part of the settings that backbones and cells have alike: model, images, seed, rate and where it is trained."""
-    # What most do not have is not said, so that their keys are what they were before there was such a thing.
+    """The settings that backbones and cells share: model, images, seed, learning rate, device and precision."""
+    # Usual options are left out, so that keys are the same as before there were options.
     options = {"options": dict(job.options)} if job.options else {}
     return options | {
         "family": job.family,
@@ -234,7 +234,7 @@ def _holds(repeat: Repeat, target: int, images: int) -> bool:
 
 
 def packs(study: Study) -> dict[str, Pack]:
-    """The jobs of ``study`` by name, where it says by `jobs.pack` what a job is (else see ``packing``)."""
+    """The jobs of ``study`` by name, as its `jobs.pack` sizes them (``jobs/packing.py`` sizes them in minutes)."""
     found: dict[str, list[Cell]] = {}
     for family in study.families:
         for cell in cells(study, family):

@@ -17,9 +17,9 @@ from scaling.study.schema import Study
 
 
 def _shared_settings(study: Study, family: str) -> dict[str, Any]:
-    """What all cells of ``family`` share, unresolved: a change here touches each of them."""
+    """The unresolved settings that all cells of ``family`` share: a change here touches each of them."""
     recipe, architecture = study.family_recipe(family), study.architecture(family)
-    # A family as it is says nothing more: its hash is what it was before there were variants.
+    # Only a variant adds its architecture, so that hashes of families are the same as before there were variants.
     variant: dict[str, Any] = {} if architecture == Architecture(family) else {"architecture": str(architecture)}
     pretrain = study.entry(family).pretrain
     if pretrain is not None:
@@ -40,15 +40,15 @@ def _shared_settings(study: Study, family: str) -> dict[str, Any]:
 
 
 def pack_hash(study: Study, pack: Pack) -> str:
-    """Hash of a pack's own unresolved settings: as a rule's parameter it reruns just the packs that an edit touches."""
+    """Hash of the unresolved settings of a job that trains. Raises CodeError."""
     points = [(cell.target, cell.images, cell.seed) for cell in pack.cells]
-    # A probe that is new here is read off what is trained already; without any, the hash is what it was before.
+    # A new probe is read off models that are trained already; without probes the hash is the same as before there were any.
     probes = [(name, probe_code(name)) for name in sorted(study.entry(pack.family).probes)]
     return digest([pack.family, points, _shared_settings(study, pack.family), *([probes] if probes else [])])
 
 
 def benchmarks_hash(study: Study) -> str:
-    """Hash of what is timed: as a rule's parameter it times again what an edit touches, and nothing else does."""
+    """Hash of what the benchmarks depend on. Raises CodeError."""
     benchmarks = study.benchmarks.model_dump() if study.benchmarks else None
     entries = [
         (name, str(study.architecture(name)), study.family_recipe(name).batch, study.benchmarked_sizes(name))
@@ -60,7 +60,7 @@ def benchmarks_hash(study: Study) -> str:
 
 
 def tuning_hash(study: Study, family: str) -> str:
-    """Hash of what tuning of ``family`` depends on: its recipe and anchors, not the grid."""
+    """Hash of what the tuning of ``family`` depends on: its recipe and anchors, not the grid. Raises CodeError."""
     recipe = study.family_recipe(family)
     chosen = [tuning_code()] if recipe.learning_rate == "tuned" else []
     return digest([family, recipe.learning_rate, recipe.anchors.model_dump(), _shared_settings(study, family), *chosen])
