@@ -1,6 +1,6 @@
-"""The commands that fit laws to any table of runs: ``scaling fit | extrapolate | compare | forecast``; none imports torch.
+"""The commands that fit laws to any table of runs: ``scaling fit | extrapolate | compare | forecast``. None imports torch.
 
-Results go to standard output, as a page for people or with --json as JSON; everything else goes to standard error.
+Results go to standard output, as a page for people or as JSON with --json; everything else goes to standard error.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def fit(
     as_json: options.AsJson = False,
     keep_going: options.KeepGoing = False,
 ) -> None:
-    """Fit a law to a table, or to each group of it; given a study, fit the laws of the study to its runs.
+    """Fit a law to a table, or to each of its groups; for a study, fit its laws to its runs.
 
-    Every fit comes with its status, a certificate of the optimum, and intervals or the reason why there are none.
+    Every fit comes with a status, a certificate of the optimum, and intervals or the reason why there are none.
     """
     if path.name.endswith(STUDY_ENDINGS):
         from scaling.jobs.fit_study import fit_study
@@ -95,7 +95,7 @@ def extrapolate(
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
 ) -> None:
-    """Fit the rows marked train, predict those marked test, and say how far off the predictions are."""
+    """Fit the rows marked train, predict the rows marked test, and say how far off the predictions are."""
     with _one_line():
         from scaling.laws.any_table.extrapolate import extrapolate_table
         from scaling.laws.any_table.pool import usable_cores
@@ -132,7 +132,7 @@ def compare(
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
 ) -> None:
-    """Say which families follow their law: how well each predicts its larger runs, its exponents, and every pair compared."""
+    """Say which families follow their law: how well each predicts its larger runs, its exponents, and all pairs compared."""
     with _one_line():
         from scaling.analysis.compare import compare_table
 
@@ -169,7 +169,7 @@ def forecast(
     seed: options.Seed = 42,
     as_json: options.AsJson = False,
 ) -> None:
-    """Ask a fitted law: what loss at this N and D, what N and D for this budget, what budget for this loss."""
+    """Ask a fitted law: which loss at this N and D, which N and D for this budget, which budget for this loss."""
     with _one_line():
         from scaling.laws.any_table.forecast import forecast_table
 
@@ -200,7 +200,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _refuse_table_options(context: typer.Context, path: Path) -> None:
-    """A study says itself how its laws are fitted."""
+    """Refuse options of a table for a study, which says itself how its laws are fitted."""
     given = [
         option.opts[0]
         for option in context.command.params
@@ -214,7 +214,7 @@ def _refuse_table_options(context: typer.Context, path: Path) -> None:
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """What a user did wrong, in a line, with exit code 2."""
+    """Bad input ends the command with one line and exit code 2."""
     try:
         yield
     except InputError as error:
@@ -223,7 +223,7 @@ def _one_line() -> Iterator[None]:
 
 
 def _required(path: Path, options: dict[str, str | None]) -> list[str]:
-    """The values of ``options``; raises InputError for those that are missing, with the columns to choose from."""
+    """The values of ``options``. Raises InputError if some are missing, with the columns to choose from."""
     from scaling.laws.any_table.read_table import column_names
 
     missing = [name for name, value in options.items() if value is None]

@@ -3,8 +3,8 @@
 Jobs of one machine may see the same GPUs: ``snakemake --cores all`` starts one job per core, and each would take the first GPU.
 So the memory that is set aside on each GPU stands in one ledger per user and host, a small file under a lock. A run gets its
 slot on the GPU with the most room left. All jobs together train as many runs as Snakemake was given cores, since a run on a GPU
-keeps a core busy too. So the GPUs are full whatever a job is (a family, a size, a run), and the last job may fill them alone. One
-job at a time with all cores would leave them idle at the end of each job, and all the time if a job is one run.
+keeps a core busy too. So the GPUs are full whatever a job is (a family, a size, a run), and the last job may fill them alone.
+One job at a time with all cores would leave them idle at the end of each job, and all the time if a job is one run.
 """
 
 from __future__ import annotations

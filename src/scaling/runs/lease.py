@@ -1,8 +1,8 @@
 """The right to train a run: a file that names its trainer, and whose modification time is the trainer's heartbeat.
 
 The clocks of hosts may differ by minutes, so no time in the file is ever compared with a clock: whoever waits for a lease
-watches whether its heartbeat changes, and counts the seconds by a clock of its own. A trainer that was stopped for long (SIGSTOP, a
-suspended machine) may wake beside its successor, so it checks before each write that the lease is still its own.
+watches whether its heartbeat changes, and counts the seconds by a clock of its own. A trainer that was stopped for long
+(SIGSTOP, a suspended machine) may wake beside its successor, so it checks before each write that the lease is still its own.
 """
 
 from __future__ import annotations

@@ -23,11 +23,11 @@ from scaling.study.study_text import check_text, read_text
 SCHEMA_PATH = Path("workflow/schemas/study.schema.json")
 
 PACK: Final = re.compile(r"(-[nds]\d+(-\d+)?)+")
-"""What the name of a pack has after its family's."""
+"""What follows the name of the family in the name of a job."""
 
 
 def read_tree(path: Path) -> CommentedMap:
-    """The YAML tree of ``path``, with line numbers. Raises StudyError where it is no YAML mapping."""
+    """The YAML tree of ``path``, with line numbers. Raises StudyError if it cannot be read or is no YAML mapping."""
     if not path.exists():
         raise StudyError(path, [Problem((), "no such file" + _near_files(path))])
     text = read_text(path)
@@ -54,7 +54,7 @@ def read_tree(path: Path) -> CommentedMap:
 
 
 def _line_of_key(text: str, key: str, error: DuplicateKeyError) -> int | None:
-    """The line of the first of two equal keys: the nearest line above the second with its indentation and name."""
+    """The line of the first of two equal keys: the nearest line above the second with the same indentation and name."""
     second = error.problem_mark
     lines = text.splitlines()
     for number in range(second.line - 1, -1, -1):
@@ -72,7 +72,7 @@ def _near_files(path: Path) -> str:
 
 
 def plain(node: Any) -> Any:
-    """``node`` of a YAML tree as dicts, lists and scalars of Python."""
+    """``node`` of a YAML tree as Python's dicts, lists and scalars."""
     if isinstance(node, CommentedMap):
         return {key: plain(value) for key, value in node.items()}
     if isinstance(node, CommentedSeq):
@@ -85,7 +85,7 @@ def plain(node: Any) -> Any:
 
 
 def parse(tree: CommentedMap) -> tuple[Study | None, list[Problem]]:
-    """The study that ``tree`` says, or every problem that keeps it from being one."""
+    """The study that ``tree`` describes, or None and every problem with it."""
     try:
         study = Study.model_validate(plain(tree))
     except ValidationError as error:
@@ -101,13 +101,13 @@ def parse(tree: CommentedMap) -> tuple[Study | None, list[Problem]]:
             ]
     asked = sum(study.grid_cells(family) for family in study.families)
     if asked > MOST_CELLS:
-        message = f"sizes, data sizes and seeds make {asked:,} cells; allowed: at most {MOST_CELLS:,}"
+        message = f"sizes, data sizes and seeds make {asked:,} runs; allowed: at most {MOST_CELLS:,}"
         problems.append(Problem(("grid",), message, line_of(tree, ("grid",)), beyond=True))
     return (None, problems) if problems else (study, [])
 
 
 def _name_problems(study: Study, tree: CommentedMap) -> list[Problem]:
-    """Names that mislead: a variant under another family's name, a law for what the study does not have."""
+    """Misleading names: a variant under another family's name, laws or benchmarks for entries that do not exist."""
     problems = []
     for name in study.families:
         model = study.architecture(name).family
