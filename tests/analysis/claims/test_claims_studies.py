@@ -7,8 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from scaling.analysis.claims import Evidence, judge_claims, load_claims
 from scaling.analysis.claims.claim_files import claims_tested
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.judge import judge_claims
+from scaling.analysis.claims.load_claims import load_claims
 from scaling.models.registry import FAMILIES
 from scaling.runs.grid import cells, packs
 from scaling.runs.job_hashes import pack_hash, tuning_hash
