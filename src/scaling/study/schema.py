@@ -104,7 +104,7 @@ class Grid(Strict):
 
     params: Counts = Field(description="N of every family that names none itself")
     images: Counts = Field(description="D: unique training images")
-    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(default=[0], description="seeds of every cell")
+    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(default=[0], description="seeds of every size and data size")
     repeats: list[Repeat] = Field(default=[], description="more seeds for a part of the grid")
 
     _distinct = field_validator("params", "images", "seeds")(_distinct)
@@ -137,7 +137,7 @@ class FamilySettings(Strict):
         description=f"what is read off its models: {described(PROBES)}",
     )
     pretrain: Pretraining | None = Field(
-        default=None, description="vit only: a backbone trained without labels, which its cells start from; null = none"
+        default=None, description="vit only: a backbone trained without labels, from which its runs start; null = none"
     )
 
     _distinct = field_validator("params", "images", "seeds", "probes")(_distinct)
@@ -190,7 +190,7 @@ class Laws(Strict):
 
 
 class Benchmarks(Strict):
-    """What is timed and counted, alone on the machine; nothing here touches a cell."""
+    """What is timed and counted, alone on the machine; nothing here changes a run."""
 
     names: Annotated[list[BenchmarkName], Field(min_length=1)] = Field(
         default=list(BENCHMARKS), description=f"what is timed or counted: {described(BENCHMARKS)}"
@@ -201,7 +201,7 @@ class Benchmarks(Strict):
     params: SomeCounts | None = Field(default=None, description="N at which they are timed; null = each entry's own sizes")
     transformer_params: Count = Field(default=24_000, description="N of the ViT, Swin and LSTM whose images are made larger")
     rounds: Annotated[Integer, Field(ge=2, le=1000)] = Field(
-        default=7, description="how often each setting is timed, a round after the other; the times' spread is the noise"
+        default=7, description="how often each setting is timed, round after round; the spread of the times is the noise"
     )
 
     @model_validator(mode="before")
@@ -211,14 +211,14 @@ class Benchmarks(Strict):
 
 
 class Jobs(Strict):
-    """How cells are bundled into jobs. Nothing here changes a result."""
+    """How runs are bundled into jobs. Nothing here changes a result."""
 
     pack: Literal["family", "size", "cell"] | None = Field(
-        default=None, description="one job trains all of a family (null too), all of a (family, N), or one cell"
+        default=None, description="one job trains all runs of a family (null too), all of a (family, N), or one run (cell)"
     )
     minutes: Annotated[Number, Field(ge=1)] | None = Field(
         default=None,
-        description="instead of `pack`: a job is as many cells as take so many minutes, by a calibration, its start included",
+        description="instead of `pack`: a job is as many runs as take this many minutes, by a calibration, its start included",
     )
     calibration: FilePath = Field(
         default=Path("calibration.json"),
@@ -226,14 +226,14 @@ class Jobs(Strict):
     )
     cores: Count | None = Field(
         default=None,
-        description="cores of a training job: it trains as many cells at a time; null = one here, on a cluster as many as its "
+        description="cores of a training job: it trains as many runs at a time; null = one here, on a cluster as many as its "
         "profile gives a job",
     )
-    checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(default=60, description="seconds between checkpoints of a cell")
+    checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(default=60, description="seconds between checkpoints of a run")
 
     @property
     def at_a_time(self) -> int:
-        """Cells that a job is reckoned to train at a time."""
+        """Runs that a job is taken to train at a time."""
         return self.cores or 1
 
     @field_validator("minutes")
@@ -268,7 +268,7 @@ class Study(Strict):
     recipe_name: RecipeName = Field(
         default="modern", description="modern: one recipe for all; historical: each family as its paper trained it"
     )
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where cells are trained")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where runs are trained")
     precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto: bf16 on GPUs that have it, else fp32")
     laws: Laws = Laws()
     benchmarks: Benchmarks | None = Field(
@@ -320,7 +320,7 @@ class Study(Strict):
         return sorted(self.entry(family).images or self.grid.images)
 
     def grid_cells(self, family: str) -> int:
-        """Cells of ``family``, counted without making them; seeds that `repeats` adds are taken to be new ones everywhere."""
+        """Most cells that ``family`` may have, counted without making them: each seed of `repeats` counts as new everywhere."""
         own = self.entry(family).seeds
         seeds = len(own) if own else len(self.grid.seeds) + sum(len(repeat.seeds) for repeat in self.grid.repeats)
         return len(self.sizes(family)) * len(self.data_sizes(family)) * seeds
