@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml.comments import CommentedMap
 
-from scaling.data import DataError, DataSettings, SourceFacts, describe
+from scaling.data import DataError, SourceFacts, describe
 from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders, SizeError
@@ -64,7 +64,7 @@ def _facts(raw: dict[str, Any], tree: CommentedMap, problems: list[Problem]) -> 
     except ValidationError:
         return None  # parse has said so
     try:
-        return describe(DataSettings(data.source, data.side, data.folder, data.unreadable))
+        return describe(data.settings())
     except DataError as error:
         problems.append(Problem(("data",), str(error), line_of(tree, ("data",))))
         return None

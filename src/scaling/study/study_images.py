@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scaling.data import DataSettings, Look, describe, look, prepared_path
+from scaling.data import DataSettings, Look, describe, look, prepared_path, watched
 from scaling.models.family import ImageSpec
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
@@ -10,8 +10,7 @@ from scaling.study.schema import Study
 
 def data_settings(study: Study) -> DataSettings:
     """The block `data` of the study as settings of the room ``data``."""
-    data = study.data
-    return DataSettings(data.source, data.side, data.folder, data.unreadable)
+    return study.data.settings()
 
 
 def image_spec(study: Study) -> ImageSpec:
@@ -21,5 +20,6 @@ def image_spec(study: Study) -> ImageSpec:
 
 
 def look_at_images(study: Study, layout: Layout) -> Look:
-    """Which images are prepared for ``study``, and whether its image folder still holds the same. Raises DataError."""
-    return look(prepared_path(data_settings(study), layout.data), study.data.folder)
+    """Which images are prepared for ``study``, and whether they are what its files hold now. Raises DataError."""
+    settings = data_settings(study)
+    return look(prepared_path(settings, layout.data), watched(settings))
