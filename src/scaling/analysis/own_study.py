@@ -6,8 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from scaling.analysis.claims import Evidence, judge_claims, load_claims
 from scaling.analysis.claims.claim_files import claims_tested
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.judge import judge_claims
+from scaling.analysis.claims.load_claims import load_claims
 from scaling.analysis.study_statistics import fit_study
 from scaling.study.schema import Study
 from scaling.study.study_images import image_spec

@@ -28,7 +28,7 @@ from scaling.runs.records import SCHEMA
 
 
 def build(run: ReportInputs, output: Path) -> Path:
-    """Write the page to ``output`` (index.html) and runs.csv and laws.csv beside it; each appears whole or not at all.
+    """Write the page to ``output`` (index.html), and runs.csv and laws.csv next to it; each file appears whole or not at all.
 
     Where the study tests claims, claims.html and claims.csv too; where jobs left notes, jobs.csv.
 
@@ -50,7 +50,7 @@ def build(run: ReportInputs, output: Path) -> Path:
 
 
 def render(run: ReportInputs) -> str:
-    """The page as text. Everything that comes from data is escaped."""
+    """The page as text. All text that comes from data is escaped."""
     with_laws = run.with_laws()
     progress = tables.progress(run.runs)
     done = run.runs.filter(pl.col("status") == "done")

@@ -12,10 +12,11 @@ from planted import CLASSES, named, verdicts
 from synthetic_runs import TRUTHS, synthetic_runs
 
 from scaling.analysis import fit_study
-from scaling.analysis.claims import Evidence, MissingEvidence, judge_claims
 from scaling.analysis.claims import c07_scaling_laws as scaling
 from scaling.analysis.claims import c08_more_data_larger_models as more
-from scaling.analysis.claims.judge import limits
+from scaling.analysis.claims.claim import MissingEvidence
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.judge import judge_claims, limits
 
 FLAT = {"E": 1.0, "A": 1e-9, "alpha": 0.5, "B": 1e-9, "beta": 0.5}
 
@@ -83,7 +84,7 @@ if NEW:
     for name, like in (("deit", "vit"), ("densenet", "resnet")):
         FAMILIES[name] = replace(FAMILIES[like], name=name)
 from scaling.analysis.claims.claim_files import claim_files
-from scaling.analysis.claims import load_claims
+from scaling.analysis.claims.load_claims import load_claims
 print([(claim.number, part.name, part.decides) for claim in load_claims(claim_files()) for part in claim.parts])
 """
 

@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 from planted import CLASSES, measurements, named, runs, verdicts
 
-from scaling.analysis.claims import Evidence, judge_claims
 from scaling.analysis.claims.c01_shifts_and_crops import (
     ALL,
     augmented,
@@ -19,6 +18,8 @@ from scaling.analysis.claims.c01_shifts_and_crops import (
 from scaling.analysis.claims.c06_resnet_speed import FAMILY, RIVALS, sizes_at_loss
 from scaling.analysis.claims.c09_all_positions_at_once import growth
 from scaling.analysis.claims.c10_cost_of_windows import counted_exponent
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.judge import judge_claims
 
 DIRECTIONS = ("-1,0", "0,1", "1,1")
 
