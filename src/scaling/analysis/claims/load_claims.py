@@ -14,7 +14,7 @@ def load_claims(names: Iterable[str]) -> list[Claim]:
     """The claims of these names, in the order of their numbers.
 
     Raises:
-        ValueError: there is no such claim.
+        ValueError: if there is no such claim.
     """
     files = claim_files()
     wanted = set(names)
