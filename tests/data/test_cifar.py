@@ -135,8 +135,9 @@ def unpacked(folder: Path, kind: str) -> Path:
             (folder / Path(binary).name).write_bytes(records(images, labels))
         else:
             (folder / python).write_bytes(python_batch(images, labels))
-    (folder / "batches.meta.txt").write_text("airplane\nautomobile\n")
-    if kind == "py":
+    if kind == "bin":
+        (folder / "batches.meta.txt").write_text("airplane\nautomobile\n")
+    else:
         (folder / "batches.meta").write_bytes(python_file(label_names=put([b"airplane", b"automobile"])))
     return folder
 
