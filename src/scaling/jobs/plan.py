@@ -23,7 +23,7 @@ from scaling.runs.resolve import Tuning, resolve
 from scaling.runs.store import ForeignRecord, Store
 from scaling.study.declared import BENCHMARKS
 from scaling.study.layout import Layout
-from scaling.study.schema import Study
+from scaling.study.schema import Move, Study
 from scaling.study.study_images import image_spec, look_at_images
 
 
@@ -49,6 +49,10 @@ class FamilyPlan:
     backbones_stored: int = 0
     candidates: int = 0
     """runs that its tuning has to make before the rate is known; widening may add to them"""
+    anchors: tuple[int, ...] = ()
+    """N at which its learning rate is tuned; none where the recipe fixes the rate"""
+    moves: tuple[Move, ...] = ()
+    """sizes and anchors that it cannot have for these images, and what they became"""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class Plan:
     families: tuple[FamilyPlan, ...]
     benchmark_seconds: float | None = 0.0
     """of the rule that times, alone on the machine; None where it is not known"""
+    own_sizes: tuple[str, ...] = ()
+    """entries on which the grid's sizes have no effect: they have their own"""
 
     @property
     def new(self) -> int:
@@ -132,7 +138,8 @@ def make_plan(
 
     parts = [_family_plan(study, family, jobs[family], known(family), estimates, stored, store) for family in study.families]
     timed = study.benchmarks is not None and (from_nothing or not _is_benchmarked(study, layout))
-    return Plan(study.name, tuple(parts), benchmark_seconds(study, estimates) if timed else 0.0)
+    seconds = benchmark_seconds(study, estimates) if timed else 0.0
+    return Plan(study.name, tuple(parts), seconds, tuple(study.with_own_sizes()))
 
 
 def _is_benchmarked(study: Study, layout: Layout) -> bool:
@@ -171,7 +178,7 @@ def _family_plan(
     stored: set[str],
     store: LookedAt,
 ) -> FamilyPlan:
-    cells = [cell for job in jobs for cell in job.cells]
+    cells, recipe = [cell for job in jobs for cell in job.cells], study.family_recipe(family)
     tuning = foreseen.tuning
     resolved = _resolved(study, cells, tuning, estimates) if stored else {}
     new = [cell for cell in cells if not _has_result(store, resolved.get(cell), stored)]
@@ -195,6 +202,8 @@ def _family_plan(
         backbones=len(backbones),
         backbones_stored=sum(backbones.values()),
         candidates=foreseen.candidates,
+        anchors=tuple(sorted(recipe.anchors.params)) if recipe.learning_rate == "tuned" else (),
+        moves=study.moves(family),
     )
 
 

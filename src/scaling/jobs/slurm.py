@@ -80,7 +80,9 @@ def _check_accounts(accounts: set[str]) -> None:
     known = sorted(set(found.stdout.split()))
     for name in sorted(account for account in accounts if account.lower() not in {one.lower() for one in known}):
         if found.returncode != 0:
-            raise SlurmError(f"{CONFIG}: slurm_account: received {name!r}, but this cluster keeps no accounts: remove the entry")
+            raise SlurmError(
+                f"{CONFIG}: slurm_account: received {name!r}, but this cluster keeps no accounts: remove the entry"
+            )
         if known:
             raise SlurmError(f"{CONFIG}: slurm_account: received {name!r}, but {user} has {', '.join(known)}")
 

@@ -36,6 +36,9 @@ class ReportInputs:
     notes: list[JobNote] = field(default_factory=list)
     """what each job asked for and used"""
 
+    size_notes: list[str] = field(default_factory=list)
+    """what of the study's sizes was moved into a family's range, or has no effect"""
+
     def with_laws(self) -> ReportInputs:
         """The same with the runs and rates of those families alone that have laws; all of them where nothing is fitted."""
         named = [verdict["family"] for verdict in self.fits.get("verdicts", [])]
