@@ -105,8 +105,8 @@ class Grid(Strict):
     images: Counts = Field(description="D: unique training images: a list, or from, to and count")
     out_of_range: Literal["refuse", "move"] = Field(
         default="refuse",
-        description="what sizes do that a family cannot have for the images at hand: refuse = an error; move = all sizes of that "
-        "family are multiplied by the factor that brings them into its range (docs/studies.md)",
+        description="what sizes do that a family cannot have for the images at hand: refuse = an error; move = all sizes of "
+        "that family are multiplied by the factor that brings them into its range (docs/studies.md)",
     )
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(default=[0], description="seeds of every cell")
     repeats: list[Repeat] = Field(default=[], description="more seeds for a part of the grid")

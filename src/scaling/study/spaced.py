@@ -14,7 +14,7 @@ MOST_SIZES: Final = 1000
 """Sizes, or data sizes, that a list of them has at most: each is a model to be laid out."""
 
 DIGITS: Final = 2
-"""Significant digits of the sizes between the first and the last (assumption: finer ones say nothing, coarser ones are uneven)."""
+"""Significant digits of the sizes between the first and the last (assumption: they read well and are even to 5 %)."""
 
 Spaced: Any = create_model(
     "Spaced",
@@ -66,7 +66,7 @@ _COUNTS: Final = TypeAdapter(Spaced)
 
 
 def as_list(said: Any) -> list[Any]:
-    """The sizes that a study file says in either form, as far as they can be read: a list as it is, nothing for other things."""
+    """The sizes that a study file says in either form: a list as it is, an empty one for what cannot be read."""
     if isinstance(said, list):
         return said
     try:
