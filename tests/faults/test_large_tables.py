@@ -64,7 +64,7 @@ def test_ten_thousand_groups(table: Path) -> None:
     assert len(entries) == GROUPS
     assert np.median([entry["parameters"]["alpha"] for entry in entries]) == pytest.approx(0.35, abs=0.01)
     assert "of 10000 groups, about" in result.stderr
-    told = "10,000 groups: intervals from the curvature of each optimum, 4 starts each; fit a group alone for profiles"
+    told = "10,000 groups: intervals from the curvature of each optimum, 4 starts each; fit a group alone for profile intervals"
     assert result.stderr.count(told) == 1
     # By chance 5 % of the intervals miss the truth.
     held = [entry["intervals"]["alpha"][0] < 0.35 < entry["intervals"]["alpha"][1] for entry in entries]

@@ -1,4 +1,4 @@
-"""Checking a study: everything that can be known to be wrong with it is said at once, before any job starts."""
+"""Checking a study: all that can be found wrong with it is said at once, before any job starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml.comments import CommentedMap
 
-from scaling.data import DataError, DataSettings, SourceFacts, describe
+from scaling.data import DataError, SourceFacts, describe
 from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders, SizeError
@@ -21,19 +21,26 @@ from scaling.study.layout import Layout
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.schema import Data, FamilySettings, Study
 from scaling.study.spaced import as_list
-from scaling.study.study_file import line_of, parse, plain, read_tree
+from scaling.study.study_file import parse, plain, read_tree
+from scaling.study.study_messages import line_of
 from scaling.study.study_problems import Problem, StudyError, by_line
 
 Check = Callable[[Study, Path, CommentedMap, ImageSpec], list[Problem]]
-"""(study, its path, its YAML tree, its images) -> what is wrong with it."""
+"""(study, its path, its YAML tree, the shape of its images) -> what is wrong with it."""
 
 
 def checked_study(path: Path, ladders: Ladders | None = None, checks: Sequence[Check] = ()) -> Study:
-    """The study at ``path``, valid in itself and against its data and the families' ranges; ``checks`` are made as well.
+    """The study at ``path``, valid in itself and against its data and the sizes of its families.
 
-    Its anchors, and where it asks for it its sizes, are moved into those ranges (see ``in_range``).
+    Its anchors, and its sizes if it asks for that, are moved into those sizes (see ``in_range``).
 
-    Raises StudyError with every problem found: also those of data and sizes, where the parts that they need are valid.
+    Args:
+        path: the study file.
+        ladders: the sizes that families have; None for those of the shared cache.
+        checks: further checks.
+
+    Raises:
+        StudyError: with every problem found; those of data and sizes too, if the parts that they need are valid.
     """
     tree = read_tree(path)
     study, problems = parse(tree)
@@ -57,20 +64,20 @@ def checked_study(path: Path, ladders: Ladders | None = None, checks: Sequence[C
 
 
 def _facts(raw: dict[str, Any], tree: CommentedMap, problems: list[Problem]) -> SourceFacts | None:
-    """What is known of the study's data without decoding it; its problems are added to ``problems``."""
+    """What is known of the study's images without decoding them; problems with them are added to ``problems``."""
     try:
         data = Data.model_validate(raw.get("data", {}))
     except ValidationError:
         return None  # parse has said so
     try:
-        return describe(DataSettings(data.source, data.side, data.folder, data.unreadable))
+        return describe(data.settings())
     except DataError as error:
         problems.append(Problem(("data",), str(error), line_of(tree, ("data",))))
         return None
 
 
 def _images_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts) -> list[Problem]:
-    """Data sizes, of the grid and of tuning, that the source does not have beside the validation images."""
+    """Data sizes, of the grid and of tuning, that exceed the training images less those for validation."""
     if facts.train_images is None:
         return []
     validation = raw.get("data", {}).get("validation", Data().validation)
@@ -108,7 +115,7 @@ def _images_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts
 
 
 def _size_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
-    """Sizes outside a family's ladder: of one that moves its sizes, those that it cannot have where they were moved to."""
+    """Sizes that a family cannot have; where they move, those that it cannot have where they were moved to."""
     families, grid = raw.get("families"), raw.get("grid")
     if not isinstance(families, dict):
         return []
@@ -155,7 +162,7 @@ def _used(sizes: list[Any], moving: bool, made: Architecture, image: ImageSpec, 
 
 
 def _anchor_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
-    """Sizes at which a rate is tuned that an entry does not have though they lie in its range: where it matches FLOP."""
+    """Sizes at which a rate is tuned that an entry cannot have though they lie in its range, since it matches FLOP."""
     image = ImageSpec(facts.side, facts.channels, facts.classes)
     problems = []
     for family in study.families:
@@ -172,7 +179,7 @@ def _anchor_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladde
 
 
 def _benchmark_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
-    """Sizes at which something is timed that it does not have."""
+    """Sizes at which a model is timed and which it cannot have."""
     if study.benchmarks is None:
         return []
     image = ImageSpec(facts.side, facts.channels, facts.classes)

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 from planted import CLASSES, measurements, named, runs, share_supported, verdicts
 
-from scaling.analysis.claims import Evidence, judge_claims
 from scaling.analysis.claims import c12_masked_autoencoder as mae
 from scaling.analysis.claims import c13_self_distillation as dino
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.judge import judge_claims
 
 REPEATS = 40
 FEW = 0.12

@@ -10,12 +10,13 @@ import polars as pl
 import pytest
 from planted import CLASSES, measurements, named, runs, share_supported, verdicts
 
-from scaling.analysis.claims import Evidence, judge_claims
 from scaling.analysis.claims import c02_alexnet_parts as alexnet
 from scaling.analysis.claims import c03_deeper_or_wider as deeper
 from scaling.analysis.claims import c04_googlenet as googlenet
 from scaling.analysis.claims import c05_residual_connections as residual
 from scaling.analysis.claims import c11_shifted_windows as windows
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.judge import judge_claims
 
 REPEATS = 60
 FEW = 0.12
