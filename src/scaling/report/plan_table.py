@@ -10,6 +10,7 @@ from rich.text import Text
 
 from scaling.jobs.plan import Plan
 from scaling.report.figures.labels import significant
+from scaling.report.size_notes import short, size_notes
 from scaling.study.schema import Study
 
 
@@ -23,7 +24,7 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
         table.add_column(name, justify="right")
     for part in plan.families:
         rungs = part.rungs
-        sizes = ", ".join(_short(rung["params"]) for rung in rungs)
+        sizes = ", ".join(short(rung["params"]) for rung in rungs)
         widths = f"{rungs[0]['width']:.3g}-{rungs[-1]['width']:.3g}"
         new = part.cells - part.stored
         seconds = None if part.seconds is None or part.tuning_seconds is None else part.seconds + part.tuning_seconds
@@ -44,6 +45,8 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
         for rung in part.rungs:
             if rung["note"]:
                 console.print(f"{part.family}: {rung['note']}")
+    for line in size_notes(study):
+        console.print(line)
     for part in plan.families:
         if part.backbones:
             new = part.backbones - part.backbones_stored
@@ -104,7 +107,3 @@ def print_claims(claims: list[dict[str, Any]]) -> None:
 
 def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _short(params: int) -> str:
-    return f"{params / 1e6:.3g}M" if params >= 999_500 else f"{params / 1e3:.3g}k"
