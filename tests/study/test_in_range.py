@@ -104,10 +104,10 @@ def test_the_default_study_is_planned(default, ladders, monkeypatch, tmp_path, i
         next(note for note in notes if note.startswith("mlp: sizes"))
         == (
             {
-                32: "mlp: sizes moved from 13k, 35k, 96k, 260k to 49.7k, 134k, 367k, 994k; for these images it has 49.6k to 40.4M "
-                "parameters",
-                96: "mlp: sizes moved from 13k, 35k, 96k, 260k to 460k, 1.24M, 3.4M, 9.2M; for these images it has 460k to 168M "
-                "parameters",
+                32: "mlp: sizes moved from 13k, 35k, 96k, 260k to 49.7k, 134k, 367k, 994k; for these images it has 49.6k to "
+                "40.4M parameters",
+                96: "mlp: sizes moved from 13k, 35k, 96k, 260k to 460k, 1.24M, 3.4M, 9.2M; for these images it has 460k to "
+                "168M parameters",
             }[image.side]
         )
     )

@@ -82,7 +82,7 @@ def plan_family(known: Known, family: str, jobs: list[Pack], foreseen: Foreseen)
     return FamilyPlan(
         family=family,
         rungs=_rungs(study, family, estimates),
-        rate="unknown until tuned" if tuning is None else str(tuning.rule or "tuning failed"),
+        rate="not yet tuned" if tuning is None else str(tuning.rule or "tuning failed"),
         cells=len(cells),
         stored=len(cells) - len(new),
         flop=_flop(study, family, new, new_backbones, estimates),
