@@ -74,7 +74,7 @@ def test_paired_contrasts_see_what_unpaired_would_not() -> None:
     assert row["p_holm"] < 1e-4
     assert row["verdict"].startswith("the alpha of a is larger than that of b, by 0.10 [")
     rows = contrasts("alpha", {"a": measured_exponent(0.7, a, 20), "b": measured_exponent(0.705, b, 20)})
-    assert conclude(rows)[0]["verdict"].startswith("cannot tell b from a in alpha: difference")
+    assert conclude(rows)[0]["verdict"].startswith("cannot tell whether b and a differ in alpha: difference")
 
 
 def test_a_lower_skill_that_noise_explains_is_no_difference() -> None:

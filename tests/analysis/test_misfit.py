@@ -59,7 +59,7 @@ def test_without_repeats_everything_left_over_bounds_the_misfit() -> None:
     found = table(0.0, 0.005, 1, np.random.default_rng(3))
     assert found.interval[0] == 0.0
     assert found.rms < found.interval[1] < MISFIT_MARGIN
-    assert "no cell has two seeds" in found.sentence
+    assert "no point has two seeds" in found.sentence
 
 
 def test_too_few_cells_have_no_misfit() -> None:

@@ -100,7 +100,8 @@ def _row(response: str, law: Law, rival: Law, families: Mapping[str, dict[str, A
         "interval": None,
     }
     if len(logs) < 2:
-        return row | {"sentence": f"Cannot compare {law.name} with {rival.name}: only {len(logs)} families could be scored."}
+        scored = "one family" if len(logs) else "no family"
+        return row | {"sentence": f"Cannot compare {law.name} with {rival.name}: {scored} could be scored."}
     half = student.ppf(0.5 + CONFIDENCE / 2, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
     low, high = np.exp([logs.mean() - half, logs.mean() + half])
     size = f"its error on held-out runs is {row['ratio']:.2f} [{low:.2f}, {high:.2f}] times that of {law.name}"

@@ -47,7 +47,7 @@ class LeastSquares:
         """
         if not self.determined or self.freedom < 1:
             raise ValueError(f"{len(self.residuals)} rows of rank {self.rank} give no covariance of {len(self.coefficients)}")
-        return self.squares / self.freedom * np.linalg.inv(self.design.T @ self.design)
+        return np.asarray(self.squares / self.freedom * np.linalg.inv(self.design.T @ self.design), np.float64)
 
 
 def ols(design: ArrayLike, observed: ArrayLike) -> LeastSquares:

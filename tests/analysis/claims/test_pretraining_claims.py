@@ -136,7 +136,7 @@ def test_collapse_refutes():
     claim = named("self-distillation")
     assert [verdicts(claim, each)["no collapse"] for each in evidence] == ["supported", "refuted"]
     lost = dino._information(evidence[1])
-    assert lost.note.startswith("6 of 6 collapsed")
+    assert lost.note.startswith("6 of 6 runs collapsed")
 
 
 def test_the_threshold_of_collapse_is_the_objectives():

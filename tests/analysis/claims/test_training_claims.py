@@ -166,7 +166,7 @@ def test_a_seed_whose_gradient_is_zero_is_left_out_and_said():
     none = rows.with_columns(value=pl.lit(0.0))
     (entry,) = judge_claims([named("residual-connections")], Evidence(runs(DEEP, seeds=6), CLASSES, none))
     (part,) = (part for part in entry["parts"] if part["name"] == "gradients vanish")
-    assert (part["effect"], part["note"]) == (None, "in every seed there is a layer with a gradient of exactly 0")
+    assert (part["effect"], part["note"]) == (None, "in every seed some layer has a gradient of exactly 0")
 
 
 @pytest.mark.parametrize("part", ["stride or pool", "norm or dropout", "norm or nothing"])

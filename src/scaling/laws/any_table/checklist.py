@@ -8,7 +8,6 @@ unknown."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -174,40 +173,3 @@ def outlier_sentence(account: Mapping[str, Any] | None) -> str:
     )
     change = f"predictions on the table would change by at most {np.expm1(account['largest_change']):.1%}"
     return f"{head}; without {'it' if count == 1 else 'them'}: {moved}; {change}"
-
-
-def told_of_table(
-    path: str | Path,
-    response: str,
-    columns: Mapping[str, str],
-    group: Mapping[str, str],
-    law: str,
-    scores: Mapping[str, float | None] | None,
-    delta: float | None,
-    drop_largest: int,
-) -> dict[str, str]:
-    """What is known about a table's fit beyond the fit itself, as ``checklist`` takes it.
-
-    Args:
-        path: of the table.
-        response: its column; columns: variable -> column; group: column -> value of the rows fitted.
-        law: as the user named it; scores: law -> score at rolling origins if it was chosen ("auto"), else None.
-        delta: as the user set it.
-        drop_largest: number of rows with the largest responses that the user left out.
-    """
-    of = "".join(f", {name} = {value}" for name, value in group.items())
-    told = {
-        "response": f"column {response} of {Path(path).name}{of}",
-        "counting": ", ".join(f"{name} is column {column}" for name, column in columns.items()),
-        "choice": f"{law}, named by the user",
-        "left out": "no",
-        "validation": "none; `scaling extrapolate` predicts rows that were held out",
-    }
-    if scores is not None:
-        known = ", ".join(f"{name} {score:.3g}" for name, score in scores.items() if score is not None)
-        told["choice"] = f"by rolling origins inside the table, root mean square log error: {known or 'no origin possible'}"
-    if delta is None:
-        told["objective"] = AUTOMATIC_DELTA
-    if drop_largest:
-        told["left out"] = f"the {drop_largest} largest responses, as the user asked; they are listed under dropped"
-    return told

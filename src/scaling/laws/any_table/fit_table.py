@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from scaling.laws.any_table.checklist import told_of_table
+from scaling.laws.any_table.checklist import AUTOMATIC_DELTA
 from scaling.laws.any_table.describe import CURVATURE, describe_fit
 from scaling.laws.any_table.pool import OnGroupDone, work_in_batches, work_through
 from scaling.laws.any_table.read_table import (
@@ -162,7 +162,7 @@ def _fit_group(asked: _Asked, job: _Group) -> dict[str, Any]:
         laws = [law_named(asked.law, ceiling)]
     settings = {"delta": asked.delta, "starts": asked.starts, "seed": asked.seed}
     found = _first_readable(fit(one, data, response, **settings) for one in laws)
-    told = told_of_table(asked.path, asked.y, asked.columns, group, asked.law, scores, asked.delta, asked.drop_largest)
+    told = _known_of(asked, group, scores)
     names = kept[ROW].to_list()
     entry: dict[str, Any] = {"group": group} | describe_fit(
         found, bootstrap=asked.bootstrap, seed=asked.seed, rows=names, told=told
@@ -188,7 +188,7 @@ def _fit_batch(asked: _Asked, jobs: Sequence[_Group]) -> list[dict[str, Any]]:
     wholes = _fits(asked, jobs, [rows for _, rows in jobs]) if asked.drop_largest else []
     entries = []
     for i, ((group, _), (kept, dropped)) in enumerate(zip(jobs, splits, strict=True)):
-        told = told_of_table(asked.path, asked.y, asked.columns, group, asked.law, None, asked.delta, asked.drop_largest)
+        told = _known_of(asked, group, None)
         described = describe_fit(
             found[i], bootstrap=asked.bootstrap, seed=asked.seed, rows=kept[ROW].to_list(), told=told, profiles=False
         )
@@ -212,6 +212,31 @@ def _fits(asked: _Asked, jobs: Sequence[_Group], frames: Sequence[pl.DataFrame])
         settings = {"delta": asked.delta, "starts": min(asked.starts, MANY_STARTS), "seed": asked.seed}
         found |= dict(zip(mine, fit_many(law, tables, **settings), strict=True))
     return [found[i] for i in range(len(jobs))]
+
+
+def _known_of(asked: _Asked, group: Mapping[str, str], scores: Mapping[str, float | None] | None) -> dict[str, str]:
+    """Checklist item -> what is known about a group's fit beyond the fit itself.
+
+    Args:
+        asked: the question; group: column -> value of the rows fitted.
+        scores: law -> score at rolling origins if the law was chosen ("auto"), else None.
+    """
+    of = "".join(f", {name} = {value}" for name, value in group.items())
+    known = {
+        "response": f"column {asked.y} of {Path(asked.path).name}{of}",
+        "counting": ", ".join(f"{name} is column {column}" for name, column in asked.columns.items()),
+        "choice": f"{asked.law}, named by the user",
+        "left out": "no",
+        "validation": "none; `scaling extrapolate` predicts rows that were held out",
+    }
+    if scores is not None:
+        shown = ", ".join(f"{name} {score:.3g}" for name, score in scores.items() if score is not None)
+        known["choice"] = f"by rolling origins inside the table, root mean square log error: {shown or 'no origin possible'}"
+    if asked.delta is None:
+        known["objective"] = AUTOMATIC_DELTA
+    if asked.drop_largest:
+        known["left out"] = f"the {asked.drop_largest} largest responses, as the user asked; they are listed under dropped"
+    return known
 
 
 def told_of_many(entries: Sequence[Mapping[str, Any]]) -> str | None:
