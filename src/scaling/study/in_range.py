@@ -10,7 +10,7 @@ always, and the sizes of the grid where a study asks for it (`grid.out_of_range:
 3. Where they then do not fit at the other end, they are spread from the least to the largest size, each with its share of the
    way in log N.
 
-Moved sizes are rounded to three significant digits, at the ends inwards.
+Moved sizes are rounded to three significant digits, at the ends inwards. docs/studies.md has examples.
 """
 
 from __future__ import annotations
