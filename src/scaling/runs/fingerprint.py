@@ -73,6 +73,7 @@ class Code:
         package: its folder, whose name is the package's.
         stops: modules, or ``module:name``, that decide nothing: references to them are not followed.
         telling_keywords: name of a function or class -> keywords of its calls that only tell.
+        sources: its files with their contents; None to read them all.
 
     Raises:
         CodeError: a source file cannot be read.
@@ -83,9 +84,10 @@ class Code:
         package: Path,
         stops: Collection[str] = (),
         telling_keywords: Mapping[str, Collection[str]] | None = None,
+        sources: dict[Path, bytes] | None = None,
     ) -> None:
         self.package, self.stops, self.telling_keywords = package, frozenset(stops), telling_keywords or {}
-        self.sources = read_sources(package)
+        self.sources = read_sources(package) if sources is None else sources
         self._modules: dict[str, _Module | None] = {}
         self._shapes: dict[Definition, _Shape] = {}
 
@@ -140,9 +142,12 @@ class Code:
     def _module(self, name: str) -> _Module | None:
         """The module ``name``; None where it is not of this package."""
         if name not in self._modules:
-            inside = name.split(".")[0] == self.package.name and self._path(name) in self.sources
-            self._modules[name] = self._read(name) if inside else None
+            self._modules[name] = self._read(name) if self._inside(name) else None
         return self._modules[name]
+
+    def _inside(self, module: str) -> bool:
+        """Whether ``module`` is of this package."""
+        return module.split(".")[0] == self.package.name and self._path(module) in self.sources
 
     def _read(self, name: str) -> _Module:
         path, found = self._path(name), _Module()
@@ -160,7 +165,7 @@ class Code:
         for statement in statements:
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 found.imports |= _imported(statement, base)
-                if "*" in found.imports and found.imports["*"][0].split(".")[0] == self.package.name:
+                if "*" in found.imports and self._inside(found.imports["*"][0]):
                     raise CodeError(f"{base}: line {statement.lineno}: import * hides what is used; allowed: names")
             elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 found.definitions.setdefault(statement.name, []).append(statement)

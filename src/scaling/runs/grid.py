@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from scaling.models.architecture import Architecture
+from scaling.models.outside import identity
 from scaling.models.registry import Option
 from scaling.runs.deciding_code import backbone_code, benchmarks_code, probe_code, run_code, started_run_code, tuning_code
 from scaling.study.pretraining_settings import REFERENCE_WIDTH, Pretraining
@@ -201,7 +202,7 @@ def _trained_settings(job: Run) -> dict[str, Any]:
     # What most do not have is not said, so that their keys are what they were before there was such a thing.
     options = {"options": dict(job.options)} if job.options else {}
     return options | {
-        "family": job.family,
+        "family": identity(job.family),
         "width": job.width,
         "depth": job.depth,
         "params": job.params,

@@ -14,8 +14,10 @@ from scaling.data import DataError, DataSettings, SourceFacts, describe
 from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders, SizeError
+from scaling.models.outside import is_outside
 from scaling.study.declared import BENCHMARKS
 from scaling.study.layout import Layout
+from scaling.study.outside_models import why_not
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.schema import Data, FamilySettings, Study
 from scaling.study.study_file import line_of, parse, plain, read_tree
@@ -113,11 +115,13 @@ def _size_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts, 
     for family, own in families.items():
         try:
             settings = FamilySettings.model_validate({"model": family} | (own or {}))
+            if why_not(settings.architecture(family).family, settings.width, "modern"):
+                continue  # parse has said so
             ladders.range(settings.architecture(family), image)
         except (ValidationError, TypeError):
             continue  # parse has said so
         except SizeError as error:
-            where = ("families", family, "depth")
+            where = ("families", family, "model" if is_outside(settings.architecture(family).family) else "depth")
             problems.append(Problem(where, str(error), line_of(tree, where)))
             continue
         sizes, keys = shared, ("grid", "params")
