@@ -84,8 +84,14 @@ def test_a_study_of_models_from_outside_runs_to_its_report(project):
         "        return self.head",
         "        if self.training:\n            raise KeyError('no such feature')\n        return self.head",
     )
+    (project.folder / "results/cache/speed.json").unlink()
+    refused = project.scaling("plan", "studies/own.yaml")
+    assert refused.returncode == 2
+    assert re.fullmatch(
+        r".*cannot be trained: .*my_models\.py: line 17: KeyError: 'no such feature'", refused.stderr.splitlines()[-1]
+    )
     ended = run(project)
     assert ended.returncode != 0
     failed = pl.read_parquet(project.folder / "results/own/runs.parquet").filter(touched)
     assert set(failed["status"]) == {"failed"}
-    assert re.search(r"my_models\.py: line 18: KeyError: 'no such feature'", failed["reason"][0])
+    assert re.search(r"my_models\.py: line 17: KeyError: 'no such feature'", failed["reason"][0])

@@ -7,7 +7,7 @@ from scaling.runs.own_code import own_fingerprint
 
 MODEL = '''
 """A model."""
-import layers
+from layers import stack
 from sizes.hidden import FACTOR
 from torch import nn
 
@@ -16,7 +16,7 @@ def helper(width):
 
 def mine(width, depth, image):
     # a comment
-    return nn.Sequential(nn.Flatten(), *layers.stack(helper(width), depth))
+    return nn.Sequential(nn.Flatten(), *stack(helper(width), depth))
 
 def another(width):
     return 1
@@ -75,6 +75,29 @@ def test_what_decides_nothing_changes_nothing(folder: Path, file: str, old: str,
 )
 def test_what_the_model_refers_to_changes_it(folder: Path, file: str, old: str, new: str):
     assert after(folder, file, old, new) != after(folder, file, new, old)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        "import layers\n",  # may be used by any name, or register something
+        "import importlib\nlayers_ = importlib.import_module('layers')\n",
+        "import sizes.more\n",
+    ],
+)
+def test_what_may_be_reached_without_its_name_counts_as_a_whole(folder: Path, found: str):
+    (folder / "sizes" / "__init__.py").unlink()
+    (folder / "sizes" / "more.py").write_text("def unused():\n    return 1\n")
+    (folder / "my.py").write_text(found + MODEL)
+    file = "sizes/more.py" if "more" in found else "layers.py"
+    assert after(folder, file, "return 1", "return 2") != after(folder, file, "return 2", "return 1")
+
+
+def test_a_decorated_definition_may_register_itself(folder: Path):
+    (folder / "my.py").write_text(
+        MODEL.replace("def another", "@nets.append\ndef another").replace("def helper", "nets = []\n\ndef helper")
+    )
+    assert after(folder, "my.py", "return 1", "return 2") != after(folder, "my.py", "return 2", "return 1")
 
 
 def test_the_place_changes_nothing(folder: Path):

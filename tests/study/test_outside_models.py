@@ -75,7 +75,10 @@ def test_a_file_of_ones_own_lies_beside_the_study(folder):
             "{model: nets.py:mine, depth: {depths: 1}}",
             'one.depth: received {"depths": 1}; studies/nets.py:mine is no model of timm',
         ),
-        ("{model: timm/convnext, width: {dims: [1, -2]}}", "one.width.dims[1]: received -2; input should be greater than 0"),
+        (
+            "{model: timm/convnext, width: {dims: [1, -2]}}",
+            "one.width.dims: received [1, -2]; must be a number above 0 and at most 1,000,000, or a list",
+        ),
         (
             "{model: timm/convnext, recipe_name: historical}",
             "no paper's recipe is known of timm/convnext; allowed: recipe_name: modern",

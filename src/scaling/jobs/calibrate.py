@@ -15,9 +15,11 @@ import torch
 
 from scaling.data import ImageData
 from scaling.jobs.benchmarks.speed import resident_bytes
-from scaling.jobs.calibration import Calibration, Line, Speed, speed_name
+from scaling.jobs.calibration import Calibration, CalibrationError, Line, Speed, speed_name
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
+from scaling.models.outside import own_place
+from scaling.models.own_files import told
 from scaling.runs.grid import ResolvedCell
 from scaling.study.schema import Study
 from scaling.training.device import Device, see_only, use_one_thread
@@ -87,7 +89,10 @@ def _measured(cell: ResolvedCell, image: ImageSpec) -> tuple[float, float | None
     child.join()
     if queue.empty():
         raise RuntimeError(f"measuring {cell.family} with N = {cell.params} failed with exit code {child.exitcode}")
-    return queue.get()
+    found = queue.get()
+    if isinstance(found, str):
+        raise CalibrationError(f"{cell.family} with N = {cell.params} cannot be trained: {found}")
+    return found
 
 
 def _measure_here(cell: ResolvedCell, image: ImageSpec, queue: Any) -> None:
@@ -103,8 +108,12 @@ def _measure_here(cell: ResolvedCell, image: ImageSpec, queue: Any) -> None:
         trainer._validate()
         peak = resident_bytes(at_peak=True) if before is not None else None
         queue.put((seconds, None if before is None or peak is None else max(0.0, peak - before)))
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        place = own_place(cell.family)
+        if place is None:
+            traceback.print_exc()
+        else:
+            queue.put(told(error, place[0]))
         os._exit(1)
     os._exit(0)
 

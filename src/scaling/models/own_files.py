@@ -68,9 +68,11 @@ def check_defined(path: Path, name: str) -> None:
 
 def told(error: BaseException, path: Path) -> str:
     """``error`` in a line: where in the user's files it was raised, and what."""
-    folder = path.parent.resolve()
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).resolve().is_relative_to(folder) and ".venv" not in frame.filename]
+    try:
+        files = {file.resolve() for file in local_files(path)}
+    except OwnModelError:
+        files = {path.resolve()}
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() in files]
     where = f"{own[-1].filename}: line {own[-1].lineno}: " if own else f"{path}: "
     return where + " ".join(f"{type(error).__name__}: {error}".split())
 
@@ -89,5 +91,5 @@ def _imported(path: Path) -> list[str]:
 def _files_of(folder: Path, module: str) -> list[Path]:
     """The files in ``folder`` that an import of ``module`` may run: one file, or those of the package that it lies in."""
     first = module.split(".")[0]
-    single, package = folder / f"{first}.py", folder / first
-    return [single] if single.is_file() and not package.is_dir() else sorted(package.rglob("*.py"))
+    single = folder / f"{first}.py"
+    return [*([single] if single.is_file() else []), *sorted((folder / first).rglob("*.py"))]

@@ -58,10 +58,11 @@ def find_span(family: Family, made: Architecture, image: ImageSpec, size: Callab
             wider = size(depth, 2 * width)
         except ValueError:
             break
-        if wider <= count:
-            raise ValueError(
-                f"{made}: N = {count:,} at width {width:g} and {wider:,} at {2 * width:g}; it must rise with the width"
-            )
+        if wider < count and width == least:  # too narrow for its own arithmetic: half a unit is none, say
+            least, depths = 2 * width, [(2 * width, depth)]
+        elif wider <= count:
+            found = f"N = {count:,} at width {width:g} and {wider:,} at {2 * width:g}"
+            raise ValueError(f"{made}: {found}; it must rise with the width")
         width, count = 2 * width, wider
         try:
             if deeper and (more := size(deeper[0][1], width)) >= deeper[0][0]:

@@ -32,7 +32,7 @@ class TimmRule:
         heads: (argument for the number of heads, argument for the channels that they divide); None where there are none.
         patch: (argument for the patch in pixels, the usual one, pixels between positions of the last map, in patches).
         strides_in_all: for an architecture whose image must be a multiple of that many pixels, and is made larger for it.
-        step: of the width, on which the ladder looks for sizes.
+        step: between the widths on which the ladder looks for sizes.
     """
 
     kind: Kind
@@ -106,7 +106,7 @@ TIMM_RULES: Final[dict[str, TimmRule]] = {
         {"w0": 1, "wa": 1.52, "stem_width": 1},
         {"depth": 7},  # fewer than 7 blocks make three stages, more than 16 five; timm asks for four
         real=("wa",),
-        multiple={"w0": 8, "stem_width": 8},
+        step=8,  # timm wants w0 to be a multiple of 8, and wa to follow it
     ),
     "resnet": TimmRule("convolutional", "resnet18d", {"channels": STAGES, "stem_width": 0.5}, {"layers": [1, 1, 1, 1]}),
     "resnetv2": TimmRule("convolutional", "resnetv2_18d", {"channels": STAGES, "stem_chs": 1}, {"layers": [1, 1, 1, 1]}),

@@ -12,21 +12,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from scaling.models.outside import BY_DEPTH, BY_WIDTH, SEPARATOR, TIMM, is_outside, own_place
 from scaling.models.own_files import check_defined
 from scaling.models.registry import FAMILIES, Kind, Option
 from scaling.models.timm_rules import TIMM_RULES, rule_of
-from scaling.study.recipe import Number
 
 OUTSIDE: Final = r"^(timm/[A-Za-z0-9_.]+|.+\.py:[A-Za-z_][A-Za-z0-9_]*)$"
 OutsideName = Annotated[str, Field(pattern=OUTSIDE, max_length=1000)]
 """A model of timm or of a user's own."""
 
-_Multiple = Annotated[Number, Field(gt=0, le=1e6)]
+
+def _multiples(said: Any) -> Any:
+    values = said if isinstance(said, list) else [said]
+    plain = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if not 1 <= len(plain) == len(values) <= MOST_STAGES or not all(0 < value <= LARGEST_MULTIPLE for value in plain):
+        raise ValueError(f"must be a number above 0 and at most {LARGEST_MULTIPLE:,}, or a list of up to {MOST_STAGES} of them")
+    return said
+
+
+MOST_STAGES: Final = 100
+LARGEST_MULTIPLE: Final = 1_000_000
 Moves = Annotated[
-    dict[str, _Multiple | Annotated[list[_Multiple], Field(min_length=1, max_length=100)]], Field(min_length=1, max_length=100)
+    dict[str, Annotated[float | list[float], BeforeValidator(_multiples)]], Field(min_length=1, max_length=MOST_STAGES)
 ]
 """Argument -> what it is for a width (or a depth) of 1; a list for one value a stage."""
 
