@@ -86,7 +86,7 @@ def _build(
     if rule is not None and rule.strides_in_all:
         multiple = rule.strides_in_all
         side = max(multiple * math.ceil(side / multiple), multiple * LEAST_MAP)
-    key = json.dumps([model, sorted(said), sorted(options.items())])
+    key = json.dumps([model, sorted(said.items()), sorted(options.items())])
     net = _create(model, rule, arguments | drops, image, side)
     if side == image.side and "patch_size" not in arguments:
         for name in _strides_out(key, image, _Sketched(lambda: _create(model, rule, arguments, image, side))):

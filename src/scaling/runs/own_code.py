@@ -1,9 +1,9 @@
 """The code of a model of a user's own: a fingerprint of what its file, and the modules beside it, do.
 
-As for the package: a comment changes nothing, an edit of anything that the model refers to changes the key of its runs. What may
-be reached without being named is taken as a whole, for a result of other code than stands there is worse than a run too many:
-modules imported by plain ``import``, decorated definitions (they may register themselves), and everything where names are put
-together at run time.
+As for the package: a comment changes nothing, an edit of anything that the model refers to changes the key of its runs.
+What may be reached without being named is taken as a whole, for a result of other code than stands there is worse than a run
+too many: modules imported by plain ``import``, decorated definitions (they may register themselves), and everything where
+names are put together at run time.
 """
 
 from __future__ import annotations
