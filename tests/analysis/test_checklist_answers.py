@@ -40,7 +40,7 @@ def test_what_is_told_is_what_happened(fits: list[dict]) -> None:
     given = {item["item"]: item["answer"] for item in fits[0]["checklist"]}
     assert fits[0]["family"] == "vgg"
     assert given["left out"] == "1 (diverged); listed under excluded"
-    assert given["models"].startswith("15 points; 4 values of N from 5,000 to 73,000; 16 models asked for, 1 seed")
+    assert given["models"].startswith("15 points; 4 values of N from 5,000 to 73,000; 16 models planned, 1 seed")
     assert "16 to 160 times" in given["data"]
     assert "predictions of larger N and D" in given["validation"]
     assert "50 refits" in given["intervals"]

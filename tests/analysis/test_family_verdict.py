@@ -72,9 +72,9 @@ def test_paired_contrasts_see_what_unpaired_would_not() -> None:
     rows = contrasts("alpha", {"a": measured_exponent(0.8, a, 20), "b": measured_exponent(0.7, b, 20)})
     (row,) = conclude(rows)
     assert row["p_holm"] < 1e-4
-    assert row["verdict"].startswith("a has the larger alpha than b: by 0.10 [")
+    assert row["verdict"].startswith("the alpha of a is larger than that of b, by 0.10 [")
     rows = contrasts("alpha", {"a": measured_exponent(0.7, a, 20), "b": measured_exponent(0.705, b, 20)})
-    assert conclude(rows)[0]["verdict"].startswith("cannot tell b from a in alpha: difference")
+    assert conclude(rows)[0]["verdict"].startswith("cannot tell whether b and a differ in alpha: difference")
 
 
 def test_a_lower_skill_that_noise_explains_is_no_difference() -> None:
@@ -133,7 +133,7 @@ def test_kinds_are_contrasted_where_two_families_stand_for_each() -> None:
     (kinds,) = [pair for pair in report["pairs"] if "(" in pair["first"]]
     assert {kinds["first"], kinds["second"]} == {"convolutional families (vgg, resnet)", "transformer families (vit, swin)"}
     assert kinds["p_holm"] < 0.05
-    assert "convolutional families (vgg, resnet) has the larger skill" in kinds["verdict"]
+    assert "the skill of convolutional families (vgg, resnet) is larger than that of" in kinds["verdict"]
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ def test_small_studies_say_why_instead_of_failing() -> None:
     runs = synthetic_runs(("mlp", "vit"), sizes=2, data_sizes=2)
     report = fit_study(runs, classes=10, bootstrap=20)
     assert {entry["status"] for entry in report["fits"]} == {"too-few-cells"}
-    assert all(entry["reason"].startswith("too few cells: 2 sizes x 2 data sizes") for entry in report["holdout"])
+    assert all(entry["reason"].startswith("too few runs: 2 sizes x 2 data sizes") for entry in report["holdout"])
     assert report["frontier"] == []
     nothing = fit_study(runs.with_columns(pl.lit("missing").alias("status")), classes=10, bootstrap=20)
     assert all("cannot tell" in verdict["sentence"] for verdict in nothing["verdicts"])

@@ -42,7 +42,7 @@ def test_a_logarithmic_truth_is_seen() -> None:
 def test_one_family_settles_nothing() -> None:
     found = entries(synthetic_runs(("vit",), sizes=5, data_sizes=5, noise=0.005))
     assert found["powers"]["interval"] is None
-    assert found["powers"]["sentence"].startswith("Cannot compare chinchilla with powers: 1 families")
+    assert found["powers"]["sentence"].startswith("Cannot compare chinchilla with powers: one family could be scored")
 
 
 def test_both_responses_are_compared_with_the_other_answer_to_a_ceiling() -> None:

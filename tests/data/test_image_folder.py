@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from scaling.data import DataError, DataSettings, describe, load, prepare
-from scaling.data.class_folders import decode, list_images
+from scaling.data.class_folders import list_images
+from scaling.data.pixels import decode
 
 
 def settings_of(folder: Path, **changes) -> DataSettings:
@@ -78,10 +79,11 @@ def test_images_land_in_their_rows(image_folder, tmp_path):
 
 
 def test_many_images_are_decoded_by_several_processes_into_the_same_file(image_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("scaling.data.class_folders._CHUNK_IMAGES", 5)
-    monkeypatch.setattr("scaling.data.class_folders._cores", lambda: 2)
+    monkeypatch.setattr("scaling.data.listing.FILES_AT_A_TIME", 5)
+    monkeypatch.setattr("scaling.data.decoding._cores", lambda: 2)
+    monkeypatch.setattr("scaling.data.decoding.FEW_IMAGES", 0)
     parallel = load(prepare(settings_of(image_folder), tmp_path / "two", progress=False))
-    monkeypatch.setattr("scaling.data.class_folders._cores", lambda: 1)
+    monkeypatch.setattr("scaling.data.decoding._cores", lambda: 1)
     serial = load(prepare(settings_of(image_folder), tmp_path / "one", progress=False))
     assert parallel.checksum == serial.checksum
 
@@ -92,9 +94,10 @@ def be_killed(chunk) -> None:
 
 
 def test_a_killed_worker_ends_in_one_line(image_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("scaling.data.class_folders._CHUNK_IMAGES", 5)
-    monkeypatch.setattr("scaling.data.class_folders._cores", lambda: 2)
-    monkeypatch.setattr("scaling.data.class_folders._decode_chunk", be_killed)
+    monkeypatch.setattr("scaling.data.listing.FILES_AT_A_TIME", 5)
+    monkeypatch.setattr("scaling.data.decoding._cores", lambda: 2)
+    monkeypatch.setattr("scaling.data.decoding.FEW_IMAGES", 0)
+    monkeypatch.setattr("scaling.data.decoding._decode_chunk", be_killed)
     with pytest.raises(DataError, match=r"images here'.* a decoding process was killed"):
         prepare(settings_of(image_folder), tmp_path / "data", progress=False)
 
@@ -103,7 +106,7 @@ def test_workers_end_with_a_parent_that_is_killed():
     code = """
 import multiprocessing, os, time
 from concurrent.futures import ProcessPoolExecutor
-from scaling.data.class_folders import _end_with_parent
+from scaling.data.decoding import _end_with_parent
 pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
 print(pool.submit(os.getpid).result(), flush=True)
 time.sleep(60)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scaling.data import DataSettings, load, look, prepare
+from scaling.data import DataSettings, Look, load, look, prepare, watched
 from scaling.data.seen import seen_path
 
 
@@ -29,6 +29,10 @@ def reads(monkeypatch) -> list[Path]:
     return found
 
 
+def look_at(path: Path, folder: Path) -> Look:
+    return look(path, watched(DataSettings("image-folder", side=8, folder=folder)))
+
+
 def touch(folder: Path) -> None:
     for path in folder.rglob("*.png"):
         os.utime(path, ns=(1, path.stat().st_mtime_ns + 10**9))
@@ -36,7 +40,7 @@ def touch(folder: Path) -> None:
 
 def test_no_image_is_read_where_names_sizes_and_times_are_the_same(prepared_folder, reads):
     path, folder = prepared_folder
-    found = look(path, folder)
+    found = look_at(path, folder)
     assert (found.checksum, found.changed) == (load(path).checksum, "")
     assert found.fits(load(path).checksum)
     assert not found.fits("another")
@@ -45,18 +49,18 @@ def test_no_image_is_read_where_names_sizes_and_times_are_the_same(prepared_fold
 
 def test_touched_images_are_read_once_and_are_the_same(prepared_folder, reads):
     path, folder = prepared_folder
-    before = look(path, folder)
+    before = look_at(path, folder)
     touch(folder)
-    assert look(path, folder) == before
+    assert look_at(path, folder) == before
     assert len(reads) == 20
-    assert look(path, folder) == before
+    assert look_at(path, folder) == before
     assert len(reads) == 20
 
 
 @pytest.mark.parametrize("how", ["changed", "added", "removed", "renamed", "time kept"])
 def test_a_change_is_named_and_alone_is_read(prepared_folder, write_image, reads, how):
     path, folder = prepared_folder
-    before, image = look(path, folder), folder / "zebra" / "5.png"
+    before, image = look_at(path, folder), folder / "zebra" / "5.png"
     status = image.stat()
     if how == "changed":
         write_image(image, 999)
@@ -70,7 +74,7 @@ def test_a_change_is_named_and_alone_is_read(prepared_folder, write_image, reads
         content = image.read_bytes()
         image.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         os.utime(image, ns=(status.st_atime_ns, status.st_mtime_ns))
-    found = look(path, folder)
+    found = look_at(path, folder)
     assert found.origin != before.origin
     assert not found.fits(before.checksum)
     named = {"added": ["zebra/new.png"], "renamed": ["zebra/5.png", "zebra/other.png"]}.get(how, ["zebra/5.png"])
@@ -81,25 +85,25 @@ def test_a_change_is_named_and_alone_is_read(prepared_folder, write_image, reads
 
 def test_an_image_that_is_put_back_is_no_change(prepared_folder, write_image):
     path, folder = prepared_folder
-    before, image = look(path, folder), folder / "zebra" / "5.png"
+    before, image = look_at(path, folder), folder / "zebra" / "5.png"
     content = image.read_bytes()
     write_image(image, 999)
-    assert look(path, folder).changed
+    assert look_at(path, folder).changed
     image.write_bytes(content)
-    assert look(path, folder) == before
+    assert look_at(path, folder) == before
 
 
 def test_what_was_seen_outlives_the_prepared_file(prepared_folder, tmp_path, write_image):
     path, folder = prepared_folder
-    before = look(path, folder)
+    before = look_at(path, folder)
     path.unlink()
     touch(folder)
-    assert look(path, folder) == before
+    assert look_at(path, folder) == before
     prepare(DataSettings("image-folder", side=8, folder=folder), tmp_path / "data", progress=False)
-    assert look(path, folder) == before
+    assert look_at(path, folder) == before
     path.unlink()
     write_image(folder / "zebra" / "5.png", 999)
-    assert "'zebra/5.png'" in look(path, folder).changed
+    assert "'zebra/5.png'" in look_at(path, folder).changed
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"origin": 1}', b"\x80\x04pickle", None])
@@ -107,9 +111,9 @@ def test_without_what_was_seen_a_touched_folder_is_prepared_anew(prepared_folder
     path, folder = prepared_folder
     seen = seen_path(path)
     seen.unlink() if content is None else seen.write_bytes(content)
-    assert not look(path, folder).changed
+    assert not look_at(path, folder).changed
     touch(folder)
-    assert look(path, folder).changed == f"the images in {str(folder)!r} are not those that were prepared"
+    assert look_at(path, folder).changed == f"the images in {str(folder)!r} are not those that were prepared"
 
 
 def test_what_was_seen_of_another_file_is_not_believed(prepared_folder):
@@ -117,11 +121,11 @@ def test_what_was_seen_of_another_file_is_not_believed(prepared_folder):
     body = json.loads(seen_path(path).read_text())
     seen_path(path).write_text(json.dumps(body | {"checksum": "0" * 64}))
     touch(folder)
-    assert look(path, folder).changed
+    assert look_at(path, folder).changed
 
 
 def test_an_image_that_becomes_a_pipe_after_the_listing_is_not_waited_for(image_folder):
-    from scaling.data.class_folders import content_digest
+    from scaling.data.listing import content_digest
 
     path = image_folder / "zebra" / "5.png"
     path.unlink()

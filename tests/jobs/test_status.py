@@ -33,7 +33,7 @@ class Watched:
     """A study with tuned rates and an empty store, and the means to put its cells into any state."""
 
     def __init__(self, layout: Layout) -> None:
-        from scaling.runs.grid import tuning_hash
+        from scaling.runs.job_hashes import tuning_hash
 
         self.layout, self.store = layout, Store(layout.store)
         rule = RateRule(16.0, 0.01, 0.0)

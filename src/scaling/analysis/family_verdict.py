@@ -1,7 +1,7 @@
 """How a family is judged, and how two families are compared.
 
-The headline is prediction: skill = 1 - RMSE / RMSE of persistence over the rolling origins. A family whose response does not
-fall by more than noise over its grid "does not scale here" and gets no rank. "Cannot tell" is a verdict.
+The main criterion is prediction: skill = 1 - RMSE / RMSE of persistence over the rolling origins. A family whose response does
+not fall by more than noise over its grid "does not scale here" and gets no rank. "Cannot tell" is a verdict.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ from scipy.stats import t as student
 from scaling.analysis.misfit import Misfit
 from scaling.analysis.significance import CONFIDENCE, SIGNIFICANCE
 from scaling.laws.forms.terms import Floats
+from scaling.laws.least_squares import ols
 
 HEADLINE = 0.8
-"""Share of SIGNIFICANCE that the contrasts of skill have; those of exponents share the rest (assumption)."""
+"""Share of SIGNIFICANCE for the contrasts of skill; those of exponents get the rest (assumption)."""
 
 TAILS = 30
-"""Degrees of freedom for the tails of a difference of log(1 - skill): 2,000 null studies with normal ones gave 6.9 % false."""
+"""Degrees of freedom for the tails of a difference of log(1 - skill): with normal tails, 6.9 % of 2,000 null studies gave a
+false positive."""
 
 LEAST_EXPONENT = 0.01
-"""Exponents below it are as good as none: at 0.01 ten times the data takes 2 % off the loss (assumption)."""
+"""Exponents below it count as this one (assumption): at 0.01, ten times the data lower the loss by 2 %."""
 
 NO_FALL = 0.1
-"""Log fall over a whole grid that counts as none: an interval below it means "does not scale here" (assumption)."""
+"""Log fall over a whole grid that is negligible (assumption): an interval below it means "does not scale here"."""
 
 
 @dataclass(frozen=True)
@@ -43,33 +45,33 @@ class Gate:
 def gate(params: Floats, images: Floats, log_y: Floats) -> Gate:
     """Does the response fall by more than noise over the grid?
 
-    A plane in (log N, log D) is fitted by least squares; the fall is its drop from the smallest to the largest corner, with a
-    t interval that takes every departure from the plane for noise (so it is wide rather than narrow).
+    A plane in (log N, log D) is fitted by least squares. The fall is its drop from the smallest to the largest corner, with a t
+    interval that counts every departure from the plane as noise, so that it is wide rather than narrow.
+
+    Args:
+        params, images, log_y: N, D and log response [n].
     """
     if not len(log_y):
         return Gate(0.0, None, False)
     design = np.column_stack([np.ones(len(log_y)), np.log(params), np.log(images)])
     span = np.array([0.0, np.ptp(design[:, 1]), np.ptp(design[:, 2])])
-    solution, _, rank, _ = np.linalg.lstsq(design, log_y, rcond=None)
-    fall = -float(span @ solution)
-    spare = len(log_y) - rank
-    if spare < 1 or rank < 3:
+    plane = ols(design, log_y)
+    fall = -float(span @ plane.coefficients)
+    if plane.freedom < 1 or not plane.determined:
         return Gate(fall, None, False)
-    residual = log_y - design @ solution
-    covariance = np.linalg.inv(design.T @ design) * float(residual @ residual) / spare
-    half = float(student.ppf(1 - SIGNIFICANCE / 2, spare) * np.sqrt(span @ covariance @ span))
+    half = float(student.ppf(1 - SIGNIFICANCE / 2, plane.freedom) * np.sqrt(span @ plane.covariance() @ span))
     return Gate(fall, (fall - half, fall + half), fall - half > 0)
 
 
 def order_share(axis: Floats, other: Floats, seeds: Floats, log_y: Floats, noise: float) -> tuple[float | None, int]:
-    """Share of neighbouring cells along one axis in which the larger had a lower response by more than noise.
+    """Share of pairs of neighbours along one axis of which the larger has the lower response by more than noise.
 
     Args:
-        axis: N (or D) of each cell.
-        other: D (or N).
-        seeds: seed of each cell.
-        log_y: log response.
-        noise: standard deviation of one cell's log response; a step must exceed sqrt(2) of it.
+        axis: N (or D) of each run [n].
+        other: D (or N) [n].
+        seeds: [n].
+        log_y: log response [n].
+        noise: standard deviation of one run's log response; a step must exceed sqrt(2) times it.
 
     Returns:
         The share, or None without neighbours, and the number of neighbours.
@@ -87,7 +89,7 @@ def order_share(axis: Floats, other: Floats, seeds: Floats, log_y: Floats, noise
 
 
 def holm(p_values: Sequence[float] | Floats) -> Floats:
-    """Holm's step-down adjustment (Holm 1979): controls the chance of any false rejection."""
+    """p [m] adjusted by Holm's step-down method (Holm 1979), in their order: it controls the chance of any false rejection."""
     p = np.asarray(p_values, float)
     order = np.argsort(p)
     stepped = np.minimum(1.0, np.arange(len(p), 0, -1) * p[order])
@@ -97,7 +99,7 @@ def holm(p_values: Sequence[float] | Floats) -> Floats:
 
 
 def centred_interval(value: float, draws: Floats, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Interval from the deviations of the draws from their median, laid around the observed value (basic bootstrap)."""
+    """Interval about the observed value, from the deviations of the draws [B] from their median (basic bootstrap)."""
     deviation = draws - np.median(draws)
     low, high = np.quantile(deviation, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(value - high), float(value - low)
@@ -109,12 +111,12 @@ class Measured:
 
     Attributes:
         value: as reported.
-        draws: of the reported value in resamples, [B]; draw i of every family shares the noise of its (seed, D).
-        score: the value on the scale of the test, where its errors are symmetric.
-        score_draws: resamples on that scale, [B].
-        expected: score expected where there is nothing to tell: two families differ by more than noise explains
-            if their scores differ by more than their expected scores do.
-        freedom: degrees of freedom of the tails of a difference: those of the noise where the draws take it for known.
+        draws: reported value in the resamples [B]; draw i of every family shares the noise of each (seed, D).
+        score: the value on the scale of the test, on which its errors are symmetric.
+        score_draws: resamples on that scale [B].
+        expected: score of a family that follows its law: two families differ by more than noise explains if their scores
+            differ by more than their expected scores do.
+        freedom: degrees of freedom of the tails of a difference: those of the noise, if the draws take it as known.
     """
 
     value: float
@@ -126,16 +128,16 @@ class Measured:
 
 
 def measured_skill(value: float, log_draws: Floats, spreads: Floats) -> Measured:
-    """Skill on the scale log(1 - skill). Resamples obey the law, so their median is what noise alone lets one expect.
+    """Skill on the scale log(1 - skill). Resamples follow the law, so that their median is what to expect from noise alone.
 
-    A noisy family has a lower skill even if it follows its law to the letter: without the expected part two families
-    with one law and unequal noise would be told apart. What is expected is in proportion to the noise, which is itself
-    estimated: a draw is therefore scored against the noise that it shows.
+    A noisy family has a lower skill even if it follows its law exactly: without the expected part, two families with one law
+    and unequal noise would appear to differ. The expected part is proportional to the noise, which is itself estimated: each
+    draw is therefore scored relative to the noise estimated from it.
 
     Args:
         value: the skill.
-        log_draws: log(1 - skill) of resamples that obey the law, [B].
-        spreads: log of the noise that each of them shows, over the true one, [B].
+        log_draws: log(1 - skill) of resamples that follow the law [B].
+        spreads: log of the noise estimated from each of them, minus that of the true noise [B].
     """
     score = float(np.log(max(1.0 - value, 1e-12)))
     against = log_draws - spreads[: len(log_draws)]
@@ -143,18 +145,26 @@ def measured_skill(value: float, log_draws: Floats, spreads: Floats) -> Measured
 
 
 def measured_exponent(value: float, draws: Floats, freedom: int) -> Measured:
-    """An exponent on the scale of its logarithm, where its errors are less skewed: equal exponents are expected."""
+    """An exponent on the scale of its logarithm, on which its errors are less skewed; equal exponents are expected.
+
+    Args:
+        value: the exponent; draws: in the resamples [B].
+        freedom: degrees of freedom of the family's residuals.
+    """
     score, score_draws = float(np.log(max(value, LEAST_EXPONENT))), np.log(np.maximum(draws, LEAST_EXPONENT))
     return Measured(value, draws, score, score_draws, 0.0, freedom)
 
 
 def contrasts(what: str, measured: Mapping[str, Measured], lead: str | None = None) -> list[dict[str, Any]]:
-    """Pairs of families compared on one quantity, paired by draw; p without correction for their number.
+    """Differences of pairs of families in one quantity, paired by draw; p are not corrected for the number of pairs.
 
     Args:
         what: name of the quantity.
         measured: family -> value and draws.
-        lead: the family whose pairs are wanted; all pairs by default.
+        lead: the family whose pairs are listed; all pairs by default.
+
+    Returns:
+        ``{"first", "second", "contrast", "difference", "interval", "p"}`` of each pair.
     """
     rows: list[dict[str, Any]] = []
     for (first, second), p in zip(combinations(measured, 2), pair_p_values(measured).tolist(), strict=True):
@@ -177,10 +187,10 @@ def contrasts(what: str, measured: Mapping[str, Measured], lead: str | None = No
 
 
 def pair_p_values(measured: Mapping[str, Measured]) -> Floats:
-    """Two-sided p of every pair, in the order of ``itertools.combinations``, from the covariance of the families' draws.
+    """Two-sided p [pairs], in the order of ``itertools.combinations``, from the covariance of the families' draws.
 
-    On the smaller degrees of freedom of the two: in null studies Welch and Satterthwaite's rejected twice as often as they
-    should. A pair whose draws never differ has p = 1.
+    The degrees of freedom are the smaller ones of the two: in null studies those of Welch and Satterthwaite rejected twice as
+    often as they should. A pair whose draws never differ has p = 1.
     """
     if len(measured) < 2:
         return np.zeros(0)
@@ -198,20 +208,20 @@ def pair_p_values(measured: Mapping[str, Measured]) -> Floats:
 
 
 def p_values_without(measured: Mapping[str, Measured], lead: str) -> Floats:
-    """What ``contrasts`` gives as p for the pairs that do not involve ``lead``."""
+    """p [pairs], as in ``contrasts``, of the pairs without the family ``lead``."""
     return pair_p_values({family: one for family, one in measured.items() if family != lead})
 
 
 def conclude(rows: list[dict[str, Any]], unlisted: Mapping[str, Floats] | None = None) -> list[dict[str, Any]]:
-    """Holm's correction, and a sentence for each: the chance of any false rejection stays below SIGNIFICANCE.
+    """Holm's correction and a sentence for each contrast: the chance of any false rejection stays below SIGNIFICANCE.
 
-    The contrasts of skill, which are the headline, are corrected among themselves at HEADLINE of it, all others at the rest
-    of it (Bonferroni over the two; adjusted p are divided by the share): twice as many contrasts of exponents, which a
-    small grid cannot tell apart anyway, would otherwise cost the headline its power.
+    The contrasts of skill, the main criterion, are corrected among themselves at a share HEADLINE of it, all others at the rest
+    (Bonferroni over the two; adjusted p are divided by the share). Otherwise the contrasts of exponents, twice as many and
+    hardly ever significant on a small grid, would take the power of those of skill.
 
     Args:
-        rows: from ``contrasts``; they are left as they are.
-        unlisted: quantity -> p of further contrasts of it, which count in the correction.
+        rows: from ``contrasts``; they are not changed.
+        unlisted: quantity -> p [m] of further contrasts, for which the correction accounts.
 
     Returns:
         The rows in their order, each with its corrected p (``p_holm``) and its sentence (``verdict``).
@@ -227,7 +237,7 @@ def conclude(rows: list[dict[str, Any]], unlisted: Mapping[str, Floats] | None =
 
 
 def average(members: Sequence[Measured]) -> Measured:
-    """Mean of several families, for contrasts of kinds: a statement about these families, not about others of the kind."""
+    """Mean of several families, for contrasts of kinds: it speaks of these families, not of others of the same kind."""
     count = min(len(one.score_draws) for one in members)
     return Measured(
         float(np.mean([one.value for one in members])),
@@ -248,8 +258,8 @@ def _pair_sentence(row: Mapping[str, Any]) -> str:
     what = row["contrast"]
     if row["p_holm"] >= SIGNIFICANCE:
         beyond = " beyond what their noise explains" if what == "skill" else ""
-        return f"cannot tell {larger} from {smaller} in {what}{beyond}: difference {size}"
-    return f"{larger} has the larger {what} than {smaller}: by {size}"
+        return f"cannot tell whether {larger} and {smaller} differ in {what}{beyond}: difference {size}"
+    return f"the {what} of {larger} is larger than that of {smaller}, by {size}"
 
 
 def family_sentence(
@@ -261,9 +271,16 @@ def family_sentence(
     misfit: Misfit | None,
     response: str = "loss",
 ) -> str:
-    """One sentence: does the family scale here, and does its law predict its larger cells?"""
+    """One sentence: does the family scale here, and does its law predict its larger runs?
+
+    Args:
+        family: its name; verdict: whether its response falls.
+        skill, interval: over all origins, or None, with the ``reason``.
+        misfit: of its law, or None.
+        response: what falls.
+    """
     if verdict.interval is None:
-        return f"{family}: cannot tell whether it scales here: too few cells"
+        return f"{family}: cannot tell whether it scales here: too few runs"
     fall = 1 - np.exp(-verdict.fall)
     if not verdict.scales:
         low, high = (1 - np.exp(-end) for end in verdict.interval)
@@ -273,11 +290,11 @@ def family_sentence(
         return f"{family} does not scale here: {size}"
     head = f"{family}: {response} falls by {fall:.0%} over the grid"
     if skill is None or interval is None:
-        return f"{head}; cannot tell whether its law predicts larger cells: {reason}"
+        return f"{head}; cannot tell whether its law predicts larger runs: {reason}"
     number = f"skill {skill:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
     tail = "" if misfit is None else f"; {misfit.sentence}"
     if interval[0] > 0:
-        return f"{head} and its law predicts the larger cells better than persistence: {number}{tail}"
+        return f"{head} and its law predicts the larger runs better than persistence: {number}{tail}"
     if interval[1] < 0:
-        return f"{head}, but its law predicts the larger cells worse than persistence: {number}{tail}"
-    return f"{head}; cannot tell whether its law predicts the larger cells: {number}{tail}"
+        return f"{head}, but its law predicts the larger runs worse than persistence: {number}{tail}"
+    return f"{head}; cannot tell whether its law predicts the larger runs better than persistence: {number}{tail}"

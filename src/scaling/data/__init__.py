@@ -10,7 +10,7 @@ from scaling.data.prepare import prepare, prepared_path
 from scaling.data.prepared import ImageData, load
 from scaling.data.seen import Look, look
 from scaling.data.source import Source, SourceFacts
-from scaling.data.source_registry import DEFAULT_SOURCE, SOURCES, DataSettings, describe
+from scaling.data.source_registry import DEFAULT_SOURCE, SOURCES, DataSettings, describe, watched
 from scaling.data.subsets import split, subset
 
 __all__ = [
@@ -30,4 +30,5 @@ __all__ = [
     "prepared_path",
     "split",
     "subset",
+    "watched",
 ]

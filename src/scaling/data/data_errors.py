@@ -11,6 +11,10 @@ class DamagedData(DataError):
     """A file is not what was once written; the message names it."""
 
 
+class Unfinished(DataError):
+    """Preparing ended early through no fault of the images; what is done is kept, and the next attempt goes on."""
+
+
 def one_line(error: Exception) -> str:
     """What another library's error says, on one line; its type when it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -8,42 +8,51 @@ import os
 from pathlib import Path
 
 from filelock import FileLock
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from scaling.data.data_errors import DamagedData
+from scaling.data.data_errors import DamagedData, Unfinished
+from scaling.data.meter import Meter
 from scaling.data.prepared import load
 from scaling.data.seen import look, seen_path
 from scaling.data.source import Target
-from scaling.data.source_registry import SOURCES, DataSettings
+from scaling.data.source_registry import SOURCES, DataSettings, watched
 
 logger = logging.getLogger(__name__)
 
 
 def prepared_path(settings: DataSettings, root: Path) -> Path:
-    """Where ``prepare`` puts these settings' file: ``root/SOURCE-SIDE.safetensors``, an image folder's with a
-    hash.
+    """Where ``prepare`` puts these settings' file: ``root/SOURCE-SIDE.safetensors``, with a hash where they name files.
 
-    The hash is of the folder's place (seen from here, where it is below) and the policy for unreadable images, so that
-    different settings never share a file, and a repository that is moved with its images finds its file again.
+    The hash is of the files' place (seen from here, where it is below), the policy for unreadable images and the other keys, so
+    that different settings never share a file, and a repository that is moved with its images finds its file again.
     """
     side = settings.side or SOURCES[settings.source].side
     name = f"{settings.source}-{side}"
-    if settings.folder is not None:
-        folder, here = settings.folder.resolve(), Path.cwd()
-        folder = folder.relative_to(here) if folder.is_relative_to(here) else folder
-        place = os.fsencode(folder) + b"\0" + settings.unreadable.encode()
-        name += f"-{hashlib.sha256(place).hexdigest()[:12]}"
+    said = settings.said()
+    if said:
+        parts = [_place(settings.folder) if settings.folder else b"", settings.unreadable.encode()]
+        others = {key: value for key, value in said.items() if key not in ("folder", "unreadable")}
+        for key, value in others.items():
+            place = _place(Path(str(value))) if key in ("labels", "files", "shards") else str(value).encode()
+            parts.append(key.encode() + b"=" + place)
+        name += f"-{hashlib.sha256(bytes(1).join(parts)).hexdigest()[:12]}"
     return Path(root) / f"{name}.safetensors"
 
 
+def _place(path: Path) -> bytes:
+    """A path or pattern as it is called from here, where it lies below, else in full."""
+    whole, here = path.resolve(), Path.cwd()
+    return os.fsencode(whole.relative_to(here) if whole.is_relative_to(here) else whole)
+
+
 def prepare(settings: DataSettings, root: Path, *, progress: bool = True) -> Path:
-    """Return the path of the prepared file, building it when it is absent, damaged, or its image folder has
+    """Return the path of the prepared file, building it when it is absent, damaged, or the files that the study names have
     changed.
 
-    The file appears whole or not at all; of several processes that ask at once, one builds and the others
-    wait. ``progress`` shows a bar on standard error. Downloads are kept in ``root/downloads``. Raises
-    DataError when the source cannot be had or, under ``unreadable="refuse"``, an image cannot be read.
+    The file appears whole or not at all; of several processes that ask at once, one builds and the others wait. A build that
+    was killed goes on where it ended. ``progress`` shows on standard error how far it is. Downloads are kept in
+    ``root/downloads``.
+
+    Raises DataError when the source cannot be had or, under ``unreadable="refuse"``, an image cannot be read.
     """
     path = prepared_path(settings, root)
     if _usable(path, settings):
@@ -57,7 +66,7 @@ def prepare(settings: DataSettings, root: Path, *, progress: bool = True) -> Pat
 
 
 def _usable(path: Path, settings: DataSettings) -> bool:
-    """Whether the file is there, whole, and still what the image folder holds."""
+    """Whether the file is there, whole, and still what the study's files hold."""
     if not path.exists():
         return False
     try:
@@ -65,7 +74,7 @@ def _usable(path: Path, settings: DataSettings) -> bool:
     except DamagedData as error:
         logger.warning("%s", error)
         return False
-    changed = look(path, settings.folder).changed
+    changed = look(path, watched(settings)).changed
     if changed:
         logger.warning("%s: building it anew, %s", path, changed)
     return not changed
@@ -73,20 +82,27 @@ def _usable(path: Path, settings: DataSettings) -> bool:
 
 def _build(settings: DataSettings, path: Path, progress: bool) -> None:
     """Write beside the target, then rename."""
-    # One name, not one per process: what a killed build has left is written over, and no second build runs beside this one.
-    partial = path.with_suffix(".partial")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # One name, not one per process: what a killed build has left is gone on with or written over, and no second build runs
+    # beside this one.
+    partial, journal = path.with_suffix(".partial"), path.with_suffix(".journal")
     try:
-        with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
-            origin = look(path, settings.folder).origin
-            target = Target(partial, path.stem, origin, path.parent / "downloads", bar)
+        with Meter(progress) as meter:
+            origin = look(path, watched(settings)).origin
+            target = Target(partial, path.stem, origin, path.parent / "downloads", meter)
             seen = SOURCES[settings.source].write(settings, target)
         os.replace(partial, path)
         if seen is not None:
             seen.write(seen_path(path))
         _sync_folder(path.parent)
-    finally:
+    except (KeyboardInterrupt, SystemExit, Unfinished):
+        if not journal.exists():
+            partial.unlink(missing_ok=True)
+        raise  # else the next build goes on, as after a kill
+    except BaseException:
         partial.unlink(missing_ok=True)
+        journal.unlink(missing_ok=True)
+        raise
+    journal.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

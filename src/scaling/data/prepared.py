@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,10 +88,12 @@ class Draft:
         test_images: int,
         origin: str = "",
         skipped: tuple[str, ...] = (),
+        go_on: bool = False,
     ) -> None:
         """Allocate ``path`` for images of ``shape`` (channels, side, side); ``origin`` says what they were
         made of.
 
+        With ``go_on``, a file of the same size that lies there is kept with its images; ``went_on`` says whether one did.
         Raises DataError when a split is empty or the disk has no room.
         """
         if min(train_images, test_images) < 1:
@@ -117,7 +120,9 @@ class Draft:
         for tensor, (dtype, tensor_shape) in self._layout.items():
             self.slots[tensor] = Slot(path, dtype, tensor_shape, end)
             end += self.slots[tensor].bytes
-        _allocate(path, end)
+        self.went_on = go_on and path.exists() and path.stat().st_size == end
+        if not self.went_on:
+            _allocate(path, end)
         self.arrays = {tensor: slot.map("r+") for tensor, slot in self.slots.items()}
 
     def finish(self) -> None:
@@ -248,10 +253,26 @@ def _figures(values: np.ndarray) -> str:
     return json.dumps([f"{value:.9e}" for value in values.tolist()])
 
 
+def room_for(path: Path, size: int) -> None:
+    """DataError, with both figures, unless the disk of ``path`` has ``size`` bytes free."""
+    free = shutil.disk_usage(path.parent).free
+    if size > free:
+        raise DataError(f"{path}: needs {in_words(size)} of disk, {in_words(free)} are free in {str(path.parent)!r}; make room")
+
+
+def in_words(size: int) -> str:
+    """A number of bytes such as ``15.7 GB``."""
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size:,} bytes"
+
+
 def _allocate(path: Path, size: int) -> None:
     """Create a file of ``size`` bytes that really has its blocks; DataError when the disk has no room."""
     # A new file, never the old one emptied: a process that outlived a killed build may still be writing to that.
     path.unlink(missing_ok=True)
+    room_for(path, size)
     try:
         with path.open("xb") as file:
             if hasattr(os, "posix_fallocate"):

@@ -1,7 +1,7 @@
-"""Whether an image folder still holds what was prepared of it.
+"""Whether the files that were prepared still hold what they held then.
 
-Names, sizes and times of all images are looked at each time; where these differ from those that were seen last, the contents
-of the images that differ are read and compared. What was seen lies beside the prepared file, as ``NAME.images.json``.
+Names, sizes and times of all files are looked at each time; where these differ from those that were seen last, the contents
+of the files that differ are read and compared. What was seen lies beside the prepared file, as ``NAME.images.json``.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from scaling.data.class_folders import Stamp, content_digest, list_images
 from scaling.data.data_errors import DataError
+from scaling.data.listing import Stamp, Watched, content_digest, fingerprint
 from scaling.data.prepared import read_metadata
 from scaling.files import write_atomic
 
 _NAMED: Final = 5
-"""How many images that differ a message names."""
+"""How many files that differ a message names."""
 _READERS: Final = 8
-"""Images that are read at a time to compare their contents: hashing holds no lock, and network disks like company."""
+"""Files that are read at a time to compare their contents: hashing holds no lock, and network disks like company."""
 
 
 @dataclass(frozen=True)
 class Look:
     """What a look at the images of a study found.
 
-    ``origin`` names the contents of an image folder, and is the same for as long as they are; it is empty for other sources.
-    ``checksum`` is that of the prepared images, None where they are not prepared. ``changed`` says what differs between the
-    folder and what was prepared of it, and is empty where nothing does.
+    ``origin`` names the contents of the files that a study names, and is the same for as long as they are; it is empty for
+    sources that name none. ``checksum`` is that of the prepared images, None where they are not prepared. ``changed`` says what
+    differs between the files and what was prepared of them, and is empty where nothing does.
     """
 
     origin: str = ""
@@ -45,7 +45,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen of an image folder: of each image its stamp and the digest of its contents, and what was made of them."""
+    """What was seen of the files: of each one its stamp and the digest of its contents, and what was made of them."""
 
     origin: str
     checksum: str
@@ -62,31 +62,28 @@ def seen_path(prepared: Path) -> Path:
     return prepared.with_suffix(".images.json")
 
 
-def look(prepared: Path, folder: Path | None) -> Look:
-    """Look at the image folder (None for another source) of which the file ``prepared`` is or was made.
+def look(prepared: Path, watched: Watched | None) -> Look:
+    """Look at the files (None: they are gone, or the source has none) of which the file ``prepared`` is or was made.
 
-    Raises DataError where the folder is not laid out as ``class_folders`` says.
+    Raises DataError where one goes while they are looked at.
     """
     origin, checksum = _header(prepared)
-    if folder is None:
-        return Look("", checksum)
     seen = _read(seen_path(prepared))
     if seen is not None and checksum is not None and (seen.origin, seen.checksum) != (origin, checksum):
         seen = None  # its writer was killed, or it is another file's
     if seen is not None:
         origin, checksum = seen.origin, seen.checksum
-    if not folder.is_dir():
+    if watched is None:
         return Look(origin, checksum)  # a folder that is gone leaves its prepared file good
-    listing = list_images(folder)
-    stamps = listing.stamps()
-    now = listing.fingerprint(stamps)
+    stamps = watched.stamps()
+    now = fingerprint(stamps)
     if checksum is None or now == origin:
         return Look(now, checksum)
     if seen is None:
-        return Look(now, checksum, f"the images in {str(folder)!r} are not those that were prepared")
-    differing = _differing(folder, stamps, seen)
+        return Look(now, checksum, f"the {watched.what}s in {watched.where!r} are not those that were prepared")
+    differing = _differing(watched.folder, stamps, seen)
     if differing:
-        return Look(now, checksum, _describe(differing, folder))
+        return Look(now, checksum, _describe(differing, watched))
     if stamps != {name: stamp for name, (stamp, _) in seen.images.items()}:
         # Lest they be read at each look. It is as well where the disk refuses: they are read again.
         with contextlib.suppress(OSError):
@@ -115,7 +112,7 @@ def _read(path: Path) -> Seen | None:
 
 
 def _differing(folder: Path, stamps: Mapping[str, Stamp], seen: Seen) -> list[str]:
-    """Images that were added, removed or have other contents, by name."""
+    """Files that were added, removed or have other contents, by name."""
     known = {name for name, stamp in stamps.items() if name in seen.images and seen.images[name][0] == stamp}
     doubtful = [name for name in stamps if name in seen.images and name not in known]
     with ThreadPoolExecutor(_READERS) as readers:
@@ -125,15 +122,15 @@ def _differing(folder: Path, stamps: Mapping[str, Stamp], seen: Seen) -> list[st
 
 
 def _digest(path: Path) -> str:
-    """Of an image's contents; of what cannot be read, an empty string, as when it was prepared."""
+    """Of a file's contents; of what cannot be read, an empty string, as when it was prepared."""
     try:
         return content_digest(path)
     except (OSError, ValueError):
         return ""
 
 
-def _describe(differing: list[str], folder: Path) -> str:
+def _describe(differing: list[str], watched: Watched) -> str:
     named = ", ".join(map(repr, differing[:_NAMED]))
     more = f" and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
-    images, are = ("image", "is") if len(differing) == 1 else ("images", "are")
-    return f"{len(differing)} {images} of {str(folder)!r} {are} not what was prepared: {named}{more}"
+    files, are = (watched.what, "is") if len(differing) == 1 else (f"{watched.what}s", "are")
+    return f"{len(differing)} {files} of {watched.where!r} {are} not what was prepared: {named}{more}"

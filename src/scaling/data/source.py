@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from PIL import Image
-from rich.progress import Progress
 
 from scaling.data.arrays import Arrays
+from scaling.data.listing import Watched
+from scaling.data.meter import Meter
 from scaling.data.prepared import Draft
 from scaling.data.seen import Seen
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 class SourceFacts:
     """What is known before preparing: channels, side in pixels, number of classes, number of training images.
 
-    ``train_images`` counts the images that validation and training share. For an image folder whose
-    unreadable images are skipped it is the number of files, an upper bound.
+    ``train_images`` counts the images that validation and training share. Where unreadable images are skipped it is the
+    number of all, an upper bound.
     """
 
     channels: int
@@ -40,21 +41,16 @@ class Target:
     Attributes:
         path: where it is written.
         name: of the data set, as the prepared file says it.
-        origin: names the contents of the study's image folder; empty for other sources.
+        origin: names the contents of the files that the study names; empty for sources that name none.
         downloads: a folder in which downloads are kept.
-        bar: shows how far the work is.
+        meter: shows how far the work is.
     """
 
     path: Path
     name: str
     origin: str
     downloads: Path
-    bar: Progress
-
-    def steps(self, images: int) -> Callable[[int], None]:
-        """Say that there are ``images`` to write; the function returned is told how many more have been written."""
-        task = self.bar.add_task(self.name, total=images)
-        return lambda written: self.bar.advance(task, written)
+    meter: Meter
 
 
 @dataclass(frozen=True)
@@ -65,8 +61,10 @@ class AnySource(ABC):
     channels: int
     side: int | None
 
-    takes_folder: ClassVar[bool] = False
-    """Whether a study must name a folder, and a side, for it; for the others it must not name a folder."""
+    @property
+    def keys(self) -> Mapping[str, bool]:
+        """The keys of ``data`` that it takes, beside source, side and validation -> whether a study must say it."""
+        return {}
 
     @abstractmethod
     def facts(self, settings: DataSettings) -> SourceFacts:
@@ -74,7 +72,12 @@ class AnySource(ABC):
 
     @abstractmethod
     def write(self, settings: DataSettings, target: Target) -> Seen | None:
-        """Fill the prepared file; of a folder that may change, return what was seen of it. Raises DataError."""
+        """Fill the prepared file; of files that may change, return what was seen of them. Raises DataError."""
+
+    def watched(self, settings: DataSettings) -> Watched | None:
+        """The files that the study names, which may change; None where it names none, or they are gone. Raises DataError."""
+        del settings
+        return None
 
 
 @dataclass(frozen=True)
@@ -97,31 +100,35 @@ class Source(AnySource):
         """Its own facts, with the side that the study asks for."""
         return SourceFacts(self.channels, settings.side or self.side, self.classes, self.train_images)
 
-    def write(self, settings: DataSettings, target: Target) -> None:
+    def write(self, settings: DataSettings, target: Target) -> Seen | None:
         """Write its arrays, the images scaled to the study's side where that is not their own. Raises DataError."""
-        arrays = self.read(target.downloads)
-        side = settings.side or self.side
-        advance = target.steps(len(arrays.train_images) + len(arrays.test_images))
-        draft = Draft(
-            target.path,
-            name=target.name,
-            classes=arrays.classes,
-            shape=(arrays.train_images.shape[1], side, side),
-            train_images=len(arrays.train_images),
-            test_images=len(arrays.test_images),
-        )
-        for split, images, labels in (
-            ("train", arrays.train_images, arrays.train_labels),
-            ("test", arrays.test_images, arrays.test_labels),
-        ):
-            draft.arrays[f"{split}_labels"][:] = labels
-            rows = draft.arrays[f"{split}_images"]
-            if images.shape == rows.shape:
-                rows[:] = images
-                advance(len(images))
-                continue
-            for row, image in zip(rows, images, strict=True):
-                for channel, plane in zip(row, image, strict=True):
-                    channel[:] = Image.fromarray(plane).resize((side, side), Image.Resampling.BICUBIC)
-                advance(1)
-        draft.finish()
+        write_arrays(self.read(target.downloads), settings.side or self.side, target)
+
+
+def write_arrays(arrays: Arrays, side: int, target: Target) -> None:
+    """Write a whole source to ``target``, its images scaled to ``side`` pixels where that is not their own."""
+    advance = target.meter.steps(target.name, len(arrays.train_images) + len(arrays.test_images))
+    draft = Draft(
+        target.path,
+        name=target.name,
+        classes=arrays.classes,
+        shape=(arrays.train_images.shape[1], side, side),
+        train_images=len(arrays.train_images),
+        test_images=len(arrays.test_images),
+        origin=target.origin,
+    )
+    for split, images, labels in (
+        ("train", arrays.train_images, arrays.train_labels),
+        ("test", arrays.test_images, arrays.test_labels),
+    ):
+        draft.arrays[f"{split}_labels"][:] = labels
+        rows = draft.arrays[f"{split}_images"]
+        if images.shape == rows.shape:
+            rows[:] = images
+            advance(len(images))
+            continue
+        for row, image in zip(rows, images, strict=True):
+            for channel, plane in zip(row, image, strict=True):
+                channel[:] = Image.fromarray(plane).resize((side, side), Image.Resampling.BICUBIC)
+            advance(1)
+    draft.finish()

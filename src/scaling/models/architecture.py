@@ -37,6 +37,11 @@ class Architecture:
         """How it differs from its family, or an empty string."""
         return str(self).removeprefix(self.family).lstrip()
 
+    @property
+    def usual(self) -> Architecture:
+        """Its family by its own rule, whose FLOP a net may match; how a model from outside is scaled stands in its options."""
+        return Architecture(self.family, self.options if is_outside(self.family) else ())
+
 
 def unusual_options(family: str, options: Mapping[str, Option]) -> tuple[tuple[str, Option], ...]:
     """``options`` of a family without those that have their usual value, by name.

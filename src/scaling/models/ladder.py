@@ -19,7 +19,7 @@ from typing import Any
 from scaling.files import json_sha256, write_atomic
 from scaling.models.architecture import Architecture
 from scaling.models.family import Family, ImageSpec, Regularisation
-from scaling.models.outside import is_outside, own_place
+from scaling.models.outside import own_place
 from scaling.models.own_files import OwnModelError, contents
 from scaling.models.range_search import Span, find_span
 
@@ -109,14 +109,14 @@ class Ladders:
 
     def _solve(self, made: Architecture, target: int, image: ImageSpec) -> Rung:
         if made.match == "flop":
-            usual = replace(made, depth=None, match="params") if is_outside(made.family) else made.family
-            wanted, unit, measure = self.rung(usual, target, image).flop_forward, "FLOP", self._flop
+            wanted, unit, measure = self.rung(made.usual, target, image).flop_forward, "FLOP", self._flop
             self.range(made, image)
         else:
             wanted, unit, measure = target, "N", self._size
             smallest, largest = self.range(made, image)
             if not smallest * (1 - TOLERANCE) <= target <= largest * (1 + TOLERANCE):
-                allowed = f"for {image} allowed are {smallest:,} to {largest:,}"
+                nearest = min(max(target, smallest), largest)
+                allowed = f"for {image} allowed are {smallest:,} to {largest:,}, nearest is {nearest:,}"
                 raise SizeError(f"{made} cannot have {target:,} parameters; {allowed}")
         span = self._span(made, image)
         start, depth = next(

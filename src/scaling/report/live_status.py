@@ -1,4 +1,4 @@
-"""The status of a study on the terminal: families, jobs that are at work, cells that run, cells that need a look."""
+"""The status of a study on the terminal: families, running jobs, running runs, and runs that need attention."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STYLES = {DONE: "green", DIVERGED: "yellow", RUNNING: "bold blue", STOPPED: "mag
 
 
 def render(status: StudyStatus, rows: int | None = None) -> RenderableType:
-    """``status`` as text and tables; no more than about ``rows`` lines, all of it where that is None."""
+    """``status`` as text and tables, in about ``rows`` lines at most; None means no limit."""
     jobs = [*status.tuning, *status.pretraining, *status.packs]
     active = [pack for pack in jobs if pack.counts[RUNNING]]
     running = [(pack, cell) for pack in active for cell in pack.cells if cell.state == RUNNING]
@@ -37,7 +37,7 @@ def render(status: StudyStatus, rows: int | None = None) -> RenderableType:
 
 
 def as_data(status: StudyStatus) -> dict[str, Any]:
-    """``status`` as JSON can say it."""
+    """``status`` as plain values for JSON."""
     return {
         "study": status.study,
         "ended": status.ended,
@@ -91,7 +91,7 @@ def _families(status: StudyStatus, families: list[str]) -> Table:
 
 
 def _jobs(jobs: list[PackStatus], active: list[PackStatus], limit: int | None) -> RenderableType:
-    """Jobs at work, or with trouble; the others in a line."""
+    """Running jobs and jobs with trouble; the others are summed up in one line."""
     troubled = [pack for pack in jobs if pack not in active and pack.counts[FAILED] + pack.counts[STOPPED]]
     shown = (active + troubled)[:limit]
     table = _table("pack", numbers=("cells", *STATES), title="packs")

@@ -10,11 +10,12 @@ from rich.text import Text
 
 from scaling.jobs.plan import Plan
 from scaling.report.figures.labels import significant
+from scaling.report.size_notes import short, size_notes
 from scaling.study.schema import Study
 
 
 def print_plan(plan: Plan, study: Study, cores: int) -> None:
-    """Print ``plan``: a row a family, then the sum and the time on ``cores`` cores."""
+    """Print ``plan``: one row per family, then the sum and the time on ``cores`` cores."""
     table = Table(title=f"Plan of study {plan.study}", title_justify="left", caption_justify="left")
     table.add_column("family", no_wrap=True)
     for name in ("N", "width", "learning rate"):
@@ -23,7 +24,7 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
         table.add_column(name, justify="right")
     for part in plan.families:
         rungs = part.rungs
-        sizes = ", ".join(_short(rung["params"]) for rung in rungs)
+        sizes = ", ".join(short(rung["params"]) for rung in rungs)
         widths = f"{rungs[0]['width']:.3g}-{rungs[-1]['width']:.3g}"
         new = part.cells - part.stored
         seconds = None if part.seconds is None or part.tuning_seconds is None else part.seconds + part.tuning_seconds
@@ -44,6 +45,8 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
         for rung in part.rungs:
             if rung["note"]:
                 console.print(f"{part.family}: {rung['note']}")
+    for line in size_notes(study):
+        console.print(line)
     for part in plan.families:
         if part.backbones:
             new = part.backbones - part.backbones_stored
@@ -61,7 +64,7 @@ def print_plan(plan: Plan, study: Study, cores: int) -> None:
 
 
 def _jobs(plan: Plan, study: Study) -> Table:
-    """A row a family: its training jobs, how long the longest takes from its start, the memory that the largest asks for."""
+    """One row per family: its training jobs, the longest job's time from its start, the largest job's memory."""
     at_a_time = f"{study.jobs.at_a_time} {'run' if study.jobs.at_a_time == 1 else 'runs'} at a time"
     tuning = f", {plan.tuning_jobs} of them for tuning" if plan.tuning_jobs else ""
     title = f"{plan.jobs} jobs{tuning}; training, {at_a_time}:"
@@ -76,7 +79,7 @@ def _jobs(plan: Plan, study: Study) -> Table:
 
 
 def print_claims(claims: list[dict[str, Any]]) -> None:
-    """Print the verdicts on ``claims`` (entries of claims.json): a sentence each, then a row for each part with an effect."""
+    """Print the verdicts on ``claims`` (entries of claims.json): a sentence per claim, a row per part with an effect."""
     console = Console(highlight=False)
     for claim in claims:
         mark = " (primary)" if claim["primary"] else ""
@@ -92,7 +95,7 @@ def print_claims(claims: list[dict[str, Any]]) -> None:
             p = part["p"] if part["p_adjusted"] is None else part["p_adjusted"]
             ends = (part["low"], part["high"])
             table.add_row(
-                Text(f"   {part['name']}" + ("" if part["decides"] else " (beside)")),
+                Text(f"   {part['name']}" + ("" if part["decides"] else " (not deciding)")),
                 Text(f"{significant(part['effect'])} {part['unit'] if part['unit'] == '%' else ''}"),
                 "" if None in ends else f"{significant(ends[0])} to {significant(ends[1])}",
                 "" if p is None else f"p {significant(p, 2)}",
@@ -104,7 +107,3 @@ def print_claims(claims: list[dict[str, Any]]) -> None:
 
 def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _short(params: int) -> str:
-    return f"{params / 1e6:.3g}M" if params >= 999_500 else f"{params / 1e3:.3g}k"

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from scaling.models.own_files import OwnModelError, local_files
-from scaling.runs.fingerprint import Code, CodeError
+from scaling.runs.code_modules import CodeError, Modules
+from scaling.runs.fingerprint import Code
 
 AT_RUN_TIME: Final = frozenset({"getattr", "globals", "locals", "vars", "import_module", "__import__", "eval", "exec"})
 """Functions that find things by names that the code need not show."""
 
 
-class OwnCode(Code):
+class OwnModules(Modules):
     """The source of a user's file and of the modules beside it, whose names have no package before them."""
 
     def __init__(self, path: Path) -> None:
@@ -42,7 +43,7 @@ class OwnCode(Code):
             found += [f"{module}:{one.name}" for one in tree.body if getattr(one, "decorator_list", None)]
             for node in ast.walk(tree):
                 if isinstance(node, ast.Import):
-                    found += [alias.name for alias in node.names if self._inside(alias.name)]
+                    found += [alias.name for alias in node.names if self.inside(alias.name)]
                 everything |= isinstance(node, ast.Name | ast.Attribute) and _last(node) in AT_RUN_TIME
         return [*found, *(map(self._name, self.sources) if everything else ())]
 
@@ -50,12 +51,14 @@ class OwnCode(Code):
         parts = file.relative_to(self.package).with_suffix("").parts
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
-    def _path(self, module: str) -> Path:
+    def path(self, module: str) -> Path:
+        """The file of ``module``, whether it is there or not."""
         path = self.package.joinpath(*module.split("."))
         return path / "__init__.py" if path / "__init__.py" in self.sources else path.with_suffix(".py")
 
-    def _inside(self, module: str) -> bool:
-        return self._path(module) in self.sources
+    def inside(self, name: str) -> bool:
+        """Whether the module ``name`` lies beside the user's file."""
+        return self.path(name) in self.sources
 
 
 def own_fingerprint(path: Path, name: str) -> str:
@@ -64,8 +67,8 @@ def own_fingerprint(path: Path, name: str) -> str:
     Raises:
         CodeError: a file cannot be read, or does not define it.
     """
-    code = OwnCode(path)
-    return code.fingerprint(sorted(set(code.roots(path, name))))
+    modules = OwnModules(path)
+    return Code(path.parent, modules=modules).fingerprint(sorted(set(modules.roots(path, name))))
 
 
 def _last(node: ast.Name | ast.Attribute) -> str:

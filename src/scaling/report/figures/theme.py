@@ -32,7 +32,7 @@ KIND_LINES: Final[dict[str, str]] = {
 }
 
 LARGER_IS_DARKER: Final = ("#a2d45a", "#4cbf8b", "#24908d", "#2f6d8e", "#3f4a8a", "#43236b")
-"""Sequential palette (viridis without its lightest part, turned round): luminance falls with the quantity."""
+"""Sequential palette (viridis reversed, without its lightest part): larger quantities are darker."""
 
 INK: Final = "#202428"
 QUIET: Final = "#5c636b"
@@ -40,7 +40,7 @@ GRID: Final = "#e6e8eb"
 
 
 def family_order(families: Iterable[str]) -> list[str]:
-    """The distinct ``families`` in order of publication; those of another's table follow, by name."""
+    """The distinct ``families`` in order of publication; unknown families follow by name."""
     known = list(FAMILIES)
     return sorted(set(families), key=lambda name: (known.index(name) if name in FAMILIES else len(known), name))
 
@@ -167,7 +167,7 @@ def facet_size(panels: int, columns: int = 4) -> tuple[int, float, float]:
 
 
 def empty(message: str) -> p9.ggplot:
-    """A figure that says in words why there is nothing to draw."""
+    """An empty figure that says in words why there is nothing to draw."""
     return (
         p9.ggplot(pd.DataFrame({"x": [0.0], "y": [0.0], "message": [message]}), p9.aes("x", "y", label="message"))
         + p9.geom_text(color=QUIET, size=9)
