@@ -15,9 +15,11 @@ from scaling.data import DataError, SourceFacts, describe
 from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders, SizeError
+from scaling.models.outside import is_outside
 from scaling.study.declared import BENCHMARKS
 from scaling.study.in_range import into_range, moved_into_range, size_range
 from scaling.study.layout import Layout
+from scaling.study.outside_models import why_not
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.schema import Data, FamilySettings, Study
 from scaling.study.spaced import as_list
@@ -126,11 +128,13 @@ def _size_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts, 
         try:
             settings = FamilySettings.model_validate({"model": family} | (own or {}))
             architecture = settings.architecture(family)
+            if why_not(architecture.family, settings.width, "modern"):
+                continue  # parse has said so
             ladders.range(architecture, image)
         except (ValidationError, TypeError):
             continue  # parse has said so
         except SizeError as error:
-            where = ("families", family, "depth")
+            where = ("families", family, "model" if is_outside(settings.architecture(family).family) else "depth")
             problems.append(Problem(where, str(error), line_of(tree, where)))
             continue
         sizes, keys = as_list(shared), ("grid", "params")

@@ -69,7 +69,7 @@ def moved_into_range(study: Study, ladders: Ladders, image: ImageSpec) -> Study:
 
 def size_range(made: Architecture, ladders: Ladders, image: ImageSpec) -> tuple[int, int]:
     """Least and largest target N of an architecture: of one that matches FLOP, those of its family. Raises SizeError."""
-    return ladders.range(made.family if made.match == "flop" else made, image)
+    return ladders.range(made.usual if made.match == "flop" else made, image)
 
 
 def _movable(study: Study, entry: str) -> list[tuple[Literal["sizes", "anchors"], list[int]]]:
