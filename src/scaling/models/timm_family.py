@@ -209,7 +209,7 @@ def _strides_out(key: str, image: ImageSpec, sketched: _Sketched) -> tuple[str, 
         out.append(names[strided[0]])
 
 
-def _run(model: nn.Module, image: ImageSpec) -> tuple[list[Any], int | None]:
+def _run(model: Any, image: ImageSpec) -> tuple[list[Any], int | None]:
     """The layers with strides in the order of their calls, and the side of the last map; None where the images do not fit."""
     strided: list[Any] = []
 
