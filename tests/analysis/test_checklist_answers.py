@@ -24,7 +24,7 @@ def runs() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def fits(runs: pl.DataFrame) -> list[dict]:
-    return fit_study(runs, classes=10, bootstrap=50)["fits"]
+    return fit_study(runs, classes=10, bootstrap=10)["fits"]
 
 
 def test_every_question_of_every_fit_is_answered(fits: list[dict]) -> None:
