@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scaling.analysis.family_evidence import Held, Judged, left_over, log_error_ratio, shared_draws
-from scaling.analysis.family_verdict import centred_interval
+from scaling.analysis.pair_contrasts import centred_interval
 from scaling.laws.compute_optimal.frontier import best_use, tabled_compute, trained_budgets
 from scaling.laws.compute_optimal.isoflop import describe_isoflop
 from scaling.laws.fitting.holdout import root_mean_square
