@@ -138,12 +138,12 @@ def _errors(one: Judged) -> Floats:
     return draw_noise(left_over(one.cells, one.found), one.noise, shared, np.random.default_rng(0), KEPT_DRAWS)
 
 
-def plain(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
     """The value with what JSON allows: numpy scalars as Python's, tuples as lists, NaN and infinities as None."""
     if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
+        return {key: jsonable(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
+        return [jsonable(inner) for inner in value]
     if isinstance(value, np.bool_):
         return bool(value)
     if isinstance(value, np.integer):

@@ -98,7 +98,7 @@ def _fit_batch(
 
 
 def _falling_widths(wide: Floats, deltas: Floats) -> Floats:
-    """Deltas [T, steps] from wide [T] to the final ones [T], as ``solver.path``, but all tables with the same number of steps."""
+    """Deltas [T, steps] from wide [T] to the final ones [T] as by ``solver.path``, with one number of steps for all tables."""
     steps = max(len(path(float(a), float(b), PATH_FACTORS[0])) for a, b in zip(wide, deltas, strict=True))
     return np.array([[*np.geomspace(max(a, b), b, steps + 1)[1:-1], b] for a, b in zip(wide, deltas, strict=True)])
 
