@@ -1,11 +1,24 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+
+@pytest.fixture
+def encoded() -> Callable[[int], bytes]:
+    """A function seed -> a random RGB image of 11 x 9 pixels as a PNG file's bytes."""
+
+    def encode(seed: int) -> bytes:
+        file = io.BytesIO()
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (9, 11, 3), np.uint8)).save(file, "png")
+        return file.getvalue()
+
+    return encode
 
 
 @pytest.fixture

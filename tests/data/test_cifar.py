@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scaling.data import DamagedData, DataError, DataSettings, load, prepare
+from scaling.data import DamagedData, DataError, DataSettings, describe, load, look, prepare, watched
 from scaling.data.sources import cifar
 from scaling.data.sources.cifar import CIFAR10, CIFAR100, Archive
 
@@ -96,3 +96,104 @@ def test_no_network_names_the_way_out(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"cannot download .* put cifar-10-binary\.tar\.gz into"):
         prepare(DataSettings("cifar10"), tmp_path, progress=False)
     assert list((tmp_path / "downloads").iterdir()) == []
+
+
+def put(*values: object) -> bytes:
+    """Opcodes of protocol 2 for plain values, as Python 2 wrote the published files: texts are byte strings."""
+    found = b""
+    for value in values:
+        if isinstance(value, bytes):
+            found += b"T" + len(value).to_bytes(4, "little") + value
+        elif isinstance(value, int):
+            found += b"J" + value.to_bytes(4, "little", signed=True)
+        else:
+            found += b"](" + put(*value) + b"e"
+    return found
+
+
+def python_file(**values: bytes) -> bytes:
+    """A pickle of protocol 2 of a dictionary, its values as opcodes."""
+    return b"\x80\x02}(" + b"".join(put(key.encode()) + value for key, value in values.items()) + b"u."
+
+
+def python_batch(images: np.ndarray, labels: list[int], key: str = "labels") -> bytes:
+    """A batch of the Python version, its array as numpy 1 wrote it."""
+    array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR(K\x01" + b"(" + put(len(images), 3072)
+    array += b"tcnumpy\ndtype\n(U\x02u1K\x00K\x01tR(K\x03U\x01|NNN" + put(-1, -1, 0)
+    array += b"tb\x89" + put(images.tobytes()) + b"tb"
+    return python_file(batch_label=put(b"of 5"), **{key: put(labels)}, data=array, filenames=put([b"a.png"] * len(images)))
+
+
+def unpacked(folder: Path, kind: str) -> Path:
+    """A folder of four images in each batch, of the binary or the Python version."""
+    folder.mkdir()
+    for i, (binary, python) in enumerate(
+        zip((*CIFAR10.train, CIFAR10.test), (*CIFAR10.python_train, "test_batch"), strict=True)
+    ):
+        images, labels = random_images(4, i), [i % 2, 1, 0, 1]
+        if kind == "bin":
+            (folder / Path(binary).name).write_bytes(records(images, labels))
+        else:
+            (folder / python).write_bytes(python_batch(images, labels))
+    if kind == "bin":
+        (folder / "batches.meta.txt").write_text("airplane\nautomobile\n")
+    else:
+        (folder / "batches.meta").write_bytes(python_file(label_names=put([b"airplane", b"automobile"])))
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["bin", "py"])
+def test_a_folder_is_read_where_it_lies(tmp_path, kind):
+    settings = DataSettings("cifar10", folder=unpacked(tmp_path / "cifar", kind))
+    assert (describe(settings).train_images, describe(settings).classes) == (20, 2)
+    path = prepare(settings, tmp_path / "data", progress=False)
+    data = load(path)
+    assert data.classes == ("airplane", "automobile")
+    assert np.array_equal(data.train_images, np.concatenate([random_images(4, i) for i in range(5)]))
+    assert data.train_labels[:8].tolist() == [0, 1, 0, 1, 1, 1, 0, 1]
+    assert np.array_equal(data.test_images, random_images(4, 5))
+    assert not look(path, watched(settings)).changed
+    name = "test_batch.bin" if kind == "bin" else "test_batch"
+    batch = settings.folder / name
+    content = bytearray(batch.read_bytes())
+    content[-2000 if kind == "bin" else 400] ^= 1
+    batch.write_bytes(content)
+    assert look(path, watched(settings)).changed == f"1 file of {str(settings.folder)!r} is not what was prepared: {name!r}"
+
+
+def test_the_fine_labels_of_cifar100_are_read(tmp_path):
+    folder = tmp_path / "cifar-100-python"
+    folder.mkdir()
+    for name in ("train", "test"):
+        (folder / name).write_bytes(python_batch(random_images(2, 3), [0, 1], "fine_labels"))
+    (folder / "meta").write_bytes(python_file(fine_label_names=put([b"apple", b"bear"]), coarse_label_names=put([b"x"])))
+    data = load(prepare(DataSettings("cifar100", folder=folder), tmp_path / "data", progress=False))
+    assert (data.classes, data.train_labels.tolist()) == (("apple", "bear"), [0, 1])
+
+
+def test_folders_that_are_not_whole_or_not_cifar_are_refused_in_one_line(tmp_path):
+    binary, python = (unpacked(tmp_path / kind, kind) for kind in ("bin", "py"))
+    executed = tmp_path / "executed"
+    poison = f"cos\nmkdir\n(V{executed}\ntR.".encode()
+    cases = [
+        (
+            lambda: (binary / "test_batch.bin").write_bytes(b"x" * 100),
+            binary,
+            "test_batch.bin has 100 bytes, no multiple of 3073",
+        ),
+        (lambda: (binary / "data_batch_2.bin").unlink(), binary, "holds data_batch_1.bin but not data_batch_2.bin; all of"),
+        (lambda: (python / "data_batch_3").write_bytes(poison), python, "data_batch_3 is no batch of CIFAR's Python"),
+        (
+            lambda: (python / "data_batch_3").write_bytes(b"\x80\x02}."),
+            python,
+            "its data are no array.*cifar-10-binary.tar.gz would",
+        ),
+        (lambda: None, tmp_path, "holds neither data_batch_1.bin nor data_batch_1; the unpacked"),
+        (lambda: None, tmp_path / "nowhere", "is not a folder"),
+    ]
+    for change, folder, message in cases:
+        change()
+        with pytest.raises(DataError, match=message) as caught:
+            describe(DataSettings("cifar10", folder=folder))
+        assert "\n" not in str(caught.value)
+    assert not executed.exists()

@@ -254,7 +254,7 @@ def test_the_command_prints_once_and_as_json(watched, tmp_path):
     command = [sys.executable, "-m", "scaling", "status", str(study)]
     plain = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert plain.returncode == 1  # work is missing
-    assert plain.stdout.startswith("s: 2 cells: 2 waiting\n")
+    assert plain.stdout.startswith("s: 2 runs: 2 waiting\n")
     found = json.loads(subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True).stdout)
     assert found["counts"][WAITING] == 2
     assert found["packs"][0]["cells"][0]["target"] == 13000

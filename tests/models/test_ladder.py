@@ -115,7 +115,7 @@ def test_depths_that_cannot_be_are_refused(ladders: Ladders, made: Architecture)
 
 def test_a_target_outside_is_refused_with_the_range(ladders: Ladders):
     smallest, largest = ladders.range("vgg", GREY)
-    message = f"vgg cannot have 100 parameters; for {GREY} allowed are {smallest:,} to {largest:,}"
+    message = f"vgg cannot have 100 parameters; for {GREY} allowed are {smallest:,} to {largest:,}, nearest is {smallest:,}"
     with pytest.raises(SizeError) as refusal:
         ladders.rung("vgg", 100, GREY)
     assert str(refusal.value) == message

@@ -30,6 +30,9 @@ SECONDS_TO_DISK: Final = 5.0
 DECODER: Final = f"1, Pillow {pillow_version}"
 """Rows that another version decoded are decoded again."""
 
+FEW_IMAGES: Final = 128
+"""So many are decoded by this process alone: to start others takes a second."""
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -116,7 +119,9 @@ def decode_all(
     flushed = time.monotonic()
     file = next(iter(slots.values())).path
     try:
-        results = in_processes(_decode_chunk, [task for _, task in waiting], where)
+        tasks = [task for _, task in waiting]
+        few = sum(len(chunk.places) for chunk, _ in tasks) <= FEW_IMAGES
+        results = map(_decode_chunk, tasks) if few else in_processes(_decode_chunk, tasks, where)
         for (key, (chunk, _)), part in zip(waiting, results, strict=True):
             found.add(part)
             unwritten[key] = part

@@ -60,7 +60,10 @@ class _Machine:
     def call(self) -> None:
         """Note a call of what lies below the arguments on top."""
         called, arguments = self.pair()
-        self.stack.append(Symbol(called.name, arguments))
+        if called.name == "_codecs encode" and arguments[1:] == ("latin1",):
+            self.stack.append(arguments[0].encode("latin-1"))  # how Python 3 writes bytes for Python 2
+        else:
+            self.stack.append(Symbol(called.name, arguments))
 
     def build(self) -> None:
         """Note the state that is given to what lies below it."""
@@ -135,6 +138,4 @@ def array_bytes(value: Any) -> tuple[tuple[int, ...], bytes]:
     _, shape, kind, fortran, content = value.state
     if not (isinstance(kind, Symbol) and kind.name == "numpy dtype" and kind.arguments[:1] in (("u1",), ("uint8",))) or fortran:
         raise ValueError("its data are no array of bytes in C order")
-    if isinstance(content, Symbol):  # Python 3 writes bytes under protocol 2 as text to be encoded
-        content = content.arguments[0]
     return tuple(shape), content.encode("latin-1") if isinstance(content, str) else bytes(content)

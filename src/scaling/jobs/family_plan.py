@@ -11,7 +11,7 @@ from scaling.jobs.foreseen import Foreseen, LookedAt, unforeseen
 from scaling.runs.grid import Cell, Pack, ResolvedCell
 from scaling.runs.resolve import Tuning, resolve
 from scaling.runs.store import ForeignRecord
-from scaling.study.schema import Study
+from scaling.study.schema import Move, Study
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,10 @@ class FamilyPlan:
     backbones_stored: int = 0
     candidates: int = 0
     """runs that its tuning has to make before the rate is known; widening may add to them"""
+    anchors: tuple[int, ...] = ()
+    """N at which its learning rate is tuned; none where the recipe fixes the rate"""
+    moves: tuple[Move, ...] = ()
+    """sizes and anchors that it cannot have for these images, and what they became"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Known:
 def plan_family(known: Known, family: str, jobs: list[Pack], foreseen: Foreseen) -> FamilyPlan:
     """The plan of ``family``, whose runs are trained by ``jobs`` after its tuning has found what is ``foreseen``."""
     study, estimates, tuning = known.study, known.estimates, foreseen.tuning
-    cells = [cell for job in jobs for cell in job.cells]
+    cells, recipe = [cell for job in jobs for cell in job.cells], study.family_recipe(family)
     resolved = _resolved(known, cells, tuning)
     new = [cell for cell in cells if not known.has_result(resolved.get(cell))]
     backbones = _backbones(known, family, cells, resolved)
@@ -78,7 +82,7 @@ def plan_family(known: Known, family: str, jobs: list[Pack], foreseen: Foreseen)
     return FamilyPlan(
         family=family,
         rungs=_rungs(study, family, estimates),
-        rate="unknown until tuned" if tuning is None else str(tuning.rule or "tuning failed"),
+        rate="not yet tuned" if tuning is None else str(tuning.rule or "tuning failed"),
         cells=len(cells),
         stored=len(cells) - len(new),
         flop=_flop(study, family, new, new_backbones, estimates),
@@ -90,6 +94,8 @@ def plan_family(known: Known, family: str, jobs: list[Pack], foreseen: Foreseen)
         backbones=len(backbones),
         backbones_stored=sum(backbones.values()),
         candidates=foreseen.candidates,
+        anchors=tuple(sorted(recipe.anchors.params)) if recipe.learning_rate == "tuned" else (),
+        moves=study.moves(family),
     )
 
 

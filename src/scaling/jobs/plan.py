@@ -34,6 +34,8 @@ class Plan:
     families: tuple[FamilyPlan, ...]
     benchmark_seconds: float | None = 0.0
     """seconds of the benchmarks, alone on the machine; None if not known"""
+    own_sizes: tuple[str, ...] = ()
+    """entries on which the grid's sizes have no effect: they have their own"""
 
     @property
     def new(self) -> int:
@@ -111,7 +113,8 @@ def make_plan(
 
     parts = [plan_family(known, family, jobs[family], tuning(family)) for family in study.families]
     timed = study.benchmarks is not None and (from_nothing or not _is_benchmarked(study, layout))
-    return Plan(study.name, tuple(parts), benchmark_seconds(study, estimates) if timed else 0.0)
+    seconds = benchmark_seconds(study, estimates) if timed else 0.0
+    return Plan(study.name, tuple(parts), seconds, tuple(study.with_own_sizes()))
 
 
 def _is_benchmarked(study: Study, layout: Layout) -> bool:

@@ -100,7 +100,8 @@ class Ladders:
             wanted, unit, measure = target, "N", self._size
             smallest, largest = self.range(made, image)
             if not smallest * (1 - TOLERANCE) <= target <= largest * (1 + TOLERANCE):
-                allowed = f"for {image} allowed are {smallest:,} to {largest:,}"
+                nearest = min(max(target, smallest), largest)
+                allowed = f"for {image} allowed are {smallest:,} to {largest:,}, nearest is {nearest:,}"
                 raise SizeError(f"{made} cannot have {target:,} parameters; {allowed}")
         start, depth = next(
             ((start, depth) for start, depth in reversed(_depths(made))

@@ -36,6 +36,9 @@ class ReportInputs:
     notes: list[JobNote] = field(default_factory=list)
     """what each job asked for and used"""
 
+    size_notes: list[str] = field(default_factory=list)
+    """what of the study's sizes was moved into a family's range, or has no effect"""
+
     def with_laws(self) -> ReportInputs:
         """The same inputs, restricted to the families that have laws; all families where nothing is fitted yet."""
         named = [verdict["family"] for verdict in self.fits.get("verdicts", [])]

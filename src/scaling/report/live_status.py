@@ -60,7 +60,7 @@ def as_data(status: StudyStatus) -> dict[str, Any]:
 def _headline(status: StudyStatus) -> Text:
     counts = status.counts
     parts = [(f"{counts[state]} {state}", STYLES[state]) for state in STATES if counts[state]]
-    text = Text(f"{status.study}: {counts.total()} cells: ")
+    text = Text(f"{status.study}: {counts.total()} runs: ")
     for index, (words, style) in enumerate(parts):
         text.append(", " * bool(index)).append(words, style)
     backbones = sum((job.counts for job in status.pretraining), Counter())
@@ -83,7 +83,7 @@ def _counted(counts: Counter[str]) -> list[str]:
 
 
 def _families(status: StudyStatus, families: list[str]) -> Table:
-    table = _table("family", numbers=("cells", *STATES))
+    table = _table("family", numbers=("runs", *STATES))
     for family in families:
         counts = sum((pack.counts for pack in status.packs if pack.family == family), Counter())
         table.add_row(family, str(counts.total()), *_counted(counts))
@@ -94,12 +94,12 @@ def _jobs(jobs: list[PackStatus], active: list[PackStatus], limit: int | None) -
     """Running jobs and jobs with trouble; the others are summed up in one line."""
     troubled = [pack for pack in jobs if pack not in active and pack.counts[FAILED] + pack.counts[STOPPED]]
     shown = (active + troubled)[:limit]
-    table = _table("pack", numbers=("cells", *STATES), title="packs")
+    table = _table("job", numbers=("runs", *STATES), title="jobs")
     for pack in shown:
         table.add_row(escape(pack.name), str(len(pack.cells)), *_counted(pack.counts))
     others = [pack for pack in jobs if pack not in shown]
     ended = sum(pack.counts[DONE] + pack.counts[DIVERGED] == len(pack.cells) for pack in others)
-    rest = Text(f"not shown: {len(others)} jobs, {ended} of them with all cells done", "dim")
+    rest = Text(f"not shown: {len(others)} jobs, {ended} of them with all runs done", "dim")
     return Group(table, rest) if shown else rest
 
 

@@ -17,6 +17,7 @@ from scaling.jobs.job_notes import read_all_notes
 from scaling.jobs.plan import make_plan
 from scaling.report.inputs import ReportInputs
 from scaling.report.page import build
+from scaling.report.size_notes import size_notes
 from scaling.runs.derived import WrongFile, read_json, set_aside
 from scaling.runs.records import FAILED, MISSING
 from scaling.runs.resolve import read_tuning
@@ -64,6 +65,7 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
         command=f"snakemake --cores all --config study={study_path}",
         claims=claims,
         notes=read_all_notes(layout.jobs),
+        size_notes=size_notes(study),
     )
     return Written(build(inputs, layout.report), claims, inputs.partial)
 

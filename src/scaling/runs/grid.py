@@ -224,13 +224,14 @@ def _seeds(study: Study, family: str, target: int, images: int) -> Iterable[int]
         return own
     seeds = set(study.grid.seeds)
     for repeat in study.grid.repeats:
-        if _holds(repeat, target, images):
+        if _holds(repeat, study.said_sizes(family, target), images):
             seeds |= set(repeat.seeds)
     return seeds
 
 
-def _holds(repeat: Repeat, target: int, images: int) -> bool:
-    return (repeat.params is None or target in repeat.params) and (repeat.images is None or images in repeat.images)
+def _holds(repeat: Repeat, targets: list[int], images: int) -> bool:
+    of_size = repeat.params is None or any(target in repeat.params for target in targets)
+    return of_size and (repeat.images is None or images in repeat.images)
 
 
 def packs(study: Study) -> dict[str, Pack]:

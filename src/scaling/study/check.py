@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders, SizeError
 from scaling.study.declared import BENCHMARKS
+from scaling.study.in_range import into_range, moved_into_range, size_range
 from scaling.study.layout import Layout
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.schema import Data, FamilySettings, Study
+from scaling.study.spaced import as_list
 from scaling.study.study_file import parse, plain, read_tree
 from scaling.study.study_messages import line_of
 from scaling.study.study_problems import Problem, StudyError, by_line
@@ -28,6 +31,8 @@ Check = Callable[[Study, Path, CommentedMap, ImageSpec], list[Problem]]
 
 def checked_study(path: Path, ladders: Ladders | None = None, checks: Sequence[Check] = ()) -> Study:
     """The study at ``path``, valid in itself and against its data and the sizes of its families.
+
+    Its anchors, and its sizes if it asks for that, are moved into those sizes (see ``in_range``).
 
     Args:
         path: the study file.
@@ -48,6 +53,7 @@ def checked_study(path: Path, ladders: Ladders | None = None, checks: Sequence[C
         ladders = ladders or Ladders(Layout("").ladders)
         problems += _size_problems(raw, tree, facts, ladders)
         if study is not None:
+            study = moved_into_range(study, ladders, ImageSpec(facts.side, facts.channels, facts.classes))
             problems += _anchor_problems(study, tree, facts, ladders)
             problems += _benchmark_problems(study, tree, facts, ladders)
             image = ImageSpec(facts.side, facts.channels, facts.classes)
@@ -84,8 +90,8 @@ def _images_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts
         return [Problem(keys, f"received {validation}; the source has {facts.train_images} training images")]
     values: list[tuple[tuple[str | int, ...], Any]] = []
     grid = raw.get("grid")
-    if isinstance(grid, dict) and isinstance(grid.get("images"), list):
-        values += [(("grid", "images", i), value) for i, value in enumerate(grid["images"])]
+    if isinstance(grid, dict):
+        values += [(("grid", "images", i), value) for i, value in enumerate(as_list(grid.get("images")))]
     families = raw.get("families")
     blocks: list[tuple[tuple[str, ...], Any]] = [(("recipe",), raw.get("recipe"))]
     if isinstance(families, dict):
@@ -96,8 +102,7 @@ def _images_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts
             if isinstance(own.get("pretrain"), dict):
                 unlabelled = own["pretrain"].get("images", Pretraining.model_fields["images"].default)
                 values.append((("families", name, "pretrain", "images"), unlabelled))
-            if isinstance(own.get("images"), list):
-                values += [(("families", name, "images", i), value) for i, value in enumerate(own["images"])]
+            values += [(("families", name, "images", i), value) for i, value in enumerate(as_list(own.get("images")))]
     for keys, recipe in blocks:
         anchors = recipe.get("anchors") if isinstance(recipe, dict) else None
         if isinstance(anchors, dict):
@@ -110,44 +115,59 @@ def _images_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts
 
 
 def _size_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
-    """Sizes that a family cannot have."""
+    """Sizes that a family cannot have; where they move, those that it cannot have where they were moved to."""
     families, grid = raw.get("families"), raw.get("grid")
     if not isinstance(families, dict):
         return []
     image = ImageSpec(facts.side, facts.channels, facts.classes)
-    shared = grid.get("params") if isinstance(grid, dict) else None
+    shared, moving = (grid.get("params"), grid.get("out_of_range") == "move") if isinstance(grid, dict) else (None, False)
     problems = []
     for family, own in families.items():
         try:
             settings = FamilySettings.model_validate({"model": family} | (own or {}))
-            ladders.range(settings.architecture(family), image)
+            architecture = settings.architecture(family)
+            ladders.range(architecture, image)
         except (ValidationError, TypeError):
             continue  # parse has said so
         except SizeError as error:
             where = ("families", family, "depth")
             problems.append(Problem(where, str(error), line_of(tree, where)))
             continue
-        sizes, keys = shared, ("grid", "params")
+        sizes, keys = as_list(shared), ("grid", "params")
         if settings.params is not None:
             sizes, keys = settings.params, ("families", family, "params")
-        for index, target in enumerate(sizes if isinstance(sizes, list) else []):
-            if not _is_count(target):
-                continue
+        found = []
+        for index, target in _used(sizes, moving, architecture, image, ladders).items():
             try:
-                ladders.rung(settings.architecture(family), int(target), image)
+                ladders.rung(architecture, target, image)
             except SizeError as error:
                 where = (*keys, index)
-                problems.append(Problem(where, str(error), line_of(tree, where)))
+                found.append(Problem(where, str(error), line_of(tree, where)))
+        moved = list(_used(sizes, True, architecture, image, ladders).values())
+        if found and moved != sizes:
+            would = f"`out_of_range: move` under `grid` would give {family} {', '.join(f'{size:,}' for size in moved)}"
+            found[0] = replace(found[0], message=f"{found[0].message}; {would}")
+        problems += found
     return problems
 
 
+def _used(sizes: list[Any], moving: bool, made: Architecture, image: ImageSpec, ladders: Ladders) -> dict[int, int]:
+    """Of those ``sizes`` that are whole numbers, by place: what is to be built, in range where they are ``moving``."""
+    counts = {index: int(target) for index, target in enumerate(sizes) if _is_count(target)}
+    if not (moving and counts):
+        return counts
+    said = sorted(set(counts.values()))
+    used = dict(zip(said, into_range(said, *size_range(made, ladders, image)), strict=True))
+    return {index: used[target] for index, target in counts.items()}
+
+
 def _anchor_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
-    """Sizes at which a rate is tuned, which an entry with a depth of its own may not have (families have their own)."""
+    """Sizes at which a rate is tuned that an entry cannot have though they lie in its range, since it matches FLOP."""
     image = ImageSpec(facts.side, facts.channels, facts.classes)
     problems = []
     for family in study.families:
         architecture, recipe = study.architecture(family), study.family_recipe(family)
-        if architecture.depth is None or recipe.learning_rate != "tuned":
+        if architecture.match != "flop" or recipe.learning_rate != "tuned":
             continue
         for target in recipe.anchors.params:
             try:

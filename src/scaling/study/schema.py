@@ -7,12 +7,15 @@ in ``study_file.py``; what depends on data and ladders is checked in ``check.py`
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
     Field,
+    PrivateAttr,
     SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
@@ -27,6 +30,7 @@ from scaling.study.declared import BENCHMARKS, PROBES, described
 from scaling.study.layout import LONGEST_NAME, RESERVED
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.recipe import Integer, Number, Recipe, RecipeChanges, Strict, recipe_for
+from scaling.study.spaced import MOST_SIZES, Count, Counts
 
 ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=LONGEST_NAME)]
 RecipeName = Literal["modern", "historical"]
@@ -44,10 +48,6 @@ else:
     BenchmarkName = Literal[tuple(BENCHMARKS)]
     SourceName = Literal[tuple(SOURCES)]
 
-Count = Annotated[Integer, Field(gt=0)]
-MOST_SIZES: Final = 1000
-"""Sizes, or data sizes, that a list of them has at most: each is a model to be laid out."""
-Counts = Annotated[list[Count], Field(min_length=1, max_length=MOST_SIZES)]
 SomeCounts = Annotated[list[Count], Field(max_length=MOST_SIZES)]
 MOST_CELLS: Final = 1_000_000
 """Cells of a study; a hundred thousand are planned in seconds."""
@@ -143,8 +143,13 @@ class Repeat(Strict):
 class Grid(Strict):
     """The cells: every size with every data size and seed."""
 
-    params: Counts = Field(description="N of every family that names none itself")
-    images: Counts = Field(description="D: unique training images")
+    params: Counts = Field(description="N of every family that has no sizes of its own: a list, or from, to and count")
+    images: Counts = Field(description="D: unique training images: a list, or from, to and count")
+    out_of_range: Literal["refuse", "move"] = Field(
+        default="refuse",
+        description="what sizes do that a family cannot have for the images at hand: refuse = an error; move = all sizes of "
+        "that family are multiplied by the factor that brings them into its range (docs/studies.md)",
+    )
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(default=[0], description="seeds of every size and data size")
     repeats: list[Repeat] = Field(default=[], description="more seeds for a part of the grid")
 
@@ -168,8 +173,8 @@ class FamilySettings(Strict):
     match: Literal["params", "flop"] = Field(
         default="params", description="what meets N: its own parameters, or the FLOP that the family by its own rule has at N"
     )
-    params: Counts | None = Field(default=None, description="its own sizes N")
-    images: Counts | None = Field(default=None, description="its own data sizes D")
+    params: Counts | None = Field(default=None, description="its own sizes N, in place of the grid's")
+    images: Counts | None = Field(default=None, description="its own data sizes D, in place of the grid's")
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(default=None, description="its own seeds; then no repeats")
     recipe_name: RecipeName | None = Field(default=None, description="its own recipe; null = the study's")
     recipe: RecipeChanges = Field(default=RecipeChanges(), description="what its training changes in the recipe")
@@ -291,6 +296,20 @@ def _with_model(name: Any, own: Any) -> Any:
     return own | {"model": name} if isinstance(own, dict) and own.get("model") is None else own
 
 
+@dataclass(frozen=True)
+class Move:
+    """Sizes of an entry of a study as its file or its recipe says them, and moved into the range of what it builds.
+
+    ``said`` and ``used`` are ascending and of one length; ``least`` and ``largest`` N are those of its architecture.
+    """
+
+    what: Literal["sizes", "anchors"]
+    said: tuple[int, ...]
+    used: tuple[int, ...]
+    least: int
+    largest: int
+
+
 class Study(Strict):
     """A scaling study: data, families, grid, recipe, laws."""
 
@@ -319,6 +338,8 @@ class Study(Strict):
         default=[], description="what is said of these models and put to a test, by name (src/scaling/analysis/claims), or all"
     )
     jobs: Jobs = Jobs()
+
+    _moves: dict[str, tuple[Move, ...]] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -352,9 +373,32 @@ class Study(Strict):
         """The kind of ``family``."""
         return FAMILIES[self.architecture(family).family].kind
 
+    def moved(self, moves: Mapping[str, tuple[Move, ...]]) -> Study:
+        """The study with the sizes and anchors of some entries as ``moves`` has them, by the rule of ``in_range``."""
+        found = self.model_copy()
+        found._moves = dict(moves)
+        return found
+
+    def moves(self, family: str) -> tuple[Move, ...]:
+        """What was moved of the sizes and anchors of ``family``."""
+        return self._moves.get(family, ())
+
+    def _move(self, family: str, what: str) -> Move | None:
+        return next((move for move in self.moves(family) if move.what == what), None)
+
     def sizes(self, family: str) -> list[int]:
         """The target N of ``family``, ascending."""
-        return sorted(self.entry(family).params or self.grid.params)
+        move = self._move(family, "sizes")
+        return sorted(set(move.used)) if move else sorted(self.entry(family).params or self.grid.params)
+
+    def said_sizes(self, family: str, target: int) -> list[int]:
+        """The sizes in the study's file that became the ``target`` N of ``family``: itself, where nothing was moved."""
+        move = self._move(family, "sizes")
+        return [said for said, used in zip(move.said, move.used, strict=True) if used == target] if move else [target]
+
+    def with_own_sizes(self) -> list[str]:
+        """The entries of ``families`` on which `grid.params` has no effect."""
+        return [name for name in self.families if self.entry(name).params is not None]
 
     def data_sizes(self, family: str) -> list[int]:
         """The D of ``family``, ascending."""
@@ -387,4 +431,6 @@ class Study(Strict):
         """The recipe of ``family``: the named one, then the study's changes, then the family's."""
         own = self.entry(family)
         changes: list[dict[str, Any]] = [part.model_dump(exclude_none=True) for part in (self.recipe, own.recipe)]
+        if move := self._move(family, "anchors"):
+            changes.append({"anchors": {"params": list(dict.fromkeys(move.used))}})
         return recipe_for(own.recipe_name or self.recipe_name, own.model or family, *changes)

@@ -128,13 +128,14 @@ def folder_files(archive: Archive, folder: Path) -> tuple[list[str], list[str]]:
     """Names of the binary, or else of the Python files, in ``folder``. Raises DataError where neither set is whole."""
     binary = [Path(name).name for name in (*archive.train, archive.test, archive.names)]
     python = [*archive.python_train, archive.python_test, archive.python_names[0]]
-    for names, other in ((binary, False), (python, True)):
-        there = [name for name in names if (folder / name).is_file()]
-        if len(there) == len(names):
-            return ([], names) if other else (names, [])
-        if there:
-            missing = next(name for name in names if name not in there)
-            raise DataError(f"folder {str(folder)!r} holds {there[0]} but not {missing}; all of {', '.join(names)} are needed")
+    there = {name for name in (*binary, *python) if (folder / name).is_file()}
+    for found in ((binary, []), ([], python)):
+        if there.issuperset((*found[0], *found[1])):
+            return found
+    if some := [name for name in (*binary, *python) if name in there]:
+        names = binary if some[0] in binary else python
+        missing = next(name for name in names if name not in there)
+        raise DataError(f"folder {str(folder)!r} holds {some[0]} but not {missing}; all of {', '.join(names)} are needed")
     raise DataError(
         f"folder {str(folder)!r} holds neither {binary[0]} nor {python[0]}; the unpacked {archive.filename} would do"
     )
