@@ -226,7 +226,7 @@ claim = Claim(
         ),
         Part(
             "shift, 4,000 images",
-            "Trained on eight times the images, the MLP loses more than twice as much accuracy per pixel as convolutional nets.",
+            "With eight times the images, too, the MLP loses more than twice as much accuracy per pixel as convolutional nets.",
             "how much more accuracy the MLP loses per pixel than the convolutional nets' mean",
             _against(CONVOLUTIONAL, loss_per_pixel, PER_PIXEL, in_place_much),
             threshold=TWICE,
@@ -234,7 +234,7 @@ claim = Claim(
         ),
         Part(
             "crop, 4,000 images",
-            "Trained on eight times the images, the MLP loses more than twice as much accuracy in a crop as convolutional nets.",
+            "With eight times the images, too, the MLP loses more than twice as much accuracy in a crop as convolutional nets.",
             "how much more accuracy the MLP loses in the central 24 and 20 of 28 pixels than the convolutional nets' mean",
             _against(CONVOLUTIONAL, lost_to_crops, "of accuracy lost in a crop", in_place_much),
             threshold=TWICE,
