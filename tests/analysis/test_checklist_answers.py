@@ -43,7 +43,7 @@ def test_what_is_told_is_what_happened(fits: list[dict]) -> None:
     assert given["models"].startswith("15 points; 4 values of N from 5,000 to 73,000; 16 models planned, 1 seed")
     assert "16 to 160 times" in given["data"]
     assert "predictions of larger N and D" in given["validation"]
-    assert "50 refits" in given["intervals"]
+    assert "10 refits" in given["intervals"]
 
 
 def test_outliers_carry_the_cell_s_key(runs: pl.DataFrame, fits: list[dict]) -> None:
