@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from scaling.models.registry import Kind
 
-Moved = Mapping[str, float | list[float]]
+Moved = Mapping[str, float | Sequence[float]]
 """Argument -> what it is for a width (or a depth) of 1; lists for one value a stage."""
 
 

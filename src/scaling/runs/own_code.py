@@ -40,7 +40,9 @@ class OwnModules(Modules):
         for file, content in self.sources.items():
             module = self._name(file)
             tree = ast.parse(content)
-            found += [f"{module}:{one.name}" for one in tree.body if getattr(one, "decorator_list", None)]
+            for one in tree.body:
+                if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and one.decorator_list:
+                    found.append(f"{module}:{one.name}")
             for node in ast.walk(tree):
                 if isinstance(node, ast.Import):
                     found += [alias.name for alias in node.names if self.inside(alias.name)]
