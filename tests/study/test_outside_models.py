@@ -112,6 +112,18 @@ def test_a_paper_recipe_for_all_is_refused_for_what_has_no_paper(folder):
             "one.params[0]: studies/nets.py:mine cannot have 20 parameters; for 28x28x1 images",
         ),
         (
+            "{model: nets.py:mine, recipe: {dropout: 0.1}}",
+            "one.recipe: studies/nets.py: mine takes no dropout, which the recipe says",
+        ),
+        (
+            "{model: timm/densenet, recipe: {stochastic_depth: 0.1}}",
+            "one.recipe: timm/densenet takes no argument 'drop_path_rate'",
+        ),
+        (
+            "{model: vgg, recipe: {stochastic_depth: 0.1}}",
+            "one.recipe: stochastic_depth of vgg is 0.1; without residual branches",
+        ),
+        (
             "{model: nets.py:mine, options: {norm: batch}}",
             "one.model: studies/nets.py: TypeError: mine() got an unexpected keyword",
         ),

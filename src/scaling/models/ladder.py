@@ -26,6 +26,8 @@ from scaling.models.range_search import Span, find_span
 TOLERANCE = 0.05
 """Share of the target by which N may miss it."""
 
+NO_RATES = Regularisation()
+
 
 class SizeError(ValueError):
     """A family cannot have the wanted number of parameters, or the wanted depth."""
@@ -86,6 +88,18 @@ class Ladders:
             self._store(key, self._ends(architecture, image))
         smallest, largest = self._load()[key]
         return smallest, largest
+
+    def refusal(self, made: Architecture, image: ImageSpec, rates: Regularisation) -> str:
+        """Why a family cannot be trained with such rates of dropout and stochastic depth; empty if it can. Raises SizeError."""
+        key = f"rates {_named(made)} {rates} {image}"
+        if key not in self._load():
+            start, depth = self._span(made, image).depths[0]
+            try:
+                _sketch(made, depth, start, image, rates)
+                self._store(key, "")
+            except ValueError as error:
+                self._store(key, str(error))
+        return self._load()[key]
 
     def _ends(self, made: Architecture, image: ImageSpec) -> tuple[int, int]:
         try:
@@ -213,11 +227,11 @@ def _architecture(made: str | Architecture) -> Architecture:
     return Architecture(made) if isinstance(made, str) else made
 
 
-def _sketch(made: Architecture, depth: int, width: float, image: ImageSpec) -> Any:
+def _sketch(made: Architecture, depth: int, width: float, image: ImageSpec, rates: Regularisation = NO_RATES) -> Any:
     from scaling.models.counting import sketch
 
     def build() -> Any:
-        return _family(made).build(width, depth, image, Regularisation(), made.options)
+        return _family(made).build(width, depth, image, rates, made.options)
 
     try:
         return sketch(build)
