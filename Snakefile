@@ -23,13 +23,13 @@ include: "workflow/rules/benchmarks.smk"
 include: "workflow/rules/report.smk"
 
 
-# Looks at every call: where cells have no result it removes their packs' tables, names them and fails; the next call goes on.
+# Checks every call: if runs have no result, it names them, removes the tables of their jobs and fails; the next call goes on.
 rule complete:
     default_target: True
     input:
         page=rules.report.output.page,
         runs=rules.collect.output.runs,
-        # Named too, or a page that is there would hide a file that is not.
+        # Named too, or a page that exists would hide a file that is missing.
         packs=rules.collect.input.packs,
         probes=rules.collect.output.probes,
         benchmarks=rules.fit.input.benchmarks,
@@ -37,11 +37,11 @@ rule complete:
         claims=rules.fit.output.claims,
     log:
         str(dag.layout.study / "logs" / "complete.log"),
-    retries: 0  # it fails to say that work is left
+    retries: 0  # it fails in order to say that work is left
     localrule: True
     conda:
         "envs/scaling.yaml"
     message:
-        "Looking for cells without a result"
+        "Looking for runs without a result"
     shell:
         dag.command("complete") + " 2>&1 | tee -i {log:q}"

@@ -22,8 +22,8 @@ from scipy.stats import t as student
 from scaling.analysis.family_evidence import judge_families
 from scaling.analysis.fits_rows import crossed_intervals
 from scaling.analysis.usable_runs import cells_of
-from scaling.laws.fitting.newton import Problem, minimise
-from scaling.laws.fitting.solver import HUBER_EFFICIENCY, make_problem
+from scaling.laws.fitting.newton import HUBER_EFFICIENCY, HuberProblem, minimise
+from scaling.laws.fitting.points import huber_problem
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.intervals.profile import prediction_ends, profile_ends
 
@@ -75,7 +75,7 @@ SETTINGS = tuple(
 class Tables(NamedTuple):
     """Many tables of one design, fitted: problem, optima [R, p], rises of the objective at the ends [R], truths."""
 
-    problem: Problem
+    problem: HuberProblem
     theta: np.ndarray
     rise: np.ndarray
     centre: np.ndarray
@@ -97,7 +97,7 @@ def draw_and_fit(setting: Setting, replicates: int, seed: int) -> Tables:
     rows, size = len(n), len(law.parameters)
     errors = rng.standard_t(3, (replicates, rows)) / np.sqrt(3) if setting.heavy else rng.normal(size=(replicates, rows))
     log_y = law.log_values(theta, logs)[0] + setting.noise * errors
-    problem, weights = make_problem(law, logs, log_y, 10.0), np.ones(rows)
+    problem, weights = huber_problem(law, logs, log_y, 10.0), np.ones(rows)
     wide = minimise(problem, np.repeat(theta, replicates, axis=0), weights)
     spread = 1.4826 * np.median(np.abs(log_y - law.log_values(wide.theta, logs)), axis=1, keepdims=True)
     problem = problem._replace(delta=HUBER_EFFICIENCY * spread * np.sqrt(rows / (rows - size)))

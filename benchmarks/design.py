@@ -18,7 +18,7 @@ import polars as pl
 from scipy.stats import t as student
 
 from scaling.laws import fit
-from scaling.laws.fitting.solver import Fit
+from scaling.laws.fitting.fitted import Fit
 from scaling.laws.forms import known_laws as forms
 
 Grid = dict[float, int]

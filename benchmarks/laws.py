@@ -23,7 +23,8 @@ from scipy.special import logsumexp
 from scaling.laws import fit
 from scaling.laws.any_table.extrapolate import extrapolate_table
 from scaling.laws.fitting.newton import huber, minimise
-from scaling.laws.fitting.solver import SAME_OPTIMUM, make_problem, spread_of
+from scaling.laws.fitting.points import huber_problem, spread_of
+from scaling.laws.fitting.solver import SAME_OPTIMUM
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.intervals.bootstrap import pair_counts, pairs
 
@@ -73,7 +74,7 @@ def optimum(folder: Path, starts: int, published: int) -> None:
     raw = law.starts(spread_of(logs, log_y), np.random.default_rng(2), starts)
     for width in (0.1, 0.01, DELTA):
         tolerance = 1e-14 if width == DELTA else 1e-3
-        raw = (end := minimise(make_problem(law, logs, log_y, width), raw, np.ones(len(loss)), tolerance=tolerance)).theta
+        raw = (end := minimise(huber_problem(law, logs, log_y, width), raw, np.ones(len(loss)), tolerance=tolerance)).theta
     reached = np.mean(end.objective <= found.objective * (1 + SAME_OPTIMUM))
     print(f"{starts} random starts in all five parameters: {reached:.1%} reach it")
 

@@ -20,8 +20,8 @@ import polars as pl
 
 from scaling.analysis import family_evidence as judging
 from scaling.analysis.family_evidence import hold_out, judge_families, skill_of
-from scaling.analysis.family_verdict import LEVEL
 from scaling.analysis.ranking import compare_pairs
+from scaling.analysis.significance import SIGNIFICANCE
 from scaling.analysis.usable_runs import cells_of
 from scaling.laws.fitting.holdout import ORIGINS
 from scaling.laws.forms import known_laws as forms
@@ -85,13 +85,13 @@ def main() -> None:
         skills = {one.cells.family: skill_of([hold_out(one, origin) for origin in ORIGINS]) for one in judged}
         scaling = {one.cells.family: one for one in judged}
         rows, _ = compare_pairs(scaling, skills, {name: list(scaling) for name in ("alpha", "beta")})
-        told = [row for row in rows if row["p_holm"] < LEVEL]
+        told = [row for row in rows if row["p_holm"] < SIGNIFICANCE]
         by_skill = [row for row in rows if row["contrast"] == "skill"]
         between = [row for row in by_skill if (row["first"] in MARKED) != (row["second"] in MARKED) and "(" not in row["first"]]
         kinds = [row for row in by_skill if "(" in row["first"]]
         false.append(bool(told))
-        pairs += [row["p_holm"] < LEVEL for row in between]
-        kind += [row["p_holm"] < LEVEL for row in kinds]
+        pairs += [row["p_holm"] < SIGNIFICANCE for row in between]
+        kind += [row["p_holm"] < SIGNIFICANCE for row in kinds]
         gaps.append(
             np.mean([skill.value for name, skill in skills.items() if name not in MARKED])
             - np.mean([skills[name].value for name in MARKED])

@@ -15,18 +15,18 @@ from scaling.study.recipe import recipe_for
 torch.set_num_threads(1)  # a worker of pytest-xdist per core: more threads would only wait for each other
 
 ALONE = ("faults", "slurm")
-"""Folders of tests that stop, kill and wait for processes: never two of them at a time."""
+"""Folders of tests that stop, kill and wait for processes: never two tests of one folder at a time."""
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist, whose own --dist loadgroup does not group under pytest 9.2
 def pytest_xdist_make_scheduler(config, log):
-    """Tests of a file run in one worker, for they share fixtures; those of ALONE in one worker, one after the other."""
+    """Tests of a file run in one worker, for they share fixtures; those of a folder of ALONE too, one after the other."""
     from xdist.scheduler import LoadFileScheduling
 
     class ByFile(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return "alone" if set(ALONE) & set(Path(file).parts) else file
+            return next((folder for folder in ALONE if folder in Path(file).parts), file)
 
     return ByFile(config, log)
 

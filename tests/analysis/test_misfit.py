@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scaling.analysis.misfit import MARGIN, Misfit, measure_misfit
+from scaling.analysis.misfit import MISFIT_MARGIN, Misfit, measure_misfit
 
 CELLS = 16
 
@@ -58,8 +58,8 @@ def test_a_large_misfit_is_beyond_the_margin_and_noise_alone_cannot_tell() -> No
 def test_without_repeats_everything_left_over_bounds_the_misfit() -> None:
     found = table(0.0, 0.005, 1, np.random.default_rng(3))
     assert found.interval[0] == 0.0
-    assert found.rms < found.interval[1] < MARGIN
-    assert "no cell has two seeds" in found.sentence
+    assert found.rms < found.interval[1] < MISFIT_MARGIN
+    assert "no point has two seeds" in found.sentence
 
 
 def test_too_few_cells_have_no_misfit() -> None:

@@ -133,7 +133,7 @@ def test_a_group_that_cannot_be_fitted_does_not_end_the_others(table: Path, tmp_
     assert "3 groups, 1 of which could not be fitted" in page
     curves = answer("extrapolate", tmp_path / "uneven.csv", *GRID, "--by", "family", "--split", "split")["curves"]
     assert curves[0]["rmse_log"] is None
-    assert curves[0]["reason"] == "no row with split = test"
+    assert curves[0]["reason"] == "no row has split = test"
     assert curves[1]["rmse_log"] < 0.05
 
 
@@ -226,7 +226,7 @@ def test_compare_gives_families_pairs_and_a_verdict(table: Path) -> None:
     told = {(pair["first"], pair["second"]): pair["p_holm"] for pair in result["pairs"] if pair["contrast"] == "alpha"}
     assert told[("a", "c")] < 0.05 < told[("a", "b")]
     page = run(*arguments).stdout
-    assert "a has the larger alpha than c: by 0." in page.lower()
+    assert "the alpha of a is larger than that of c, by 0." in page.lower()
     assert "(2 convolutional, 1 transformer), not about kinds" in page
 
 
@@ -239,7 +239,8 @@ def test_forecast_answers_with_intervals_and_warnings(table: Path) -> None:
     assert result["budgets"][0]["N"] * result["budgets"][0]["D"] * 6 == pytest.approx(6e9, rel=1e-3)
     page = run("forecast", subset, *GRID, *questions, "--drop-largest", "1").stdout
     assert "best N grows as C^a over" in " ".join(page.split())
-    for part in ("warning: N = 1e+08 lies 333 times above the data", "not reached", "brackets are 95 % intervals", "row 1 ("):
+    warning = "warning: N = 1e+08 is above the data by a factor of 333"
+    for part in (warning, "not reached", "brackets are 95 % intervals", "row 1 ("):
         assert part in page
 
 
@@ -286,15 +287,15 @@ def test_a_bad_cell_is_named_by_file_column_and_row(
         (("fit", "T", *GRID, "--law", "chinchila"), "law 'chinchila' is not known; allowed: chinchilla"),
         (("fit", "T", *GRID, "--law", "bounded"), "chance for K classes: (K - 1) / K of an error rate"),
         (("fit", "T", *GRID, "--ceiling", "0.9"), "law chinchilla has no ceiling"),
-        (("fit", "T", *GRID, "--law", "bounded", "--ceiling", "0.01"), "no value lies below the ceiling 0.01; the least is"),
+        (("fit", "T", *GRID, "--law", "bounded", "--ceiling", "0.01"), "no value lies below the ceiling 0.01; the smallest is"),
         (("fit", "T", *GRID, "--delta", "0"), "delta is 0; it must be positive and finite"),
         (("fit", "T", *GRID, "--delta", "inf"), "delta is inf; it must be positive and finite"),
         (("fit", "T", *GRID, "--delta", "small"), "--delta is 'small'; it must be a positive number or auto"),
         (("fit", "T", *GRID, "--bootstrap", "-1"), "bootstrap is -1; it must be 0 or more"),
         (("fit", "T", *GRID, "--starts", "0"), "starts is 0; it must be 1 or more"),
         (("fit", "T", *GRID, "--seed", "-1"), "seed is -1; it must be 0 or more"),
-        (("fit", "T", *GRID, "--drop-largest", "75"), "dropping 75 of 75 rows leaves none"),
-        (("fit", "T", *GRID, "--by", "params"), "column params is asked for as N and as by (params)"),
+        (("fit", "T", *GRID, "--drop-largest", "75"), "drop_largest is 75, which leaves none of 75 rows"),
+        (("fit", "T", *GRID, "--by", "params"), "column params is given as N and as by (params)"),
         (("fit", "absent.csv", *GRID), "absent.csv: no such file"),
         (("fit", "absent.txt", "--x", "a"), "absent.txt: no such file"),
         (("extrapolate", "T", *GRID), "--split must name a column"),
@@ -306,7 +307,7 @@ def test_a_bad_cell_is_named_by_file_column_and_row(
         (("extrapolate", "T", *GRID, "--split", "split", "--estimator", "m2"), "law power-floor needs x, got N, D"),
         (("compare", "T", "--y", "loss"), "--family and --n and --d must name a column"),
         (("compare", "T", *GRID, "--family", "kind", "--kind", "family"), "convolutional has more than one: a, b"),
-        (("forecast", "T", *GRID), "nothing is asked"),
+        (("forecast", "T", *GRID), "no question"),
         (("forecast", "T", *GRID, "--at", "5"), "--at is '5'; it must be two numbers, N,D"),
         (("forecast", "T", *GRID, "--budget", "-1"), "budget is -1; it must be positive and finite"),
         (("forecast", "T", *GRID, "--at", "1e5,1e5", "--law", "power"), "law power needs x, got N, D"),
@@ -326,7 +327,7 @@ def test_one_distinct_size_is_refused(table: Path, tmp_path: Path) -> None:
     for command in (("fit",), ("compare", "--family", "family"), ("forecast", "--at", "1e5,1e5")):
         result = run(command[0], tmp_path / "one.csv", *GRID, *command[1:])
         assert result.exit_code == 2
-        assert result.stderr == f"{tmp_path / 'one.csv'}: column params has 1 distinct value (3000); 2 are needed\n"
+        assert result.stderr == f"{tmp_path / 'one.csv'}: column params has 1 distinct value (3000); at least 2 are needed\n"
 
 
 def test_no_command_for_tables_imports_torch(table: Path) -> None:

@@ -12,7 +12,7 @@ STUDY = """\
 name: tiny
 claims: [alexnet-parts, googlenet, residual-connections, shifted-windows, seeing]
 families:
-  mlp:
+  mlp: { recipe: { learning_rate: 0.01 } }
   alexnet-whole: &alexnet
     model: alexnet
     params: [9000]
@@ -20,9 +20,6 @@ families:
     seeds: [0, 1]
     recipe: { dropout: 0.5, learning_rate: 0.01 }
   alexnet-tanh: { <<: *alexnet, options: { activation: tanh } }
-  alexnet-lrn-0: { <<: *alexnet, options: { lrn: false } }
-  alexnet-rate-0-9: { <<: *alexnet, recipe_name: historical, recipe: { learning_rate: 0.9 } }
-  alexnet-historical: { <<: *alexnet, recipe_name: historical }
   plain-56: &deep
     model: plain
     depth: 9

@@ -30,7 +30,7 @@ def project(make_checkout, tmp_path_factory):
     """A checkout with a package of its own, and a study of two runs for each of two families, trained."""
     patch = pytest.MonkeyPatch()
     made = make_checkout(tmp_path_factory.mktemp("edits"))
-    shutil.copytree(Path(scaling.__file__).parent, made.folder / "src/scaling", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(scaling.__file__).parent, made.folder / "src/scaling")
     patch.setenv("PYTHONPATH", os.pathsep.join([str(made.folder / "src"), os.environ.get("PYTHONPATH", "")]))
     (made.folder / "studies/edits.yaml").write_text(STUDY)
     run(made)

@@ -129,7 +129,7 @@ claim = Claim(
         Part(
             "better than guessing",
             "Fewer than half of the images are misclassified.",
-            "one half less the error",
+            "one half minus the error",
             better_than_guessing,
             scale="plain",
         ),
@@ -172,7 +172,7 @@ STUDY_OF_MLP = OWN_STUDY.replace("narrow", "mlp").replace("stripes, ", "fashion-
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A function (place, text) that adds a file to a copy of the package; from its first call on, commands use the copy."""
-    shutil.copytree(ROOT / "src" / "scaling", tmp_path / "scaling", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "src" / "scaling", tmp_path / "scaling")
 
     def add(place: str, text: str) -> None:
         assert not (tmp_path / "scaling" / place).exists()

@@ -57,11 +57,11 @@ def test_damaged_records_are_named_and_trained_again(bench, trained):
     ended = bench.do("collect", "studies/faults.yaml")
     for path in records:
         assert f"{path.relative_to(bench.folder)}: " in ended.text
-        assert "set aside as record.damaged, the cell is trained again" in ended.text
+        assert "set aside as record.damaged, the run is trained again" in ended.text
         assert path.with_suffix(".damaged").exists()
     complete = bench.run("complete", "studies/faults.yaml")
     assert complete.code == 1
-    assert "4 of 5 cells have no result" in complete.text
+    assert "4 of 5 runs have no result" in complete.text
 
     again = bench.train()
     assert again.code == 0, again.text
@@ -86,7 +86,7 @@ def test_damaged_checkpoints_and_one_of_other_settings_are_refused(fresh, traine
     for path, how in zip(checkpoints, DAMAGES, strict=False):
         why = "its checksum does not match its contents" if how == "flipped" else "not a whole checkpoint"
         assert f"{path.relative_to(fresh.folder)}: {why}" in again.text
-    other = f"{checkpoints[4].relative_to(fresh.folder)}: made with other settings: seed; the cell is trained from its start"
+    other = f"{checkpoints[4].relative_to(fresh.folder)}: made with other settings: seed; the run is trained from its start"
     assert other in again.text
     for path in checkpoints:
         assert "trained from its start" in (path.parent / "log.txt").read_text()
@@ -122,7 +122,7 @@ def test_a_checkpoint_names_the_fields_of_the_recipe_that_differ(fresh):
     (theirs / "checkpoint.safetensors").write_bytes(ours.read_bytes())
     again = fresh.train()
     assert again.code == 0, again.text
-    assert "made with other settings: recipe.dropout, recipe.weight_decay; the cell is trained from its start" in again.text
+    assert "made with other settings: recipe.dropout, recipe.weight_decay; the run is trained from its start" in again.text
 
 
 @pytest.mark.parametrize("how", DAMAGES)
@@ -151,7 +151,7 @@ def test_damaged_weights_are_named_and_their_cells_trained_again_for_them(bench)
     assert again.code == 0, again.text
     for seed in range(4):
         assert f"{(bench.cell(seed) / 'weights.safetensors').relative_to(bench.folder)}: " in again.text
-    assert again.text.count("the cell is trained again for them") == 4
+    assert again.text.count("the run is trained again for them") == 4
     assert bench.stamps() == before  # records are never rewritten
     assert pl.read_parquet(bench.folder / "results/faults/probes.parquet").equals(probes)
     assert nothing_was_executed(bench.folder)
@@ -250,7 +250,7 @@ def test_records_of_other_versions_are_migrated_or_refused_by_name(bench, traine
     assert ended.code == 1
     message = f"{newer.relative_to(bench.folder)}: a record of version {RECORD_VERSION + 7}, this program reads up to"
     assert message in ended.text
-    assert "1 of 5 cells have no result" in ended.text
+    assert "1 of 5 runs have no result" in ended.text
     assert "Traceback" not in ended.text
     assert bench.stamps() == before  # neither is rewritten
     runs = pl.read_parquet(bench.folder / "results/faults/runs.parquet").drop(MEASURED)

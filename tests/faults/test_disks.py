@@ -61,7 +61,7 @@ def test_a_full_disk_under_the_store(bench):
         filler = fill(store)
         ended = bench.train()
         assert ended.code == 1
-        assert "2 of 7 cells have no result" in ended.text
+        assert "2 of 7 runs have no result" in ended.text
         assert ended.text.count("No space left on device") >= 2
         assert "results/store/" in next(line for line in ended.text.splitlines() if "No space left" in line)
         assert "Traceback" not in ended.text

@@ -22,7 +22,7 @@ def test_a_family_that_raises(checkout):
     run = checkout.snakemake("--config", "study=studies/holes.yaml")
     text = run.stdout + run.stderr
     assert run.returncode != 0
-    assert "1 of 2 cells have no result" in text
+    assert "1 of 2 runs have no result" in text
     assert "mlp N=13000 D=300 seed=0" in text
     assert "report: reports/holes/index.html" in text
     runs = pl.read_parquet(checkout.folder / "results/holes/runs.parquet")

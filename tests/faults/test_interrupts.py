@@ -18,7 +18,7 @@ STUDY = """\
 name: interrupted
 families: {vit: }
 grid: {params: [13000], images: [300], seeds: [0, 1]}
-recipe: {images_floor: 150000, images_factor: 1, evaluations: 4, patience: 0, learning_rate: 0.01}
+recipe: {images_floor: 60000, images_factor: 1, evaluations: 4, patience: 0, learning_rate: 0.01}
 jobs: {pack: cell, checkpoint_seconds: 0.5}
 """
 CONFIG = ("--config", "study=studies/interrupted.yaml")

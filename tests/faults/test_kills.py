@@ -39,7 +39,7 @@ def test_trainers_killed_at_random_steps_and_during_a_checkpoints_write(fresh, t
     fresh.plant("kill", KILL)
     ended = fresh.train(PLUGINS="kill", KILL_AT=json.dumps([steps, {"3": 20}]))
     assert ended.code == 1
-    assert "4 of 5 cells have no result" in ended.text
+    assert "4 of 5 runs have no result" in ended.text
     for cell in range(4):
         assert f"mlp N=38000 D=60 seed={cell}: killed by SIGKILL" in ended.text
     before = fresh.stamps()

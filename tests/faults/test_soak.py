@@ -1,4 +1,4 @@
-"""Many tiny cells in one job: the runner's memory stays bounded and its CPU time is linear in cells.
+"""Many tiny runs in one job: all are trained, and the runner's memory stays bounded.
 
 By hand, for more of them: SOAK_CELLS=10000 pytest -m slow tests/faults/test_soak.py -s
 """
@@ -9,11 +9,11 @@ import time
 import psutil
 import pytest
 
-CELLS = int(os.environ.get("SOAK_CELLS", "500"))
+CELLS = int(os.environ.get("SOAK_CELLS", "200"))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60 + CELLS)]
 
 
-def test_memory_is_bounded_and_time_linear_in_cells(fresh):
+def test_memory_is_bounded(fresh):
     fresh.write_study(
         ("seeds: [0, 1, 2, 3, 4]", f"seeds: [{', '.join(map(str, range(CELLS)))}]"),
         ("images_floor: 3200", "images_floor: 64"),
@@ -31,8 +31,8 @@ def test_memory_is_bounded_and_time_linear_in_cells(fresh):
         if done >= CELLS:
             break
         if len(samples) % 15 == 1:
-            print("{:.0f} s of CPU, {} cells, runner {:.0f} MB".format(*samples[-1]), flush=True)
-        time.sleep(max(1.0, CELLS / 500))
+            print("{:.0f} s of CPU, {} runs, runner {:.0f} MB".format(*samples[-1]), flush=True)
+        time.sleep(max(0.5, CELLS / 1000))
     ended = command.end()
     seconds = time.monotonic() - began
     assert ended.code == 0, ended.text
@@ -40,14 +40,11 @@ def test_memory_is_bounded_and_time_linear_in_cells(fresh):
     collect = time.monotonic()
     fresh.do("collect", "studies/faults.yaml")
     print(
-        f"{CELLS} cells in {seconds:.0f} s, {1000 * seconds / CELLS:.0f} ms a cell; "
+        f"{CELLS} runs in {seconds:.0f} s, {1000 * seconds / CELLS:.0f} ms per run; "
         f"collected in {time.monotonic() - collect:.1f} s"
     )
     fresh.do("fit", "studies/faults.yaml")
     assert fresh.run("complete", "studies/faults.yaml").code == 0
 
-    at = {share: next(sample for sample in samples if sample[1] >= share * CELLS) for share in (0.2, 0.5, 0.8)}
-    assert at[0.8][2] - at[0.2][2] < 50  # MB
-    first = (at[0.5][0] - at[0.2][0]) / (at[0.5][1] - at[0.2][1])
-    second = (at[0.8][0] - at[0.5][0]) / (at[0.8][1] - at[0.5][1])
-    assert second < 1.6 * first  # seconds of CPU per cell, so that other programs of the machine do not count
+    early, late = (next(sample for sample in samples if sample[1] >= share * CELLS) for share in (0.2, 0.8))
+    assert late[2] - early[2] < 50  # MB

@@ -19,7 +19,7 @@ def test_complete_counts_the_runs_of_the_study_as_it_is_now(bench):
     bench.write_study(LONGER)
     ended = bench.run("complete", "studies/faults.yaml")
     assert ended.code == 1
-    assert "2 of 7 cells have no result" in ended.text
+    assert "2 of 7 runs have no result" in ended.text
     assert "seed=6" in ended.text
     assert not (bench.folder / "results/faults/packs/mlp.parquet").exists()
     assert bench.stamps() == before
@@ -36,7 +36,7 @@ def test_a_longer_grid_is_trained_by_the_next_run_at_the_latest(bench, how):
         options = ("--rerun-triggers", "mtime", *STUDY)
     first = bench.snakemake(*options)
     assert first.returncode != 0
-    assert "2 of 7 cells have no result" in first.stdout + first.stderr
+    assert "2 of 7 runs have no result" in first.stdout + first.stderr
     second = bench.snakemake(*options)
     assert second.returncode == 0, second.stdout + second.stderr
     assert len(bench.table()) == 7
@@ -76,7 +76,7 @@ def test_complete_finds_a_damaged_record_without_being_told_to_collect(bench):
 def test_an_edit_of_the_laws_fits_anew_and_trains_nothing(bench):
     """Neither Snakemake nor a report by hand shows the laws of the code that was there before."""
     before = bench.stamps()
-    shutil.copytree(PACKAGE, bench.folder / "scaling", ignore=shutil.ignore_patterns("__pycache__"))  # found before the package
+    shutil.copytree(PACKAGE, bench.folder / "scaling")  # found before the package
     assert set(bench.jobs(*STUDY)) == {"complete"}
     solver = bench.folder / "scaling" / "laws" / "fitting" / "solver.py"
     text = solver.read_text()

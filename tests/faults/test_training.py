@@ -50,7 +50,7 @@ def test_a_family_that_raises_leaves_holes_that_the_next_run_fills(fresh, traine
     fresh.plant("broken", (fresh.folder / "broken.py").read_text() + text)
     ended = fresh.train(PLUGINS="broken")
     assert ended.code == 1
-    assert "5 of 5 cells have no result" in ended.text
+    assert "5 of 5 runs have no result" in ended.text
     assert "mlp N=38000 D=60 seed=0: ValueError: no such layer: <b>" in ended.text
     fresh.do("report", "studies/faults.yaml")
     page = (fresh.folder / "reports/faults/index.html").read_text()
@@ -78,5 +78,5 @@ def test_out_of_memory_with_one_image_is_a_hole(fresh):
     ended = fresh.train(PLUGINS="memory")
     assert ended.code == 1
     assert "out of memory: tried to allocate 1 images" in ended.text
-    assert "1 of 1 cells have no result" in ended.text
+    assert "1 of 1 runs have no result" in ended.text
     assert fresh.train().code == 0

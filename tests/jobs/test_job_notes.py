@@ -7,10 +7,10 @@ import time
 from dataclasses import replace
 
 import pytest
-import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scaling.jobs.job_errors import Stopped
 from scaling.jobs.job_notes import (
     ENDED,
     FAILED,
@@ -74,7 +74,7 @@ def test_never_less_than_the_estimate_and_more_notes_never_less(estimate, notes)
 
 
 def test_a_note_is_open_while_the_job_runs_and_closed_by_how_it_ends(tmp_path):
-    with attempt(tmp_path, "train", "vit", "vit", {"asked_memory_mb": 4000}, 2, resumable=75) as job:
+    with attempt(tmp_path, "train", "vit", "vit", {"asked_memory_mb": 4000}, 2) as job:
         (seen,) = read_notes(tmp_path, "train", "vit")
         assert seen.outcome == RUNNING
         assert seen.outcome_at(time.time()) == RUNNING
@@ -85,9 +85,9 @@ def test_a_note_is_open_while_the_job_runs_and_closed_by_how_it_ends(tmp_path):
     assert (seen.outcome, seen.attempt, seen.trained, seen.cell_seconds, seen.gpu_peak_mb) == (ENDED, 1, 2, 5.0, 7.0)
     assert seen.peak_memory_mb > 20
     assert seen.seconds > 0
-    with pytest.raises(typer.Exit), attempt(tmp_path, "train", "vit", "vit", {}, 1, resumable=75):
-        raise typer.Exit(75)
-    with pytest.raises(RuntimeError), attempt(tmp_path, "train", "vit", "vit", {}, 1, resumable=75):
+    with pytest.raises(Stopped), attempt(tmp_path, "train", "vit", "vit", {}, 1):
+        raise Stopped("a time limit")
+    with pytest.raises(RuntimeError), attempt(tmp_path, "train", "vit", "vit", {}, 1):
         raise RuntimeError("no data")
     later = read_notes(tmp_path, "train", "vit")[1:]
     assert [(one.attempt, one.outcome, one.reason) for one in later] == [
@@ -103,7 +103,7 @@ def test_a_job_that_is_killed_leaves_its_peak(tmp_path):
 import time
 from pathlib import Path
 from scaling.jobs.job_notes import attempt
-with attempt(Path({str(tmp_path)!r}), "train", "vit", "vit", {{"asked_memory_mb": 500}}, 1, 75) as job:
+with attempt(Path({str(tmp_path)!r}), "train", "vit", "vit", {{"asked_memory_mb": 500}}, 1) as job:
     held = bytearray(450_000_000)
     held[::4096] = b"x" * len(held[::4096])
     job.look()

@@ -8,7 +8,8 @@ from scaling.jobs.calibration import Calibration, CalibrationError, Line, Speed,
 from scaling.jobs.estimates import JOB_SECONDS, Load
 from scaling.jobs.opening import open_study
 from scaling.jobs.packing import packs_by_minutes, packs_of
-from scaling.runs.grid import cells, pack_hash
+from scaling.runs.grid import cells
+from scaling.runs.job_hashes import pack_hash
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_file import StudyError
@@ -154,4 +155,4 @@ def test_a_job_has_one_size(tmp_path):
 def test_a_family_may_not_have_the_name_of_anothers_pack(tmp_path):
     names = "families: {mlp: , mlp-n13000: {model: mlp}}"
     said = problems(STUDY.replace("families: {mlp: }", names).replace("minutes: 10", "pack: size"), tmp_path)
-    assert "families.mlp-n13000: the packs of mlp have such names" in said
+    assert "families.mlp-n13000: the jobs of mlp have such names" in said

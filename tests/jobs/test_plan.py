@@ -30,7 +30,7 @@ def test_counts_and_flop(layout):
     plan = make_plan(study(), layout)
     (part,) = plan.families
     assert (part.cells, part.stored, plan.new) == (4, 0, 4)
-    assert part.rate == "unknown until tuned"
+    assert part.rate == "not yet tuned"
     forward = [rung["flop"] for rung in part.rungs]
     assert part.flop == 3 * sum(forward) * (16_000 + 24 * 4000)
     assert plan.core_seconds is None

@@ -97,7 +97,7 @@ def test_out_of_memory_beside_others_is_begun_again_alone(runner, small_cell, mo
     assert sorted(outcome.finished) == sorted(cell.key for cell in cells)
     assert outcome.failed == {}
     said = capfd.readouterr().err
-    assert said.count("begun again with a GPU to itself") == 1
+    assert said.count("started again with a GPU to itself") == 1
     assert "seed=1" in said
     assert [one.store.read(cell.key).row["micro_batch"] for cell in cells] == [64, 64, 64]
 

@@ -33,7 +33,7 @@ class Watched:
     """A study with tuned rates and an empty store, and the means to put its cells into any state."""
 
     def __init__(self, layout: Layout) -> None:
-        from scaling.runs.grid import tuning_hash
+        from scaling.runs.job_hashes import tuning_hash
 
         self.layout, self.store = layout, Store(layout.store)
         rule = RateRule(16.0, 0.01, 0.0)
@@ -254,7 +254,7 @@ def test_the_command_prints_once_and_as_json(watched, tmp_path):
     command = [sys.executable, "-m", "scaling", "status", str(study)]
     plain = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert plain.returncode == 1  # work is missing
-    assert plain.stdout.startswith("s: 2 cells: 2 waiting\n")
+    assert plain.stdout.startswith("s: 2 runs: 2 waiting\n")
     found = json.loads(subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True).stdout)
     assert found["counts"][WAITING] == 2
     assert found["packs"][0]["cells"][0]["target"] == 13000

@@ -5,9 +5,8 @@ import os
 
 import pytest
 
-from scaling.files import json_sha256
+from scaling.files import digest, json_sha256
 from scaling.jobs.store_check import check_store
-from scaling.runs.grid import digest
 from scaling.runs.records import RECORD_VERSION
 from scaling.runs.store import Record, Store
 

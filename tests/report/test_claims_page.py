@@ -12,10 +12,13 @@ from example_study import runs_table
 from planted import CLASSES, measurements, runs
 from test_page import HOSTILE, SMALL, Page, inputs
 
-from scaling.analysis.claims import Claim, Curves, Evidence, Part, judge_claims, load_claims
 from scaling.analysis.claims import c02_alexnet_parts as alexnet
 from scaling.analysis.claims import c03_deeper_or_wider as deeper
+from scaling.analysis.claims.claim import Claim, Curves, Part
 from scaling.analysis.claims.claim_files import claim_files
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.judge import judge_claims
+from scaling.analysis.claims.load_claims import load_claims
 from scaling.report.claims_page import claims_csv
 from scaling.report.figures.claims_curves import claims_curves, rows_of
 from scaling.report.figures.claims_effects import claims_effects

@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 
+from scaling.runs.code_modules import CodeError, read_sources
 from scaling.runs.deciding_code import PACKAGE, START, STOPS, TELLING_KEYWORDS, TRAINING
-from scaling.runs.fingerprint import Code, CodeError, read_sources
+from scaling.runs.fingerprint import Code
 from scaling.runs.fingerprint_cache import FingerprintCache
 from scaling.study.recipe import Recipe
 

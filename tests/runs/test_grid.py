@@ -3,9 +3,11 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scaling.files import digest
 from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
-from scaling.runs.grid import benchmarks_hash, cells, digest, pack_hash, packs, tuning_hash
+from scaling.runs.grid import cells, packs
+from scaling.runs.job_hashes import benchmarks_hash, pack_hash, tuning_hash
 from scaling.runs.resolve import RateRule, Tuning, resolve
 from scaling.study.schema import Study
 

@@ -73,7 +73,7 @@ def test_that_of_a_dead_process_of_this_host_is_taken_at_once(lease):
     new = lease()
     assert new.acquire()
     assert dead.is_lost()
-    with pytest.raises(LostLease, match="another trainer has taken this cell over"):
+    with pytest.raises(LostLease, match="another trainer has taken this run over"):
         dead.check()
 
 

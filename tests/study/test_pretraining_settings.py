@@ -2,7 +2,8 @@ import pytest
 
 from scaling.jobs.opening import open_study
 from scaling.models.family import ImageSpec
-from scaling.runs.grid import cells, pack_hash, packs, tuning_hash
+from scaling.runs.grid import cells, packs
+from scaling.runs.job_hashes import pack_hash, tuning_hash
 from scaling.runs.resolve import RateRule, Tuning, resolve
 from scaling.study.schema import Study
 from scaling.study.study_file import StudyError

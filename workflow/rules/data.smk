@@ -1,5 +1,5 @@
-# On a cluster this runs where the command was given, as collecting and reporting do: it may have to download, which compute
-# nodes often cannot, and a job of Slurm would cost more than these few seconds.
+# On a cluster this runs in the driver, as collecting and reporting do: it may have to download, which compute nodes often
+# cannot, and a job of Slurm would cost more than these few seconds.
 rule prepare:
     output:
         data=str(dag.data),

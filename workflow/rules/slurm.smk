@@ -1,8 +1,8 @@
 from scaling.study.layout import RESULTS
 from scaling.jobs.slurm import asked_of_slurm, check_slurm, leave_mark
 
-# How many runs a job trains at a time: here, what Snakemake gives the rule; in a job of a cluster, the CPUs that the job was given.
-# (Snakemake cuts `threads` in a job to the cores of the machine that it was sent from.)
+# How many runs a job trains at a time: on this machine, the threads that Snakemake gives the rule; on a cluster, the CPUs of the job.
+# (In a job of a cluster, Snakemake limits `threads` to the cores of the machine that sent it.)
 cores = workflow.resource_settings.cores or 1  # none are given with --unlock
 slots = f" --cores {{threads}} --machine-cores {cores}"
 if workflow.remote_exec:

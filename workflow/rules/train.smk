@@ -1,5 +1,5 @@
-# A pack ends well once each of its cells has ended, well or not: its table says which. The cells themselves are in
-# results/store, which is no rule's output, so that nothing that was computed is ever deleted by Snakemake.
+# A job ends well once each of its runs has ended, well or not: its table says which. The records of runs are in results/store, which
+# is no rule's output, so that Snakemake never deletes anything that was computed.
 rule train:
     input:
         data=rules.prepare.output.data,

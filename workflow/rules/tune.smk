@@ -1,4 +1,4 @@
-# Learning rates are tuned at anchors that belong to the recipe: a new size or data size never moves them.
+# Learning rates are tuned at anchors that belong to the recipe: a new size or data size never changes them.
 rule tune:
     input:
         data=rules.prepare.output.data,

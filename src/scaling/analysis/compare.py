@@ -1,4 +1,4 @@
-"""Compare families in any table of runs: the same verdicts as a study's, for columns named by the user."""
+"""Compare families in any table of runs: the same verdicts as for a study, with columns that the user names."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from scaling.analysis.checklist_answers import add_checklists
-from scaling.analysis.fits_rows import plain
+from scaling.analysis.checklist_answers import with_checklists
+from scaling.analysis.fits_rows import jsonable
 from scaling.analysis.ranking import rank_families
 from scaling.analysis.study_statistics import judge
 from scaling.analysis.usable_runs import Cells
@@ -19,20 +19,20 @@ from scaling.laws.any_table.read_table import (
     ROW,
     Table,
     TableError,
-    ceiling_of,
+    group_ceiling,
     number_of,
     numbers,
     read_table,
     require_apart,
     require_distinct,
 )
-from scaling.laws.forms.catalogue import law_for, require_ceiling
+from scaling.laws.forms.catalogue import law_for
 from scaling.laws.law_errors import require_count
 
 RESAMPLES = 500
-"""Bootstrap resamples: the same number as a study takes by default."""
+"""Bootstrap resamples: as many as a study takes by default."""
 SEED = "(seed)"
-"""Column of the seeds' numbers."""
+"""Column with a number per seed."""
 
 
 def compare_table(
@@ -54,11 +54,11 @@ def compare_table(
         path: CSV or Parquet.
         family: column of names; kind: column of their kinds.
         n, d, y: columns of N, D and the response.
-        seed_column: runs of one seed and D share their noise; without it every row counts as the same seed.
-        ceiling: of a bounded response, or "classes" for chance among the column of that name; None or infinite fits
-            Chinchilla's form.
+        seed_column: column of seeds: runs of one seed and D share noise; without it all rows count as one seed.
+        ceiling: of a bounded response, or "classes" for chance by the column of that name; with None or an infinite one
+            Chinchilla's form is fitted.
         seed: of starts and resamples.
-        progress: called after each family with the number done and the number of all.
+        progress: called after each family with the number of families done and of all.
 
     Returns:
         ``{"families": [{"family", "fit", "holdout", "verdict"}], "pairs": [...], "verdict": [sentences]}``.
@@ -68,13 +68,11 @@ def compare_table(
         InputError: for a setting out of range.
     """
     require_count("seed", seed)
-    given = number_of(ceiling)
-    if given is not None:
-        require_ceiling(given)
+    number_of(ceiling)
     require_apart(n=n, d=d, y=y, family=family)
     labels = [family, *([kind] if kind else []), *([seed_column] if seed_column else [])]
     table = read_table(path, [n, d, y, *([CLASSES] if ceiling == CLASSES else [])], labels)
-    limit = ceiling_of(ceiling, table.frame, y)
+    limit = group_ceiling(ceiling, table.frame, y)
     bounded = limit is not None and np.isfinite(limit)
     law = law_for("bounded" if bounded else "chinchilla", {"N": n, "D": d}, limit)
     for column in (n, d):
@@ -87,20 +85,18 @@ def compare_table(
     families = [_cells(str(name), rows, n, d, y, kind) for (name,), rows in table.frame.group_by(family, maintain_order=True)]
     part, judged, skills = judge(families, law, seed=seed, resamples=RESAMPLES, progress=progress)
     known = {"response": f"column {y} of {Path(path).name}", "counting": f"N is column {n}, D is column {d}"}
-    add_checklists(part, judged, skills, {cells.family: known for cells in families})
-    ranked = rank_families(judged, skills, part["fits"])
-    for entry in part["fits"]:
-        del entry["draws"]
-    return plain(
+    fits = with_checklists(part, judged, skills, {cells.family: known for cells in families})
+    ranked = rank_families(judged, skills, fits)
+    return jsonable(
         {
             "families": [
                 {
                     "family": verdict["family"],
-                    "fit": fit_,
+                    "fit": {name: value for name, value in fit_.items() if name != "draws"},
                     "holdout": [h for h in part["holdout"] if h["family"] == verdict["family"]],
                     "verdict": verdict,
                 }
-                for fit_, verdict in zip(part["fits"], ranked["verdicts"], strict=True)
+                for fit_, verdict in zip(fits, ranked["verdicts"], strict=True)
             ],
             "pairs": ranked["pairs"],
             "verdict": ranked["summary"],

@@ -1,4 +1,4 @@
-"""From cells to evidence: the fit of every family, its resamples, and its skill at predicting larger cells."""
+"""From runs to evidence: the fit of every family, its resamples, and its skill at predicting larger runs."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling.analysis.usable_runs import Cells
-from scaling.laws.fitting.holdout import Origin, Split, predict_splits, rolling_splits
-from scaling.laws.fitting.solver import Fit, fit
+from scaling.laws.fitting.fitted import Fit
+from scaling.laws.fitting.holdout import Origin, predict_splits, rolling_splits
+from scaling.laws.fitting.solver import fit
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
 from scaling.laws.intervals.bootstrap import refit
 from scaling.laws.intervals.noise import Noise, Residuals, draw_noise, estimate_noise, seed_variance
 
 HOLDOUT_DRAWS = 200
-"""Resamples of the table at which the held-out prediction is made again (assumption)."""
+"""Resamples of the table for which the held-out predictions are made again (assumption)."""
 
 ENOUGH_REPEATS = 10
-"""Degrees of freedom between seeds from which on the noise is read off them rather than off the residuals, which hold the
-law's misfit too (the contrasts of skill carry the error of so few)."""
+"""Degrees of freedom between seeds from which on they give the noise (assumption). The residuals, which give it otherwise, also
+contain the law's misfit. Contrasts of skill include the error of a noise estimated from so few."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Judged:
         found: the fit.
         noise: of all families together.
         draws: coordinates [B, p] of refits to resamples with the spread of the residuals; None where nothing was fitted.
-        simulated: log responses [B, n] of a family that follows this law, with the noise between seeds where it is known.
-        spreads: log of the noise that each of these would be judged by, over the noise that it was drawn with [B].
+        simulated: log responses [B, n] of a family that follows this law, with the noise between seeds if that is known.
+        spreads: log of the noise estimated from each of these, minus that of the noise they were drawn with [B].
     """
 
     cells: Cells
@@ -49,10 +50,10 @@ class Held:
     """Held-out predictions from one kind of origin.
 
     Attributes:
-        origin: params, images or both.
-        rows: cells predicted, as rows of the family's cells.
+        origin: what is larger in the runs predicted: params, images or both.
+        rows: indices of the runs predicted [m].
         observed, predicted, persistence: log responses [m].
-        squares: sums of squared errors of prediction and persistence, [2]; drawn: of the resamples, [2, B].
+        squares: sums of squared errors of prediction and persistence [2]; drawn: the same of the resamples [2, B].
         reason: why there are no predictions, or None.
     """
 
@@ -72,7 +73,7 @@ class Skill:
 
     Attributes:
         value: the skill, or None.
-        draws: of log(1 - skill), from the resamples.
+        draws: log(1 - skill) of the resamples [B].
         reason: why there is no value.
     """
 
@@ -82,10 +83,15 @@ class Skill:
 
 
 def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples: int) -> Iterator[Judged]:
-    """Fit each family, learn the noise from all residuals together, fit again with its weights, and resample.
+    """Fit each family, estimate the noise from all residuals together, fit again with its weights, and resample.
 
-    The resamples of different families share the draws of each (seed, D), so that their differences are paired. Families
-    come one after the other, so that whoever asks for many need not hold the resamples of all at once.
+    The resamples of different families share the draws of each (seed, D), so that their differences are paired. Families are
+    yielded one by one, so that the caller need not keep the resamples of all in memory.
+
+    Args:
+        families: one response of each.
+        law: of N and D, the same for all.
+        seed: of starts and resamples; resamples: number B.
     """
 
     def fitted(cells: Cells, weights: Floats | None) -> Fit:
@@ -113,19 +119,19 @@ def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples:
 
 
 def _spreads(found: Fit, draws: Floats, log_y: Floats, weights: Floats) -> Floats:
-    """Log of the root mean square of what each refit leaves over, [B]."""
+    """Log of the root mean square residual of each refit [B]."""
     left = log_y - found.law.log_values(draws, found.logs)
     return 0.5 * np.log(np.mean(weights * left**2, axis=1))
 
 
 def _seed_spreads(group: Residuals, params: Floats, noise: Noise, errors: Floats) -> Floats:
-    """Log of the spread between seeds that each draw of errors shows, [B]."""
+    """Log of the spread between seeds in each draw of errors [B]."""
     shown = [seed_variance(group._replace(residuals=row), params, noise)[0] for row in errors]
     return 0.5 * np.log(np.maximum(shown, 1e-300))
 
 
 def left_over(cells: Cells, found: Fit) -> Residuals:
-    """What a fit leaves over, with its gradient, in coordinates centred at 0."""
+    """Residuals of a fit, with the gradient of its prediction in coordinates centred at 0."""
     theta = found.law.shifted(found.theta[None], -found.centre)
     jacobian = found.law.evaluate(theta, found.logs + found.centre).gradient()[0]
     return Residuals(found.residuals, cells.images, cells.seeds, jacobian)
@@ -139,41 +145,24 @@ def shared_draws(families: Sequence[Cells], seed: int, resamples: int) -> dict[t
 
 
 def hold_out(one: Judged, origin: Origin) -> Held:
-    """Predict the larger cells of a family from its smaller ones, and again for its resamples."""
+    """Predict the larger runs of a family from its smaller ones, and again for its resamples."""
     cells, found = one.cells, one.found
     splits = rolling_splits(found.law, cells.params, cells.images, cells.seeds, origin) if found.parameters else []
     if not splits:
         n, d = len(np.unique(cells.params)), len(np.unique(cells.images))
         nothing = np.zeros(0)
-        reason = f"too few cells: {n} sizes x {d} data sizes leave no grid to learn from and one to predict"
+        reason = f"too few runs: {n} sizes x {d} data sizes cannot be split into a grid to learn from and one to predict"
         return Held(origin, nothing.astype(int), nothing, nothing, nothing, np.zeros(2), np.zeros((2, 0)), reason)
-    predicted = _predict(one, splits, found.log_y[None], alone=False)[0]
+    predicted = predict_splits(found, cells.logs, found.log_y[None], splits, delta=found.delta, alone=False)[0]
     rows = np.concatenate([split.test for split in splits])
     nearest = np.concatenate([split.nearest for split in splits])
     observed, persistence = found.log_y[rows], found.log_y[nearest]
-    assert one.simulated is not None  # there are splits of a family that was fitted alone
+    assert one.simulated is not None  # only a fitted family has splits
     again = one.simulated[:HOLDOUT_DRAWS]
-    errors = _predict(one, splits, again, alone=True) - again[:, rows]
+    errors = predict_splits(found, cells.logs, again, splits, delta=found.delta, alone=True) - again[:, rows]
     drawn = np.stack([np.sum(errors**2, axis=1), np.sum((again[:, nearest] - again[:, rows]) ** 2, axis=1)])
     squares = np.array([np.sum((predicted - observed) ** 2), np.sum((persistence - observed) ** 2)])
     return Held(origin, rows, observed, predicted, persistence, squares, drawn, None)
-
-
-def _predict(one: Judged, splits: list[Split], log_y: Floats, *, alone: bool) -> Floats:
-    cells, found = one.cells, one.found
-    weights = one.noise.weights(cells.images)
-    return predict_splits(
-        found.law,
-        cells.params,
-        cells.images,
-        log_y,
-        weights,
-        found.delta,
-        splits,
-        warm=found.theta,
-        warm_centre=found.centre,
-        alone=alone,
-    )
 
 
 def skill_of(held: Sequence[Held]) -> Skill:
@@ -182,9 +171,9 @@ def skill_of(held: Sequence[Held]) -> Skill:
     if not kept:
         return Skill(None, None, held[0].reason)
     squares, drawn = (np.sum(parts, axis=0) for parts in ([one.squares for one in kept], [one.drawn for one in kept]))
-    return Skill(1.0 - float(np.sqrt(squares[0] / squares[1])), log_ratio(drawn), None)
+    return Skill(1.0 - float(np.sqrt(squares[0] / squares[1])), log_error_ratio(drawn), None)
 
 
-def log_ratio(squares: Floats) -> Floats:
-    """log(RMSE / RMSE of persistence) of sums of squares [2, ...]: symmetric where skill is not."""
+def log_error_ratio(squares: Floats) -> Floats:
+    """log(RMSE / RMSE of persistence) [...] of sums of squares [2, ...]: its errors are more symmetric than those of skill."""
     return 0.5 * np.log(np.maximum(squares[0], 1e-300) / np.maximum(squares[1], 1e-300))

@@ -1,34 +1,24 @@
-"""How a family is judged, and how two families are compared.
+"""How a family is judged: whether it scales, and how well its law predicts its larger runs.
 
-The headline is prediction: skill = 1 - RMSE / RMSE of persistence over the rolling origins. A family whose response does not
-fall by more than noise over its grid "does not scale here" and gets no rank. "Cannot tell" is a verdict.
+The main criterion is prediction: skill = 1 - RMSE / RMSE of persistence over the rolling origins. A family whose response does
+not fall by more than noise over its grid "does not scale here" and gets no rank. "Cannot tell" is a verdict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from scipy.stats import t as student
 
 from scaling.analysis.misfit import Misfit
-from scaling.analysis.significance import CONFIDENCE, SIGNIFICANCE
+from scaling.analysis.significance import SIGNIFICANCE
 from scaling.laws.forms.terms import Floats
-
-HEADLINE = 0.8
-"""Share of SIGNIFICANCE that the contrasts of skill have; those of exponents share the rest (assumption)."""
-
-TAILS = 30
-"""Degrees of freedom for the tails of a difference of log(1 - skill): 2,000 null studies with normal ones gave 6.9 % false."""
-
-LEAST_EXPONENT = 0.01
-"""Exponents below it are as good as none: at 0.01 ten times the data takes 2 % off the loss (assumption)."""
+from scaling.laws.least_squares import ols
 
 NO_FALL = 0.1
-"""Log fall over a whole grid that counts as none: an interval below it means "does not scale here" (assumption)."""
+"""Log fall over a whole grid that is negligible (assumption): an interval below it means "does not scale here"."""
 
 
 @dataclass(frozen=True)
@@ -43,33 +33,33 @@ class Gate:
 def gate(params: Floats, images: Floats, log_y: Floats) -> Gate:
     """Does the response fall by more than noise over the grid?
 
-    A plane in (log N, log D) is fitted by least squares; the fall is its drop from the smallest to the largest corner, with a
-    t interval that takes every departure from the plane for noise (so it is wide rather than narrow).
+    A plane in (log N, log D) is fitted by least squares. The fall is its drop from the smallest to the largest corner, with a t
+    interval that counts every departure from the plane as noise, so that it is wide rather than narrow.
+
+    Args:
+        params, images, log_y: N, D and log response [n].
     """
     if not len(log_y):
         return Gate(0.0, None, False)
     design = np.column_stack([np.ones(len(log_y)), np.log(params), np.log(images)])
     span = np.array([0.0, np.ptp(design[:, 1]), np.ptp(design[:, 2])])
-    solution, _, rank, _ = np.linalg.lstsq(design, log_y, rcond=None)
-    fall = -float(span @ solution)
-    spare = len(log_y) - rank
-    if spare < 1 or rank < 3:
+    plane = ols(design, log_y)
+    fall = -float(span @ plane.coefficients)
+    if plane.freedom < 1 or not plane.determined:
         return Gate(fall, None, False)
-    residual = log_y - design @ solution
-    covariance = np.linalg.inv(design.T @ design) * float(residual @ residual) / spare
-    half = float(student.ppf(1 - SIGNIFICANCE / 2, spare) * np.sqrt(span @ covariance @ span))
+    half = float(student.ppf(1 - SIGNIFICANCE / 2, plane.freedom) * np.sqrt(span @ plane.covariance() @ span))
     return Gate(fall, (fall - half, fall + half), fall - half > 0)
 
 
 def order_share(axis: Floats, other: Floats, seeds: Floats, log_y: Floats, noise: float) -> tuple[float | None, int]:
-    """Share of neighbouring cells along one axis in which the larger had a lower response by more than noise.
+    """Share of pairs of neighbours along one axis of which the larger has the lower response by more than noise.
 
     Args:
-        axis: N (or D) of each cell.
-        other: D (or N).
-        seeds: seed of each cell.
-        log_y: log response.
-        noise: standard deviation of one cell's log response; a step must exceed sqrt(2) of it.
+        axis: N (or D) of each run [n].
+        other: D (or N) [n].
+        seeds: [n].
+        log_y: log response [n].
+        noise: standard deviation of one run's log response; a step must exceed sqrt(2) times it.
 
     Returns:
         The share, or None without neighbours, and the number of neighbours.
@@ -86,172 +76,6 @@ def order_share(axis: Floats, other: Floats, seeds: Floats, log_y: Floats, noise
     return (better / total if total else None), total
 
 
-def holm(p_values: Sequence[float] | Floats) -> Floats:
-    """Holm's step-down adjustment (Holm 1979): controls the chance of any false rejection."""
-    p = np.asarray(p_values, float)
-    order = np.argsort(p)
-    stepped = np.minimum(1.0, np.arange(len(p), 0, -1) * p[order])
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.maximum.accumulate(stepped)
-    return adjusted
-
-
-def centred_interval(value: float, draws: Floats, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Interval from the deviations of the draws from their median, laid around the observed value (basic bootstrap)."""
-    deviation = draws - np.median(draws)
-    low, high = np.quantile(deviation, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(value - high), float(value - low)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One family's value of a quantity, for contrasts.
-
-    Attributes:
-        value: as reported.
-        draws: of the reported value in resamples, [B]; draw i of every family shares the noise of its (seed, D).
-        score: the value on the scale of the test, where its errors are symmetric.
-        score_draws: resamples on that scale, [B].
-        expected: score expected where there is nothing to tell: two families differ by more than noise explains
-            if their scores differ by more than their expected scores do.
-        freedom: degrees of freedom of the tails of a difference: those of the noise where the draws take it for known.
-    """
-
-    value: float
-    draws: Floats
-    score: float
-    score_draws: Floats
-    expected: float
-    freedom: int
-
-
-def measured_skill(value: float, log_draws: Floats, spreads: Floats) -> Measured:
-    """Skill on the scale log(1 - skill). Resamples obey the law, so their median is what noise alone lets one expect.
-
-    A noisy family has a lower skill even if it follows its law to the letter: without the expected part two families
-    with one law and unequal noise would be told apart. What is expected is in proportion to the noise, which is itself
-    estimated: a draw is therefore scored against the noise that it shows.
-
-    Args:
-        value: the skill.
-        log_draws: log(1 - skill) of resamples that obey the law, [B].
-        spreads: log of the noise that each of them shows, over the true one, [B].
-    """
-    score = float(np.log(max(1.0 - value, 1e-12)))
-    against = log_draws - spreads[: len(log_draws)]
-    return Measured(value, 1.0 - np.exp(log_draws), score, against, float(np.median(log_draws)), TAILS)
-
-
-def measured_exponent(value: float, draws: Floats, freedom: int) -> Measured:
-    """An exponent on the scale of its logarithm, where its errors are less skewed: equal exponents are expected."""
-    score, score_draws = float(np.log(max(value, LEAST_EXPONENT))), np.log(np.maximum(draws, LEAST_EXPONENT))
-    return Measured(value, draws, score, score_draws, 0.0, freedom)
-
-
-def contrasts(what: str, measured: Mapping[str, Measured], lead: str | None = None) -> list[dict[str, Any]]:
-    """Pairs of families compared on one quantity, paired by draw; p without correction for their number.
-
-    Args:
-        what: name of the quantity.
-        measured: family -> value and draws.
-        lead: the family whose pairs are wanted; all pairs by default.
-    """
-    rows: list[dict[str, Any]] = []
-    for (first, second), p in zip(combinations(measured, 2), pair_p_values(measured).tolist(), strict=True):
-        if lead is not None and lead not in (first, second):
-            continue
-        a, b = measured[first], measured[second]
-        count = min(len(a.draws), len(b.draws))
-        difference = a.value - b.value
-        rows.append(
-            {
-                "first": first,
-                "second": second,
-                "contrast": what,
-                "difference": difference,
-                "interval": list(centred_interval(difference, a.draws[:count] - b.draws[:count])),
-                "p": p,
-            }
-        )
-    return rows
-
-
-def pair_p_values(measured: Mapping[str, Measured]) -> Floats:
-    """Two-sided p of every pair, in the order of ``itertools.combinations``, from the covariance of the families' draws.
-
-    On the smaller degrees of freedom of the two: in null studies Welch and Satterthwaite's rejected twice as often as they
-    should. A pair whose draws never differ has p = 1.
-    """
-    if len(measured) < 2:
-        return np.zeros(0)
-    families = list(measured.values())
-    count = min(len(one.score_draws) for one in families)
-    covariance = np.cov(np.stack([one.score_draws[:count] for one in families]))
-    excess = np.array([one.score - one.expected for one in families])
-    freedom = np.array([one.freedom for one in families], float)
-    i, j = np.triu_indices(len(families), 1)
-    together = covariance[i, i] + covariance[j, j]
-    spread = np.sqrt(np.maximum(together - 2.0 * covariance[i, j], 0.0))
-    differ = spread > 1e-7 * np.sqrt(together)
-    distance = np.abs(excess[i] - excess[j]) / np.where(differ, spread, 1.0)
-    return np.where(differ, 2 * student.sf(distance, np.minimum(freedom[i], freedom[j])), 1.0)
-
-
-def p_values_without(measured: Mapping[str, Measured], lead: str) -> Floats:
-    """What ``contrasts`` gives as p for the pairs that do not involve ``lead``."""
-    return pair_p_values({family: one for family, one in measured.items() if family != lead})
-
-
-def conclude(rows: list[dict[str, Any]], unlisted: Mapping[str, Floats] | None = None) -> list[dict[str, Any]]:
-    """Holm's correction, and a sentence for each: the chance of any false rejection stays below SIGNIFICANCE.
-
-    The contrasts of skill, which are the headline, are corrected among themselves at HEADLINE of it, all others at the rest
-    of it (Bonferroni over the two; adjusted p are divided by the share): twice as many contrasts of exponents, which a
-    small grid cannot tell apart anyway, would otherwise cost the headline its power.
-
-    Args:
-        rows: from ``contrasts``; they are left as they are.
-        unlisted: quantity -> p of further contrasts of it, which count in the correction.
-
-    Returns:
-        The rows in their order, each with its corrected p (``p_holm``) and its sentence (``verdict``).
-    """
-    corrected: dict[int, float] = {}
-    for headline, share in ((True, HEADLINE), (False, 1.0 - HEADLINE)):
-        part = [index for index, row in enumerate(rows) if (row["contrast"] == "skill") == headline]
-        more = [p for what, p in (unlisted or {}).items() if (what == "skill") == headline]
-        adjusted = holm(np.concatenate([[float(rows[index]["p"]) for index in part], *more]))
-        corrected |= {index: min(1.0, p / share) for index, p in zip(part, adjusted.tolist(), strict=False)}
-    concluded = [row | {"p_holm": corrected[index]} for index, row in enumerate(rows)]
-    return [row | {"verdict": _pair_sentence(row)} for row in concluded]
-
-
-def average(members: Sequence[Measured]) -> Measured:
-    """Mean of several families, for contrasts of kinds: a statement about these families, not about others of the kind."""
-    count = min(len(one.score_draws) for one in members)
-    return Measured(
-        float(np.mean([one.value for one in members])),
-        np.mean([one.draws[:count] for one in members], axis=0),
-        float(np.mean([one.score for one in members])),
-        np.mean([one.score_draws[:count] for one in members], axis=0),
-        float(np.mean([one.expected for one in members])),
-        min(one.freedom for one in members),
-    )
-
-
-def _pair_sentence(row: Mapping[str, Any]) -> str:
-    low, high = row["interval"]
-    if row["difference"] < 0:
-        low, high = -high, -low
-    larger, smaller = (row["first"], row["second"]) if row["difference"] >= 0 else (row["second"], row["first"])
-    size = f"{abs(row['difference']):.2f} [{low:.2f}, {high:.2f}], p = {row['p_holm']:.2g} after Holm"
-    what = row["contrast"]
-    if row["p_holm"] >= SIGNIFICANCE:
-        beyond = " beyond what their noise explains" if what == "skill" else ""
-        return f"cannot tell {larger} from {smaller} in {what}{beyond}: difference {size}"
-    return f"{larger} has the larger {what} than {smaller}: by {size}"
-
-
 def family_sentence(
     family: str,
     verdict: Gate,
@@ -261,9 +85,16 @@ def family_sentence(
     misfit: Misfit | None,
     response: str = "loss",
 ) -> str:
-    """One sentence: does the family scale here, and does its law predict its larger cells?"""
+    """One sentence: does the family scale here, and does its law predict its larger runs?
+
+    Args:
+        family: its name; verdict: whether its response falls.
+        skill, interval: over all origins, or None, with the ``reason``.
+        misfit: of its law, or None.
+        response: what falls.
+    """
     if verdict.interval is None:
-        return f"{family}: cannot tell whether it scales here: too few cells"
+        return f"{family}: cannot tell whether it scales here: too few runs"
     fall = 1 - np.exp(-verdict.fall)
     if not verdict.scales:
         low, high = (1 - np.exp(-end) for end in verdict.interval)
@@ -273,11 +104,11 @@ def family_sentence(
         return f"{family} does not scale here: {size}"
     head = f"{family}: {response} falls by {fall:.0%} over the grid"
     if skill is None or interval is None:
-        return f"{head}; cannot tell whether its law predicts larger cells: {reason}"
+        return f"{head}; cannot tell whether its law predicts larger runs: {reason}"
     number = f"skill {skill:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
     tail = "" if misfit is None else f"; {misfit.sentence}"
     if interval[0] > 0:
-        return f"{head} and its law predicts the larger cells better than persistence: {number}{tail}"
+        return f"{head} and its law predicts the larger runs better than persistence: {number}{tail}"
     if interval[1] < 0:
-        return f"{head}, but its law predicts the larger cells worse than persistence: {number}{tail}"
-    return f"{head}; cannot tell whether its law predicts the larger cells: {number}{tail}"
+        return f"{head}, but its law predicts the larger runs worse than persistence: {number}{tail}"
+    return f"{head}; cannot tell whether its law predicts the larger runs better than persistence: {number}{tail}"

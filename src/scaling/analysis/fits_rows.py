@@ -1,4 +1,4 @@
-"""Entries of fits.json: one fit, one kind of held-out prediction, one frontier."""
+"""Entries of fits.json: a fit, held-out predictions from one kind of origin, a frontier."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from scaling.analysis.family_evidence import Held, Judged, left_over, log_ratio, shared_draws
-from scaling.analysis.family_verdict import centred_interval
-from scaling.laws.compute_optimal.frontier import optimum, tabled_compute, trained_budgets
+from scaling.analysis.family_evidence import Held, Judged, left_over, log_error_ratio, shared_draws
+from scaling.analysis.pair_contrasts import centred_interval
+from scaling.laws.compute_optimal.frontier import best_use, tabled_compute, trained_budgets
 from scaling.laws.compute_optimal.isoflop import describe_isoflop
 from scaling.laws.fitting.holdout import root_mean_square
 from scaling.laws.forms.terms import Floats
@@ -18,15 +18,16 @@ from scaling.laws.intervals.outliers import describe_outliers
 from scaling.laws.intervals.profile import Interval, profile_intervals
 
 LEAST_EFFECT = 0.7
-"""Most that sharing may narrow an interval. What is shared cancels in alpha, but its share is an estimate from a few (seed, D):
-taken at its word, intervals of alpha cover 83 % where 70 % of the variance is shared (benchmarks/coverage.py --crossed)."""
+"""Factor on the variance of a parameter below which shared noise may not narrow its interval. What is shared cancels in alpha,
+but the share is estimated from a few (seed, D): without this limit, intervals of alpha cover 83 % where 70 % of the variance is
+shared (benchmarks/coverage.py --crossed)."""
 
 KEPT_DRAWS = 200
-"""Refits kept for drawing bands (assumption)."""
+"""Refits kept for the bands of figures (assumption)."""
 
 
 def fit_row(one: Judged) -> dict[str, Any]:
-    """Row of ``fits``."""
+    """Entry of ``fits``."""
     cells, found = one.cells, one.found
     spread = seed_spread(cells.table(), "y") if cells.keys else None
     intervals, reasons = crossed_intervals(one)
@@ -62,7 +63,7 @@ def fit_row(one: Judged) -> dict[str, Any]:
 
 
 def crossed_intervals(one: Judged) -> tuple[dict[str, Interval], dict[str, str]]:
-    """Profile intervals of the parameters, wider by what cells of one (seed, D) share; and the reason of each that is not."""
+    """Profile intervals, adjusted for the noise that runs of one (seed, D) share; and the reason for each that is missing."""
     inflation = None
     if one.found.parameters:
         inflation = np.maximum(design_effect(left_over(one.cells, one.found), one.noise), LEAST_EFFECT)
@@ -70,7 +71,7 @@ def crossed_intervals(one: Judged) -> tuple[dict[str, Interval], dict[str, str]]
 
 
 def holdout_row(one: Judged, held: Held) -> dict[str, Any]:
-    """Row of ``holdout``."""
+    """Entry of ``holdout``."""
     cells = one.cells
     row: dict[str, Any] = {
         "family": cells.family,
@@ -86,7 +87,7 @@ def holdout_row(one: Judged, held: Held) -> dict[str, Any]:
     if held.reason is not None:
         return row
     error, base = np.sqrt(held.squares / len(held.rows))
-    low, high = centred_interval(float(np.log(error / base)), log_ratio(held.drawn))
+    low, high = centred_interval(float(np.log(error / base)), log_error_ratio(held.drawn))
     observed, predicted, persistence = np.exp([held.observed, held.predicted, held.persistence])
     return row | {
         "cells": [
@@ -109,7 +110,7 @@ def holdout_row(one: Judged, held: Held) -> dict[str, Any]:
 
 
 def frontier_row(one: Judged) -> dict[str, Any] | None:
-    """Row of ``frontier``: N*, D*, L* over the budgets trained and in isoFLOP slices; None without a law or the compute."""
+    """Entry of ``frontier``: N*, D* and L* at the budgets of the runs, and in isoFLOP slices; None without a law or compute."""
     cells, found = one.cells, one.found
     if one.draws is None or not (np.isfinite(cells.flop).all() and (cells.flop > 0).all()):
         return None
@@ -118,8 +119,8 @@ def frontier_row(one: Judged) -> dict[str, Any] | None:
     names = ("flop", "loss", "params", "images", "low", "high", "params_low", "params_high")
     columns: dict[str, list[float]] = {name: [] for name in names}
     for flop in trained_budgets(cells.flop):
-        best = optimum(found.law, found.theta[None], found.centre, compute, float(flop))
-        spread = optimum(found.law, one.draws, found.centre, compute, float(flop))
+        best = best_use(found.law, found.theta[None], found.centre, compute, float(flop))
+        spread = best_use(found.law, one.draws, found.centre, compute, float(flop))
         if best is None or spread is None:
             continue
         low, high = np.quantile(spread.log_response, [0.025, 0.975])
@@ -132,17 +133,17 @@ def frontier_row(one: Judged) -> dict[str, Any] | None:
 
 
 def _errors(one: Judged) -> Floats:
-    """New log residuals [B, n] of a family with the noise of the study, shared by the cells of one (seed, D)."""
+    """New log residuals [B, n] of a family with the noise of the study, shared by the runs of one (seed, D)."""
     shared = shared_draws([one.cells], 0, KEPT_DRAWS)
     return draw_noise(left_over(one.cells, one.found), one.noise, shared, np.random.default_rng(0), KEPT_DRAWS)
 
 
-def plain(value: Any) -> Any:
-    """Numbers that JSON knows: numpy scalars as Python's, NaN and infinities as null."""
+def jsonable(value: Any) -> Any:
+    """The value with what JSON allows: numpy scalars as Python's, tuples as lists, NaN and infinities as None."""
     if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
+        return {key: jsonable(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
+        return [jsonable(inner) for inner in value]
     if isinstance(value, np.bool_):
         return bool(value)
     if isinstance(value, np.integer):

@@ -1,7 +1,8 @@
-"""How far a law lies from what a family did, beyond the noise between seeds: a size with an interval, and a margin.
+"""How far a law lies from a family's responses, beyond the noise between seeds: a size with an interval, and a margin.
 
-A test of lack of fit punishes low noise and many seeds, since every law is wrong somewhere. What matters is the size of the
-misfit: it is small where the whole interval lies below a margin fixed beforehand (equivalence), not where a test is silent.
+A test for lack of fit punishes low noise and many seeds, since every law is wrong somewhere. What matters is the size of the
+misfit. It counts as small if its whole interval lies below a margin that was fixed beforehand (equivalence), not if a test
+fails to reject.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ from scipy.stats import f as fisher
 
 from scaling.analysis.significance import CONFIDENCE
 from scaling.laws.forms.terms import Floats
+from scaling.laws.least_squares import indicators, ols
 
-MARGIN = 0.03
-"""Log units, about 3 % of the response: half of what a learning rate off by a factor of 3 costs, so less than a comparison of
-families could read as a difference (assumption)."""
+MISFIT_MARGIN = 0.03
+"""Log units, about 3 % of the response (assumption): half the cost of a learning rate that is wrong by a factor of 3, and too
+little to be taken for a difference between families."""
 
 
 @dataclass(frozen=True)
 class Misfit:
-    """Root mean square distance of the law from the cells' expected log response.
+    """Root mean square distance of the law from the expected log response at each point (N, D).
 
     Attributes:
-        rms: estimate; 0 where seeds differ by more than cells do.
+        rms: estimate, in log units; 0 if runs of one point differ by more than points do.
         interval: 95 %.
         verdict: "within margin", "beyond margin" or "cannot tell".
         sentence: the same in words.
@@ -40,26 +42,25 @@ class Misfit:
 def measure_misfit(
     residuals: Floats, params: Floats, images: Floats, seeds: Floats, weights: Floats, parameters: int
 ) -> Misfit | None:
-    """Misfit from what a fit leaves over between cells and within them; None with fewer cells than parameters + 1.
+    """Misfit from a fit's residuals between points (N, D) and within them; None with fewer points than parameters + 1.
 
-    The residuals' mean square between cells estimates noise + n0 misfit^2 (n0: seeds a cell), that within cells the noise;
-    the interval is Williams's (1962, Biometrika 49, 278). What all cells of one (seed, D) share is taken out of the noise
-    within: a fit in D absorbs most of it, so that it would hide a misfit between cells; what is not absorbed counts as misfit.
-    Without repeated seeds all that is left over bounds the misfit.
+    The mean square of the residuals between points estimates noise + n0 misfit^2 (n0: seeds per point), that within points the
+    noise; the interval is that of Williams (1962, Biometrika 49, 278). What all runs of one (seed, D) share is removed from the
+    noise within points: the fit absorbs most of it as a function of D, so that it would hide a misfit between points. What is
+    not absorbed counts as misfit. Without repeated seeds all residuals together bound the misfit.
 
     Args:
-        residuals: log observed less log predicted, [n].
-        params, images, seeds: N, D and seed, [n].
-        weights: inverse variances of the noise with mean 1, [n].
-        parameters: fitted to them.
+        residuals: log observed minus log predicted [n].
+        params, images, seeds: N, D and seed [n].
+        weights: inverse variances of the noise with mean 1 [n].
+        parameters: number fitted.
     """
     scaled = residuals * np.sqrt(weights)
     _, cell, counts = np.unique(np.column_stack([params, images]), axis=0, return_inverse=True, return_counts=True)
     cell = cell.ravel()
     _, pair = np.unique(np.column_stack([seeds, images]), axis=0, return_inverse=True)
-    design = np.concatenate([cell[:, None] == np.arange(len(counts)), pair.reshape(-1, 1) == np.arange(pair.max() + 1)], axis=1)
-    solution, _, rank, _ = np.linalg.lstsq(design.astype(float), scaled, rcond=None)
-    between, within = len(counts) - parameters, len(scaled) - int(rank)
+    within_cells = ols(np.column_stack([indicators(cell), indicators(pair.ravel())]), scaled)
+    between, within = len(counts) - parameters, within_cells.freedom
     if between < 1:
         return None
     means = np.bincount(cell, scaled) / counts
@@ -68,8 +69,8 @@ def measure_misfit(
     tail = (1 - CONFIDENCE) / 2
     if within < 1:
         high = float(np.sqrt(left / chi2.ppf(tail, between)))
-        return _judged(float(np.sqrt(left / between)), (0.0, high), "seed noise included, since no cell has two seeds")
-    noise = float(np.sum((scaled - design @ solution) ** 2)) / within
+        return _judged(float(np.sqrt(left / between)), (0.0, high), "including seed noise, since no point has two seeds")
+    noise = within_cells.squares / within
     ratio = left / between / max(noise, 1e-300)
     low, high = (
         left / (each * chi2.ppf(q, between)) * max(1.0 - fisher.ppf(q, between, within) / ratio, 0.0) for q in (1 - tail, tail)
@@ -80,9 +81,9 @@ def measure_misfit(
 
 def _judged(rms: float, interval: tuple[float, float], what: str) -> Misfit:
     low, high = interval
-    size = f"{rms:.1%} [{low:.1%}, {high:.1%}] {what}"
-    if high <= MARGIN:
-        return Misfit(rms, interval, "within margin", f"its law fits to within {MARGIN:.0%}: misfit {size}")
-    if low > MARGIN:
-        return Misfit(rms, interval, "beyond margin", f"its law misses by more than {MARGIN:.0%}: misfit {size}")
-    return Misfit(rms, interval, "cannot tell", f"cannot tell whether its law fits to within {MARGIN:.0%}: misfit {size}")
+    margin, size = f"{MISFIT_MARGIN:.0%}", f"misfit {rms:.1%} [{low:.1%}, {high:.1%}] {what}"
+    if high <= MISFIT_MARGIN:
+        return Misfit(rms, interval, "within margin", f"its law fits to within {margin}: {size}")
+    if low > MISFIT_MARGIN:
+        return Misfit(rms, interval, "beyond margin", f"its law misses by more than {margin}: {size}")
+    return Misfit(rms, interval, "cannot tell", f"cannot tell whether its law fits to within {margin}: {size}")

@@ -1,4 +1,4 @@
-"""The laws and the claims of one of our own studies, from its runs table and what was measured for it."""
+"""The laws and the claims of a study of this program, from its runs table and its measurements."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from typing import Any
 
 import polars as pl
 
-from scaling.analysis.claims import Evidence, judge_claims, load_claims
 from scaling.analysis.claims.claim_files import claims_tested
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.judge import judge_claims
+from scaling.analysis.claims.load_claims import load_claims
 from scaling.analysis.study_statistics import fit_study
 from scaling.study.schema import Study
 from scaling.study.study_images import image_spec
 
 
 def fit_laws(study: Study, runs: pl.DataFrame, most: int | None = None) -> dict[str, Any]:
-    """What fits.json holds: the laws of those entries of the study that get one, and their verdicts.
+    """Contents of fits.json: the laws of those entries of the study that get one, and their verdicts.
 
     Args:
         study: its settings.
@@ -29,11 +31,13 @@ def fit_laws(study: Study, runs: pl.DataFrame, most: int | None = None) -> dict[
 def judge_own_claims(
     study: Study, runs: pl.DataFrame, measurements: pl.DataFrame, fits: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """What claims.json holds: the verdicts on the claims that the study tests.
+    """Contents of claims.json: the verdicts on the claims that the study tests.
 
     Args:
         study: its settings.
-        runs: its runs table; measurements: what was timed and read off its models; fits: its laws.
+        runs: its runs table.
+        measurements: its benchmarks and probes.
+        fits: contents of its fits.json.
     """
     evidence = Evidence(runs, image_spec(study).classes, measurements, fits)
     return judge_claims(load_claims(claims_tested(study.claims)), evidence)

@@ -1,4 +1,4 @@
-"""The verdict on each family, the contrasts of all pairs, and the sentences that sum them up."""
+"""The verdict on each family, the contrasts of all pairs, and the sentences that summarise them."""
 
 from __future__ import annotations
 
@@ -7,27 +7,25 @@ from typing import Any
 import numpy as np
 
 from scaling.analysis.family_evidence import Judged, Skill
-from scaling.analysis.family_verdict import (
+from scaling.analysis.family_verdict import family_sentence, gate, order_share
+from scaling.analysis.misfit import measure_misfit
+from scaling.analysis.pair_contrasts import (
     Measured,
     average,
     centred_interval,
     conclude,
     contrasts,
-    family_sentence,
-    gate,
     measured_exponent,
     measured_skill,
-    order_share,
     p_values_without,
 )
-from scaling.analysis.misfit import measure_misfit
 from scaling.analysis.significance import SIGNIFICANCE
 
 MOST_CROSSED = 50
-"""Families up to which all pairs are listed (1,225 of each contrast). Beyond it a reader asks who beats the rest: the pairs
-with the leader are listed, at p corrected for all pairs, so that having looked for the leader costs nothing in honesty."""
+"""Families up to which all pairs are listed (assumption): 1,225 of each contrast. Beyond it only the pairs with the leader are
+listed. Their p are corrected for all pairs, since the leader was chosen from all."""
 MOST_SENTENCES = 60
-"""Differences up to which the summary spells each one out (assumption)."""
+"""Most differences that the summary lists one by one (assumption)."""
 
 
 def rank_families(judged: list[Judged], skills: dict[str, Skill], fits: list[dict[str, Any]]) -> dict[str, Any]:
@@ -36,7 +34,7 @@ def rank_families(judged: list[Judged], skills: dict[str, Skill], fits: list[dic
     Args:
         judged: families.
         skills: family -> skill over all origins.
-        fits: their entries.
+        fits: their entries (``fits_rows.fit_row``).
     """
     entries = {entry["family"]: entry for entry in fits}
     verdicts, scaling = [], {}
@@ -101,7 +99,9 @@ def compare_pairs(
     by_skill = {}
     for name, one in scaling.items():
         skill = skills[name]
-        if skill.value is not None and skill.draws is not None and one.spreads is not None:  # so it is with all that scale
+        if (
+            skill.value is not None and skill.draws is not None and one.spreads is not None
+        ):  # always so for a family that scales
             by_skill[name] = measured_skill(skill.value, skill.draws, one.spreads)
     pairs = contrasts("skill", _kinds(scaling, by_skill)) + contrasts("skill", by_skill, lead)
     unlisted = {} if lead is None else {"skill": p_values_without(by_skill, lead)}
@@ -141,20 +141,20 @@ def _summary(verdicts: list[dict[str, Any]], pairs: list[dict[str, Any]], lead: 
     sentences = []
     if ranked:
         order = ", ".join(f"{v['family']} {v['skill']:.2f}{_interval(v['skill_interval'])}" for v in ranked)
-        sentences.append(f"Skill of each family's law at predicting its larger cells: {order}.")
+        sentences.append(f"Skill of each family's law at predicting its larger runs: {order}.")
     if flat:
         sentences.append(f"Not shown to scale here, so not ranked: {', '.join(flat)}.")
     if lead is not None:
         sentences.append(
-            f"With more than {MOST_CROSSED} families only the pairs with the one of highest skill, {lead}, are listed; "
+            f"With more than {MOST_CROSSED} families only the pairs with {lead}, the family of highest skill, are listed; "
             f"p is corrected for all {len(pairs) + unlisted} contrasts."
         )
     different = [pair["verdict"] for pair in pairs if pair["p_holm"] < SIGNIFICANCE]
     by_skill = [pair["p_holm"] for pair in pairs if pair["contrast"] == "skill"]
     if different and by_skill and min(by_skill) >= SIGNIFICANCE:
         sentences.append(
-            f"By skill no two families can be told apart ({len(by_skill)} paired contrasts, "
-            f"least p {min(by_skill):.2g} after Holm); what differs is the following."
+            f"No two families differ in skill beyond doubt ({len(by_skill)} paired contrasts, "
+            f"smallest p {min(by_skill):.2g} after Holm); the following differences are seen."
         )
     if len(different) > MOST_SENTENCES:
         sentences.append(f"{len(different)} of {len(pairs)} contrasts listed differ after Holm's correction.")
@@ -162,7 +162,7 @@ def _summary(verdicts: list[dict[str, Any]], pairs: list[dict[str, Any]], lead: 
         sentences += [f"{text[0].upper()}{text[1:]}." for text in different]
     elif pairs:
         sentences.append(
-            f"Cannot tell any two families apart: {len(pairs)} paired contrasts, none below {SIGNIFICANCE} after Holm."
+            f"No difference between families is seen: {len(pairs)} paired contrasts, none below {SIGNIFICANCE} after Holm."
         )
     kinds = {v["kind"] for v in verdicts}
     if len(kinds) > 1:

@@ -1,7 +1,7 @@
-"""Does a power law with a floor predict larger cells better than its rivals do?
+"""Does a power law with a floor predict larger runs better than its rivals do?
 
-Every rival is fitted and held out at the same rolling origins as the law. One family's handful of held-out cells cannot tell
-two forms apart; over the families together, the mean log ratio of their errors has an interval.
+Every rival is fitted and tested at the same rolling origins as the law. The few held-out runs of one family cannot distinguish
+two forms; over all families together, the mean log ratio of their errors has an interval.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from scipy.stats import t as student
 
 from scaling.analysis.family_evidence import Judged
 from scaling.analysis.significance import CONFIDENCE
+from scaling.laws.fitting.fitted import Fit
 from scaling.laws.fitting.holdout import ORIGINS, Split, predict_splits, rolling_splits, root_mean_square
-from scaling.laws.fitting.solver import Fit, fit
+from scaling.laws.fitting.solver import fit
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
 
 
 def rivals(law: Law, ceiling: float) -> tuple[Law, ...]:
-    """Forms of N and D that a law has to beat: no floor, coupled, no power at all, and the other answer to a ceiling.
+    """Forms of N and D that a law has to beat: without a floor, coupled, without a power, and with or without a ceiling.
 
     Args:
         law: the law itself.
@@ -34,8 +35,13 @@ def rivals(law: Law, ceiling: float) -> tuple[Law, ...]:
 def compare_forms(judged: Sequence[Judged], response: str, ceiling: float) -> list[dict[str, Any]]:
     """One row per rival: ``{"response", "law", "rival", "formula", "families", "ratio", "interval", "sentence"}``.
 
-    ``families`` holds for each family the root mean square log error of the law and of the rival over all held-out cells, or
-    the reason why there is none; ``ratio`` is the geometric mean over families of the rival's error over the law's.
+    ``families`` has for each family the root mean square log error of the law and of the rival over all held-out runs, or the
+    reason why there is none; ``ratio`` is the geometric mean over the families of the rival's error divided by the law's.
+
+    Args:
+        judged: the fits of one response.
+        response: its name.
+        ceiling: as for ``rivals``.
     """
     fitted = [one for one in judged if one.found.parameters]
     if not fitted:
@@ -51,7 +57,7 @@ def compare_forms(judged: Sequence[Judged], response: str, ceiling: float) -> li
 
 
 def _held_out(one: Judged) -> list[Split]:
-    """The splits of all origins, at which every rival can be fitted: none has more parameters than the law."""
+    """The splits of all origins. Every rival can be fitted there, since none has more parameters than the law."""
     cells = one.cells
     return [
         split for origin in ORIGINS for split in rolling_splits(one.found.law, cells.params, cells.images, cells.seeds, origin)
@@ -59,22 +65,10 @@ def _held_out(one: Judged) -> list[Split]:
 
 
 def _error(one: Judged, splits: list[Split], found: Fit) -> float | None:
-    """Root mean square log error of a form over all held-out cells; None without any."""
+    """Root mean square log error of a form over all held-out runs; None without any."""
     if not splits:
         return None
-    cells = one.cells
-    predicted = predict_splits(
-        found.law,
-        cells.params,
-        cells.images,
-        one.found.log_y[None],
-        one.noise.weights(cells.images),
-        one.found.delta,
-        splits,
-        warm=found.theta,
-        warm_centre=found.centre,
-        alone=False,
-    )[0]
+    predicted = predict_splits(found, one.cells.logs, one.found.log_y[None], splits, delta=one.found.delta, alone=False)[0]
     test = np.concatenate([split.test for split in splits])
     return float(root_mean_square(predicted - one.found.log_y[test]))
 
@@ -82,7 +76,7 @@ def _error(one: Judged, splits: list[Split], found: Fit) -> float | None:
 def _score(one: Judged, splits: list[Split], own: float | None, rival: Law) -> dict[str, Any]:
     score: dict[str, Any] = {"rmse_log": None, "law_rmse_log": own, "reason": None}
     if own is None:
-        return score | {"reason": "too few cells to hold any out"}
+        return score | {"reason": "too few runs to hold any out"}
     cells = one.cells
     found = fit(rival, {"N": cells.params, "D": cells.images}, cells.y, one.noise.weights(cells.images), delta=None)
     if not found.parameters:
@@ -106,10 +100,13 @@ def _row(response: str, law: Law, rival: Law, families: Mapping[str, dict[str, A
         "interval": None,
     }
     if len(logs) < 2:
-        return row | {"sentence": f"Cannot compare {law.name} with {rival.name}: {len(logs)} families could be scored."}
+        scored = "one family" if len(logs) else "no family"
+        return row | {"sentence": f"Cannot compare {law.name} with {rival.name}: {scored} could be scored."}
     half = student.ppf(0.5 + CONFIDENCE / 2, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
     low, high = np.exp([logs.mean() - half, logs.mean() + half])
-    size = f"its error on held-out cells is {row['ratio']:.2f} [{low:.2f}, {high:.2f}] times that of {law.name}"
+    size = f"its error on held-out runs is {row['ratio']:.2f} [{low:.2f}, {high:.2f}] times that of {law.name}"
     size += f" over {len(logs)} families"
-    verdict = "predicts worse" if low > 1 else "predicts better" if high < 1 else "cannot be told apart"
+    verdict = (
+        "predicts worse" if low > 1 else "predicts better" if high < 1 else "predicts neither better nor worse beyond doubt"
+    )
     return row | {"interval": [float(low), float(high)], "sentence": f"{rival.name} {verdict}: {size}."}

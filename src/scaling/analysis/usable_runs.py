@@ -1,4 +1,4 @@
-"""The cells of one family that a fit uses, and those it leaves out, with the reason."""
+"""The runs of one family that a fit uses, and those that it leaves out, with the reason."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Cells:
 
     Attributes:
         family, kind, response: names.
-        keys: of the cells used.
-        params, images, seeds, y, flop: N, D, seed, response and training compute, one a cell.
-        excluded: ``{"key", "why"}`` of every cell left out.
+        keys: of the n runs used.
+        params, images, seeds, y, flop: N, D, seed, response and training compute [n].
+        excluded: ``{"key", "why"}`` of every run left out.
     """
 
     family: str
@@ -33,14 +33,23 @@ class Cells:
     flop: Floats
     excluded: list[dict[str, str]]
 
+    @property
+    def logs(self) -> Floats:
+        """Log N and log D of each run [n, 2]."""
+        return np.log(np.column_stack([self.params, self.images]))
+
     def table(self) -> pl.DataFrame:
-        """Columns family, params, images, y: what the spread between seeds is read from."""
+        """Columns family, params, images, y, one row per run."""
         frame = pl.DataFrame({"params": self.params, "images": self.images, "y": self.y})
         return frame.with_columns(pl.lit(self.family).alias("family"))
 
 
 def cells_of(runs: pl.DataFrame, family: str, response: str) -> Cells:
-    """Cells of a family whose status is done and whose response has a logarithm."""
+    """Runs of a family whose status is done and whose response has a logarithm.
+
+    Args:
+        runs: the runs table; family: a value of its column family; response: column.
+    """
     rows = runs.filter(pl.col("family") == family)
     value = pl.col(response)
     why = (

@@ -1,4 +1,4 @@
-"""What the commands take: options with their help, and how those of several parts are read."""
+"""What the commands take: arguments and options with their help, and how those of several parts are read."""
 
 from __future__ import annotations
 
@@ -11,33 +11,28 @@ from scaling.laws.forms.catalogue import NAMES
 from scaling.laws.law_errors import InputError
 
 CEILING_HELP = (
-    "limit of a bounded response, for the laws bounded and power-bounded and for auto: none; or chance, which for K classes is "
-    "(K - 1) / K of an error rate (0.9 for 10 classes) and ln K of a cross-entropy (2.303 for 10); or classes, which takes K "
-    "from the column classes"
+    "limit of a bounded response, for the laws bounded and power-bounded and for auto: none; or a number, such as the value by "
+    "chance, which for K classes is (K - 1) / K for an error rate (0.9 for 10 classes) and ln K for a cross-entropy (2.303 for "
+    "10); or classes, which takes K from the column classes"
 )
 
 DEFAULT_STUDY = Path("config.yaml")
 
-MISSING_WORK = 1
-"""Exit code of a command that did what it was asked, and found or left runs of the study without a result."""
-
-EXIT_CODES = (
-    "Exit codes: 0 all is there (`plan`: the plan is made); 1 work is missing or failed; 2 the input is bad: an option, a "
-    "study, its images, a table; 75 stopped, to be continued by the same command."
-)
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="a study file")]
+FamilyName = Annotated[str, typer.Argument(metavar="FAMILY", help="an entry of the study's families")]
+PackName = Annotated[str, typer.Argument(metavar="PACK", help="a job of the study, by name; a wrong name lists them")]
 KeepGoing = Annotated[
     bool,
-    typer.Option("--keep-going", help="end with 0 though runs are missing, as Snakemake's rules do: `complete` names them"),
+    typer.Option("--keep-going", help="end with 0 even if runs are missing, as Snakemake's rules do: `complete` names them"),
 ]
-Cores = Annotated[int | None, typer.Option(min=1, help="cells trained at a time on a CPU (default: a core each)")]
-MachineCores = Annotated[int | None, typer.Option(min=1, help="cells that all jobs together train at a time on GPUs")]
+Cores = Annotated[int | None, typer.Option(min=1, help="runs trained at a time on a CPU (default: one per core)")]
+MachineCores = Annotated[int | None, typer.Option(min=1, help="runs that all jobs together train at a time on GPUs")]
 MemoryMb = Annotated[
-    int | None, typer.Option(min=1, help="memory in MB that the job asked for, for its note (Slurm says it itself)")
+    int | None, typer.Option(min=1, help="memory in MB that the job asked for, for its note (Slurm tells it by itself)")
 ]
 Minutes = Annotated[float | None, typer.Option(min=0, help="minutes that the job asked for, for its note")]
 
-TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="a .csv, .csv.gz or .parquet file, one row a run")]
+TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="a .csv, .csv.gz or .parquet file, one row per run")]
 TableOrStudy = Annotated[Path, typer.Argument(metavar="TABLE|STUDY", help="a .csv or .parquet table, or a .yaml study")]
 
 LawName = Annotated[
@@ -47,28 +42,34 @@ LawName = Annotated[
 GridLawName = Annotated[str, typer.Option("--law", metavar="NAME", help="a law of N and D")]
 SizeColumn = Annotated[str | None, typer.Option("--n", metavar="COL", help="column of N, the model's size")]
 DataColumn = Annotated[str | None, typer.Option("--d", metavar="COL", help="column of D, the data's size")]
-OneColumn = Annotated[str | None, typer.Option("--x", metavar="COL", help="column of the one variable, instead of --n and --d")]
+OneColumn = Annotated[
+    str | None,
+    typer.Option("--x", metavar="COL", help="column of the variable of a law in one variable, instead of --n and --d"),
+]
 Response = Annotated[str | None, typer.Option("--y", metavar="COL", help="column of the response: a loss, an error rate")]
 Groups = Annotated[list[str] | None, typer.Option("--by", metavar="COL,...", help="columns whose values make the groups")]
 SplitColumn = Annotated[
-    str | None, typer.Option("--split", metavar="COL", help="column with train or test; other rows are left out, and counted")
+    str | None,
+    typer.Option("--split", metavar="COL", help="column that says train or test; other rows are left out and counted"),
 ]
 FamilyColumn = Annotated[str | None, typer.Option("--family", metavar="COL", help="column of the families' names")]
 KindColumn = Annotated[str | None, typer.Option("--kind", metavar="COL", help="column of the families' kinds")]
 SeedColumn = Annotated[
     str | None,
-    typer.Option("--seed-column", metavar="COL", help="column of seeds: runs of one seed and D share their data's noise"),
+    typer.Option(
+        "--seed-column", metavar="COL", help="column of seeds: runs with the same seed and D share the noise of their data"
+    ),
 ]
-FlopColumn = Annotated[
-    str | None, typer.Option("--flop", metavar="COL", help="column of training compute, where it is not 6 N D")
-]
+FlopColumn = Annotated[str | None, typer.Option("--flop", metavar="COL", help="column of training compute, if it is not 6 N D")]
 Estimator = Annotated[
     str,
     typer.Option("--estimator", metavar="NAME", help="auto (a stack of laws), m1, m2, m3, m4, bnsl, or the name of a law"),
 ]
 Delta = Annotated[
     str,
-    typer.Option("--delta", metavar="VALUE|auto", help="Huber's, in log units; auto: 1.345 times the spread of the residuals"),
+    typer.Option(
+        "--delta", metavar="VALUE|auto", help="Huber's delta, in log units; auto: 1.345 times the spread of the residuals"
+    ),
 ]
 DropLargest = Annotated[
     int,
@@ -80,22 +81,22 @@ Bootstrap = Annotated[
     int, typer.Option("--bootstrap", metavar="COUNT", help="pair resamples for errors and intervals; 0: profile likelihood")
 ]
 Starts = Annotated[int, typer.Option("--starts", metavar="COUNT", help="random starts of the search")]
-Places = Annotated[list[str] | None, typer.Option("--at", metavar="N,D", help="what response here? may be repeated")]
+Places = Annotated[
+    list[str] | None, typer.Option("--at", metavar="N,D", help="which response at this N and D? may be repeated")
+]
 Budgets = Annotated[
-    list[float] | None, typer.Option("--budget", metavar="FLOP", help="what N and D for this compute? may be repeated")
+    list[float] | None, typer.Option("--budget", metavar="FLOP", help="which N and D for this compute? may be repeated")
 ]
 Targets = Annotated[
-    list[float] | None, typer.Option("--target", metavar="VALUE", help="what compute for this response? may be repeated")
+    list[float] | None, typer.Option("--target", metavar="VALUE", help="which compute for this response? may be repeated")
 ]
 Ceiling = Annotated[str | None, typer.Option("--ceiling", metavar="none|NUMBER|classes", help=CEILING_HELP)]
 UniqueColumn = Annotated[
     str | None,
-    typer.Option(
-        "--unique", metavar="COL", help="column of U, the unique data among --d, which is then the data seen, repeats included"
-    ),
+    typer.Option("--unique", metavar="COL", help="column of U, the unique data; --d is then the data seen, repeats included"),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="of random starts and resamples")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a page")]
+Seed = Annotated[int, typer.Option("--seed", help="seed of random starts and resamples")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a page for people")]
 
 
 def columns_of(by: list[str] | None) -> list[str]:
@@ -118,7 +119,7 @@ def delta_of(text: str) -> float | None:
 
 
 def ceiling_of(text: str | None) -> float | str | None:
-    """The ceiling: None where nothing was said, infinite for none, a number, or classes.
+    """The ceiling: None if nothing was said, infinite for none, a number, or classes.
 
     Raises:
         InputError: for anything else.

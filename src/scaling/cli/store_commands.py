@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from scaling.cli.table_commands import say
+from scaling.cli.endings import MISSING_WORK, say
 from scaling.study.layout import Layout
 
 
 def check() -> None:
-    """Look through the store: set aside records whose contents are not those of their key, and damaged files.
+    """Check the store: set aside damaged files, and records whose contents do not belong to their key.
 
-    Ends with 0 where nothing is wrong, with 1 where something was set aside: the next run of a study trains that again.
+    Ends with 0 if nothing is wrong, and with 1 if something was set aside: the next call of a study trains that again.
     """
     from scaling.jobs.store_check import check_store
     from scaling.runs.store import Store
@@ -21,7 +21,7 @@ def check() -> None:
     say(found.summary(root))
     if found.aside:
         say("run the studies again: they train what was set aside")
-        raise typer.Exit(1)
+        raise typer.Exit(MISSING_WORK)
 
 
 def _store() -> None:

@@ -1,31 +1,25 @@
-"""The commands that fit laws to any table of runs: ``scaling fit | extrapolate | compare | forecast``; none imports torch.
+"""The commands that fit laws to any table of runs: ``scaling fit | extrapolate | compare | forecast``. None imports torch.
 
-Results go to standard output, as a page for people or with --json as JSON; everything else goes to standard error.
+Results go to standard output, as a page for people or as JSON with --json; everything else goes to standard error.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 import typer
 
 from scaling.cli import options
+from scaling.cli.endings import BAD_INPUT, end, say
 from scaling.cli.options import DEFAULT_STUDY
+from scaling.cli.progress_bar import progress_bar
 from scaling.laws.law_errors import InputError
 
-if TYPE_CHECKING:
-    import polars as pl
-
-STUDY_ENDINGS = (".yaml", ".yml")
-FIRST_LINE, NEXT_LINE = 2.0, 10.0
-"""Seconds until a command says how far it is, and between two times."""
+STUDY_ENDINGS: Final = (".yaml", ".yml")
 
 
 def fit(
@@ -47,20 +41,23 @@ def fit(
     as_json: options.AsJson = False,
     keep_going: options.KeepGoing = False,
 ) -> None:
-    """Fit a law to a table, or to each group of it; given a study, fit the laws of the study to its runs.
+    """Fit a law to a table, or to each of its groups; for a study, fit its laws to its runs.
 
-    Every fit comes with its status, a certificate of the optimum, and intervals or the reason why there are none.
+    Every fit comes with a status, a certificate of the optimum, and intervals or the reason why there are none.
     """
     if path.name.endswith(STUDY_ENDINGS):
+        from scaling.jobs.fit_study import fit_study
+
         _refuse_table_options(context, path)
-        _fit_study(path, keep_going)
+        all_there = fit_study(path, say, without_runs=keep_going)
+        end(missing=not all_there, keep_going=keep_going)
         return
     with _one_line():
-        from scaling.laws.any_table.describe import fit_table, told_of_many
+        from scaling.laws.any_table.fit_table import fit_table, told_of_many
         from scaling.laws.any_table.pool import usable_cores
 
         (y,) = _required(path, {"--y": y})
-        with _progress(f"fitting {path.name}") as progress:
+        with progress_bar(f"fitting {path.name}") as progress:
             entries = fit_table(
                 path,
                 y=y,
@@ -98,13 +95,13 @@ def extrapolate(
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
 ) -> None:
-    """Fit the rows marked train, predict those marked test, and say how far off the predictions are."""
+    """Fit the rows marked train, predict the rows marked test, and say how far off the predictions are."""
     with _one_line():
         from scaling.laws.any_table.extrapolate import extrapolate_table
         from scaling.laws.any_table.pool import usable_cores
 
         y, split = _required(path, {"--y": y, "--split": split})
-        with _progress(f"extrapolating {path.name}") as progress:
+        with progress_bar(f"extrapolating {path.name}") as progress:
             result = extrapolate_table(
                 path,
                 y=y,
@@ -135,12 +132,12 @@ def compare(
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
 ) -> None:
-    """Say which families follow their law: how well each predicts its larger runs, its exponents, and every pair compared."""
+    """Say which families follow their law: how well each predicts its larger runs, its exponents, and all pairs compared."""
     with _one_line():
         from scaling.analysis.compare import compare_table
 
         family, n, d, y = _required(path, {"--family": family, "--n": n, "--d": d, "--y": y})
-        with _progress(f"comparing {path.name}") as progress:
+        with progress_bar(f"comparing {path.name}") as progress:
             result = compare_table(
                 path,
                 family=family,
@@ -172,12 +169,12 @@ def forecast(
     seed: options.Seed = 42,
     as_json: options.AsJson = False,
 ) -> None:
-    """Ask a fitted law: what loss at this N and D, what N and D for this budget, what budget for this loss."""
+    """Ask a fitted law: which loss at this N and D, which N and D for this budget, which budget for this loss."""
     with _one_line():
         from scaling.laws.any_table.forecast import forecast_table
 
         n, d, y = _required(path, {"--n": n, "--d": d, "--y": y})
-        with _progress(f"fitting {path.name}"):
+        with progress_bar(f"fitting {path.name}"):
             result = forecast_table(
                 path,
                 n=n,
@@ -202,33 +199,8 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _fit_study(path: Path, keep_going: bool) -> None:
-    """Fit the laws of a study to its runs as the store has them now, and judge the claims that it tests."""
-    from scaling.analysis.own_study import fit_laws, judge_own_claims
-    from scaling.jobs.collected import Collected
-    from scaling.jobs.owner import open_own
-    from scaling.runs.derived import write_json
-    from scaling.runs.records import FAILED, MISSING
-
-    study, layout = open_own(path, say)
-    collected = Collected(study, layout, say)
-    if collected.runs["status"].is_in([FAILED, MISSING]).all() and not keep_going:
-        say(f"no run of {path} has a result yet: run `snakemake --cores all --config study={path}` first")
-        raise typer.Exit(options.MISSING_WORK)
-    benchmarks = collected.benchmarks()
-    if benchmarks.lacking:
-        say(f"{benchmarks.lacking}: run `scaling benchmark {path}` with the machine to itself, or Snakemake, first")
-        raise typer.Exit(options.MISSING_WORK)
-    origins = collected.verdicts(collected.write(), benchmarks)
-    fits = fit_laws(study, collected.runs)
-    write_json(fits, layout.fits, origins[layout.fits])
-    claims = judge_own_claims(study, collected.runs, collected.measurements(benchmarks), fits)
-    write_json(claims, layout.claims, origins[layout.claims])
-    end(missing=has_holes(collected.runs), keep_going=keep_going)
-
-
 def _refuse_table_options(context: typer.Context, path: Path) -> None:
-    """A study says itself how its laws are fitted."""
+    """Refuse options of a table for a study, which says itself how its laws are fitted."""
     given = [
         option.opts[0]
         for option in context.command.params
@@ -237,62 +209,21 @@ def _refuse_table_options(context: typer.Context, path: Path) -> None:
     ]
     if given:
         say(f"{path} is a study, which says itself what is fitted; {', '.join(given)} belong to a table (.csv, .parquet)")
-        raise typer.Exit(2)
+        raise typer.Exit(BAD_INPUT)
 
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """What a user did wrong, in a line, with exit code 2."""
+    """Bad input ends the command with one line and exit code 2."""
     try:
         yield
     except InputError as error:
         say(str(error))
-        raise typer.Exit(2) from error
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """How far it is, on standard error: a bar on a terminal, else a line after 2 s and every 10 s from then on."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        with _lines(label) as report:
-            yield report
-        return
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@contextmanager
-def _lines(label: str) -> Iterator[Callable[[int, int], None]]:
-    """The lines of ``_progress``, written by a thread of their own: one large group reports nothing until it is done."""
-    clock, over = time.monotonic(), threading.Event()
-    known = [0, 0]
-
-    def write() -> None:
-        wait = FIRST_LINE
-        while not over.wait(wait):
-            done, total = known
-            spent = time.monotonic() - clock
-            groups = f", {done} of {total} groups, about {spent * (total - done) / done:.0f} s left" if done else ""
-            say(f"{label}: {spent:.0f} s{groups}")
-            wait = NEXT_LINE
-
-    thread = threading.Thread(target=write, daemon=True)
-    thread.start()
-    try:
-        yield lambda done, total: known.__setitem__(slice(None), (done, total))
-    finally:
-        over.set()
-        thread.join()
+        raise typer.Exit(BAD_INPUT) from error
 
 
 def _required(path: Path, options: dict[str, str | None]) -> list[str]:
-    """The values of ``options``; raises InputError for those that are missing, with the columns to choose from."""
+    """The values of ``options``. Raises InputError if some are missing, with the columns to choose from."""
     from scaling.laws.any_table.read_table import column_names
 
     missing = [name for name, value in options.items() if value is None]
@@ -304,29 +235,10 @@ def _required(path: Path, options: dict[str, str | None]) -> list[str]:
 
 def _show(result: Any, as_json: bool, printer: str) -> None:
     if as_json:
-        from scaling.analysis.fits_rows import plain
+        from scaling.analysis.fits_rows import jsonable
 
-        print(json.dumps(plain(result), indent=1, allow_nan=False))
+        print(json.dumps(jsonable(result), indent=1, allow_nan=False))
         return
     from scaling.report import terminal_laws
 
     getattr(terminal_laws, printer)(result)
-
-
-def has_holes(runs: pl.DataFrame) -> bool:
-    """Whether a cell of the runs table has no result."""
-    from scaling.runs.records import FAILED, MISSING
-
-    return bool(runs["status"].is_in([FAILED, MISSING]).any())
-
-
-def end(*, missing: bool, keep_going: bool) -> None:
-    """End a command whose own work is done: with exit code 1 where runs are missing, unless others are to ``keep_going``."""
-    if missing and not keep_going:
-        say("runs are missing: `scaling complete STUDY` names them")
-        raise typer.Exit(options.MISSING_WORK)
-
-
-def say(message: str) -> None:
-    """Print a message for people, to standard error."""
-    print(message, file=sys.stderr, flush=True)

@@ -50,8 +50,9 @@ def prepare(settings: DataSettings, root: Path, *, progress: bool = True) -> Pat
 
     The file appears whole or not at all; of several processes that ask at once, one builds and the others wait. A build that
     was killed goes on where it ended. ``progress`` shows on standard error how far it is. Downloads are kept in
-    ``root/downloads``. Raises DataError when the source cannot be had or, under ``unreadable="refuse"``, an image cannot be
-    read.
+    ``root/downloads``.
+
+    Raises DataError when the source cannot be had or, under ``unreadable="refuse"``, an image cannot be read.
     """
     path = prepared_path(settings, root)
     if _usable(path, settings):

@@ -1,4 +1,4 @@
-"""Measuring how fast this machine trains each family of a study, and what memory that takes: a calibration."""
+"""Measures how fast this machine trains each family of a study, and how much memory that takes: a calibration."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
@@ -15,12 +16,24 @@ import torch
 
 from scaling.data import ImageData
 from scaling.jobs.benchmarks.speed import resident_bytes
-from scaling.jobs.calibration import Calibration, Line, Speed, speed_name
+from scaling.jobs.calibration import (
+    Calibration,
+    CalibrationError,
+    Line,
+    Speed,
+    read_calibration,
+    speed_name,
+    write_calibration,
+)
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
+from scaling.models.outside import own_place
+from scaling.models.own_files import told
 from scaling.runs.grid import ResolvedCell
+from scaling.study.layout import Layout
 from scaling.study.schema import Study
-from scaling.training.device import Device, see_only, use_one_thread
+from scaling.study.study_images import image_spec
+from scaling.training.device import Device, detect, see_only, use_one_thread
 from scaling.training.evaluation import EVALUATION_BATCH
 from scaling.training.loop import Trainer
 
@@ -28,9 +41,49 @@ WARM_UP_STEPS: Final = 3
 BLOCKS: Final = 5
 BLOCK_SECONDS: Final = 0.2
 BLOCK_STEPS: Final = 3
-"""A time is the median of so many blocks of steps; each takes at least so long and holds so many steps (assumption)."""
+"""A time is the median over BLOCKS blocks, each of at least BLOCK_STEPS steps and BLOCK_SECONDS seconds (assumption)."""
 
 _fork = multiprocessing.get_context("fork")
+
+
+def calibrate_into(path: Path, study: Study, layout: Layout, say: Callable[[str], None]) -> None:
+    """Measure what the user's calibration at ``path`` lacks for ``study``, and add it.
+
+    Raises:
+        CalibrationError: the file is damaged, or was measured on another machine, device or precision.
+        DeviceError: the device that the study asks for is not there.
+    """
+    device = detect(study.device, study.precision)
+    known = read_calibration(path)
+    if known is not None and not _is_of(device, known):
+        here = f"{device.kind}, {device.precision}, {device.machine}"
+        raise CalibrationError(f"{path} is of {known}, this is {here}; name another file by jobs.calibration")
+    _add_missing(path, study, layout, device, known, say)
+
+
+def measure_speed(study: Study, layout: Layout, say: Callable[[str], None]) -> None:
+    """The same into this machine's own file, for plans: one that is damaged or of another machine is made again.
+
+    Raises:
+        DeviceError: the device that the study asks for is not there.
+    """
+    device = detect(study.device, study.precision)
+    try:
+        known = read_calibration(layout.speed)
+    except CalibrationError:
+        known = None
+    _add_missing(layout.speed, study, layout, device, known if known and _is_of(device, known) else None, say)
+
+
+def _is_of(device: Device, calibration: Calibration) -> bool:
+    here = (device.kind, device.precision, device.machine)
+    return (calibration.device, calibration.precision, calibration.machine) == here
+
+
+def _add_missing(
+    path: Path, study: Study, layout: Layout, device: Device, known: Calibration | None, say: Callable[[str], None]
+) -> None:
+    write_calibration(calibrate(study, Ladders(layout.ladders), image_spec(study), device, known, say), path)
 
 
 def calibrate(
@@ -41,10 +94,13 @@ def calibrate(
     known: Calibration | None,
     say: Callable[[str], None],
 ) -> Calibration:
-    """``known`` with the speed of every entry of ``study`` that it lacks, measured here on ``device``.
+    """``known``, and the speed of every entry of ``study`` that it lacks, measured here on ``device``.
 
-    Steps as they are trained, augmentation and weight average included, of the least and the largest model of each entry, on
-    images of noise; one thread, in a process of its own.
+    What is timed are training steps, augmentation and weight average included, of the smallest and the largest model of each
+    entry, on images of noise; each model has one thread and a process of its own.
+
+    Raises:
+        RuntimeError: a model could not be trained.
     """
     found = known or Calibration(device.kind, device.precision, device.machine)
     lacking = found.lacking(study, image)
@@ -80,14 +136,17 @@ def calibrate(
 
 
 def _measured(cell: ResolvedCell, image: ImageSpec) -> tuple[float, float | None]:
-    """Seconds to train ``cell`` on one image, and bytes that it holds at its peak beside the program (None where unknown)."""
+    """Seconds to train ``cell`` on one image, and its peak memory in bytes beyond the program's own (None if unknown)."""
     queue = _fork.SimpleQueue()
     child = _fork.Process(target=_measure_here, args=(cell, image, queue))
     child.start()
     child.join()
     if queue.empty():
         raise RuntimeError(f"measuring {cell.family} with N = {cell.params} failed with exit code {child.exitcode}")
-    return queue.get()
+    found = queue.get()
+    if isinstance(found, str):
+        raise CalibrationError(f"{cell.family} with N = {cell.params} cannot be trained: {found}")
+    return found
 
 
 def _measure_here(cell: ResolvedCell, image: ImageSpec, queue: Any) -> None:
@@ -103,14 +162,18 @@ def _measure_here(cell: ResolvedCell, image: ImageSpec, queue: Any) -> None:
         trainer._validate()
         peak = resident_bytes(at_peak=True) if before is not None else None
         queue.put((seconds, None if before is None or peak is None else max(0.0, peak - before)))
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        place = own_place(cell.family)
+        if place is None:
+            traceback.print_exc()
+        else:
+            queue.put(told(error, place[0]))
         os._exit(1)
     os._exit(0)
 
 
 def _block(trainer: Trainer) -> float:
-    """Seconds a step over one block of steps."""
+    """Seconds per step over one block of steps."""
     began, steps = time.perf_counter(), 0
     while steps < BLOCK_STEPS or time.perf_counter() - began < BLOCK_SECONDS:
         trainer.train_step()

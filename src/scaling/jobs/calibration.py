@@ -1,7 +1,7 @@
-"""A calibration: how fast one machine trains each family and what memory that takes, measured once and kept in a file.
+"""A calibration: how fast one machine trains each family and how much memory that takes, measured once and kept in a file.
 
-The file is the user's: it is made by ``scaling calibrate``, read by everything, and changed by nothing else. Jobs are sized by
-it, so it must be the same for as long as a study is trained. No torch.
+The file belongs to the user: only ``scaling calibrate`` writes it, and all else reads it. Jobs are sized by it, so it must stay
+the same for as long as a study is trained. No torch.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class CalibrationError(ValueError):
 
 @dataclass(frozen=True)
 class Line:
-    """A quantity of a model as ``overhead + slope x flop``: at small sizes the calls cost, not the sums.
+    """A quantity of a model as ``overhead + slope x flop``: small models spend their time in calls, not in arithmetic.
 
-    ``flop`` is that of one image's forward pass.
+    ``flop`` is the FLOP of one image's forward pass.
     """
 
     overhead: float
@@ -40,7 +40,7 @@ class Line:
 
     @classmethod
     def through(cls, points: list[tuple[float, float]]) -> Line:
-        """The line through (flop, value) at the least and the largest model; level where there is one, or where it falls."""
+        """The line through (flop, value) of the smallest and largest model; level for a single model, or if it would fall."""
         (low, less), (high, more) = min(points), max(points)
         slope = max(0.0, (more - less) / (high - low)) if high > low else 0.0
         return cls(max(0.0, less - slope * low), slope)
@@ -48,8 +48,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Speed:
-    """A family on a machine: seconds to train on one image, and bytes that a step or an evaluation holds at its peak beside
-    the program (None where it could not be measured)."""
+    """A family on a machine: seconds to train on one image, and bytes that a step or an evaluation needs at its peak beyond
+    the program's own memory (None if that could not be measured)."""
 
     seconds: Line
     memory: Line | None = None
@@ -57,7 +57,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was measured on one machine: device class, precision, the hardware's name, and a speed by ``speed_name``."""
+    """What was measured on one machine: device class, precision, name of the hardware, and ``speed_name`` -> speed."""
 
     device: str
     precision: str
@@ -65,11 +65,11 @@ class Calibration:
     speeds: dict[str, Speed] = field(default_factory=dict)
 
     def speed(self, study: Study, family: str, image: ImageSpec) -> Speed | None:
-        """The speed of an entry of ``study``; None where it was not measured."""
+        """The speed of an entry of ``study``; None if it was not measured."""
         return self.speeds.get(speed_name(study.architecture(family), image, study.family_recipe(family).batch))
 
     def lacking(self, study: Study, image: ImageSpec) -> list[str]:
-        """The entries of ``study`` of which nothing was measured."""
+        """The entries of ``study`` whose speed was not measured."""
         return [family for family in study.families if self.speed(study, family, image) is None]
 
     def suits(self, study: Study) -> bool:
@@ -81,12 +81,12 @@ class Calibration:
 
 
 def speed_name(architecture: Architecture, image: ImageSpec, batch: int) -> str:
-    """What a speed holds for: an architecture, a shape of images, a batch."""
+    """Names what a speed is valid for: an architecture, a shape of images, a batch."""
     return f"{architecture} {image.side}x{image.side}x{image.channels} batch {batch}"
 
 
 def read_calibration(path: Path) -> Calibration | None:
-    """The calibration at ``path``, or None where there is no file.
+    """The calibration at ``path``, or None if there is no file.
 
     Raises:
         CalibrationError: the file is damaged or of another version.
@@ -120,10 +120,10 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
 
 
 def usable_calibration(study: Study, image: ImageSpec, study_path: Path | None = None) -> Calibration:
-    """The pinned calibration of ``study``, with the speed of every entry.
+    """The calibration that ``study`` names, with the speed of every entry.
 
     Raises:
-        CalibrationError: there is none, or it was measured for something else; the message names the command to run.
+        CalibrationError: there is none, or it was measured for another device; the message names the command to run.
     """
     path = study.jobs.calibration
     command = f"`{shlex.join(['scaling', 'calibrate', str(study_path or 'STUDY')])}`"

@@ -1,4 +1,4 @@
-"""The child of a pack: one process that trains one cell, writes its log, and leaves with a code that says how it ended."""
+"""A child of the runner: one process that trains one run, writes its log, and exits with a code that says how it ended."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.slots import Slot
+from scaling.models.outside import own_place
+from scaling.models.own_files import told
 from scaling.runs.grid import Run
 from scaling.runs.lease import Lease, LostLease
 from scaling.training.attempt import CellTraining
@@ -20,20 +22,20 @@ from scaling.training.loop import Interrupted
 from scaling.training.memory import is_out_of_memory
 
 CROWDED: Final = 76
-"""Exit code of a child that ran out of memory while other cells shared its GPU."""
+"""Exit code of a child that ran out of memory while other runs shared its GPU."""
 
 SUCCEEDED: Final = 77
-"""Exit code of a child that found that another trainer has its cell now."""
+"""Exit code of a child that found that another trainer has taken its run over."""
 
 REASON_BYTES: Final = 1000
-"""Room for what a child says of its failure."""
+"""Bytes kept for the reason that a child gives for its failure."""
 
 _fork = multiprocessing.get_context("fork")
 
 
 @dataclass(frozen=True)
 class Child:
-    """A run in training: its process, the lease that keeps twins away, the slot where it runs, and what the process tells."""
+    """A run in training: its process, its lease, its slot, and the memory through which the process reports."""
 
     cell: Run
     child: Any
@@ -53,25 +55,25 @@ class Child:
 
     @property
     def done(self) -> float:
-        """Share of its steps."""
+        """Share of its steps that is done."""
         return self.share.value
 
     @property
     def said(self) -> str:
-        """Why it failed, in its own words; empty where it did not say."""
+        """Why it failed, in its own words; empty if it did not say."""
         return self.reason.value.decode(errors="replace")
 
 
 def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any, reason: Any) -> None:
-    """Train a cell into the store and end the process, with EXIT_RESUMABLE where it was stopped, SUCCEEDED where another
-    trainer has the cell now.
+    """Train a run into the store and end the process: with EXIT_RESUMABLE if it was stopped, with SUCCEEDED if another trainer
+    has taken the run over.
 
     Args:
-        training: as the parent sees it; its ``warn`` writes to the terminal, its ``stop`` is the parent's.
-        slot: where the cell runs.
-        lease: the parent's on the cell; nothing is written once it is another's.
-        share: memory that the parent reads, the share of the steps that is done.
-        reason: memory that the parent reads, why the cell failed.
+        training: as the parent prepared it; its ``warn`` writes to the terminal, its ``stop`` is the parent's.
+        slot: the core, or the share of a GPU, that the run has.
+        lease: the parent's lease on the run; once it is another's, nothing more is written.
+        share: shared memory; the share of the steps that is done.
+        reason: shared memory; why the run failed.
     """
     parent = os.getppid()
     terminal = os.fdopen(os.dup(2), "w", buffering=1)
@@ -80,7 +82,7 @@ def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any
     def warn(message: str) -> None:
         with contextlib.redirect_stderr(terminal):
             training.warn(message)
-        with contextlib.suppress(OSError):  # of a full disk the failed write of a result tells better
+        with contextlib.suppress(OSError):  # a full disk is better reported by the write that fails
             print(message)
 
     def beat(done: float) -> None:
@@ -93,7 +95,7 @@ def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any
         training.store.held = lease
         training.store.check_held()
         path = training.store.log_path(training.cell.key)
-        path.unlink(missing_ok=True)  # an earlier trainer that still runs keeps its own file, which nobody sees
+        path.unlink(missing_ok=True)  # an earlier trainer that still runs keeps writing to its own, unlinked file
         log = path.open("w", buffering=1)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
@@ -110,9 +112,13 @@ def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any
         print(error)
         code = SUCCEEDED
     except BaseException as error:
-        reason.value = " ".join(f"{type(error).__name__}: {error}".split()).encode()[: REASON_BYTES - 1]
+        place = own_place(training.cell.family)
+        told_so = told(error, place[0]) if place else " ".join(f"{type(error).__name__}: {error}".split())
+        reason.value = told_so.encode()[: REASON_BYTES - 1]
         with contextlib.suppress(OSError):
             traceback.print_exc()
+            if place:
+                print(told_so)  # the log ends with where in the user's file it was
         if is_out_of_memory(error) and not slot.alone:
             code = CROWDED
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The tables of a study as its store has them now, kept in step with the files that hold them."""
+"""The tables of a study as its store has them now, and whether its files hold the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Warn = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Benchmarks:
-    """The table of what was timed, with its seal; or why there is none."""
+    """The table of benchmarks with its seal, or the reason why there is none."""
 
     table: pl.DataFrame | None = None
     seal: Seal | None = None
@@ -28,9 +28,9 @@ class Benchmarks:
 
 
 class Collected:
-    """The runs and probes of ``study`` from its store, and what was timed for it.
+    """The runs and probes of ``study`` from its store, and its benchmarks.
 
-    ``unread`` are the rows of runs of which a probe is missing.
+    ``unread`` holds the rows of the runs that lack a probe.
     """
 
     def __init__(self, study: Study, layout: Layout, warn: Warn) -> None:
@@ -41,7 +41,7 @@ class Collected:
         self.probes, self.unread = gather_probes(study, layout, self.runs)
 
     def held(self) -> tuple[Seal, Seal] | None:
-        """The seals of the files of runs and probes where both hold these tables, no more and no less."""
+        """The seals of the files of runs and probes if both hold exactly these tables, else None."""
         layout, found = self._layout, []
         for path, table, origin in (
             (layout.runs, self.runs, self.origins.runs),
@@ -59,7 +59,7 @@ class Collected:
         return (found[0], found[1]) if len(found) == 2 else None
 
     def write(self) -> tuple[Seal, Seal]:
-        """Write the files of runs and probes, unless they hold these tables already."""
+        """Write the files of runs and probes, unless they hold these tables already; returns their seals. Raises OSError."""
         seals = self.held()
         if seals is None:
             probes = write_table(self.probes, self._layout.probes, self.origins.probes)
@@ -67,16 +67,16 @@ class Collected:
         return seals
 
     def verdicts(self, seals: tuple[Seal, Seal], benchmarks: Benchmarks) -> dict[Path, Seal]:
-        """The seals of laws and claims that are made from these tables now; ``seals`` are those of runs and probes."""
+        """Path -> seal of the laws and claims that would be made from these tables; ``seals`` are those of runs and probes."""
         runs, probes = seals
         measured = (probes, *([benchmarks.seal] if benchmarks.seal else []))
         origins, layout = self.origins, self._layout
         return {layout.fits: origins.fits(runs), layout.claims: origins.claims(runs, *measured)}
 
     def stale(self) -> list[Path]:
-        """The derived files that are not there, or not made from these tables, the settings and the code of now.
+        """The derived files that are missing, or were not made from these tables and the present settings and code.
 
-        Runs and probes are named together, as one rule makes both; so are laws and claims.
+        Runs and probes are named together, since one rule makes both; so are laws and claims.
         """
         layout, benchmarks = self._layout, self.benchmarks()
         seals = self.held()
@@ -96,7 +96,7 @@ class Collected:
         return []
 
     def benchmarks(self) -> Benchmarks:
-        """What was timed as the study asks now."""
+        """The benchmarks, if they were made as the study asks now."""
         if self._study.benchmarks is None:
             return Benchmarks()
         path, origin = self._layout.benchmarks, self.origins.benchmarks
@@ -112,5 +112,5 @@ class Collected:
         return Benchmarks(table, seal)
 
     def measurements(self, benchmarks: Benchmarks) -> pl.DataFrame:
-        """What was timed and what was read off models, in one table."""
+        """Benchmarks and probes in one table (columns: ``MEASUREMENT_COLUMNS`` in ``runs/records.py``)."""
         return self.probes if benchmarks.table is None else pl.concat([benchmarks.table, self.probes])

@@ -1,4 +1,4 @@
-"""What the Snakefile needs of a study: its path and layout, its packs, their hashes and priorities; no torch."""
+"""What the Snakefile needs to know of a study: its paths, its jobs, their hashes, priorities and resources. No torch."""
 
 from __future__ import annotations
 
@@ -20,22 +20,29 @@ from scaling.jobs.packing import packs_of
 from scaling.jobs.slurm import look_for_mark
 from scaling.models.ladder import Ladders
 from scaling.runs.deciding_code import report_code
-from scaling.runs.grid import Pack, benchmarks_hash, cells, pack_hash, tuning_hash
+from scaling.runs.grid import Pack, cells
+from scaling.runs.job_hashes import benchmarks_hash, pack_hash, tuning_hash
 from scaling.study.layout import Layout
 from scaling.study.study_images import data_settings, image_spec, look_at_images
 
 Demand = Callable[[Any], int]
-"""wildcards -> how much of a resource is asked for."""
+"""(wildcards) -> how much of a resource to ask for."""
 
 
 class Dag:
-    """The study that Snakemake was asked for, in the terms of its rules."""
+    """The study that Snakemake was asked for, in terms of its rules."""
 
     def __init__(self, config: dict[str, Any], deployed_from: str | None = None) -> None:
-        """``config`` is Snakemake's; ``deployed_from`` the repository, where rules run in an environment of their own.
+        """Open the study.
 
-        Raises StudyError for a bad study, ValueError where ``config`` holds more than the study's path, SlurmError in a job
-        that does not see the driver's folder.
+        Args:
+            config: Snakemake's; it may hold the path of the study and nothing else.
+            deployed_from: the repository, if rules run in an environment of their own; else None.
+
+        Raises:
+            StudyError: the study is not valid.
+            ValueError: ``config`` holds more than the path of the study.
+            SlurmError: in a job of Slurm that does not see the driver's folder.
         """
         look_for_mark()
         more = sorted(set(config) - {"study"})
@@ -53,15 +60,18 @@ class Dag:
         self.layout = Layout(self.study.name)
 
     def check_results(self, say: Callable[[str], None]) -> None:
-        """In the driver, before it asks which files are there: that the results are this study's, and what is wrong set aside.
+        """In the driver, before it asks which files exist: check whose results these are, and set aside files that are wrong.
 
-        The jobs take what is nobody's; a dry run does not. Raises StudyError where the results are another study's.
+        Results that belong to nobody are taken by the jobs, not by a dry run.
+
+        Raises:
+            StudyError: the results belong to another study.
         """
         check_owner(self.study, self.path, self.layout, say, take=False)
         Origins(self.study, self.layout, self.packs).set_aside_wrong(say)
 
     def command(self, name: str) -> str:
-        """The start of a rule's shell command: the program, its subcommand ``name`` and the study, quoted for a shell."""
+        """The start of a rule's shell command: the program, its subcommand ``name`` and the study, quoted for the shell."""
         words = [*self._program, name, str(self.path)]
         return shlex.join(words).replace("{", "{{").replace("}", "}}")
 
@@ -77,15 +87,15 @@ class Dag:
 
     @cached_property
     def images(self) -> str:
-        """Names the contents of the image folder, as long as they stay the same; empty for a source of another kind."""
+        """A name for the contents of the image folder, which changes with them; empty for other sources."""
         return look_at_images(self.study, self.layout).origin
 
     def family(self, pack: str) -> str:
-        """The family that ``pack`` trains."""
+        """The family that the job ``pack`` trains."""
         return self.packs[pack].family
 
     def pack_hash(self, pack: str) -> str:
-        """Hash of the settings of the cells of ``pack``."""
+        """Hash of the settings of the runs of ``pack``."""
         return pack_hash(self.study, self.packs[pack])
 
     def tuning_hash(self, family: str) -> str:
@@ -94,7 +104,7 @@ class Dag:
 
     @cached_property
     def benchmarks_hash(self) -> str:
-        """Hash of what is timed."""
+        """Hash of what the benchmarks depend on."""
         return benchmarks_hash(self.study)
 
     @cached_property
@@ -114,14 +124,14 @@ class Dag:
 
     @cached_property
     def _estimates(self) -> Estimates:
-        """Seconds and memory of cells, by the pinned calibration where there is one that suits the study."""
+        """Seconds and memory of runs, by the study's calibration if there is one that suits it."""
         found = read_calibration(self.study.jobs.calibration)
         calibration = found if found is not None and found.suits(self.study) else None
         return Estimates(self.study, calibration, Ladders(self.layout.ladders), image_spec(self.study))
 
     @cached_property
     def costs(self) -> dict[str, int]:
-        """Relative cost of each family's cells, so that the longest is started first and no core idles at the end."""
+        """Family -> relative cost of its runs: the longest starts first, so that no core idles at the end."""
         found = {}
         for family in self.study.families:
             recipe = self.study.family_recipe(family)
@@ -131,12 +141,12 @@ class Dag:
         return found
 
     def training_demand(self) -> dict[str, Any]:
-        """Resources of the rule that trains packs, as functions of its wildcards.
+        """Resources of the rule ``train``, as functions of its wildcards.
 
-        Snakemake asks anew for each attempt; what the one before came to stands in its note.
+        Snakemake calls them again for each attempt; how the attempt before ended stands in its note.
 
-        Without a calibration nothing is known of time. Then no runtime is named at all: one that a function left open would
-        still hide the profile's `default-resources`. So with CPUs, where the study does not say how many.
+        Without a calibration the time is not known. Then no runtime is named at all, since even an empty one would hide the
+        profile's `default-resources`. The same holds for CPUs if the study does not name their number.
         """
 
         def memory(wildcards: Any) -> int:
@@ -146,17 +156,17 @@ class Dag:
 
         def minutes(wildcards: Any) -> int:
             seconds = self._estimates.job_seconds(self.packs[wildcards.pack].cells)
-            assert seconds is not None  # asked for with a calibration alone
+            assert seconds is not None  # only asked for with a calibration
             return minutes_to_ask(seconds)
 
         return self._demand(memory, minutes)
 
     def tuning_demand(self) -> dict[str, Any]:
-        """The same of the rule that tunes a family."""
+        """The same for the rule ``tune``."""
 
         def memory(wildcards: Any) -> int:
             recipe = self.study.family_recipe(wildcards.family)
-            if recipe.learning_rate != "tuned":  # nothing is trained, and the family may not have the anchors' sizes
+            if recipe.learning_rate != "tuned":  # nothing is trained, and the family may have no model of the anchors' sizes
                 return self._estimates.memory_mb(wildcards.family, (), 0)
             anchors = recipe.anchors
             cells = len(anchors.params) * len(anchors.rates)
@@ -165,14 +175,14 @@ class Dag:
 
         def minutes(wildcards: Any) -> int:
             seconds = self._estimates.tuning_seconds(wildcards.family)
-            assert seconds is not None  # asked for with a calibration alone
+            assert seconds is not None  # only asked for with a calibration
             return minutes_to_ask(seconds)
 
         return self._demand(memory, minutes)
 
     @property
     def asked(self) -> str:
-        """Options of a rule's shell command that tell the job what it was given."""
+        """Options of a rule's shell command that tell the job which resources it was given."""
         return " --memory-mb {resources.mem_mb}" + " --minutes {resources.runtime}" * self._estimates.timed
 
     def _demand(self, memory: Demand, minutes: Demand) -> dict[str, Any]:

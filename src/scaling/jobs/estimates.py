@@ -1,7 +1,7 @@
-"""What a job will ask for: seconds of its cells by a calibration, minutes and memory of the job.
+"""What a job will ask for: seconds of its runs by a calibration, minutes and memory of the job.
 
-Estimates, with margins that are stated here. Where nothing was calibrated no time is known, and memory is that of models so
-small that the program outweighs them. No torch.
+These are estimates with the margins stated here. Without a calibration no time is known, and models are taken to be so small
+that the program itself outweighs them. No torch.
 """
 
 from __future__ import annotations
@@ -20,70 +20,70 @@ from scaling.study.recipe import Recipe
 from scaling.study.schema import Study
 
 EVALUATION_SHARE: Final = 1 / 3
-"""Cost of an evaluated image against a trained one: the forward pass alone."""
+"""Cost of evaluating an image relative to training on one: the forward pass alone."""
 
 TEST_IMAGES: Final = 10_000
-"""Test images assumed for the cost of the last evaluation; every built-in source has as many."""
+"""Test images assumed in the cost of the last evaluation; every built-in source has this many."""
 
 JOB_SECONDS: Final = 30.0
-"""A job's start: Snakemake again, Python, torch and timm (8 s on an idle machine, more on a shared file system)."""
+"""Seconds of a job's start: Snakemake, Python, torch and timm (8 s on an idle machine, more on a shared file system)."""
 
 CELL_SECONDS: Final = 0.5
-"""A cell's own: fork, its images, its first step, checkpoint and record (assumption)."""
+"""Seconds of a run beside its training: fork, images, first step, checkpoint and record (assumption)."""
 
 TIME_MARGIN: Final = 2.0
-"""What is asked for is this many times the estimate: other machines of a partition, and neighbours, are slower (assumption)."""
+"""The time asked for is this many times the estimate: other machines of a partition may be slower (assumption)."""
 
 LEAST_MINUTES: Final = 10
-"""The least that is asked for: file systems and schedulers have bad minutes (assumption)."""
+"""The least time asked for: file systems and schedulers have bad minutes (assumption)."""
 
 PROGRAM_MB: Final = 1500
-"""Resident memory of torch, timm and the mapped images, once per job: forked cells share it."""
+"""Resident memory of torch, timm and the mapped images, once per job: forked runs share it (assumption)."""
 
 CELL_MB: Final = 300
-"""A cell's own pages before its tensors: what a fork writes, the allocator's reserve, buffers of BLAS (assumption)."""
+"""Memory of a run beside its tensors: pages that a fork writes, the allocator's reserve, buffers of BLAS (assumption)."""
 
 GPU_CELL_MB: Final = 3000
-"""Host memory of a cell on a GPU: its CUDA context and libraries are its own. Assumed, 2 to 3 GB are usual."""
+"""Host memory of a run on a GPU: each has its own CUDA context and libraries (assumption; 2 to 3 GB are usual)."""
 
 UNKNOWN_MB: Final = 4000
-"""Memory of a job at least, where no calibration says whether it will be on a GPU (assumption)."""
+"""Least memory of a job, if no calibration says whether it will use a GPU (assumption)."""
 
 MEMORY_MARGIN: Final = 1.25
-"""What is asked for is this many times the estimate (assumption)."""
+"""The memory asked for is this many times the estimate (assumption)."""
 
 MEMORY_STEP: Final = 500
-"""MB to which a request is rounded up, so that small edits move no request (assumption)."""
+"""MB to a multiple of which a request is rounded up, so that small edits change no request (assumption)."""
 
 
 def evaluation_images(recipe: Recipe, validation: int, test: int = TEST_IMAGES) -> int:
-    """Images that one cell evaluates on, over all its evaluations."""
+    """Images that one run evaluates on, over all its evaluations."""
     return recipe.evaluations * validation + test
 
 
 @dataclass(frozen=True)
 class Load:
-    """Cells of one job as far as its time goes: the seconds of all, and of the longest."""
+    """The time of one job's runs: seconds of all together, and of the longest."""
 
     total: float = 0.0
     longest: float = 0.0
 
     @classmethod
     def of(cls, seconds: Iterable[float]) -> Load:
-        """The load of cells of so many seconds."""
+        """The load of runs that take so many ``seconds`` each."""
         found = list(seconds)
         return cls(math.fsum(found), max(found, default=0.0))
 
     def seconds(self, cores: int) -> float:
-        """Seconds of a job that trains ``cores`` cells at a time, started in any order: never less than what it takes
+        """Seconds of a job that trains ``cores`` runs at a time, started in any order: an upper bound
         (Graham 1969, "Bounds on multiprocessing timing anomalies": total / m + (1 - 1/m) longest)."""
         return JOB_SECONDS + (self.total + (cores - 1) * self.longest) / cores
 
 
 class Estimates:
-    """Seconds and memory of the cells of ``study``, by ``calibration`` where there is one.
+    """Seconds and memory of the runs of ``study``, by ``calibration`` if there is one.
 
-    A GPU that several cells share is taken to serve them all at full speed each; the margin has to cover the rest.
+    Runs that share a GPU are each taken to train at full speed; the margin has to cover the rest.
     """
 
     def __init__(self, study: Study, calibration: Calibration | None, ladders: Ladders, image: ImageSpec) -> None:
@@ -100,19 +100,19 @@ class Estimates:
         return all(speed is not None for speed in self._speeds.values())
 
     def flop(self, family: str, target: int) -> int:
-        """FLOP of one image's forward pass at the size ``target``."""
+        """FLOP of one image's forward pass at the target N."""
         architecture = self.study.architecture(family)
         if (architecture, target) not in self._flop:
             self._flop[architecture, target] = self.ladders.rung(architecture, target, self.image).flop_forward
         return self._flop[architecture, target]
 
     def image_seconds(self, family: str, target: int) -> float | None:
-        """Seconds to train on one image; None where the family's speed is not known."""
+        """Seconds to train on one image; None if the family's speed is not known."""
         speed = self._speeds[family]
         return None if speed is None else speed.seconds.at(self.flop(family, target))
 
     def cell_seconds(self, family: str, target: int, images: int) -> float | None:
-        """Seconds of a cell that is not stopped early; None where its family's speed is not known."""
+        """Seconds of a run that is not stopped early; None if its family's speed is not known."""
         speed = self._speeds[family]
         if speed is None:
             return None
@@ -125,7 +125,7 @@ class Estimates:
         return self._seconds[point]
 
     def backbone_passes(self, family: str) -> float:
-        """Forward passes of one image, or their like, that pre-training a backbone of ``family`` takes; 0 without one."""
+        """Cost of pre-training a backbone of ``family``, in forward passes of one image; 0 without a backbone."""
         pretraining = self.study.entry(family).pretrain
         if pretraining is None:
             return 0.0
@@ -133,16 +133,16 @@ class Estimates:
         return pretraining.cost * recipe.images_seen(pretraining.images)
 
     def backbone_seconds(self, family: str, target: int) -> float | None:
-        """Seconds to pre-train a backbone of ``family``, 0 without one; None where its speed is not known."""
+        """Seconds to pre-train a backbone of ``family``; 0 without one, None if its speed is not known."""
         passes = self.backbone_passes(family)
         at_once = self.image_seconds(family, target)
         return 0.0 if not passes else None if at_once is None else CELL_SECONDS + passes / 3 * at_once
 
     def known_seconds(self, family: str, target: int, images: int) -> float:
-        """Seconds of a cell and of its backbone, which it may share, of a family whose speed is known.
+        """Seconds of a run and of its backbone, which it may share with other runs.
 
         Raises:
-            KeyError: it is not known.
+            KeyError: the speed of ``family`` is not known.
         """
         point = (family, target, images)
         if point not in self._known:
@@ -153,7 +153,7 @@ class Estimates:
         return self._known[point]
 
     def job_seconds(self, cells: Iterable[Cell]) -> float | None:
-        """Seconds of a job that trains ``cells`` of one family, and their backbones; None where its speed is not known."""
+        """Seconds of a job that trains ``cells`` of one family, and their backbones; None if its speed is not known."""
         members = list(cells)
         seconds = [self.cell_seconds(cell.family, cell.target, cell.images) for cell in members]
         shared = {(cell.family, cell.target, cell.seed) for cell in members}
@@ -163,7 +163,7 @@ class Estimates:
         return Load.of(one for one in seconds if one is not None).seconds(self.study.jobs.at_a_time)
 
     def _candidates(self, family: str, widened: bool) -> Load | None:
-        """The runs that tune ``family``, with every candidate that widening may add or without; None where not known."""
+        """The runs that tune ``family``; ``widened`` includes all that widening may add. None if their time is not known."""
         recipe = self._recipes[family]
         if recipe.learning_rate != "tuned":
             return Load()
@@ -176,33 +176,33 @@ class Estimates:
         return Load.of([one for one in seconds if one is not None] * each + [one for one in backbones if one is not None])
 
     def tuning_seconds(self, family: str) -> float | None:
-        """Seconds of the job that tunes ``family``, were it to widen its candidates as far as it may."""
+        """Seconds of the job that tunes ``family`` if it widens its candidates as far as it may; None if not known."""
         load = self._candidates(family, widened=True)
         return None if load is None else load.seconds(self.study.jobs.at_a_time)
 
     def tuning_core_seconds(self, family: str) -> float | None:
-        """Seconds of one core for the candidates of ``family``, without any that widening adds."""
+        """Seconds of one core for the candidates of ``family``, those that widening adds left out; None if not known."""
         load = self._candidates(family, widened=False)
         return None if load is None else load.total
 
     def memory_mb(self, family: str, targets: Iterable[int], cells: int) -> int:
-        """Memory in MB to ask for, for a job that trains ``cells`` cells of ``family`` at these sizes."""
+        """Memory in MB to ask for, for a job that trains ``cells`` runs of ``family`` at the sizes ``targets``."""
         speed = self._speeds[family]
         at_a_time = min(self.study.jobs.at_a_time, max(cells, 1))
         largest = max((self.flop(family, target) for target in targets), default=0)
         tensors = speed.memory.at(largest) / 1e6 if speed is not None and speed.memory is not None else 0.0
         on_gpu = self.calibration.device == "cuda" if self.calibration else self.study.device == "cuda"
-        # The tensors of a cell on a GPU are not in the host's memory; its context is.
+        # On a GPU the tensors of a run are not in the host's memory, but its context is.
         each = GPU_CELL_MB if on_gpu else CELL_MB + tensors
         least = UNKNOWN_MB if self.calibration is None and self.study.device == "auto" else 0
         return rounded_up(max(least, MEMORY_MARGIN * (PROGRAM_MB + at_a_time * each)))
 
 
 def minutes_to_ask(seconds: float) -> int:
-    """Minutes to ask for, for a job of so many expected ``seconds``."""
+    """Minutes to ask for, for a job that is expected to take ``seconds``."""
     return max(LEAST_MINUTES, math.ceil(TIME_MARGIN * seconds / 60))
 
 
 def rounded_up(megabytes: float) -> int:
-    """``megabytes`` as they are asked for."""
+    """``megabytes`` rounded up to what a job asks for."""
     return MEMORY_STEP * math.ceil(megabytes / MEMORY_STEP)

@@ -1,7 +1,7 @@
-"""What tuning would find for a family without training anything: in a store that studies share, its candidates may lie already.
+"""What tuning would find for a family without training anything: the shared store may hold its candidates already.
 
-A study that was renamed, or that has its recipe and images from another, has no tuning file of its own yet. What its job will
-find there is read here with the same words as the job does it, and nothing is written. No torch.
+A study that was renamed, or that shares its recipe and images with another, has no tuning file of its own yet. What its job
+would find in the store is computed here by the code that the job runs, and nothing is written. No torch.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ from scaling.training.tuning import tune
 
 @dataclass(frozen=True)
 class Foreseen:
-    """What tuning of a family has found, or would find; None and how many candidates it trains before it can say more."""
+    """What tuning of a family has found, or would find; or None, and how many candidates it has to train first."""
 
     tuning: Tuning | None
     candidates: int
 
 
 class _Untrained(Exception):
-    """Tuning would train now."""
+    """Tuning would have to train now."""
 
     def __init__(self, candidates: int) -> None:
         self.candidates = candidates
 
 
 class LookedAt(Store):
-    """A store that is only looked at: what is damaged stays where it is, and counts as not there."""
+    """A store that is only read: a damaged record stays where it is, and counts as missing."""
 
     def __init__(self, store: Store, warn: Callable[[str], None]) -> None:
         super().__init__(store.root)
         self.warn = warn
 
     def read(self, key: str) -> Record | None:
-        """The finished cell ``key``, or None; damage is told. Raises ForeignRecord."""
+        """The record of ``key``, or None; damage is told through ``warn``. Raises ForeignRecord."""
         try:
             return super().read(key)
         except DamagedRecord as error:
-            self.warn(f"{error}; the cell is trained again")
+            self.warn(f"{error}; the run is trained again")
             return None
 
 
@@ -64,11 +64,17 @@ def foresee(
     images: Look,
     warn: Callable[[str], None],
 ) -> Foreseen:
-    """What the tuning of ``family`` says, or would say, were it trained on one of ``devices`` (classes and precisions).
+    """What the tuning of ``family`` has found, or would find without training.
 
-    ``images`` is what a look at the images found: what is stored of other images foresees nothing. Of several devices the first
-    counts for which all candidates are there; where there is none, the first.
-    Raises ForeignRecord, as tuning does.
+    Args:
+        study, layout, ladders, image: the study, its paths, the sizes of its models, the shape of its images.
+        family: an entry of the study.
+        devices: classes and precisions on which it may be trained; the first for which all candidates are stored counts.
+        images: what a look at the images found; results of other images are of no use.
+        warn: is told of damaged records.
+
+    Raises:
+        ForeignRecord: a candidate was stored by a newer version of the program.
     """
     with suppress(DamagedTuning):  # its job makes it again, from the same candidates
         known = read_tuning(study, layout, family, images)
@@ -101,6 +107,6 @@ def foresee(
 
 
 def unforeseen(study: Study, family: str) -> Foreseen:
-    """What is known of the tuning of ``family`` where nothing is stored."""
+    """What is known of the tuning of ``family`` if nothing is stored."""
     recipe = study.family_recipe(family)
     return Foreseen(None, len(recipe.anchors.params) * len(recipe.anchors.rates) if recipe.learning_rate == "tuned" else 0)

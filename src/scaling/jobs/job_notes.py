@@ -1,7 +1,7 @@
-"""What each job asked for and what it used: a small file an attempt, below ``results/<study>/jobs/``.
+"""What each job asked for and what it used: a small file per attempt, below ``results/<study>/jobs/``.
 
-A note is written when a job begins, again while it runs, and closed when it ends; one that was never closed is of a job
-that was killed. The next attempt reads them: memory that ran out once is not asked for again. No torch.
+A note is written when a job begins and while it runs, and closed when it ends; a note that was never closed belongs to a job
+that was killed. The next attempt reads the notes: if memory ran out, it asks for more. No torch.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import psutil
 
 from scaling.files import write_atomic
 from scaling.jobs.estimates import rounded_up
+from scaling.jobs.job_errors import Stopped
 from scaling.runs.lease import HEARTBEAT_SECONDS
 
 Rule = Literal["tune", "train"]
@@ -35,31 +36,31 @@ RESUMABLE: Final = "resumable"
 OUT_OF_MEMORY: Final = "out of memory"
 FAILED: Final = "failed"
 KILLED: Final = "killed"
-"""Outcomes of an attempt. Killed is written nowhere: it is what a note says that was never closed."""
+"""Outcomes of an attempt. Killed is never written: it is what a note means that was never closed."""
 
 GROWTH: Final = 1.5
-"""A killed job asks for this many times the memory that it had (assumption)."""
+"""A job whose memory ran out asks for this many times the memory that it had (assumption)."""
 NEAR: Final = 0.8
-"""A job that was killed with this share of its memory in use is taken to have been killed for it (assumption)."""
+"""A job that was killed with at least this share of its memory in use is taken to have run out of it (assumption)."""
 
 LOOK_SECONDS: Final = 2.0
-"""Time between two looks at the memory in use: 10 ms per process each."""
+"""Seconds between two looks at the memory in use; a look costs 10 ms per process."""
 
 MEMORY_RETRIES: Final = 3
-"""Attempts that a job of Slurm may end for want of memory; then its runs are given up, so that a report is made
+"""Attempts of a Slurm job that may end for want of memory; then its runs are given up, so that a report is made
 (assumption)."""
 
 
 @dataclass(frozen=True)
 class JobNote:
-    """One attempt at a job. Memory in MB, times in seconds; None where it was not asked for, or is not known."""
+    """One attempt at a job. Memory in MB, times in seconds; None for what was not asked for, or is not known."""
 
     rule: str
     name: str
     family: str
     attempt: int
     began: float
-    """seconds since 1970, of the program's start"""
+    """when the program started, in seconds since 1970"""
     node: str
     slurm_job: str | None = None
     asked_memory_mb: int | None = None
@@ -67,17 +68,17 @@ class JobNote:
     asked_cpus: int | None = None
     asked_gpus: int | None = None
     seconds: float = 0.0
-    """to the last look, or to the end; Snakemake's own start is not in it"""
+    """until the last look, or the end; Snakemake's own start is not included"""
     peak_memory_mb: float = 0.0
     """of all processes of the job, shared pages counted once; looked at every two seconds"""
     gpu_peak_mb: float | None = None
-    """largest of one cell's tensors on a GPU"""
+    """largest memory of one run's tensors on a GPU"""
     at_a_time: int = 1
-    """cells trained at a time, on a CPU"""
+    """runs trained at a time, on a CPU"""
     trained: int = 0
-    """cells that this attempt finished"""
+    """runs that this attempt finished"""
     cell_seconds: float = 0.0
-    """seconds of training and evaluation in their records"""
+    """seconds of training and evaluation, by their records"""
     outcome: str = RUNNING
     reason: str = ""
 
@@ -90,7 +91,7 @@ class JobNote:
         return self.outcome == RUNNING and near
 
     def outcome_at(self, now: float) -> str:
-        """Its outcome at ``now`` (seconds since 1970): of one that was not closed, whether it may still be running."""
+        """Its outcome at ``now`` (seconds since 1970); a note that was not closed is running or killed, by its heartbeat."""
         if self.outcome != RUNNING:
             return self.outcome
         return RUNNING if now - self.began - self.seconds < 6 * HEARTBEAT_SECONDS else KILLED
@@ -106,7 +107,7 @@ def memory_to_ask(estimate_mb: int, notes: Iterable[JobNote]) -> int:
 
 
 def read_notes(folder: Path, rule: str, name: str) -> list[JobNote]:
-    """The notes of the attempts at a job, oldest first; of a damaged one nothing is known."""
+    """The notes of the attempts at a job, oldest first; damaged ones are left out."""
     try:
         names = sorted(os.listdir(folder / f"{rule}-{name}"))
     except (FileNotFoundError, NotADirectoryError):
@@ -131,11 +132,18 @@ def _read(path: Path) -> JobNote | None:
 
 
 class Attempt:
-    """The attempt that this process is: its note, opened, kept up to date by ``look``, and closed."""
+    """The attempt of this process at a job: its note, opened here, kept up to date by ``look``, and closed by ``close``."""
 
     def __init__(self, folder: Path, rule: Rule, name: str, family: str, asked: dict[str, Any], at_a_time: int) -> None:
-        """``asked``: what the job was given, as far as its own environment does not say: the fields asked_* of JobNote."""
-        began = psutil.Process().create_time()  # torch was imported since
+        """Open the note.
+
+        Args:
+            folder: where the notes of the study lie.
+            rule, name, family: the job.
+            asked: what the job was given, as fields asked_* of JobNote; Slurm's own variables overrule it.
+            at_a_time: runs that it trains at a time.
+        """
+        began = psutil.Process().create_time()  # before torch was imported
         self._began, self._looked = time.monotonic() - (time.time() - began), -LOOK_SECONDS
         self._kills = _kills_for_memory()
         self.earlier = read_notes(folder, rule, name)
@@ -149,15 +157,15 @@ class Attempt:
             socket.gethostname(),
             slurm_job=os.environ.get("SLURM_JOB_ID"),
             at_a_time=at_a_time,
-            seconds=time.monotonic() - self._began,  # imports may have taken long: whoever looks at the note reckons from here
+            seconds=time.monotonic() - self._began,  # imports may have taken long: the age of the note counts from here
             **(asked | given_by_slurm(os.environ)),
         )
-        # Two drivers may try at once: the name holds the process too.
+        # Two drivers may try at once, so the name holds the process too.
         self._path = folder / f"{rule}-{name}" / f"{number:04d}-{self.note.node}-{os.getpid()}.json"
         self._write()
 
     def look(self) -> None:
-        """See how much memory the job's processes hold; may be called often."""
+        """Note how much memory the job's processes hold; may be called often."""
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return
         self._looked = time.monotonic()
@@ -170,7 +178,7 @@ class Attempt:
             self._write()
 
     def count(self, trained: Iterable[dict[str, Any]]) -> None:
-        """Count cells that the attempt has finished, by their records' rows."""
+        """Count runs that the attempt has finished, given the rows of their records."""
         for row in trained:
             gpu = row["peak_memory"] / 1e6 if row["device"] == "cuda" and row.get("peak_memory") else None
             peaks = [peak for peak in (self.note.gpu_peak_mb, gpu) if peak is not None]
@@ -182,7 +190,7 @@ class Attempt:
             )
 
     def lost_to_memory(self, killed: int) -> bool:
-        """Whether memory ran out where ``killed`` of the job's processes were killed from outside."""
+        """Whether memory ran out, given that ``killed`` of the job's processes were killed from outside."""
         near = replace(self.note, outcome=RUNNING).ran_out
         return killed > 0 and (near or _kills_for_memory() > self._kills)
 
@@ -192,7 +200,7 @@ class Attempt:
         return sum(note.ran_out for note in self.earlier)
 
     def close(self, outcome: str, reason: str = "") -> None:
-        """Write how the attempt ended; the peak holds at least that of its largest process."""
+        """Write how the attempt ended; its peak of memory is at least that of its largest process."""
         seconds = time.monotonic() - self._began
         largest = max(_largest(resource.RUSAGE_SELF), _largest(resource.RUSAGE_CHILDREN)) / 1e6
         peak = max(self.note.peak_memory_mb, largest)
@@ -201,29 +209,33 @@ class Attempt:
 
     def _write(self) -> None:
         self._written = time.monotonic()
-        with contextlib.suppress(OSError):  # a disk that is full stops no job for want of its note
+        with contextlib.suppress(OSError):  # a full disk must not stop a job because of its note
             write_atomic(self._path, (json.dumps(asdict(self.note), indent=1) + "\n").encode())
 
 
 @contextlib.contextmanager
-def attempt(
-    folder: Path, rule: Rule, name: str, family: str, asked: dict[str, Any], at_a_time: int, resumable: int
-) -> Iterator[Attempt]:
-    """The note of this process's attempt at a job, closed by how the block is left; ``resumable`` is that exit code."""
+def attempt(folder: Path, rule: Rule, name: str, family: str, asked: dict[str, Any], at_a_time: int) -> Iterator[Attempt]:
+    """The note of this process's attempt at a job, closed by how the block is left: it ended, was stopped, or failed.
+
+    The arguments are those of ``Attempt``.
+    """
     made = Attempt(folder, rule, name, family, asked, at_a_time)
+    outcome, reason = ENDED, ""
     try:
         yield made
-    except BaseException as error:
-        stopped = getattr(error, "exit_code", None) == resumable  # of typer.Exit
-        if made.note.outcome == RUNNING:
-            made.close(*((RESUMABLE, "") if stopped else (FAILED, f"{type(error).__name__}: {error}")))
+    except Stopped:
+        outcome = RESUMABLE
         raise
-    if made.note.outcome == RUNNING:
-        made.close(ENDED)
+    except BaseException as error:
+        outcome, reason = FAILED, f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        if made.note.outcome == RUNNING:
+            made.close(outcome, reason)
 
 
 def given_by_slurm(environment: Any) -> dict[str, Any]:
-    """What a job of Slurm was given, by its ``environment``, as fields of JobNote; empty outside of one."""
+    """What Slurm gave the job, by its ``environment``, as fields of JobNote; empty outside of Slurm."""
     found: dict[str, Any] = {}
     for field, variable in (("asked_memory_mb", "SLURM_MEM_PER_NODE"), ("asked_cpus", "SLURM_CPUS_ON_NODE")):
         if environment.get(variable, "").isdigit():
@@ -237,8 +249,8 @@ def given_by_slurm(environment: Any) -> dict[str, Any]:
 
 
 def memory_in_use() -> float:
-    """Bytes that this process and its children hold in memory, pages that several share counted once (Linux; elsewhere each
-    process's own pages, and this one's shared ones)."""
+    """Bytes that this process and its children hold in memory. Linux counts pages that several share once; elsewhere the
+    children's shared pages are left out."""
     me = psutil.Process()
     total = 0.0
     for process in [me, *me.children(recursive=True)]:
@@ -250,13 +262,13 @@ def memory_in_use() -> float:
 
 
 def _largest(who: int) -> float:
-    """Bytes that one process of ``who`` held at most."""
+    """Most bytes that one process of ``who`` held."""
     peak = resource.getrusage(who).ru_maxrss
     return float(peak if sys.platform == "darwin" else peak * 1024)
 
 
 def _kills_for_memory() -> int:
-    """Processes of this job that Linux has killed for want of memory, by its control group; 0 where it does not say."""
+    """Processes of this job that Linux has killed for want of memory, by its control group; 0 if that is not known."""
     try:
         group = next(line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
         events = Path(f"/sys/fs/cgroup{group}/memory.events").read_text().split()

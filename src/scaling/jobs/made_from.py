@@ -1,4 +1,4 @@
-"""What each derived file of a study is made from: the seals that the files have where all is well, and those that are not."""
+"""What each derived file of a study is made from: the seal that it should have, and the files whose seals are wrong."""
 
 from __future__ import annotations
 
@@ -7,67 +7,69 @@ from functools import cached_property
 from pathlib import Path
 
 from scaling.analysis.claims.claim_files import claim_files, claims_tested
+from scaling.files import digest
 from scaling.runs.deciding_code import claims_code, laws_code
 from scaling.runs.derived import Seal, WrongFile, read_seal, set_aside
-from scaling.runs.grid import Pack, benchmarks_hash, digest, pack_hash
+from scaling.runs.grid import Pack
+from scaling.runs.job_hashes import benchmarks_hash, pack_hash
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 
 
 def laws_hash(study: Study) -> str:
-    """Hash of how laws are fitted and to which entries of the study, code included."""
+    """Hash of how laws are fitted and to which entries of the study; includes the code."""
     return digest([study.laws.model_dump(), sorted(study.with_laws()), study.data.model_dump(mode="json"), laws_code()])
 
 
 def claims_hash(study: Study) -> str:
-    """Hash of the claims that are tested and of the code that judges them: an edit of one judges anew, and trains nothing."""
+    """Hash of the claims that are tested and of the code that judges them: an edit of a claim trains nothing."""
     files, names = claim_files(), claims_tested(study.claims)
     return digest([names, claims_code(sorted(files[name].stem for name in names))])
 
 
 class Origins:
-    """The seals that the derived files of ``study`` have where they are made from what stands there now."""
+    """The seals of the derived files of ``study``, were they made from its present settings, code and inputs."""
 
     def __init__(self, study: Study, layout: Layout, packs: Mapping[str, Pack]) -> None:
         self._study, self._layout, self._packs = study, layout, packs
 
     def pack(self, name: str) -> Seal:
-        """Of the table of a pack."""
+        """The seal of the table of the job ``name``."""
         return Seal(f"pack {name}", self._study.name, pack_hash(self._study, self._packs[name]))
 
     @cached_property
     def collected(self) -> str:
-        """Hash of the settings of all cells."""
+        """Hash of the settings of all runs."""
         return digest(sorted(pack_hash(self._study, pack) for pack in self._packs.values()))
 
     @property
     def runs(self) -> Seal:
-        """Of the runs table."""
+        """The seal of the runs table."""
         return Seal("runs", self._study.name, self.collected)
 
     @property
     def probes(self) -> Seal:
-        """Of the table of what was read off models."""
+        """The seal of the table of probes."""
         return Seal("probes", self._study.name, self.collected)
 
     @cached_property
     def benchmarks(self) -> Seal:
-        """Of the table of benchmarks."""
+        """The seal of the table of benchmarks."""
         return Seal("benchmarks", self._study.name, benchmarks_hash(self._study))
 
     def fits(self, runs: Seal) -> Seal:
-        """Of the laws that are fitted to a runs table."""
+        """The seal of the laws that are fitted to a runs table."""
         return Seal("fits", self._study.name, laws_hash(self._study), digest([runs.sha256]))
 
     def claims(self, runs: Seal, *measured: Seal) -> Seal:
-        """Of the verdicts on claims, from a runs table (with its laws) and the tables of measurements that there are."""
+        """The seal of the verdicts on claims, made from a runs table (with its laws) and the tables of measurements."""
         settings = digest([claims_hash(self._study), laws_hash(self._study)])
         return Seal("claims", self._study.name, settings, digest([seal.sha256 for seal in (runs, *measured)]))
 
     def wrong(self) -> Iterator[tuple[Path, WrongFile]]:
-        """The derived files that must not be believed: damaged, another study's, or verdicts on other tables than lie there.
+        """The derived files that must not be used: damaged ones, another study's, or verdicts on other tables than there are.
 
-        Files that were made with other settings of this study are none of these: Snakemake makes them anew by itself.
+        Files that were made with other settings of this study are not among them: Snakemake makes those again by itself.
         """
         layout = self._layout
         tables = {layout.runs: self.runs, layout.probes: self.probes}
@@ -82,7 +84,7 @@ class Origins:
                 continue
             except WrongFile as error:
                 yield path, error
-        whole = all(path in found for path in tables)  # else verdicts are made anew in any case
+        whole = all(path in found for path in tables)  # else verdicts are made again in any case
         sealed = [found[path] for path in tables] if whole else [self.runs]
         for path, expected in ((layout.fits, self.fits(sealed[0])), (layout.claims, self.claims(*sealed))):
             try:
@@ -95,6 +97,6 @@ class Origins:
                 yield path, error
 
     def set_aside_wrong(self, warn: Callable[[str], None]) -> None:
-        """Set aside what ``wrong`` finds, so that it is made again."""
+        """Set aside what ``wrong`` finds, so that it is made again; each file is named through ``warn``."""
         for path, error in self.wrong():
             set_aside(path, error, warn)

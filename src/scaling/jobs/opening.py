@@ -1,4 +1,4 @@
-"""Opening a study: its file is checked, and what it names beyond it: claims, a calibration."""
+"""Opening a study: its file is checked, and so are the claims and the calibration that it names."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.study.check import checked_study
 from scaling.study.schema import Study
-from scaling.study.study_file import line_of, suggest
+from scaling.study.study_messages import line_of, suggest
 from scaling.study.study_problems import Problem
 
 
 def open_study(path: Path, ladders: Ladders | None = None, *, calibrated: bool = True) -> Study:
-    """The study at ``path``, valid in itself and against its data, the families' ranges, the claims and its calibration.
+    """The study at ``path``, checked against its data, the sizes of its families, the claims and its calibration.
 
-    ``calibrated`` is False for what makes the calibration. Raises StudyError with every problem found.
+    Args:
+        path: the study file.
+        ladders: the sizes that families have; None for those of the shared cache.
+        calibrated: whether the calibration is checked; False for the command that makes it.
+
+    Raises:
+        StudyError: with every problem found.
     """
     return checked_study(path, ladders, [_claim_problems, *([_calibration_problems] if calibrated else [])])
 
 
 def _claim_problems(study: Study, path: Path, tree: CommentedMap, image: ImageSpec) -> list[Problem]:
-    """Claims that nobody wrote."""
+    """Claims that do not exist."""
     known = list(claim_files())
     return [
         Problem(("claims", index), f"received {json.dumps(name)}{suggest(name, known)}", line_of(tree, ("claims", index)))
@@ -36,7 +42,7 @@ def _claim_problems(study: Study, path: Path, tree: CommentedMap, image: ImageSp
 
 
 def _calibration_problems(study: Study, path: Path, tree: CommentedMap, image: ImageSpec) -> list[Problem]:
-    """Jobs sized in minutes by a calibration that cannot say how long they take."""
+    """Jobs that are sized in minutes, without a calibration that says how long their runs take."""
     if study.jobs.minutes is None:
         return []
     try:

@@ -1,7 +1,7 @@
-"""Which study file the results of a name belong to: two files of one name would overwrite each other's results.
+"""Which study file the results of a name belong to: two files with one name would overwrite each other's results.
 
-The first that makes results leaves its path beside them. Another file of that name is refused for as long as the first is
-there and has the name.
+The first file that makes results leaves its path beside them. Another file of that name is refused for as long as the first
+exists and keeps the name.
 """
 
 from __future__ import annotations
@@ -13,16 +13,22 @@ from scaling.files import write_atomic
 from scaling.jobs.opening import open_study
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
-from scaling.study.study_file import Problem, StudyError, read_tree
+from scaling.study.study_file import read_tree
+from scaling.study.study_problems import Problem, StudyError
 
 Warn = Callable[[str], None]
 
 
 def open_own(path: Path, warn: Warn, *, take: bool = True) -> tuple[Study, Layout]:
-    """The study at ``path`` and its layout, as ``open_study``, where the results of its name are its own or nobody's.
+    """The study at ``path``, opened by ``open_study``, and its layout; the results of its name must not be another file's.
 
-    With ``take`` they are its own from now on; where they were those of a file that is gone, that is said through ``warn``.
-    Raises StudyError where they belong to another file.
+    Args:
+        path: the study file.
+        warn: is told if the results belonged to a file that is gone.
+        take: whether the results belong to this file from now on.
+
+    Raises:
+        StudyError: the study is not valid, or the results belong to another file.
     """
     study = open_study(path)
     layout = Layout(study.name)
@@ -31,7 +37,7 @@ def open_own(path: Path, warn: Warn, *, take: bool = True) -> tuple[Study, Layou
 
 
 def check_owner(study: Study, path: Path, layout: Layout, warn: Warn, *, take: bool) -> None:
-    """The same for a study that is open. Raises StudyError."""
+    """The same check for a study that is open. Raises StudyError."""
     owner = _owner(layout.owner)
     if owner is not None and _same(owner, path):
         return
@@ -66,7 +72,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _why_left(owner: Path, name: str) -> str:
-    """Why ``owner`` has no claim to the results of ``name`` any more, or an empty string."""
+    """Why ``owner`` no longer has a claim to the results of ``name``; an empty string if it has one."""
     if not owner.is_file():
         return "is gone"
     try:
@@ -77,6 +83,6 @@ def _why_left(owner: Path, name: str) -> str:
 
 
 def _portable(path: Path) -> Path:
-    """``path`` from the project's folder where it lies within, so that the project may move."""
+    """``path`` relative to the project's folder if it lies within, so that the project may move."""
     whole = path.resolve()
     return whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole

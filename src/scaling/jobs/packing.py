@@ -1,11 +1,11 @@
-"""From cells to packs, the jobs that train them: by what a study names, or by the minutes that a job is to take.
+"""From cells to packs, the jobs that train them: sized by what the study names, or by the minutes that a job is to take.
 
-With ``jobs.minutes`` a family's cells are split as a tree is: the family; then ranges of N; then, at one N, ranges of seeds;
-then, at one N and seed, ranges of D; then cells. A range is halved at fixed places (as the digits of binary numbers halve
-them), never at places that depend on the grid. A part that fits into the minutes is a pack.
+With ``jobs.minutes`` the cells of a family are split like a tree: the family; then ranges of N; then, at one N, ranges of
+seeds; then, at one N and seed, ranges of D; then cells. A range is halved at fixed places, multiples of powers of two, never at
+places that depend on the grid. A part that fits into the minutes is a pack.
 
-So packs depend on the study and on the pinned calibration alone, never on what is done. And what is added to a grid moves
-little: a pack stays as it is, name and cells, unless a new cell falls into its own part of the tree.
+So packs depend on the study and its calibration alone, never on what is done already. A number that is added to a grid changes
+little: a pack keeps its name and its cells unless a new cell falls into its own part of the tree.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from scaling.study.schema import Study
 from scaling.study.study_images import image_spec
 
 Seconds = Callable[[str, int, int], float]
-"""(family, target N, D) -> seconds of the cell."""
+"""(family, target N, D) -> seconds to train the cell."""
 
 AXES: Final[tuple[tuple[str, Callable[[Cell], int]], ...]] = (
     ("n", lambda cell: cell.target),
     ("s", lambda cell: cell.seed),
     ("d", lambda cell: cell.images),
 )
-"""What cells are parted by, in this order, with the letter that it has in a pack's name."""
+"""The axes along which cells are split, in this order: letter in a pack's name, and value of a cell."""
 
 
 def packs_of(study: Study, layout: Layout) -> dict[str, Pack]:
-    """The jobs of ``study`` by name; membership depends on the study and its pinned calibration alone.
+    """The jobs of ``study`` by name; their cells depend on the study and its calibration alone.
 
     Raises:
         CalibrationError: the study sizes its jobs in minutes, and the calibration does not say how long its cells take.
@@ -46,7 +46,7 @@ def packs_of(study: Study, layout: Layout) -> dict[str, Pack]:
 
 
 def packs_by_minutes(study: Study, seconds: Seconds) -> dict[str, Pack]:
-    """The jobs of ``study``, none longer than ``study.jobs.minutes`` unless it is one cell."""
+    """The jobs of ``study`` by name, none longer than ``study.jobs.minutes`` unless it is a single cell."""
     assert study.jobs.minutes is not None
     limit, cores = 60.0 * study.jobs.minutes, study.jobs.at_a_time
 
@@ -64,7 +64,7 @@ Fits = Callable[[Sequence[Cell]], bool]
 
 
 def _parts(name: str, members: list[Cell], axis: int, fits: Fits) -> Iterator[tuple[str, list[Cell]]]:
-    """``members``, all cells of the place ``name``, in packs: as they are, or parted by the axis and those after it."""
+    """``members``, all cells of ``name``, in packs: in one if they fit, else split along the axis and those after it."""
     if fits(members):
         yield name, members
     elif axis == len(AXES):
@@ -81,9 +81,9 @@ def _parts(name: str, members: list[Cell], axis: int, fits: Fits) -> Iterator[tu
 
 
 def _ranges(members: list[Cell], value: Callable[[Cell], int], fits: Fits) -> Iterator[list[Cell]]:
-    """``members``, which do not fit, in ranges of ``value`` that fit or are one value.
+    """``members``, which do not fit, in ranges of ``value`` that fit, or that hold one value only.
 
-    Halved where the highest binary digit that differs does: at multiples of a power of two, wherever the members lie.
+    They are halved at the highest binary digit in which the values differ: at a multiple of a power of two.
     """
     first, last = min(map(value, members)), max(map(value, members))
     if first == last:

@@ -1,10 +1,10 @@
-"""The pack runner: trains many cells in one job.
+"""The runner: trains many runs in one job.
 
-torch is imported once; each cell is a forked child, so that one that fails or dies leaves its neighbours alone. As many
-run at a time as the job has slots for (``slots.py``), the longest first. Backbones that cells start from are trained
-before them, by whichever job needs one first; a lease keeps its twins from training it too. A cell that runs out of memory
-beside others is begun again with a GPU to itself, and there with micro-batches of half the size, and half of that, at the
-same effective batch.
+torch is imported once; each run is a forked child, so that one that fails or dies leaves the others alone. As many train at a
+time as the job has slots for (``slots.py``), the longest first. Backbones are trained before the runs that start from them, by
+whichever job needs one first; a lease keeps other jobs from training it too. A run that runs out of memory beside others is
+started again with a GPU to itself, and there with micro-batches of half the size, then a quarter and so on, at the same
+effective batch.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ import contextlib
 import math
 import multiprocessing
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from multiprocessing import connection
 from pathlib import Path
 from typing import Final
@@ -26,11 +24,13 @@ import torch
 from scaling.data import DataError, ImageData, load
 from scaling.jobs.child import CROWDED, SUCCEEDED, Child
 from scaling.jobs.job_notes import EXIT_RESUMABLE
+from scaling.jobs.outcome import Outcome, Telling, name_of
 from scaling.jobs.runner_line import PackLine
 from scaling.jobs.slots import Cores, GpuShares, Slot, Slots
 from scaling.models import get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec
+from scaling.models.own_files import OwnModelError
 from scaling.runs.deciding_code import check_unchanged
 from scaling.runs.grid import ResolvedCell, Run
 from scaling.runs.lease import HEARTBEAT_SECONDS, Lease
@@ -44,28 +44,26 @@ from scaling.training.start import is_kept
 from scaling.training.take_probes import complete
 
 POLL_SECONDS: Final = 0.1
-"""Time between two looks at the children (assumption)."""
-
-
-@dataclass
-class Outcome:
-    """What became of a pack's cells: keys that have a record now, and the reason of each that has not."""
-
-    finished: list[str] = field(default_factory=list)
-    trained: list[str] = field(default_factory=list)
-    """those of ``finished`` that were trained here and now"""
-    killed: list[str] = field(default_factory=list)
-    """those of ``failed`` whose process was killed from outside, as for want of memory"""
-    failed: dict[str, str] = field(default_factory=dict)
-    interrupted: bool = False
+"""Seconds between two looks at the children (assumption)."""
 
 
 class PackRunner:
-    """Trains cells into the store; ``label`` names the pack on the terminal, ``probes`` what is read off the models.
+    """Trains runs into the store.
 
-    On a CPU it trains ``cores`` cells at a time; on GPUs as many as they hold, but all jobs together no more than
-    ``machine_cores``. At ``stop_at`` (``time.monotonic``'s clock) it stops as on a signal, with checkpoints written.
-    ``look`` is called again and again while cells run.
+    Args:
+        store: where the records lie.
+        data_path: the prepared images.
+        device: where the runs are trained.
+        label: names the job on the terminal.
+        cores: runs trained at a time on a CPU; GPUs take as many as their memory holds.
+        checkpoint_seconds: time between two checkpoints of a run.
+        machine_cores: runs that all jobs together train at a time on the GPUs of this machine.
+        probes: what is read off the models.
+        stop_at: when it stops as on a signal, with checkpoints written, on the clock of ``time.monotonic``; None for never.
+        look: is called again and again while runs are trained.
+
+    Raises:
+        DataError: the prepared images are missing or damaged.
     """
 
     def __init__(
@@ -88,18 +86,20 @@ class PackRunner:
         self.slots: Slots = Cores(cores if device.kind == "cpu" else 1)
         if device.gpus:
             self.slots = GpuShares(device.gpus, MemoryEstimate(self.data), max(cores, machine_cores))
-        self._look = look
+        self._look, self._tell = look, Telling(label, store)
         self._alone: set[str] = set()
         self._leases: dict[str, Lease] = {}
-        """of cells that wait: whether another trainer's heart beats is seen by looking again and again"""
+        """of runs that wait: whether another trainer is alive is seen by watching its heartbeat"""
         self._stop = multiprocessing.get_context("fork").Event()
         self._stop_at = math.inf if stop_at is None else stop_at
         self._beaten = time.monotonic()
 
     def run(self, cells: list[ResolvedCell]) -> Outcome:
-        """Train, and read, each of ``cells`` of which the store does not hold all; returns once every one has ended.
+        """Train each of ``cells`` that has no record yet, and take the probes that are missing; returns once all have ended.
 
-        Raises DataError where their keys name other images than were loaded: their records would be of other runs.
+        Raises:
+            DataError: the keys of ``cells`` name other images than those that were loaded.
+            CodeError: a file that decides results was edited since this process started.
         """
         named = {cell.checksum for cell in cells} - {self.data.checksum}
         if named:
@@ -129,7 +129,7 @@ class PackRunner:
                 if self._stop.is_set() and not running:
                     outcome.interrupted |= bool(waiting)
                     break
-                if not started and running:  # the end of a child wakes at once: tiny cells end many times a second
+                if not started and running:  # wakes as soon as a child ends: tiny runs end many times per second
                     connection.wait([job.child.sentinel for job in running], POLL_SECONDS)
                 elif not started:
                     time.sleep(POLL_SECONDS)
@@ -138,55 +138,60 @@ class PackRunner:
 
     @staticmethod
     def _done(outcome: Outcome, running: list[Child], costs: dict[str, float]) -> float:
-        """Cost of what has ended, and of the running cells' share of theirs."""
+        """Cost of the runs that have ended, and of the part that is done of those in training."""
         ended = sum(costs[key] for key in [*outcome.finished, *outcome.failed])
         return ended + sum(costs[job.cell.key] * job.done for job in running)
 
     def _start_next(self, waiting: list[Run], running: list[Child], outcome: Outcome) -> bool:
-        """Start the first waiting run that can be; True where one was started, or has ended without training."""
-        for cell in list(waiting):
-            if self._needs_no_training(cell, outcome):
-                waiting.remove(cell)
-                return True
-            if self._waits_for_another(cell):
+        """Start the first waiting run that can start; True if one was started, or has ended without training."""
+        for run in waiting:
+            if self._needs_no_training(run, outcome):
+                break
+            if self._waits_for_another(run):
                 continue
-            slot = self.slots.take(cell, cell.key in self._alone)
+            slot = self.slots.take(run, run.key in self._alone)
             if slot is None:
                 return False
-            try:
-                lease = self._hold(cell)
-            except OSError as error:
-                waiting.remove(cell)
-                self.slots.free(slot)
-                self._failed(cell, f"{error.strerror} in {self.store.folder(cell.key)}", outcome)
-                return True
-            if lease is None:
-                self.slots.free(slot)
-                continue
-            waiting.remove(cell)
-            del self._leases[cell.key]
-            running.append(Child.start(self._training(cell, slot), lease, slot))
+            if self._start_in(slot, run, running, outcome):
+                break
+        else:
+            return False
+        waiting.remove(run)
+        return True
+
+    def _start_in(self, slot: Slot, run: Run, running: list[Child], outcome: Outcome) -> bool:
+        """Start ``run`` in ``slot``; False if another job was faster. A run whose folder cannot be written has failed."""
+        try:
+            lease = self._hold(run)
+        except OSError as error:
+            self.slots.free(slot)
+            self._tell.failed(run, f"{error.strerror} in {self.store.folder(run.key)}", outcome)
             return True
-        return False
+        if lease is None:
+            self.slots.free(slot)
+            return False
+        del self._leases[run.key]
+        running.append(Child.start(self._training(run, slot), lease, slot))
+        return True
 
     def _needs_no_training(self, cell: Run, outcome: Outcome) -> bool:
-        """Whether ``cell`` is stored, or can never be trained here; ``outcome`` then says so."""
+        """Whether ``cell`` is stored already, or cannot be trained here; ``outcome`` then says which."""
         try:
             record = self._stored(cell)
-        except ForeignRecord as error:  # never rewritten, so there is nothing to be done for this cell
-            self._failed(cell, str(error), outcome)
+        except ForeignRecord as error:  # it is never rewritten, so nothing can be done for this run
+            self._tell.failed(cell, str(error), outcome)
             return True
         if record is not None:
             self.slots.learn(cell, record.row["peak_memory"])
             outcome.finished.append(cell.key)
             return True
         if cell.backbone is not None and cell.backbone.key in outcome.failed:
-            self._failed(cell, f"its backbone {cell.backbone.key}: {outcome.failed[cell.backbone.key]}", outcome, log=True)
+            self._tell.failed(cell, f"its backbone {cell.backbone.key}: {outcome.failed[cell.backbone.key]}", outcome, log=True)
             return True
         return False
 
     def _waits_for_another(self, cell: Run) -> bool:
-        """Whether what ``cell`` starts from is being trained, or a twin trains ``cell`` itself."""
+        """Whether the backbone of ``cell`` is still missing, or another job trains ``cell`` itself."""
         if cell.backbone is not None and not is_kept(self.store, cell.backbone):
             return True
         if cell.key not in self._leases:
@@ -194,7 +199,7 @@ class PackRunner:
         return self._leases[cell.key].owner_now()[1]
 
     def _hold(self, cell: Run) -> Lease | None:
-        """The lease of ``cell``, acquired; None where a twin has it, or has trained ``cell`` by now. Raises OSError."""
+        """The lease of ``cell``; None if another job holds it, or has trained ``cell`` by now. Raises OSError."""
         lease = self._leases[cell.key]
         if not lease.acquire():
             return None
@@ -213,12 +218,12 @@ class PackRunner:
             alone=slot.alone,
             probes=self.probes,
             stop=self._stop.is_set,
-            warn=self._warn,
+            warn=self._tell.warn,
         )
 
     def _stored(self, cell: Run) -> Record | None:
-        """The record of a cell of which nothing is left to do; a damaged one is set aside."""
-        record = self.store.read_or_discard(cell.key, self._warn)
+        """The record of ``cell`` if nothing is left to do for it, else None; a damaged record is set aside."""
+        record = self.store.read_or_discard(cell.key, self._tell.warn)
         if cell.objective:
             return record if is_kept(self.store, cell) else None
         return record if record is not None and complete(self.store, cell.key, self.probes) else None
@@ -229,7 +234,7 @@ class PackRunner:
             running.remove(job)
             self.slots.free(job.slot)
             self._ended(job, waiting, outcome)
-            with contextlib.suppress(OSError):  # one that cannot be removed goes stale by itself
+            with contextlib.suppress(OSError):  # a lease that cannot be removed goes stale by itself
                 job.lease.release()
 
     def _ended(self, job: Child, waiting: list[Run], outcome: Outcome) -> None:
@@ -240,11 +245,13 @@ class PackRunner:
             outcome.finished.append(key)
             outcome.trained.append(key)
             self.slots.learn(job.cell, record.row["peak_memory"])
-        elif succeeded:  # whatever else went wrong in its last moments: the cell is in other hands
-            self._warn(f"{_name(job.cell)} was taken over by another trainer while this one stood still; its result is used")
+        elif succeeded:  # whatever went wrong in its last moments: another job has the run
+            self._tell.warn(
+                f"{name_of(job.cell)} was taken over by another trainer while this one stood still; its result is used"
+            )
             waiting.append(job.cell)
         elif code == CROWDED and not self._stop.is_set():
-            self._warn(f"{_name(job.cell)} ran out of memory beside others; it is begun again with a GPU to itself")
+            self._tell.warn(f"{name_of(job.cell)} ran out of memory beside others; it is started again with a GPU to itself")
             self._alone.add(key)
             waiting.append(job.cell)
         elif code in (EXIT_RESUMABLE, CROWDED):
@@ -253,21 +260,11 @@ class PackRunner:
         elif code is not None and code < 0:
             if code == -signal.SIGKILL:
                 outcome.killed.append(key)
-            self._failed(job.cell, f"killed by {signal.Signals(-code).name}", outcome, log=True)
+            self._tell.failed(job.cell, f"killed by {signal.Signals(-code).name}", outcome, log=True)
         else:
-            # From the child itself: on a full disk its log does not say why.
+            # The child itself says why: on a full disk its log does not.
             said = job.said or last_line(self.store.log_path(key))
-            self._failed(job.cell, said or f"exit code {code}", outcome)
-
-    def _failed(self, cell: Run, reason: str, outcome: Outcome, *, log: bool = False) -> None:
-        """Note that ``cell`` has failed; ``log``: its own log does not say why yet."""
-        outcome.failed[cell.key] = reason
-        if log:
-            with contextlib.suppress(OSError):
-                self.store.folder(cell.key).mkdir(parents=True, exist_ok=True)
-                with self.store.log_path(cell.key).open("a") as file:
-                    file.write(reason + "\n")
-        self._warn(f"{_name(cell)} failed: {reason} (log: {self.store.log_path(cell.key)})")
+            self._tell.failed(job.cell, said or f"exit code {code}", outcome)
 
     def _beat(self, running: list[Child]) -> None:
         if time.monotonic() - self._beaten > HEARTBEAT_SECONDS:
@@ -278,12 +275,12 @@ class PackRunner:
 
     def _look_at_clock(self) -> None:
         if time.monotonic() >= self._stop_at and not self._stop.is_set():
-            self._warn("the job's time limit is near: writing checkpoints")
+            self._tell.warn("the job's time limit is near: writing checkpoints")
             self._stop.set()
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """While cells run, a signal to end means: write checkpoints, then leave."""
+        """While runs are trained, a signal to end means: write checkpoints, then leave."""
         names = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
         before = {name: signal.signal(name, lambda *_: self._stop.set()) for name in names}
         try:
@@ -292,26 +289,19 @@ class PackRunner:
             for name, handler in before.items():
                 signal.signal(name, handler)
 
-    def _warn(self, message: str) -> None:
-        print(f"{self.label}: {message}", file=sys.stderr, flush=True)
-
 
 def _import_before_forking(cells: list[ResolvedCell]) -> None:
-    """Import in the parent what each child would import anew: 1.2 to 1.8 s a cell, measured.
+    """Import in the parent what each child would have to import: this saves 1.2 to 1.8 s per run (measured).
 
-    timm with the families' files, and what torch imports with its first optimiser and its FLOP counter.
+    That is timm with the files of the families, and what torch imports for its first optimiser and its FLOP counter.
     """
     for family in {cell.family for cell in cells}:
-        get_family(family)
+        with contextlib.suppress(OwnModelError):  # each of its cells says what is wrong with a model of one's own
+            get_family(family)
     make_optimizer(torch.nn.Linear(1, 1), cells[0].recipe, 0.0)
     forward_flop(torch.nn.Flatten(), ImageSpec(28, 1, 2))
 
 
 def _cost(cell: Run) -> float:
-    """Relative cost of a cell: images seen x parameters, with a floor for the overhead of small models."""
+    """Relative cost of a run: images seen x parameters, with a floor for the overhead of small models (assumption)."""
     return cell.recipe.images_seen(cell.images) * (20_000 + cell.params)
-
-
-def _name(cell: Run) -> str:
-    kind = f"backbone ({cell.objective}) of " if cell.objective else ""
-    return f"{kind}{cell.family} N={cell.params} D={cell.images} seed={cell.seed} ({cell.key})"

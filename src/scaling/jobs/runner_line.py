@@ -1,4 +1,4 @@
-"""A pack's line on the terminal: cells done, running, failed, and the time left."""
+"""The line of a job on the terminal: runs done, running and failed, and the time left."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import time
 from typing import Final
 
 SAY_SECONDS: Final = 15.0
-"""Time between two lines on how far a job is (assumption)."""
+"""Seconds between two lines that say how far a job is (assumption)."""
 
 
 class PackLine:
-    """Says, now and then, how far the pack ``label`` of ``cells`` cells and a ``total`` cost is."""
+    """Says from time to time how far the job ``label`` is, which has ``cells`` runs of a ``total`` cost."""
 
     def __init__(self, label: str, cells: int, total: float) -> None:
         self.label, self.cells, self.total, self.began = label, cells, total, time.monotonic()
         self.said, self.shown, self.stored = -SAY_SECONDS, "", 0.0
 
     def say(self, finished: int, failed: int, running: int, done: float, last: bool = False) -> None:
-        """Print the line, unless it was printed lately; ``done`` is the cost of what is trained."""
+        """Print the line, unless it was printed a moment ago; ``done`` is the cost of what is trained."""
         if not last and time.monotonic() - self.said < SAY_SECONDS:
             return
         text = f"{finished}/{self.cells} done, {running} running, {failed} failed"
@@ -32,7 +32,7 @@ class PackLine:
     def _left(self, done: float) -> str:
         passed = time.monotonic() - self.began
         if self.said < 0:
-            self.stored = done  # what the store held already took no time
+            self.stored = done  # what the store held took no time
         if done - self.stored < 0.02 * self.total or passed < 5:
             return ""
         minutes = passed * (self.total - done) / (done - self.stored) / 60

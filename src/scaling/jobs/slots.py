@@ -1,11 +1,10 @@
-"""Where a job's cells run: a core each, or a share of a GPU's memory.
+"""Where the runs of a job are trained: on one core each, or in a share of a GPU's memory.
 
-Jobs of one machine may see the same GPUs: ``snakemake --cores all`` starts one a core, and each would take the first GPU.
-So what is set aside of each GPU stands in one ledger per user and host, a small file under a lock. A cell gets a slot on
-the GPU with the most room that is left; all jobs together run as many cells as Snakemake was given cores, since a cell on a
-GPU still keeps a core busy. So the GPUs are full whatever a job is (a family, a size, a cell), and the last job that is
-left may fill them alone; one job at a time with all cores would idle them at each job's end, and at all times where a job is
-a cell.
+Jobs of one machine may see the same GPUs: ``snakemake --cores all`` starts one job per core, and each would take the first GPU.
+So the memory that is set aside on each GPU stands in one ledger per user and host, a small file under a lock. A run gets its
+slot on the GPU with the most room left. All jobs together train as many runs as Snakemake was given cores, since a run on a GPU
+keeps a core busy too. So the GPUs are full whatever a job is (a family, a size, a run), and the last job may fill them alone.
+One job at a time with all cores would leave them idle at the end of each job, and all the time if a job is one run.
 """
 
 from __future__ import annotations
@@ -33,15 +32,15 @@ from scaling.training.device import Gpu
 from scaling.training.memory import MemoryEstimate
 
 USABLE_SHARE: Final = 0.95
-"""Share of a GPU's memory that is given away (assumption)."""
+"""Share of a GPU's memory that is given to runs (assumption)."""
 
 RETRY_SECONDS: Final = 1.0
-"""Least time between two looks into the ledger when there was no room (assumption)."""
+"""Seconds between two looks into the ledger while there is no room, at least (assumption)."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A slot to run a cell: the position of its GPU among those visible (None on a CPU), and whether it has it alone."""
+    """A slot for a run: the position of its GPU among the visible ones (None on a CPU), and whether the run has it alone."""
 
     gpu: int | None = None
     alone: bool = True
@@ -52,23 +51,23 @@ class Slots(Protocol):
     """The slots of one job."""
 
     def take(self, cell: Run, alone: bool) -> Slot | None:
-        """A slot for ``cell``, or None where there is no room now; ``alone`` asks for a whole GPU."""
+        """A slot for ``cell``, or None if there is no room now; ``alone`` asks for a whole GPU."""
 
     def free(self, slot: Slot) -> None:
         """Give a slot back."""
 
     def learn(self, cell: Run, peak: int | None) -> None:
-        """Be told of a finished cell's peak memory in bytes."""
+        """Be told the peak memory of a finished run, in bytes."""
 
 
 class Cores:
-    """A core a cell."""
+    """One core per run."""
 
     def __init__(self, cores: int) -> None:
         self._left = cores
 
     def take(self, cell: Run, alone: bool) -> Slot | None:
-        """A core, where one is left."""
+        """A core, if one is left."""
         if not self._left:
             return None
         self._left -= 1
@@ -79,18 +78,21 @@ class Cores:
         self._left += 1
 
     def learn(self, cell: Run, peak: int | None) -> None:
-        """Nothing to learn: memory of a CPU is the operating system's business."""
+        """Do nothing: the operating system looks after the memory of a CPU."""
 
 
 def ledger_path() -> Path:
-    """The ledger of this user on this host: where hosts share a folder for temporary files, each has its own."""
+    """The ledger of this user on this host; hosts that share a folder for temporary files have one each."""
     return Path(tempfile.gettempdir()) / f"scaling-gpus-{os.getuid()}" / f"ledger-{socket.gethostname()}.json"
 
 
 def own_folder(folder: Path) -> None:
     """Make ``folder`` for this user alone; one that another user owns, or may have planted, is refused.
 
-    What is made here cannot be replaced by others: folders for temporary files let nobody rename another's reservations.
+    Others cannot replace the folder afterwards, since folders for temporary files let nobody rename another user's files.
+
+    Raises:
+        PermissionError: the folder is a link, is another user's, or can be written by others.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):  # a link counts as there, whatever it points to
@@ -110,7 +112,7 @@ def own_folder(folder: Path) -> None:
 
 
 class Ledger:
-    """Who has how much of which GPU; reservations of processes that are gone do not count."""
+    """Who has set aside how much of which GPU; reservations of processes that have ended do not count."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or ledger_path()
@@ -119,7 +121,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[list[dict[str, Any]]]:
-        """The reservations, oldest first, to be read and changed while no other process can."""
+        """The reservations, oldest first; no other process can read or change them meanwhile."""
         with FileLock(f"{self.path}.lock"):
             try:
                 before = json.loads(self.path.read_bytes())
@@ -131,7 +133,7 @@ class Ledger:
                 write_atomic(self.path, json.dumps(reservations).encode(), durable=False)
 
     def reservation(self, gpu: Gpu, size: int) -> dict[str, Any]:
-        """A new reservation of this process: ``size`` bytes of ``gpu``."""
+        """A new reservation by this process of ``size`` bytes of ``gpu``."""
         return self._me | {"id": uuid.uuid4().hex, "gpu": gpu.uuid, "bytes": size}
 
 
@@ -143,7 +145,7 @@ def _is_alive(reservation: dict[str, Any]) -> bool:
 
 
 class GpuShares:
-    """Shares of the memory of ``gpus``; at most ``cores`` cells at a time on them, those of other jobs included."""
+    """Shares of the memory of ``gpus``; at most ``cores`` runs at a time on them, those of other jobs included."""
 
     def __init__(self, gpus: tuple[Gpu, ...], memory: MemoryEstimate, cores: int, ledger: Ledger | None = None) -> None:
         self.gpus, self.memory, self.cores = gpus, memory, cores
@@ -151,14 +153,14 @@ class GpuShares:
         self._retry_at = 0.0
         self._claims: dict[str, Slot] = {}
         with self.ledger.open() as reservations:
-            # What others' programs hold is gone from the room; what our own cells hold is in the ledger.
+            # Memory that other programs hold is no room for us; what our own runs hold is in the ledger.
             self._room = [
                 int(min(USABLE_SHARE * gpu.total, gpu.free + sum(e["bytes"] for e in reservations if e["gpu"] == gpu.uuid)))
                 for gpu in gpus
             ]
 
     def take(self, cell: Run, alone: bool) -> Slot | None:
-        """Room for ``cell`` on the emptiest GPU; one that asks to be alone, or is too large for all, has one to itself."""
+        """Room for ``cell`` on the emptiest GPU; a run that asks to be alone, or fits beside none, gets a GPU to itself."""
         if time.monotonic() < self._retry_at:
             return None
         need = self.memory.need(cell)
@@ -184,7 +186,7 @@ class GpuShares:
         return Slot(index, False, reservations[-1]["id"])
 
     def _take_whole(self, cell: Run, reservations: list[dict[str, Any]]) -> Slot | None:
-        """A whole GPU: it is claimed at once, so that nobody else starts there, and had when its cells have ended."""
+        """A whole GPU: it is claimed at once, so that no other run starts there, and given when its runs have ended."""
         if cell.key not in self._claims:
             count = [sum(reservation["gpu"] == gpu.uuid for reservation in reservations) for gpu in self.gpus]
             index = min(range(len(count)), key=count.__getitem__)
@@ -205,5 +207,5 @@ class GpuShares:
         self._retry_at = 0.0
 
     def learn(self, cell: Run, peak: int | None) -> None:
-        """Correct the estimates by a finished cell's peak memory."""
+        """Correct the estimates by the peak memory of a finished run."""
         self.memory.learn(cell, peak)

@@ -1,6 +1,6 @@
-"""Slurm: what must be so before the first job is sent to Slurm, and where each job starts.
+"""Slurm: what is checked before the first job is sent, and when each job starts.
 
-Every problem is one line, with its cause and what mends it. Nothing here runs on a workstation.
+Every problem is one line, with its cause and what mends it. Nothing here is used on a workstation.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any, Final
 
 CONFIG: Final = "slurm/config.yaml"
 SHARED: Final = "SCALING_SHARED"
-"""Environment variable that Slurm carries from the driver to its jobs: the path of the driver's mark and what is in it."""
+"""Environment variable that Slurm passes from the driver to its jobs: the contents and the path of the driver's mark."""
 
 ANSWER_SECONDS: Final = 60.0
-"""How long Slurm's controller may take to answer: a busy one is asked again by the command itself (assumption)."""
+"""Seconds that Slurm's controller may take to answer; its commands ask a busy one again themselves (assumption)."""
 
 APPEAR_SECONDS: Final = 30.0
-"""How long a new file may take to be seen on another node: network filesystems remember for a while that there was none
+"""Seconds that a new file may take to appear on another node: network filesystems remember for a while that there was none
 (assumption)."""
 
 
@@ -33,14 +33,14 @@ class SlurmError(ValueError):
 
 
 def asked_of_slurm(jobs: Iterable[Any], resource: str) -> set[str]:
-    """What ``jobs``, Snakemake's, ask for as ``resource``, such as slurm_partition; a rule's jobs ask for the same."""
+    """What the ``jobs`` of Snakemake ask for as ``resource``, such as slurm_partition; all jobs of a rule ask for the same."""
     one_a_rule = {job.rule.name: job for job in jobs if not job.is_local}
     values = {job.resources.get(resource) for job in one_a_rule.values()}
     return {str(value) for value in values if value}
 
 
 def check_slurm(partitions: set[str], accounts: set[str]) -> None:
-    """That jobs can be sent from here to these partitions in the name of these accounts. Raises SlurmError."""
+    """Check that jobs can be sent from here to these partitions in the name of these accounts. Raises SlurmError."""
     for program in ("sbatch", "sinfo", "squeue"):
         if shutil.which(program) is None:
             raise SlurmError(
@@ -56,7 +56,7 @@ def check_slurm(partitions: set[str], accounts: set[str]) -> None:
 
 
 def _ask(*command: str) -> str:
-    """What Slurm's controller answers. Raises SlurmError where it does not."""
+    """The answer of Slurm's controller. Raises SlurmError if there is none."""
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS)
     except subprocess.TimeoutExpired:
@@ -76,24 +76,26 @@ def _check_accounts(accounts: set[str]) -> None:
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
-        return  # sbatch is the one to say it
+        return  # sbatch will say it
     known = sorted(set(found.stdout.split()))
     for name in sorted(account for account in accounts if account.lower() not in {one.lower() for one in known}):
         if found.returncode != 0:
-            raise SlurmError(f"{CONFIG}: slurm_account: received {name!r}, but this cluster keeps no accounts: remove the entry")
+            raise SlurmError(
+                f"{CONFIG}: slurm_account: received {name!r}, but this cluster keeps no accounts: remove the entry"
+            )
         if known:
             raise SlurmError(f"{CONFIG}: slurm_account: received {name!r}, but {user} has {', '.join(known)}")
 
 
 def leave_mark(results: Path) -> None:
-    """In the driver: put a mark below ``results`` and tell the jobs of it, who must see the same one."""
+    """In the driver: put a mark below ``results`` and tell the jobs of it; they must see the same one. Raises OSError."""
     path = results.resolve() / "cache" / "driver"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"driver.{secrets.token_hex(8)}")
         draft.write_text(secrets.token_hex(16))
         try:
-            os.link(draft, path)  # whole, and the first of two drivers wins
+            os.link(draft, path)  # it appears whole, and the first of two drivers wins
         except FileExistsError:
             pass
         finally:
@@ -102,7 +104,7 @@ def leave_mark(results: Path) -> None:
 
 
 def look_for_mark(seconds: float = APPEAR_SECONDS) -> None:
-    """In a job: look for up to ``seconds`` for the mark of the driver that sent it, if one did. Raises SlurmError."""
+    """In a job of Slurm: look for the mark of its driver, for up to ``seconds``. Raises SlurmError if it does not appear."""
     token, _, name = os.environ.get(SHARED, "").partition(":")
     if not token:
         return

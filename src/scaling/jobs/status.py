@@ -1,8 +1,8 @@
-"""What a study's cells are doing now, read from the store alone: jobs are neither asked nor disturbed, so any machine that
-sees the results folder can look.
+"""What the runs of a study are doing now, read from the store alone: jobs are neither asked nor disturbed, so any machine that
+sees the folder of results can look.
 
-A look costs one listing of the store and one of each cell that has begun and not ended; cells are resolved and hashed
-once, a finished record is read once. No torch.
+A look costs one listing of the store, and one of each run that has begun and not ended. Keys are computed once, and a finished
+record is read once. No torch.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ WAITING: Final = "waiting"
 RUNNING: Final = "running"
 STOPPED: Final = "stopped"
 STATES: Final = (DONE, DIVERGED, RUNNING, STOPPED, FAILED, WAITING)
-"""What a cell can be. Stopped: begun, and no trainer is at it now; the next run goes on from its checkpoint."""
+"""States of a run. Stopped: it has begun, and no job trains it now; the next call goes on from its checkpoint."""
 
 CLOCKS_DIFFER: Final = 900.0
-"""Seconds by which the clocks of two hosts may differ (an assumption). Only what is shown rests on it."""
+"""Seconds by which the clocks of two hosts may differ (assumption). Only what is shown depends on it."""
 
 UNTUNED: Final = "its learning rate is not tuned yet"
 
 
 @dataclass(frozen=True)
 class CellStatus:
-    """One cell: its place in the grid, its state, why it is not done, how far it is, and on which machine."""
+    """One run: its place in the grid, its state, why it is not done, how far it is, and on which machine."""
 
     family: str
     target: int
@@ -59,7 +59,7 @@ class CellStatus:
 
 @dataclass(frozen=True)
 class PackStatus:
-    """The cells of one job; of tuning those that have begun."""
+    """The runs of one job; of tuning, those that have begun."""
 
     name: str
     family: str
@@ -67,7 +67,7 @@ class PackStatus:
 
     @property
     def counts(self) -> Counter[str]:
-        """Cells in each state."""
+        """State -> number of runs."""
         return Counter(cell.state for cell in self.cells)
 
 
@@ -79,16 +79,16 @@ class StudyStatus:
     packs: tuple[PackStatus, ...]
     tuning: tuple[PackStatus, ...]
     pretraining: tuple[PackStatus, ...] = ()
-    """the backbones of each entry that has any, as far as they are known"""
+    """the backbones of each entry that has any, as far as their keys are known"""
 
     @property
     def counts(self) -> Counter[str]:
-        """Cells of the grid in each state."""
+        """State -> number of runs of the grid."""
         return sum((pack.counts for pack in self.packs), Counter())
 
     @property
     def ended(self) -> bool:
-        """Whether every cell has a result."""
+        """Whether every run has a result."""
         counts = self.counts
         return counts[DONE] + counts[DIVERGED] == counts.total()
 
@@ -108,7 +108,7 @@ class Watcher:
         self._leases: dict[str, Lease] = {}
 
     def look(self) -> StudyStatus:
-        """The study as it is now."""
+        """The study as it is now. Raises OSError if the store cannot be read."""
         begun, images = _names(self.layout.store), look_at_images(self.study, self.layout)
         if images != self._images:
             self._images, self._candidates = images, {}
@@ -125,7 +125,7 @@ class Watcher:
         return StudyStatus(self.study.name, tuple(found), tuning, tuple(pretraining))
 
     def _add_backbone(self, family: str, target: int, cell: ResolvedCell) -> None:
-        """Remember what ``cell``, of that family and size, starts from."""
+        """Remember the backbone that ``cell``, of that family and size, starts from."""
         backbone = cell.backbone
         if backbone is not None:
             known = self._backbones.setdefault(family, {})
@@ -133,7 +133,7 @@ class Watcher:
             known.setdefault(backbone.key, place)
 
     def _resolve(self, family: str) -> None:
-        """Find the keys of a family's cells, once for each state of its tuning file and of the images."""
+        """Find the keys of a family's runs, once for each state of its tuning file and of the images."""
         stamp = _stamp(self.layout.tuning(family)), self._images
         if family in self._tuned and self._tuned[family][0] == stamp:
             return
@@ -160,7 +160,7 @@ class Watcher:
             self._cells[name] = cells
 
     def _tuning(self, begun: set[str]) -> Iterator[PackStatus]:
-        """What the tuning of each family that has no rate yet has begun."""
+        """The runs that tuning has begun, of each family that has no learning rate yet."""
         for family in self.study.families:
             if self._tuned[family][1]:
                 continue
@@ -173,7 +173,7 @@ class Watcher:
                 yield PackStatus(f"tune {family}", family, at_it)
 
     def _possible(self, family: str) -> list[CellStatus]:
-        """The runs that tuning may make; on which device the job finds itself is known to it alone, so all are looked for."""
+        """The runs that tuning may make; only the job knows on which device it is, so those of all devices are looked for."""
         checksum = self._images.checksum
         if checksum is None or self._images.changed:
             return []
@@ -219,7 +219,7 @@ class Watcher:
         if progress is not None and progress.stopped:
             return replace(cell, state=STOPPED, progress=progress, reason="its trainer was asked to stop")
         reason = last_line(self.store.log_path(cell.key))
-        # A record that appeared since the listing took its lease away.
+        # A record may have appeared since the listing.
         if self.store.record_path(cell.key).exists():
             return self._recorded(cell)
         return replace(cell, state=FAILED, reason=reason, progress=progress) if reason else cell
@@ -247,7 +247,7 @@ def _names(folder: Any) -> set[str]:
 
 
 def _is_old(lease: Path) -> bool:
-    """Whether a lease was last renewed so long ago that hosts' clocks cannot differ by as much: for a single look."""
+    """Whether a lease was last renewed longer ago than the clocks of hosts may differ: enough for a single look."""
     try:
         return time.time() - lease.stat().st_mtime > CLOCKS_DIFFER
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""A look through the whole store: does each file hold what its place says? What does not is set aside.
+"""A check of the whole store: does each file hold what its place says? Files that do not are set aside.
 
-A cell that is being trained is left alone, and all files are written whole or not at all, so the look disturbs no run.
+A run that is being trained is left alone, and all files are written whole or not at all, so the check disturbs no training.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from scaling.files import json_sha256
-from scaling.runs.grid import digest
+from scaling.files import digest, json_sha256
 from scaling.runs.store import DamagedRecord, ForeignRecord, Record, Store
 
 _SAME: Final = (
@@ -34,13 +33,13 @@ _NOT_PROBES: Final = ("record.json", "progress.json")
 
 @dataclass
 class Checked:
-    """What a look through the store found: how many files of each kind it read, and those that were set aside."""
+    """What a check of the store found: how many files of each kind it read, and those that it set aside."""
 
     counts: Counter[str] = field(default_factory=Counter)
     aside: list[Path] = field(default_factory=list)
 
     def summary(self, root: Path) -> str:
-        """What was checked, on one line."""
+        """What was checked, in one line."""
         counts = self.counts
         parts = [
             f"{counts['record']} records (checksum, version, key and row against settings)",
@@ -59,7 +58,8 @@ class Checked:
 def check_store(store: Store, say: Callable[[str], None]) -> Checked:
     """Check every file of the store; each that is wrong is named through ``say`` and renamed to ``NAME.damaged``.
 
-    Raises OSError where the disk refuses.
+    Raises:
+        OSError: a file cannot be read or renamed.
     """
     found = Checked()
     for folder in sorted(path for path in store.root.iterdir() if path.is_dir()) if store.root.is_dir() else ():
@@ -70,7 +70,7 @@ def check_store(store: Store, say: Callable[[str], None]) -> Checked:
         counts: Counter[str] = Counter()
         faults = list(_faults(store, key, counts, say))
         if faults:
-            # Nobody may train the cell meanwhile; and what was wrong may have been mended before the lease was ours.
+            # Nobody may train the run meanwhile; and what was wrong may have been mended before we had the lease.
             if not lease.acquire():
                 found.counts["training"] += 1
                 continue
@@ -88,7 +88,7 @@ def check_store(store: Store, say: Callable[[str], None]) -> Checked:
 
 
 def _faults(store: Store, key: str, counts: Counter[str], say: Callable[[str], None]) -> Iterator[tuple[Path, str]]:
-    """The files of the cell ``key`` that are wrong, and why; ``counts`` is told what was read."""
+    """The files of the run ``key`` that are wrong, and why; ``counts`` is told what was read."""
     path_of_record = store.record_path(key)
     others = [path for path in sorted(store.folder(key).iterdir()) if path.suffix in (".json", ".safetensors")]
     others = [path for path in others if path.name not in _NOT_PROBES]
@@ -118,7 +118,7 @@ def _faults(store: Store, key: str, counts: Counter[str], say: Callable[[str], N
 
 
 def _disagreement(key: str, record: Record) -> str:
-    """How a whole record contradicts the place where it lies, or itself; an empty string where it does not."""
+    """How a whole record contradicts the place where it lies, or itself; an empty string if it does not."""
     own = digest(record.settings)
     if own != key:
         return f"its settings are not those of its key: they are those of {own}"

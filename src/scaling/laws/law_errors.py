@@ -8,12 +8,20 @@ class InputError(ValueError):
 
 
 def require_positive(name: str, value: float) -> None:
-    """Raise InputError unless a setting is positive and finite."""
+    """Check a setting.
+
+    Raises:
+        InputError: unless it is positive and finite.
+    """
     if not 0 < value < float("inf"):
         raise InputError(f"{name} is {value:g}; it must be positive and finite")
 
 
 def require_count(name: str, value: int, least: int = 0) -> None:
-    """Raise InputError unless a setting is a whole number of at least ``least``."""
+    """Check a whole number.
+
+    Raises:
+        InputError: if it is below ``least``.
+    """
     if value < least:
         raise InputError(f"{name} is {value}; it must be {least} or more")

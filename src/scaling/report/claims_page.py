@@ -32,7 +32,7 @@ COLUMNS: Final = {
 
 
 def claims_csv(claims: list[dict[str, Any]]) -> pl.DataFrame:
-    """claims.csv: of each claim a row with its verdict, then a row for each of its parts (claim/part)."""
+    """claims.csv: one row per claim with its verdict, followed by one row per part (claim/part)."""
     rows = []
     for claim in claims:
         rows.append(

@@ -1,4 +1,4 @@
-"""A plotnine figure as SVG that stands inside a page: no script, no request, readable on light and dark ground."""
+"""A plotnine figure as SVG inside a page: no script, no request, readable on light and dark backgrounds."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _drawn(figure: p9.ggplot, name: str) -> ElementTree.Element:
 
 
 def _make_ids_own(element: ElementTree.Element, name: str) -> None:
-    """Begin ids, and what refers to them, with ``name``: several figures share one page."""
+    """Prefix ids, and references to them, with ``name``: several figures share one page."""
     for key, value in element.attrib.items():
         if key == "id":
             element.set(key, f"{name}-{value}")
@@ -80,7 +80,7 @@ def _make_ids_own(element: ElementTree.Element, name: str) -> None:
 
 
 def _shorten(element: ElementTree.Element) -> None:
-    """Round places to a hundredth of a point, which is less than any screen shows, and say circles as circles."""
+    """Round coordinates to a hundredth of a point, below what any screen shows, and write circles as circles."""
     for key in {"d", "x", "y"} & set(element.attrib):
         rounded = _LONG_NUMBER.sub(lambda number: f"{float(number[0]):.2f}", element.attrib[key])
         element.set(key, " ".join(rounded.split()))
@@ -111,7 +111,7 @@ def _both_grounds(match: re.Match[str]) -> str:
 
 
 def on_dark(colour: str) -> str:
-    """The partner of ``colour`` ("#rrggbb") on dark ground: a family's own, else lightness reflected and hue kept.
+    """The partner of ``colour`` ("#rrggbb") on a dark background: a family's own, else lightness reflected and hue kept.
 
     Greys keep their whole range, so that a grid stays faint; colours are held where they stand out.
     """

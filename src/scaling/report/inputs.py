@@ -17,7 +17,7 @@ class ReportInputs:
     study: dict[str, Any]
     """the resolved study as a plain dict: name, description, data, families, grid, recipe"""
     runs: pl.DataFrame
-    """the runs table, columns as in ``records.SCHEMA``, one row a cell of the study, whatever its status"""
+    """the runs table, columns as in ``records.SCHEMA``, one row per run of the study, whatever its status"""
     fits: dict[str, Any]
     """fits.json, or an empty dict where nothing is fitted yet"""
     tuning: dict[str, dict[str, Any]]
@@ -36,8 +36,11 @@ class ReportInputs:
     notes: list[JobNote] = field(default_factory=list)
     """what each job asked for and used"""
 
+    size_notes: list[str] = field(default_factory=list)
+    """what of the study's sizes was moved into a family's range, or has no effect"""
+
     def with_laws(self) -> ReportInputs:
-        """The same with the runs and rates of those families alone that have laws; all of them where nothing is fitted."""
+        """The same inputs, restricted to the families that have laws; all families where nothing is fitted yet."""
         named = [verdict["family"] for verdict in self.fits.get("verdicts", [])]
         if not named:
             return self

@@ -13,14 +13,14 @@ from scaling.report.figures.theme import family_order
 
 
 def jobs_csv(notes: Iterable[JobNote], now: float) -> pl.DataFrame:
-    """jobs.csv: a row an attempt, with all that its note says; an attempt that never closed its note is killed, or runs."""
+    """jobs.csv: one row per attempt, with all that its note says. An attempt with an open note was killed or still runs."""
     types = {"str": pl.String, "int": pl.Int64, "float": pl.Float64}
     schema = {field.name: types[str(field.type).split(" ")[0]] for field in fields(JobNote)}
     return pl.DataFrame([asdict(note) | {"outcome": note.outcome_at(now)} for note in notes], schema=schema)
 
 
 def jobs_table(notes: Iterable[JobNote], runs: pl.DataFrame, now: float) -> list[dict[str, Any]]:
-    """One row a (family, rule): jobs, attempts, how those ended that did not end well, asked and used of memory and time.
+    """One row per (family, rule): jobs, attempts, the endings other than success, memory and time requested and used.
 
     Memory and minutes are those of the largest; ``overhead`` is the seconds of its jobs beyond the training of their cells, a
     cell, and None where nothing was trained. ``cell_memory_mb`` is the peak of the largest cell, ``ghost`` counts cells whose
@@ -64,7 +64,7 @@ def _largest(values: Iterable[float | None]) -> float | None:
 
 
 def _counted(outcomes: Iterable[str]) -> dict[str, int]:
-    """How many attempts ended in each way other than well, by way."""
+    """The number of attempts per ending, for endings other than success."""
     found: dict[str, int] = {}
     for outcome in outcomes:
         if outcome != ENDED:

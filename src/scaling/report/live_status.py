@@ -1,4 +1,4 @@
-"""The status of a study on the terminal: families, jobs that are at work, cells that run, cells that need a look."""
+"""The status of a study on the terminal: families, running jobs, running runs, and runs that need attention."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STYLES = {DONE: "green", DIVERGED: "yellow", RUNNING: "bold blue", STOPPED: "mag
 
 
 def render(status: StudyStatus, rows: int | None = None) -> RenderableType:
-    """``status`` as text and tables; no more than about ``rows`` lines, all of it where that is None."""
+    """``status`` as text and tables, in about ``rows`` lines at most; None means no limit."""
     jobs = [*status.tuning, *status.pretraining, *status.packs]
     active = [pack for pack in jobs if pack.counts[RUNNING]]
     running = [(pack, cell) for pack in active for cell in pack.cells if cell.state == RUNNING]
@@ -37,7 +37,7 @@ def render(status: StudyStatus, rows: int | None = None) -> RenderableType:
 
 
 def as_data(status: StudyStatus) -> dict[str, Any]:
-    """``status`` as JSON can say it."""
+    """``status`` as plain values for JSON."""
     return {
         "study": status.study,
         "ended": status.ended,
@@ -60,7 +60,7 @@ def as_data(status: StudyStatus) -> dict[str, Any]:
 def _headline(status: StudyStatus) -> Text:
     counts = status.counts
     parts = [(f"{counts[state]} {state}", STYLES[state]) for state in STATES if counts[state]]
-    text = Text(f"{status.study}: {counts.total()} cells: ")
+    text = Text(f"{status.study}: {counts.total()} runs: ")
     for index, (words, style) in enumerate(parts):
         text.append(", " * bool(index)).append(words, style)
     backbones = sum((job.counts for job in status.pretraining), Counter())
@@ -83,7 +83,7 @@ def _counted(counts: Counter[str]) -> list[str]:
 
 
 def _families(status: StudyStatus, families: list[str]) -> Table:
-    table = _table("family", numbers=("cells", *STATES))
+    table = _table("family", numbers=("runs", *STATES))
     for family in families:
         counts = sum((pack.counts for pack in status.packs if pack.family == family), Counter())
         table.add_row(family, str(counts.total()), *_counted(counts))
@@ -91,15 +91,15 @@ def _families(status: StudyStatus, families: list[str]) -> Table:
 
 
 def _jobs(jobs: list[PackStatus], active: list[PackStatus], limit: int | None) -> RenderableType:
-    """Jobs at work, or with trouble; the others in a line."""
+    """Running jobs and jobs with trouble; the others are summed up in one line."""
     troubled = [pack for pack in jobs if pack not in active and pack.counts[FAILED] + pack.counts[STOPPED]]
     shown = (active + troubled)[:limit]
-    table = _table("pack", numbers=("cells", *STATES), title="packs")
+    table = _table("job", numbers=("runs", *STATES), title="jobs")
     for pack in shown:
         table.add_row(escape(pack.name), str(len(pack.cells)), *_counted(pack.counts))
     others = [pack for pack in jobs if pack not in shown]
     ended = sum(pack.counts[DONE] + pack.counts[DIVERGED] == len(pack.cells) for pack in others)
-    rest = Text(f"not shown: {len(others)} jobs, {ended} of them with all cells done", "dim")
+    rest = Text(f"not shown: {len(others)} jobs, {ended} of them with all runs done", "dim")
     return Group(table, rest) if shown else rest
 
 

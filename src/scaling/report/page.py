@@ -12,7 +12,7 @@ import jinja2
 import polars as pl
 from markupsafe import Markup
 
-from scaling.analysis.misfit import MARGIN
+from scaling.analysis.misfit import MISFIT_MARGIN
 from scaling.files import write_atomic
 from scaling.report import report_tables as tables
 from scaling.report.claims_page import claim_pictures, claims_csv
@@ -28,7 +28,7 @@ from scaling.runs.records import SCHEMA
 
 
 def build(run: ReportInputs, output: Path) -> Path:
-    """Write the page to ``output`` (index.html) and runs.csv and laws.csv beside it; each appears whole or not at all.
+    """Write the page to ``output`` (index.html), and runs.csv and laws.csv next to it; each file appears whole or not at all.
 
     Where the study tests claims, claims.html and claims.csv too; where jobs left notes, jobs.csv.
 
@@ -50,7 +50,7 @@ def build(run: ReportInputs, output: Path) -> Path:
 
 
 def render(run: ReportInputs) -> str:
-    """The page as text. Everything that comes from data is escaped."""
+    """The page as text. All text that comes from data is escaped."""
     with_laws = run.with_laws()
     progress = tables.progress(run.runs)
     done = run.runs.filter(pl.col("status") == "done")
@@ -76,7 +76,7 @@ def render(run: ReportInputs) -> str:
             checklist=tables.checklist(run.fits),
             summary=run.fits.get("summary", []),
             forms=run.fits.get("forms", []),
-            misfit_margin=MARGIN,
+            misfit_margin=MISFIT_MARGIN,
             pairs=run.fits.get("pairs", []),
             tuning={family: run.tuning[family] for family in family_order(run.tuning)},
             pictures=[_picture(name, figure, with_laws) for name, figure in PAGE_FIGURES.items()],

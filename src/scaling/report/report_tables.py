@@ -17,18 +17,18 @@ PARAMETERS = ("E", "A", "alpha", "B", "beta")
 
 
 def progress(runs: pl.DataFrame) -> dict[str, int]:
-    """Number of cells by status, every status named, and ``all``."""
+    """Number of runs per status (every status is a key), and their sum as ``all``."""
     counts = dict(runs.group_by("status").len().iter_rows())
     return {status: counts.get(status, 0) for status in STATUSES} | {"all": len(runs)}
 
 
 def holes(runs: pl.DataFrame) -> list[dict[str, Any]]:
-    """Rows of the cells that failed or are missing: they are trained again by the next run."""
+    """Rows of the runs that failed or are missing: the next call trains them again."""
     return _listed(runs.filter(~pl.col("status").is_in([DONE, DIVERGED])))
 
 
 def diverged(runs: pl.DataFrame) -> list[dict[str, Any]]:
-    """Rows of the cells whose training diverged: results, kept out of the fits."""
+    """Rows of the runs whose training diverged: results, but kept out of the fits."""
     return _listed(runs.filter(pl.col("status") == DIVERGED))
 
 
@@ -38,7 +38,7 @@ def _listed(runs: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def families(runs: pl.DataFrame, fits: dict) -> list[dict[str, Any]]:
-    """One row a family: cells, ranges of N and D, what its law predicts (by origin), its law, its verdict.
+    """One row per family: runs, ranges of N and D, what its law predicts (by origin), its law, its verdict.
 
     ``parameters`` holds for each parameter of the law the estimate, the interval or None, and the reason where there is
     no interval; ``holdout`` the scores by origin.
@@ -115,7 +115,7 @@ def _range(runs: pl.DataFrame, column: str) -> tuple[int, int] | None:
 
 
 def laws_csv(fits: dict) -> pl.DataFrame:
-    """laws.csv: one row a (family, response, parameter) with its estimate, standard error and 95 % interval."""
+    """laws.csv: one row per (family, response, parameter) with its estimate, standard error and 95 % interval."""
     schema = {
         "family": pl.String,
         "kind": pl.String,
@@ -156,10 +156,10 @@ def laws_csv(fits: dict) -> pl.DataFrame:
 
 
 def compute_optimal(fits: dict) -> list[dict[str, Any]]:
-    """One row a family with a frontier: slices, and the exponents of N* and D* by each way (``laws.isoflop``).
+    """One row per family with a frontier: slices, and the exponents of N* and D* by each way (``isoflop``).
 
     ``ways`` holds way -> (value, interval) of the exponent of N*, or None; ``images`` that of D* by the surface; ``departs``
-    whether the interval of slice-by-slice less surface leaves out 0, None where that is not known.
+    whether the interval of (slice by slice) minus (surface) excludes 0, None where that is not known.
     """
     entries = {entry["family"]: entry["isoflop"] for entry in fits.get("frontier", []) if entry.get("isoflop")}
     rows = []
@@ -181,7 +181,7 @@ def compute_optimal(fits: dict) -> list[dict[str, Any]]:
 
 
 def outliers(runs: pl.DataFrame, fits: dict) -> list[dict[str, Any]]:
-    """One row a family whose law of the loss has outliers: the models, and the law's parameters with and without them.
+    """One row per family whose law of the loss has outliers: the models, and the law's parameters with and without them.
 
     ``models`` holds N, D, seed, observed, predicted, z, the furthest first; ``parameters`` name -> (with, without), empty
     where ``reason`` says why there is no law without them; ``change`` is the largest of a prediction, as a share.

@@ -1,4 +1,4 @@
-"""The report of one of our own studies, from what its folders hold now."""
+"""The report of a study, from what its folders hold now."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from scaling.jobs.job_notes import read_all_notes
 from scaling.jobs.plan import make_plan
 from scaling.report.inputs import ReportInputs
 from scaling.report.page import build
+from scaling.report.size_notes import size_notes
 from scaling.runs.derived import WrongFile, read_json, set_aside
 from scaling.runs.records import FAILED, MISSING
 from scaling.runs.resolve import read_tuning
@@ -25,10 +26,10 @@ from scaling.study.schema import Study
 from scaling.study.study_images import look_at_images
 
 Verdicts = tuple[dict[str, Any], list[dict[str, Any]]]
-"""Laws with the verdicts on families, and the verdicts on claims."""
+"""The laws with the verdicts on families; the verdicts on claims."""
 
 QUICK = 200
-"""Resamples at most, where a report has to fit laws itself (assumption)."""
+"""The most resamples where a report has to fit the laws itself (assumption)."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,13 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
         command=f"snakemake --cores all --config study={study_path}",
         claims=claims,
         notes=read_all_notes(layout.jobs),
+        size_notes=size_notes(study),
     )
     return Written(build(inputs, layout.report), claims, inputs.partial)
 
 
 def _stored(collected: Collected, benchmarks: Benchmarks, warn: Callable[[str], None]) -> Verdicts | None:
-    """What fits.json and claims.json hold, where they were made from these tables by the code that stands there now."""
+    """The contents of fits.json and claims.json, if they were made from these tables by the present code; else None."""
     seals = collected.held()
     if seals is None or benchmarks.lacking:
         return None
@@ -89,7 +91,7 @@ def _stored(collected: Collected, benchmarks: Benchmarks, warn: Callable[[str], 
 
 
 def _judged(study: Study, collected: Collected, benchmarks: Benchmarks) -> Verdicts:
-    """Laws and verdicts, and the verdicts on the claims that the study tests, with few resamples."""
+    """Fit the laws and judge families and claims now, with few resamples."""
     fits = fit_laws(study, collected.runs, most=QUICK)
     return fits, judge_own_claims(study, collected.runs, collected.measurements(benchmarks), fits)
 
@@ -101,7 +103,7 @@ def _resolved(study: Study) -> dict[str, Any]:
 
 
 def _planned(study: Study, layout: Layout) -> dict[str, Any] | None:
-    """What the whole study would cost on this machine from nothing, where its speed was measured."""
+    """The cost of the whole study from nothing on this machine, or None where its speed was not measured."""
     plan = make_plan(study, Layout(study.name, results=layout.results), from_nothing=True)
     if plan.core_seconds is None:
         return None
@@ -109,7 +111,7 @@ def _planned(study: Study, layout: Layout) -> dict[str, Any] | None:
 
 
 def environment() -> dict[str, Any]:
-    """Versions, machine and commit that a report is made with; what cannot be found out is "unknown"."""
+    """Versions, machine and commit behind a report; "unknown" where one cannot be found out."""
     packages = ("torch", "torchvision", "timm", "snakemake", "polars", "scipy", "plotnine")
     return {
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""Fits, extrapolations, comparisons and forecasts as pages on the terminal."""
+"""Fits, extrapolations, comparisons and forecasts as tables on the terminal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 MOST_PAIRS = 60
-"""Pairs up to which all are printed; beyond it those that differ, and how many are left to --json."""
+"""All pairs are printed up to this number; beyond it only those that differ, with a count of the rest (see --json)."""
 
 MOST_DROPPED = 20
-"""Rows left out that are listed one by one."""
+"""Excluded rows that are listed one by one."""
 
 
 def print_fits(fits: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
-    """Print what ``laws.describe.fit_table`` returns: one fit in full, several as a table with a row each."""
+    """Print what ``laws.any_table.fit_table`` returns: one fit in full, several as a table with one row per fit."""
     console = console or _console()
     if len(fits) == 1:
         _print_fit(fits[0], console)
@@ -242,7 +242,7 @@ def _print_warnings(answer: Mapping[str, Any], console: Console) -> None:
 
 
 def _console() -> Console:
-    """As wide as the terminal; in a pipe or a file no line is folded."""
+    """A console as wide as the terminal; in a pipe or a file no line is folded."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=1000)
 
@@ -252,7 +252,7 @@ def _group(group: Mapping[str, str]) -> str:
 
 
 def _because(fit: Mapping[str, Any]) -> str:
-    """Why a fit has another status than converged."""
+    """The reason why a fit did not converge."""
     if fit["status"] == "converged":
         return ""
     whole = fit["reasons"].get("all")

@@ -1,8 +1,8 @@
 """Derived files: tables and verdicts of a study, made from the store and from each other.
 
-Beside each lies its seal: what the file is, the study that it belongs to, hashes of the settings (code included) and of the
-files that it was made from, and its checksum. So a file that is damaged, was edited by hand or belongs to another study is
-found wherever it is read, and set aside. Nothing is lost by that: all of them can be made again.
+Beside each lies its seal: what the file is, its study, hashes of the settings (code included) and of the files that it was made
+from, and its checksum. So a file that is damaged, was edited by hand or belongs to another study is noticed when it is read,
+and set aside. Nothing is lost by that, since all of them can be made again.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 
 
 AGAIN_SECONDS: Final = 0.2
-"""How long a file that does not match its seal is given until it is read again (assumption)."""
+"""Seconds until a file that does not match its seal is read again (assumption)."""
 
 
 class WrongFile(ValueError):
-    """A derived file that must not be believed; the message names it and says why."""
+    """A derived file that must not be used; the message names it and says why."""
 
 
 @dataclass(frozen=True)
 class Seal:
-    """What is known of a derived file beside its contents."""
+    """What is known of a derived file apart from its contents."""
 
     file: str
-    """what it is: runs, probes, benchmarks, fits, claims, or a pack and its name"""
+    """what it is: runs, probes, benchmarks, fits, claims, or pack and its name"""
     study: str
     settings: str
     """hash of the settings and the code that it was made with"""
     inputs: str = ""
     """hash of the derived files that it was made from"""
     sha256: str = ""
-    """of the file; empty where it is not written yet"""
+    """of the file; empty if it is not written yet"""
 
     def same_origin(self, other: Seal) -> bool:
         """Whether both are of the same file, made from the same things."""
@@ -56,11 +56,11 @@ def seal_path(path: Path) -> Path:
 
 
 def read_seal(path: Path, expected: Seal) -> Seal:
-    """The seal of the file at ``path``, which is whole and of the kind and study that ``expected`` says.
+    """The seal of the file at ``path``, which is whole, and the kind of file and the study that ``expected`` says.
 
     Raises:
-        WrongFile: it is damaged, or another file or study's.
-        FileNotFoundError: there is none.
+        WrongFile: the file is damaged, is another kind of file, or belongs to another study.
+        FileNotFoundError: there is no such file.
     """
     return _read(path, expected)[1]
 
@@ -102,20 +102,20 @@ def _matching(path: Path) -> tuple[bytes, Seal]:
 
 
 def write_table(table: pl.DataFrame, path: Path, seal: Seal) -> Seal:
-    """Write ``table`` as Parquet and its seal; returns the seal with the checksum."""
+    """Write ``table`` as Parquet, and its seal; returns the seal with the checksum. Raises OSError."""
     buffer = io.BytesIO()
     table.write_parquet(buffer)
     return _write(buffer.getvalue(), path, seal)
 
 
 def write_json(value: Any, path: Path, seal: Seal) -> Seal:
-    """The same of anything that JSON can say."""
+    """The same for ``value`` as JSON. Raises OSError; TypeError if JSON cannot hold it."""
     return _write((json.dumps(value, indent=1) + "\n").encode(), path, seal)
 
 
 def _write(content: bytes, path: Path, seal: Seal) -> Seal:
-    # The seal first, so that who waits for the file finds both. Where a program is killed between the two they do not match,
-    # and the file is made again.
+    # The seal comes first, so that whoever waits for the file finds both. If the program is killed between the two, they do not
+    # match, and the file is made again.
     whole = replace(seal, sha256=hashlib.sha256(content).hexdigest())
     write_atomic(seal_path(path), (json.dumps(asdict(whole), indent=1) + "\n").encode())
     write_atomic(path, content)
@@ -123,7 +123,7 @@ def _write(content: bytes, path: Path, seal: Seal) -> Seal:
 
 
 def set_aside(path: Path, error: WrongFile, warn: Callable[[str], None]) -> None:
-    """Rename the file at ``path``, which ``error`` speaks of, and say so through ``warn``."""
+    """Rename the file at ``path``, which ``error`` is about, to ``NAME.damaged``, and say so through ``warn``."""
     aside = path.with_suffix(".damaged")
     with contextlib.suppress(FileNotFoundError):  # another program was faster
         path.replace(aside)

@@ -1,4 +1,4 @@
-"""Fingerprints that earlier processes found, so that a start need not parse the package again: 0.02 s and not 1 s."""
+"""Fingerprints that earlier processes found, so that a start need not parse the package again: 0.02 s instead of 1 s."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scaling.files import json_sha256, write_atomic
 class FingerprintCache:
     """The file ``path``: fingerprints by name, valid for the contents of ``sources`` and this version of Python.
 
-    An outdated or damaged one is made anew; one that cannot be written costs time only.
+    An outdated or damaged file is made again; a file that cannot be written costs time only.
     """
 
     def __init__(self, path: Path, sources: Mapping[Path, bytes]) -> None:

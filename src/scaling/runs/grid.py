@@ -1,35 +1,28 @@
-"""From a study to its cells, from cells to packs (jobs), and the keys of both.
+"""From a study to its cells, from cells to packs (jobs), and from a cell to the run whose key names it in the store.
 
 A cell is known in two stages: *unresolved*, by what the study says (target N, recipe); and *resolved*, once the ladder has
-met the target, tuning has chosen the rate, and the device is known. Snakemake sees the first, the store is keyed by the
-second.
+met the target, tuning has chosen the learning rate, and the device is known. Snakemake compares hashes of the first
+(``job_hashes.py``); the store is keyed by the second.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from scaling.models.architecture import Architecture
+from scaling.files import digest
+from scaling.models.outside import identity
 from scaling.models.registry import Option
-from scaling.runs.deciding_code import backbone_code, benchmarks_code, probe_code, run_code, started_run_code, tuning_code
-from scaling.study.pretraining_settings import REFERENCE_WIDTH, Pretraining
+from scaling.runs.deciding_code import backbone_code, run_code, started_run_code
+from scaling.study.pretraining_settings import Pretraining
 from scaling.study.recipe import RECIPE_VERSION, Recipe
 from scaling.study.schema import Repeat, Study
 
 
-def digest(value: Any) -> str:
-    """24 hex digits that name ``value`` (anything JSON can say), the same on every machine."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
 @dataclass(frozen=True)
 class Cell:
-    """One training run as the study says it: family, target N, D, seed."""
+    """A point of the grid, as the study gives it: family, target N, D, seed."""
 
     family: str
     target: int
@@ -47,10 +40,10 @@ class Pack:
 
 
 class Run(Protocol):
-    """What is trained into the store: a cell on labels, or a backbone without. Both answer the same questions.
+    """What is trained into the store: a cell, on labels, or a backbone, without. Both have the same attributes.
 
-    ``width`` and ``depth`` are what is built of ``family`` with ``options``, ``params`` its N; ``images`` is D;
-    ``validation`` are the images that are kept out of training to choose by; ``checksum`` is that of the prepared data.
+    A model of ``family`` is built with ``width``, ``depth`` and ``options``; ``params`` is its N and ``images`` is D;
+    ``validation`` counts the images that are kept out of training to choose by; ``checksum`` is that of the prepared images.
     """
 
     @property
@@ -82,12 +75,12 @@ class Run(Protocol):
 
     @property
     def objective(self) -> str:
-        """What it is trained on without labels (mae, dino), so that its weights are what is wanted of it; "" on labels."""
+        """The objective without labels (mae, dino) of a backbone; empty for a cell, which is trained on labels."""
         ...
 
     @property
     def backbone(self) -> Backbone | None:
-        """What it starts from; None where it starts from chance."""
+        """The backbone that it starts from; None if it starts from random weights."""
         ...
 
     def settings(self) -> dict[str, Any]:
@@ -102,9 +95,9 @@ class Run(Protocol):
 
 @dataclass(frozen=True)
 class Backbone:
-    """A net trained without labels, a cell of its own in the store, which the cells of its size and seed start from.
+    """A net that is trained without labels, from which the cells of its size and seed start; it has a record of its own.
 
-    ``images`` are unlabelled; ``params`` and ``width`` are those of the cells.
+    ``params`` and ``width`` are those of the cells.
     """
 
     pretraining: Pretraining
@@ -121,12 +114,12 @@ class Backbone:
 
     @property
     def objective(self) -> str:
-        """What it is trained on instead of labels."""
+        """What it is trained on instead of labels: mae or dino."""
         return self.pretraining.objective
 
     @property
     def backbone(self) -> None:
-        """It starts from chance."""
+        """None: it starts from random weights."""
         return None
 
     @property
@@ -136,12 +129,12 @@ class Backbone:
 
     @property
     def recipe(self) -> Recipe:
-        """How it is trained."""
+        """The recipe of its pre-training."""
         return self.pretraining.full_recipe(self.family)
 
     @property
     def learning_rate(self) -> float:
-        """Peak rate."""
+        """Peak learning rate."""
         return self.pretraining.rate(self.width)
 
     def settings(self) -> dict[str, Any]:
@@ -159,7 +152,7 @@ class Backbone:
 class ResolvedCell:
     """A cell with every setting resolved: nothing else decides its result.
 
-    ``learning_rate`` is the peak rate; ``device`` a class (cpu, cuda, mps); ``checksum`` that of the prepared data.
+    ``learning_rate`` is the peak rate; ``device`` a class (cpu, cuda, mps); ``checksum`` that of the prepared images.
     """
 
     family: str
@@ -175,13 +168,13 @@ class ResolvedCell:
     checksum: str
     validation: int
     options: tuple[tuple[str, Option], ...] = ()
-    """of the architecture, where they are not the usual ones; ``family`` is the one that is built, whatever its arm's name"""
+    """those of the architecture that are not the usual ones; ``family`` is what is built, whatever the entry is called"""
     backbone: Backbone | None = None
-    """what it starts from; None where it starts from chance"""
+    """what it starts from; None if it starts from random weights"""
 
     @property
     def objective(self) -> str:
-        """Empty: it is trained on labels."""
+        """Empty, since it is trained on labels."""
         return ""
 
     def settings(self) -> dict[str, Any]:
@@ -197,11 +190,11 @@ class ResolvedCell:
 
 
 def _trained_settings(job: Run) -> dict[str, Any]:
-    """The part of the settings that backbones and cells have alike: model, images, seed, rate and where it is trained."""
-    # What most do not have is not said, so that their keys are what they were before there was such a thing.
+    """The settings that backbones and cells share: model, images, seed, learning rate, device and precision."""
+    # Usual options are left out, so that keys are the same as before there were options.
     options = {"options": dict(job.options)} if job.options else {}
     return options | {
-        "family": job.family,
+        "family": identity(job.family),
         "width": job.width,
         "depth": job.depth,
         "params": job.params,
@@ -232,17 +225,18 @@ def _seeds(study: Study, family: str, target: int, images: int) -> Iterable[int]
         return own
     seeds = set(study.grid.seeds)
     for repeat in study.grid.repeats:
-        if _holds(repeat, target, images):
+        if _holds(repeat, study.said_sizes(family, target), images):
             seeds |= set(repeat.seeds)
     return seeds
 
 
-def _holds(repeat: Repeat, target: int, images: int) -> bool:
-    return (repeat.params is None or target in repeat.params) and (repeat.images is None or images in repeat.images)
+def _holds(repeat: Repeat, targets: list[int], images: int) -> bool:
+    of_size = repeat.params is None or any(target in repeat.params for target in targets)
+    return of_size and (repeat.images is None or images in repeat.images)
 
 
 def packs(study: Study) -> dict[str, Pack]:
-    """The jobs of ``study`` by name, where it says by `jobs.pack` what a job is (else see ``packing``)."""
+    """The jobs of ``study`` by name, as its `jobs.pack` sizes them (``jobs/packing.py`` sizes them in minutes)."""
     found: dict[str, list[Cell]] = {}
     for family in study.families:
         for cell in cells(study, family):
@@ -257,53 +251,3 @@ def _pack_name(study: Study, cell: Cell) -> str:
     if study.jobs.pack == "cell":
         parts += [f"d{cell.images}", f"s{cell.seed}"]
     return "-".join(parts)
-
-
-def _shared_settings(study: Study, family: str) -> dict[str, Any]:
-    """What all cells of ``family`` share, unresolved: a change here touches each of them."""
-    recipe, architecture = study.family_recipe(family), study.architecture(family)
-    # A family as it is says nothing more: its hash is what it was before there were variants.
-    variant: dict[str, Any] = {} if architecture == Architecture(family) else {"architecture": str(architecture)}
-    pretrain = study.entry(family).pretrain
-    if pretrain is not None:
-        model = architecture.family
-        variant["objective_code"] = [
-            started_run_code(architecture.family),
-            backbone_code(architecture.family, pretrain.objective),
-        ]
-        variant["pretraining"] = [pretrain.settings(model), pretrain.images, pretrain.rate(REFERENCE_WIDTH)]
-    return variant | {
-        "recipe": recipe.settings(),
-        "data": study.data.model_dump(mode="json"),
-        "device": study.device,
-        "precision": study.precision,
-        "recipe_version": RECIPE_VERSION,
-        "code": run_code(architecture.family),
-    }
-
-
-def pack_hash(study: Study, pack: Pack) -> str:
-    """Hash of a pack's own unresolved settings: as a rule's parameter it reruns just the packs that an edit touches."""
-    points = [(cell.target, cell.images, cell.seed) for cell in pack.cells]
-    # A probe that is new here is read off what is trained already; without any, the hash is what it was before.
-    probes = [(name, probe_code(name)) for name in sorted(study.entry(pack.family).probes)]
-    return digest([pack.family, points, _shared_settings(study, pack.family), *([probes] if probes else [])])
-
-
-def benchmarks_hash(study: Study) -> str:
-    """Hash of what is timed: as a rule's parameter it times again what an edit touches, and nothing else does."""
-    benchmarks = study.benchmarks.model_dump() if study.benchmarks else None
-    entries = [
-        (name, str(study.architecture(name)), study.family_recipe(name).batch, study.benchmarked_sizes(name))
-        for name in sorted(study.benchmarked())
-    ]
-    families = {study.architecture(name).family for name in study.benchmarked()}
-    code = benchmarks_code(study.benchmarks.names, families) if study.benchmarks else None
-    return digest([benchmarks, code, entries, study.data.model_dump(mode="json"), study.device, study.precision])
-
-
-def tuning_hash(study: Study, family: str) -> str:
-    """Hash of what tuning of ``family`` depends on: its recipe and anchors, not the grid."""
-    recipe = study.family_recipe(family)
-    chosen = [tuning_code()] if recipe.learning_rate == "tuned" else []
-    return digest([family, recipe.learning_rate, recipe.anchors.model_dump(), _shared_settings(study, family), *chosen])

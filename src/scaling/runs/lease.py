@@ -1,8 +1,8 @@
-"""The right to train a cell: a file that names its trainer, whose modification time is the trainer's heartbeat.
+"""The right to train a run: a file that names its trainer, and whose modification time is the trainer's heartbeat.
 
-Clocks of hosts may differ by minutes, so no time in the file is ever compared with a clock: who waits for a lease watches
-whether its heartbeat changes, and counts the seconds by a clock of its own. A trainer that was stopped for long (SIGSTOP, a
-suspended machine) may wake beside its successor: it asks before each write whether the lease is still its own.
+The clocks of hosts may differ by minutes, so no time in the file is ever compared with a clock: whoever waits for a lease
+watches whether its heartbeat changes, and counts the seconds by a clock of its own. A trainer that was stopped for long
+(SIGSTOP, a suspended machine) may wake beside its successor, so it checks before each write that the lease is still its own.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any, Final
 
 HEARTBEAT_SECONDS: Final = 10.0
-"""A trainer renews its lease this often; one that has not been renewed for six beats has no owner any more (assumption)."""
+"""Seconds between two renewals of a lease; one that is not renewed for six heartbeats has lost its owner (assumption)."""
 
 Pulse = tuple[bytes, int]
-"""What a lease says, and its modification time in nanoseconds: it changes with every heartbeat and every owner."""
+"""The contents of a lease and its modification time in nanoseconds: they change with every heartbeat and every owner."""
 
 
 class LostLease(RuntimeError):
-    """Another trainer has taken the cell over, so this one must not write any more."""
+    """Another trainer has taken the run over, so this one must not write any more."""
 
 
 class Lease:
@@ -45,7 +45,7 @@ class Lease:
         self._looked = self._silent = 0.0
 
     def acquire(self) -> bool:
-        """Take the lease; False while another trainer holds it that may be alive. Raises OSError."""
+        """Take the lease; False while another trainer that may be alive holds it. Raises OSError."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self._create():
             return True
@@ -59,37 +59,37 @@ class Lease:
     def owner_now(self) -> tuple[dict[str, Any] | None, bool]:
         """Who holds the lease, if anyone, and whether that trainer may be alive.
 
-        It may until it is known to be dead, or until its heartbeat has been silent for six beats under the eyes of this
-        object: ask again and again.
+        It counts as alive until it is known to be dead, or until this object has seen no heartbeat for the time of six: ask
+        again and again.
         """
         pulse = self._pulse()
         return (None, False) if pulse is None else (_owner(pulse), self._may_live(pulse))
 
     def check(self) -> None:
-        """For the owner, before it writes. Raises LostLease where the lease is another's, or gone."""
+        """For the owner, before it writes. Raises LostLease if the lease is another's, or gone."""
         if not self._is_mine(self._pulse()):
-            raise LostLease(f"{self.path}: another trainer has taken this cell over; nothing more is written here")
+            raise LostLease(f"{self.path}: another trainer has taken this run over; nothing more is written here")
 
     def is_lost(self) -> bool:
-        """For the owner: whether the lease is another's, or gone. False where the disk does not say."""
+        """For the owner: whether the lease is another's, or gone; False if the disk cannot be read."""
         try:
             return not self._is_mine(self._pulse())
         except OSError:
             return False
 
     def renew(self) -> None:
-        """Beat; a lease that was taken over is left to its new owner."""
+        """Give a heartbeat; a lease that was taken over is left to its new owner. Raises OSError."""
         if self._is_mine(self._pulse()):
             os.utime(self.path)
 
     def release(self) -> None:
-        """Give the lease back, if it is still ours."""
+        """Give the lease back, if it is still ours. Raises OSError."""
         pulse = self._pulse()
         if pulse is not None and self._is_mine(pulse):
             self._remove(pulse)
 
     def _create(self) -> bool:
-        # Linked into place whole: another trainer never reads a lease without an owner.
+        # The lease is linked into place whole, so that nobody ever reads one without an owner.
         draft = self.path.with_name(f"lease.{self.owner['id']}.draft")
         try:
             draft.write_text(json.dumps(self.owner))
@@ -102,10 +102,10 @@ class Lease:
         return True
 
     def _remove(self, pulse: Pulse) -> bool:
-        """Remove the lease if it still has this ``pulse``; True where it is gone.
+        """Remove the lease if it still has this ``pulse``; True if it is gone.
 
-        Of two that find it stale only one can rename it away. Where that one finds that it took another's fresh lease, or one
-        whose owner has woken and renewed it, it puts it back.
+        Of two trainers that find it stale only one can rename it away. If that one finds that it took a new lease, or one
+        whose owner has woken and renewed it, it puts the lease back.
         """
         aside = self.path.with_name(f"lease.{self.owner['id']}.stale")
         try:
@@ -134,23 +134,23 @@ class Lease:
         if pulse != self._seen:
             self._seen, self._silent = pulse, 0.0
         else:
-            # One long pause between two looks may have been the whole machine's: it counts as one beat at most.
+            # In a long pause between two looks the whole machine may have stood still, so it counts as one heartbeat at most.
             self._silent += min(now - self._looked, HEARTBEAT_SECONDS)
         self._looked = now
         return self._silent < 6 * HEARTBEAT_SECONDS
 
 
 def _read(path: Path) -> Pulse | None:
-    """The pulse of the lease at ``path``, None where there is none."""
+    """The pulse of the lease at ``path``; None if there is none."""
     try:
-        with path.open("rb") as file:  # opening makes NFS ask the server for the time, which it otherwise remembers
+        with path.open("rb") as file:  # opening makes NFS ask the server for the time instead of using a cached one
             return file.read(), os.fstat(file.fileno()).st_mtime_ns
     except FileNotFoundError:
         return None
 
 
 def _owner(pulse: Pulse) -> dict[str, Any]:
-    """Who ``pulse`` names; empty where it names nobody, being damaged: leases appear whole."""
+    """Who ``pulse`` names; empty if it is damaged, since leases appear whole."""
     try:
         owner = json.loads(pulse[0])
     except (ValueError, RecursionError):
@@ -160,8 +160,8 @@ def _owner(pulse: Pulse) -> dict[str, Any]:
 
 @cache
 def _process_table() -> str:
-    """Names the set of processes that this host's process numbers stand for: after a restart, in another container or on
-    another host of the same name they stand for others. Empty where the system does not say (macOS)."""
+    """A name for the process table of this host: after a restart, in another container or on another host of the same name
+    process numbers mean other processes. Empty if the system does not say (macOS)."""
     try:
         return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
@@ -169,7 +169,7 @@ def _process_table() -> str:
 
 
 def _state(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat that follow the name (proc(5), from the third on); empty where the system has none."""
+    """The fields of /proc/PID/stat after the name (from the third on, see proc(5)); empty if the system has none."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -177,12 +177,12 @@ def _state(pid: int) -> list[str]:
 
 
 def _began(pid: int) -> str:
-    """When the process began, in ticks since the machine's start: a number used again names another process."""
+    """When the process began, in ticks since the machine started: it tells processes apart whose number was used again."""
     return "".join(_state(pid)[19:20])
 
 
 def _lives(pid: Any, began: Any) -> bool:
-    """Whether the process ``pid`` of this host exists, and is the one that began at ``began``."""
+    """Whether the process ``pid`` of this host exists and is the one that began at ``began``."""
     try:
         os.kill(int(pid), 0)
     except (ProcessLookupError, OverflowError, ValueError, TypeError):

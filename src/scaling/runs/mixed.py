@@ -1,6 +1,6 @@
-"""Whether the runs of a table were all trained by the same versions on the same hardware; a line for each thing that differs.
+"""Whether the runs of a table were all trained by the same versions on the same hardware; one line for each difference.
 
-Losses of one key are the same on one kind of hardware only, and times are comparable on one alone.
+Runs with equal keys have equal losses only on one kind of hardware, and times can only be compared there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ASPECTS: Final[dict[str, tuple[str, ...]]] = {
 
 
 def mixed(runs: pl.DataFrame) -> list[str]:
-    """A sentence for each aspect in which the finished runs differ, with the number of runs of each kind."""
+    """A sentence for each aspect in which the finished runs of a runs table differ, with the number of runs of each kind."""
     finished = runs.filter(pl.col("status").is_in([DONE, DIVERGED]))
     lines = []
     for words, columns in ASPECTS.items():

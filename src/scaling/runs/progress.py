@@ -1,4 +1,4 @@
-"""How far a cell is, in a small file beside its lease, for `scaling status`; nothing else depends on it."""
+"""How far a run is, in a small file beside its lease, for `scaling status`; nothing else depends on it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scaling.files import write_atomic
 
 @dataclass(frozen=True)
 class ProgressReport:
-    """A cell's step out of ``steps``, its training loss, its speed, and the seconds it has yet to train at most.
+    """A run's step out of ``steps``, its training loss in nats, its speed, and the most seconds that it will still take.
 
     ``at`` is the time of writing (seconds since 1970); ``stopped`` says that its trainer was asked to end and left a
     checkpoint.
@@ -30,13 +30,13 @@ class ProgressReport:
 
 
 def write_progress(path: Path, progress: ProgressReport) -> None:
-    """Replace the file at ``path``; a lost one costs nothing: no flush to disk, no complaint where the disk is full."""
+    """Replace the file at ``path``. It may be lost at no cost, so it is not flushed, and a full disk is ignored."""
     with contextlib.suppress(OSError):
         write_atomic(path, json.dumps(asdict(progress)).encode(), durable=False)
 
 
 def read_progress(path: Path) -> ProgressReport | None:
-    """What ``path`` says, or None where it is missing or not whole."""
+    """What ``path`` says; None if it is missing or not whole."""
     try:
         return ProgressReport(**json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -44,7 +44,7 @@ def read_progress(path: Path) -> ProgressReport | None:
 
 
 class ProgressFile:
-    """Writes a cell's progress to ``path``: soon at first, then every ``every`` seconds; ``check`` may refuse a write."""
+    """Writes a run's progress to ``path``: soon at first, then every ``every`` seconds; ``check`` may raise to refuse."""
 
     def __init__(self, path: Path, every: float, check: Callable[[], None] = lambda: None) -> None:
         self.path, self.every, self._check = path, every, check
@@ -53,9 +53,9 @@ class ProgressFile:
     def write(
         self, step: int, steps: int, batch: int, loss: float | None, seconds: float, *, stopped: bool = False, now: bool = False
     ) -> None:
-        """Say that ``step`` of ``steps`` (of ``batch`` images) is reached after ``seconds`` of training, all attempts.
+        """Say that ``step`` of ``steps`` (each of ``batch`` images) is reached after ``seconds`` of training in all attempts.
 
-        ``now`` writes whatever the time of the last writing.
+        ``now`` writes even if the last writing was a moment ago. Raises what ``check`` raises.
         """
         time_ = time.time()
         if not now and time_ - self._written < min(self._pause, self.every):

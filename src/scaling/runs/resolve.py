@@ -1,4 +1,4 @@
-"""From an unresolved cell to a resolved one, and from all cells of a study to its runs table; no torch."""
+"""From an unresolved cell to a resolved one, and from all cells of a study to its runs table. No torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from scaling.files import json_sha256
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.runs.deciding_code import probe_code
-from scaling.runs.grid import Backbone, Cell, Pack, ResolvedCell, tuning_hash
+from scaling.runs.grid import Backbone, Cell, Pack, ResolvedCell
+from scaling.runs.job_hashes import tuning_hash
 from scaling.runs.records import DIVERGED, DONE, FAILED, MEASUREMENT_SCHEMA, MISSING, SCHEMA
 from scaling.runs.store import ForeignRecord, Store
 from scaling.study.layout import Layout
@@ -25,7 +26,7 @@ from scaling.study.study_images import image_spec, look_at_images
 
 
 class DamagedTuning(ValueError):
-    """A file of tuning that cannot be read; the message names it and why."""
+    """A tuning file that cannot be read; the message names it and says why."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class RateRule:
     exponent: float
 
     def rate(self, width: float) -> float:
-        """The rate at ``width``, to three digits, so that it reads well and its key is stable."""
+        """The rate at ``width``, to three digits, so that it reads well and keys are stable."""
         rate = self.rate_at_reference * (width / self.reference) ** self.exponent
         return float(f"{rate:.3g}")
 
@@ -50,7 +51,7 @@ class RateRule:
 class Tuning:
     """What the tuning of a family found: the rule, the device class and precision, and the evidence.
 
-    Where tuning failed there is no rule and ``failure`` says why.
+    If tuning failed, there is no rule, and ``failure`` says why.
     """
 
     family: str
@@ -61,18 +62,18 @@ class Tuning:
     anchors: tuple[dict[str, Any], ...]
     failure: str = ""
     settings: str = ""
-    """hash of the recipe and anchors that it answers for; of others it says nothing"""
+    """hash of the recipe and anchors for which it is valid"""
 
     def text(self) -> str:
-        """As JSON with a checksum of its own, the same for equal findings."""
+        """JSON with a checksum of its own; equal findings give equal text."""
         body = asdict(self)
         return json.dumps(body | {"sha256": json_sha256(body)}, indent=1) + "\n"
 
 
 def read_tuning(study: Study, layout: Layout, family: str, images: Look | None = None) -> Tuning | None:
-    """What tuning found for ``family``, or None where it is not tuned yet with the recipe and images that ``study`` has now.
+    """What tuning found for ``family``; None if it is not tuned yet with the recipe and images that ``study`` has now.
 
-    ``images`` is what a look at them found; without it they are looked at. Raises DamagedTuning.
+    ``images`` is what a look at the images found; if it is None, they are looked at here. Raises DamagedTuning.
     """
     path = layout.tuning(family)
     try:
@@ -97,19 +98,24 @@ def read_tuning(study: Study, layout: Layout, family: str, images: Look | None =
 def tuning_or_discard(
     study: Study, layout: Layout, family: str, warn: Callable[[str], None], images: Look | None = None
 ) -> Tuning | None:
-    """As ``read_tuning``; a damaged file is named through ``warn``, set aside and None is returned."""
+    """As ``read_tuning``; a damaged file is named through ``warn`` and set aside, and None is returned."""
     path = layout.tuning(family)
     try:
         return read_tuning(study, layout, family, images)
     except DamagedTuning as error:
         aside = path.with_suffix(".damaged")
         path.replace(aside)
-        warn(f"{error}; set aside as {aside.name}, the rate is read anew off the candidates in the store")
+        warn(f"{error}; set aside as {aside.name}, the rate is read again from the candidates in the store")
         return None
 
 
 def resolve(study: Study, cell: Cell, tuning: Tuning, ladders: Ladders, image: ImageSpec) -> ResolvedCell:
-    """``cell`` with every setting resolved. Raises ValueError where ``tuning`` failed."""
+    """``cell`` with every setting resolved.
+
+    Raises:
+        ValueError: ``tuning`` failed, so there is no learning rate.
+        SizeError: the family has no model of that size.
+    """
     if tuning.rule is None:
         raise ValueError(tuning.failure)
     architecture = study.architecture(cell.family)
@@ -137,9 +143,9 @@ def resolve(study: Study, cell: Cell, tuning: Tuning, ladders: Ladders, image: I
 
 
 def gather(study: Study, layout: Layout, packs: Iterable[Pack], warn: Callable[[str], None]) -> pl.DataFrame:
-    """The runs table of the cells of ``packs`` from what the store holds now: one row per cell, missing ones included.
+    """The runs table of the cells of ``packs`` as the store has them now: one row per cell, missing ones included.
 
-    What is wrong with a stored record is said through ``warn``.
+    Damaged records and tuning files are named through ``warn`` and set aside. Columns: ``COLUMNS`` in ``records.py``.
     """
     store, ladders = Store(layout.store), Ladders(layout.ladders)
     image, images = image_spec(study), look_at_images(study, layout)
@@ -154,14 +160,15 @@ def gather(study: Study, layout: Layout, packs: Iterable[Pack], warn: Callable[[
                 resolved = resolve(study, cell, tuning, ladders, image)
                 row |= {"key": resolved.key, "params": resolved.params, "width": resolved.width}
                 row |= {"depth": resolved.depth, "learning_rate": resolved.learning_rate}
-                # The store knows the family that was built, not the names that studies give to its variants.
-                row |= _stored(store, resolved.key, warn) | {"family": cell.family}
+                # Records have the family that was built, not the name that a study gives to a variant.
+                row |= _stored(store, resolved.key, warn)
+                row |= {"family": cell.family, "kind": study.kind(cell.family)}
             rows.append(row)
     return runs_table(rows)
 
 
 def gather_probes(study: Study, layout: Layout, runs: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
-    """What was read off the models of the cells of ``runs``, and the rows of the cells of which one is missing."""
+    """The table of probes of the runs of ``runs``, and the rows of the runs that lack a probe, with the reason."""
     store = Store(layout.store)
     rows, missing = [], []
     for run in runs.filter(pl.col("status").is_in([DONE, DIVERGED])).iter_rows(named=True):
@@ -176,7 +183,7 @@ def gather_probes(study: Study, layout: Layout, runs: pl.DataFrame) -> tuple[pl.
 
 
 def measurements_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """``rows`` as a table of measurements: all columns of its schema, in its order; what a row does not say is null."""
+    """``rows`` as a table of measurements: all columns of its schema, in order; values that a row lacks are null."""
     full = [{name: _finite_or_none(row.get(name)) for name in MEASUREMENT_SCHEMA} for row in rows]
     return pl.DataFrame(full, schema=MEASUREMENT_SCHEMA, orient="row")
 
@@ -209,7 +216,7 @@ def _stored(store: Store, key: str, warn: Callable[[str], None]) -> dict[str, An
 
 
 def last_line(path: Path) -> str:
-    """The last line of a log that says something, or an empty string."""
+    """The last line of a log that is not blank, or an empty string."""
     try:
         lines = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
     except FileNotFoundError:
@@ -218,7 +225,7 @@ def last_line(path: Path) -> str:
 
 
 def runs_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """``rows`` as a runs table: all columns of the schema, in its order; what a row does not say is null."""
+    """``rows`` as a runs table: all columns of its schema, in order; values that a row lacks are null."""
     full = [{name: _finite_or_none(row.get(name)) for name in SCHEMA} for row in rows]
     return pl.DataFrame(full, schema=SCHEMA, orient="row")
 

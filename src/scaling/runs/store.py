@@ -1,7 +1,7 @@
-"""The store: ``<root>/<key>/`` holds one cell's record, its log and, while it is trained, its checkpoint and lease.
+"""The store: ``<root>/<key>/`` holds the record of one run, its log and, while it is trained, its checkpoint and lease.
 
 Nothing half-written is ever read: a file is written beside its target, flushed to disk and renamed. A record carries a
-checksum; one that does not match is named and rebuilt. A stored record is never rewritten.
+checksum; a record that does not match it is named, set aside and trained again. A stored record is never rewritten.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scaling.runs.records import MIGRATIONS, RECORD_VERSION
 
 
 class DamagedRecord(ValueError):
-    """A record that cannot be trusted; the message names the file and why."""
+    """A record that cannot be trusted; the message names the file and says why."""
 
 
 class ForeignRecord(ValueError):
@@ -27,7 +27,7 @@ class ForeignRecord(ValueError):
 
 @dataclass(frozen=True)
 class Record:
-    """What the store holds of a finished cell: its row, its settings and its evaluations."""
+    """What the store holds of a finished run: its row of the runs table, its settings and its evaluations."""
 
     row: dict[str, Any]
     settings: dict[str, Any]
@@ -35,52 +35,52 @@ class Record:
 
 
 class Store:
-    """The records of cells under one folder, shared by all studies."""
+    """The records of runs under one folder, shared by all studies."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.held: Lease | None = None
-        """what this process writes under, where it trains a cell"""
+        """the lease under which this process writes, if it trains a run"""
 
     def check_held(self) -> None:
-        """To be called before each write of a trainer. Raises LostLease where another trainer has the cell now."""
+        """Call this before each write of a trainer. Raises LostLease if another trainer has taken the run over."""
         if self.held is not None:
             self.held.check()
 
     def folder(self, key: str) -> Path:
-        """Where everything of the cell ``key`` lies."""
+        """The folder of the run ``key``."""
         return self.root / key
 
     def record_path(self, key: str) -> Path:
-        """The record of the cell ``key``."""
+        """The record of the run ``key``."""
         return self.folder(key) / "record.json"
 
     def log_path(self, key: str) -> Path:
-        """The log of the latest attempt at the cell ``key``."""
+        """The log of the latest attempt at the run ``key``."""
         return self.folder(key) / "log.txt"
 
     def checkpoint_path(self, key: str) -> Path:
-        """The checkpoint of the cell ``key``, while it is being trained."""
+        """The checkpoint of the run ``key``, while it is being trained."""
         return self.folder(key) / "checkpoint.safetensors"
 
     def weights_path(self, key: str) -> Path:
-        """The weights of the reported checkpoint of the cell ``key``, where something is to be read off them later."""
+        """The weights of the reported checkpoint of the run ``key``, kept if something is read off them later."""
         return self.folder(key) / "weights.safetensors"
 
     def probe_path(self, key: str, name: str) -> Path:
-        """What the probe ``name`` read off the model of the cell ``key``."""
+        """What the probe ``name`` read off the model of the run ``key``."""
         return self.folder(key) / f"{name}.json"
 
     def write_probe(self, key: str, name: str, version: str, rows: list[dict[str, Any]]) -> None:
-        """Store what the probe ``name``, in its ``version``, read off the cell ``key``."""
+        """Store what the probe ``name``, in its ``version``, read off the run ``key``. Raises LostLease, OSError."""
         body: dict[str, Any] = {"version": version, "rows": rows}
         body["checksum"] = json_sha256(body)
         self.check_held()
         write_atomic(self.probe_path(key, name), json.dumps(body, ensure_ascii=False, allow_nan=False).encode())
 
     def probe_rows(self, key: str, name: str, version: str) -> list[dict[str, Any]] | None:
-        """What the probe ``name`` read off the cell ``key``; None where it has not, or another version of it, or where
-        the file is damaged: it is read again, from weights that are kept."""
+        """What the probe ``name`` read off the run ``key``; None if it has not been read by this version, or if the file
+        is damaged: then it is read again, off the weights that are kept."""
         try:
             body = json.loads(self.probe_path(key, name).read_bytes())
             checksum = body.pop("checksum")
@@ -90,11 +90,11 @@ class Store:
             return None
 
     def progress_path(self, key: str) -> Path:
-        """How far the cell ``key`` is, while it is being trained."""
+        """How far the run ``key`` is, while it is being trained."""
         return self.folder(key) / "progress.json"
 
     def write(self, key: str, record: Record) -> None:
-        """Store the finished cell ``key``, unless it is stored already. Raises LostLease, OSError."""
+        """Store the finished run ``key``, unless it is stored already. Raises LostLease, OSError."""
         if self.record_path(key).exists():
             return
         body = {"version": RECORD_VERSION, "row": record.row, "settings": record.settings, "curve": record.curve}
@@ -103,7 +103,7 @@ class Store:
         write_atomic(self.record_path(key), json.dumps(body, indent=1, ensure_ascii=False).encode())
 
     def read(self, key: str) -> Record | None:
-        """The finished cell ``key``, or None. Raises DamagedRecord, ForeignRecord."""
+        """The record of the finished run ``key``, or None. Raises DamagedRecord, ForeignRecord."""
         path = self.record_path(key)
         try:
             body = json.loads(path.read_bytes())
@@ -126,23 +126,23 @@ class Store:
         return Record(row, settings, curve)
 
     def read_or_discard(self, key: str, warn: Callable[[str], None]) -> Record | None:
-        """The finished cell ``key``; a damaged record is named through ``warn``, set aside and None is returned."""
+        """As ``read``; a damaged record is named through ``warn`` and set aside, and None is returned. Raises ForeignRecord."""
         try:
             return self.read(key)
         except DamagedRecord as error:
             path = self.record_path(key)
             path.replace(path.with_suffix(".damaged"))
-            warn(f"{error}; set aside as {path.with_suffix('.damaged').name}, the cell is trained again")
+            warn(f"{error}; set aside as {path.with_suffix('.damaged').name}, the run is trained again")
             return None
 
     def sweep(self, key: str) -> None:
-        """Remove what a trainer of the cell ``key`` that was killed in the midst of a write left beside its target.
+        """Remove the half-written files that a killed trainer of the run ``key`` left behind.
 
-        For the holder of the cell's lease: nobody else is writing there.
+        Only for the holder of the run's lease: then nobody else is writing there.
         """
         for path in self.folder(key).glob(".*.tmp"):
             path.unlink(missing_ok=True)
 
     def lease(self, key: str) -> Lease:
-        """The right to train the cell ``key``."""
+        """The right to train the run ``key``."""
         return Lease(self.folder(key) / "lease")

@@ -1,4 +1,4 @@
-"""What the models behind a study file allow at a key: the fields beside it, its literals, its other types."""
+"""What the models behind a study file allow at a key: the fields beside it, the words, the other types."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Keys = tuple[str | int, ...]
 
 
 def keys_in(data: Any, location: Keys, missing: bool) -> Keys:
-    """The part of a location of pydantic's that is in the file.
+    """The part of one of pydantic's locations that is in the file.
 
-    Pydantic also names which member of a union it tried, and "[key]" for a key that is wrong itself: neither is in ``data``.
+    Pydantic also names the member of a union that it tried, and "[key]" for a key that is wrong itself; neither is in ``data``.
 
     Args:
-        data: the file's content as dicts, lists and scalars.
+        data: the contents of the file as dicts, lists and scalars.
         location: ``loc`` of an error.
         missing: whether the last part names a key that should be there and is not.
     """
@@ -38,7 +38,7 @@ def keys_in(data: Any, location: Keys, missing: bool) -> Keys:
 
 
 def types_at(keys: Keys) -> list[Any]:
-    """The types that the models allow at ``keys``, None left out; an empty list where there is no such key."""
+    """The types that the models allow at ``keys``, None left out; an empty list if there is no such key."""
     found: list[Any] = [Study]
     for key in keys:
         found = [member for one in found for member in _members(_inside(one, key))]
@@ -56,14 +56,14 @@ def literals(keys: Keys) -> list[str]:
 
 
 def alternatives(keys: Keys) -> str:
-    """What is allowed at ``keys`` beside words: " or a number", " or a list", or nothing."""
-    others = {float: " or a number", int: " or a number", list: " or a list"}
+    """What is allowed at ``keys`` apart from words: " or a number", a model from outside, or an empty string."""
+    others = {float: " or a number", int: " or a number", list: " or a list", str: ", timm/NAME or PATH.py:NAME"}
     found = [others.get(get_origin(one) or one, "") for one in types_at(keys)]
     return "".join(dict.fromkeys(found))
 
 
 def _members(annotation: Any) -> list[Any]:
-    """``annotation`` taken apart: the members of a union, without their constraints and without None."""
+    """The members of ``annotation`` if it is a union, without their constraints and without None."""
     if get_origin(annotation) is Annotated:
         return _members(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
@@ -72,7 +72,7 @@ def _members(annotation: Any) -> list[Any]:
 
 
 def _inside(annotation: Any, key: str | int) -> Any:
-    """The type of what ``key`` leads to in a value of type ``annotation``; None where it leads nowhere."""
+    """The type of what ``key`` leads to in a value of type ``annotation``; None if it leads nowhere."""
     if _is_model(annotation):
         field = annotation.model_fields.get(key)
         return field.annotation if field else None

@@ -1,7 +1,7 @@
 """What the files of a folder declare, read without running them.
 
-A probe is one file, and so are a benchmark and a figure: it holds ``probe = Probe(description="...", take=...)``, and nothing
-outside the folder knows its name. A study is checked before torch is imported, so what its checks need is read off the source.
+A probe is one file that holds ``probe = Probe(description="...", take=...)``, and nothing outside the folder knows its name;
+so it is with benchmarks and figures. A study is checked before torch is imported, so the checks read the source of these files.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ def declared(folder: Path, name: str) -> dict[str, dict[str, Any]]:
     """The declarations in ``folder``, in the order of their files' names.
 
     Args:
-        folder: where the files lie, each of which assigns a call to ``name``; others are left out.
-        name: of the variable, such as ``probe``.
+        folder: where the files lie; those that assign no call to ``name`` are left out.
+        name: name of the variable, such as ``probe``.
 
     Returns:
-        Name of each declaration, its file's with dashes (``receptive_field.py`` -> receptive-field), -> those keywords of
+        Name of each declaration (that of its file with dashes: ``receptive_field.py`` -> receptive-field) -> the keywords of
         the call whose values are literals.
 
     Raises:
@@ -42,7 +42,7 @@ def module_of(name: str) -> str:
 
 
 def described(declarations: Mapping[str, Mapping[str, Any]]) -> str:
-    """All of ``declarations`` in one text: each name with its description."""
+    """All of ``declarations`` as one text: each name with its description."""
     return "; ".join(f"{name} ({one.get('description', 'no description')})" for name, one in declarations.items())
 
 
@@ -61,10 +61,10 @@ def _literals(call: ast.Call) -> dict[str, Any]:
 
 
 PROBES: Final = declared(_PACKAGE / "training" / "probes", "probe")
-"""Every probe that a study may name under `probes`: what its file declares."""
+"""Every probe that a study may name under `probes`, with what its file declares."""
 BENCHMARKS: Final = declared(_PACKAGE / "jobs" / "benchmarks", "benchmark")
-"""The same for benchmarks, under `benchmarks`."""
+"""Every benchmark that a study may name under `benchmarks`, likewise."""
 FIGURES: Final = declared(_PACKAGE / "report" / "figures", "figure")
-"""The figures of the report's page; what of them only their files' running gives is in ``scaling.report.gallery``."""
+"""The figures of the report's page; ``scaling.report.gallery`` runs their files."""
 CLAIM_FIGURES: Final = declared(_PACKAGE / "report" / "figures", "claim_figure")
-"""The figures that belong to one claim."""
+"""The figures that belong to one claim each."""

@@ -1,4 +1,4 @@
-"""Where things lie: the paths below ``results/`` and ``reports/`` of one study."""
+"""Where the files of a study lie, below ``results/`` and ``reports/``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ RESULTS: Final = Path("results")
 REPORTS: Final = Path("reports")
 
 RESERVED: Final = ("store", "data", "cache", "sample")
-"""Names that no study may have: what all studies share lies under them below ``results/``, the sample below ``reports/``."""
+"""Names that no study may have: below ``results/`` they hold what all studies share, below ``reports/`` the sample."""
 
 LONGEST_NAME: Final = 100
-"""Characters of a name that becomes a folder's or a file's; file systems allow 255 bytes, and a file's own words are added."""
+"""Most characters of a name that becomes part of a file name; file systems allow 255 bytes in all (assumption)."""
 
 
 @dataclass(frozen=True)
@@ -26,22 +26,22 @@ class Layout:
 
     @property
     def study(self) -> Path:
-        """Everything that belongs to this study alone."""
+        """Folder of everything that belongs to this study alone."""
         return self.results / self.name
 
     @property
     def owner(self) -> Path:
-        """Path of the study file that the results of this name belong to."""
+        """File with the path of the study file that the results of this name belong to."""
         return self.study / "study-file"
 
     @property
     def data(self) -> Path:
-        """Prepared images."""
+        """Folder of prepared images."""
         return self.results / "data"
 
     @property
     def store(self) -> Path:
-        """Records of cells, by key."""
+        """Folder of the records of runs, by key."""
         return self.results / "store"
 
     @property
@@ -60,11 +60,11 @@ class Layout:
 
     @property
     def jobs(self) -> Path:
-        """What each job asked for and used."""
+        """Folder of notes on what each job asked for and used."""
         return self.study / "jobs"
 
     def pack(self, name: str) -> Path:
-        """Table of the cells of one job."""
+        """Table of the runs of the job ``name``."""
         return self.study / "packs" / f"{name}.parquet"
 
     @property
@@ -74,25 +74,25 @@ class Layout:
 
     @property
     def probes(self) -> Path:
-        """What was read off the models of cells: shifts, gradients, receptive fields."""
+        """Table of what was read off the models of runs: shifts, gradients, receptive fields."""
         return self.study / "probes.parquet"
 
     @property
     def benchmarks(self) -> Path:
-        """Times, memory and counts, measured alone on the machine."""
+        """Table of times, memory and counts, measured alone on the machine."""
         return self.study / "benchmarks.parquet"
 
     @property
     def fits(self) -> Path:
-        """Laws, held-out predictions and verdicts."""
+        """File of laws, held-out predictions and verdicts."""
         return self.study / "fits.json"
 
     @property
     def claims(self) -> Path:
-        """Verdicts on what the text asserts."""
+        """File of the verdicts on claims."""
         return self.study / "claims.json"
 
     @property
     def report(self) -> Path:
-        """The page."""
+        """The page of the report."""
         return self.reports / self.name / "index.html"

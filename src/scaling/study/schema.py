@@ -7,12 +7,15 @@ in ``study_file.py``; what depends on data and ladders is checked in ``check.py`
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
     Field,
+    PrivateAttr,
     SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
@@ -22,11 +25,14 @@ from pydantic import (
 
 from scaling.data import DEFAULT_SOURCE, SOURCES, DataSettings
 from scaling.models.architecture import Architecture, unusual_options
+from scaling.models.outside import facts_of
 from scaling.models.registry import FAMILIES, Kind, Option
 from scaling.study.declared import BENCHMARKS, PROBES, described
 from scaling.study.layout import LONGEST_NAME, RESERVED
+from scaling.study.outside_models import Moves, OutsideName, check_own, moved_options, only_from_outside, only_of_timm
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.recipe import Integer, Number, Recipe, RecipeChanges, Strict, recipe_for
+from scaling.study.spaced import MOST_SIZES, Count, Counts
 
 ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=LONGEST_NAME)]
 RecipeName = Literal["modern", "historical"]
@@ -44,10 +50,6 @@ else:
     BenchmarkName = Literal[tuple(BENCHMARKS)]
     SourceName = Literal[tuple(SOURCES)]
 
-Count = Annotated[Integer, Field(gt=0)]
-MOST_SIZES: Final = 1000
-"""Sizes, or data sizes, that a list of them has at most: each is a model to be laid out."""
-Counts = Annotated[list[Count], Field(min_length=1, max_length=MOST_SIZES)]
 SomeCounts = Annotated[list[Count], Field(max_length=MOST_SIZES)]
 MOST_CELLS: Final = 1_000_000
 """Cells of a study; a hundred thousand are planned in seconds."""
@@ -143,9 +145,14 @@ class Repeat(Strict):
 class Grid(Strict):
     """The cells: every size with every data size and seed."""
 
-    params: Counts = Field(description="N of every family that names none itself")
-    images: Counts = Field(description="D: unique training images")
-    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(default=[0], description="seeds of every cell")
+    params: Counts = Field(description="N of every family that has no sizes of its own: a list, or from, to and count")
+    images: Counts = Field(description="D: unique training images: a list, or from, to and count")
+    out_of_range: Literal["refuse", "move"] = Field(
+        default="refuse",
+        description="what sizes do that a family cannot have for the images at hand: refuse = an error; move = all sizes of "
+        "that family are multiplied by the factor that brings them into its range (docs/studies.md)",
+    )
+    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(default=[0], description="seeds of every size and data size")
     repeats: list[Repeat] = Field(default=[], description="more seeds for a part of the grid")
 
     _distinct = field_validator("params", "images", "seeds")(_distinct)
@@ -154,22 +161,33 @@ class Grid(Strict):
 class FamilySettings(Strict):
     """What one entry of ``families`` does differently: a family, or under a name of its own a variant of one."""
 
-    model: FamilyName | None = Field(
-        default=None, description="the family that it is a variant of; null = its name is a family's"
+    model: FamilyName | OutsideName | None = Field(
+        default=None,
+        description="the family that it is a variant of, timm/NAME, or PATH.py:NAME for a class or function of your own "
+        "(docs/own_models.md), its path relative to the study's; null = its name is a family's",
     )
-    options: dict[str, bool | str] = Field(
+    kind: Kind | None = Field(
+        default=None, description="of a model of timm or of your own: its class of architectures; null = by a table, or other"
+    )
+    options: dict[str, bool | int | float | str] = Field(
         default={},
         description="parts of the architecture: alexnet activation (relu, tanh), lrn (true, false); plain and resnet norm "
-        "(batch, none), downsample (stride, pool); swin shift (true, false)",
+        "(batch, none), downsample (stride, pool); swin shift (true, false); of a model of timm or of your own, any keyword",
     )
-    depth: Annotated[Integer, Field(gt=0, le=1000)] | None = Field(
-        default=None, description="its depth in every size, in the family's own unit; null = the family's rule"
+    width: Moves | None = Field(
+        default=None,
+        description="of a model of timm: the arguments that its width moves, as multiples; null = by a table",
+    )
+    depth: Annotated[Integer, Field(gt=0, le=1000)] | Moves | None = Field(
+        default=None,
+        description="its depth in every size, in the family's own unit; null = the family's rule; of a model of timm also the "
+        "arguments that the depth moves, as multiples of it",
     )
     match: Literal["params", "flop"] = Field(
         default="params", description="what meets N: its own parameters, or the FLOP that the family by its own rule has at N"
     )
-    params: Counts | None = Field(default=None, description="its own sizes N")
-    images: Counts | None = Field(default=None, description="its own data sizes D")
+    params: Counts | None = Field(default=None, description="its own sizes N, in place of the grid's")
+    images: Counts | None = Field(default=None, description="its own data sizes D, in place of the grid's")
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(default=None, description="its own seeds; then no repeats")
     recipe_name: RecipeName | None = Field(default=None, description="its own recipe; null = the study's")
     recipe: RecipeChanges = Field(default=RecipeChanges(), description="what its training changes in the recipe")
@@ -178,7 +196,7 @@ class FamilySettings(Strict):
         description=f"what is read off its models: {described(PROBES)}",
     )
     pretrain: Pretraining | None = Field(
-        default=None, description="vit only: a backbone trained without labels, which its cells start from; null = none"
+        default=None, description="vit only: a backbone trained without labels, from which its runs start; null = none"
     )
 
     _distinct = field_validator("params", "images", "seeds", "probes")(_distinct)
@@ -192,7 +210,7 @@ class FamilySettings(Strict):
     @classmethod
     def _can_be_pretrained(cls, pretrain: Pretraining | None, info: ValidationInfo) -> Pretraining | None:
         model = info.data.get("model")
-        if pretrain is not None and model is not None and not FAMILIES[model].pretrainable:
+        if pretrain is not None and model is not None and not facts_of(model).pretrainable:
             allowed = ", ".join(name for name, facts in FAMILIES.items() if facts.pretrainable)
             raise ValueError(f"{model} cannot be pre-trained; allowed: {allowed}")
         return pretrain
@@ -213,10 +231,24 @@ class FamilySettings(Strict):
             unusual_options(info.data["model"], options)
         return options
 
+    _own_is_there = field_validator("model")(check_own)
+
+    @field_validator("width", "depth")
+    @classmethod
+    def _of_timm(cls, said: Any, info: ValidationInfo) -> Any:
+        return only_of_timm(said, info.data.get("model"))
+
+    @field_validator("kind")
+    @classmethod
+    def _from_outside(cls, kind: Kind | None, info: ValidationInfo) -> Kind | None:
+        return only_from_outside(kind, info.data.get("model"))
+
     def architecture(self, name: str) -> Architecture:
         """What the entry called ``name`` builds."""
         model = self.model or name
-        return Architecture(model, unusual_options(model, self.options), self.depth, self.match)
+        depth = self.depth if isinstance(self.depth, int) else None
+        moved = moved_options(self.width, self.depth if isinstance(self.depth, dict) else None)
+        return Architecture(model, unusual_options(model, self.options | moved), depth, self.match)
 
 
 class Laws(Strict):
@@ -231,7 +263,7 @@ class Laws(Strict):
 
 
 class Benchmarks(Strict):
-    """What is timed and counted, alone on the machine; nothing here touches a cell."""
+    """What is timed and counted, alone on the machine; nothing here changes a run."""
 
     names: Annotated[list[BenchmarkName], Field(min_length=1)] = Field(
         default=list(BENCHMARKS), description=f"what is timed or counted: {described(BENCHMARKS)}"
@@ -242,7 +274,7 @@ class Benchmarks(Strict):
     params: SomeCounts | None = Field(default=None, description="N at which they are timed; null = each entry's own sizes")
     transformer_params: Count = Field(default=24_000, description="N of the ViT, Swin and LSTM whose images are made larger")
     rounds: Annotated[Integer, Field(ge=2, le=1000)] = Field(
-        default=7, description="how often each setting is timed, a round after the other; the times' spread is the noise"
+        default=7, description="how often each setting is timed, round after round; the spread of the times is the noise"
     )
 
     @model_validator(mode="before")
@@ -252,14 +284,14 @@ class Benchmarks(Strict):
 
 
 class Jobs(Strict):
-    """How cells are bundled into jobs. Nothing here changes a result."""
+    """How runs are bundled into jobs. Nothing here changes a result."""
 
     pack: Literal["family", "size", "cell"] | None = Field(
-        default=None, description="one job trains all of a family (null too), all of a (family, N), or one cell"
+        default=None, description="one job trains all runs of a family (null too), all of a (family, N), or one run (cell)"
     )
     minutes: Annotated[Number, Field(ge=1)] | None = Field(
         default=None,
-        description="instead of `pack`: a job is as many cells as take so many minutes, by a calibration, its start included",
+        description="instead of `pack`: a job is as many runs as take this many minutes, by a calibration, its start included",
     )
     calibration: FilePath = Field(
         default=Path("calibration.json"),
@@ -267,14 +299,14 @@ class Jobs(Strict):
     )
     cores: Count | None = Field(
         default=None,
-        description="cores of a training job: it trains as many cells at a time; null = one here, on a cluster as many as its "
+        description="cores of a training job: it trains as many runs at a time; null = one here, on a cluster as many as its "
         "profile gives a job",
     )
-    checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(default=60, description="seconds between checkpoints of a cell")
+    checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(default=60, description="seconds between checkpoints of a run")
 
     @property
     def at_a_time(self) -> int:
-        """Cells that a job is reckoned to train at a time."""
+        """Runs that a job is taken to train at a time."""
         return self.cores or 1
 
     @field_validator("minutes")
@@ -289,6 +321,20 @@ def _with_model(name: Any, own: Any) -> Any:
     if own is None:
         return {"model": name}
     return own | {"model": name} if isinstance(own, dict) and own.get("model") is None else own
+
+
+@dataclass(frozen=True)
+class Move:
+    """Sizes of an entry of a study as its file or its recipe says them, and moved into the range of what it builds.
+
+    ``said`` and ``used`` are ascending and of one length; ``least`` and ``largest`` N are those of its architecture.
+    """
+
+    what: Literal["sizes", "anchors"]
+    said: tuple[int, ...]
+    used: tuple[int, ...]
+    least: int
+    largest: int
 
 
 class Study(Strict):
@@ -309,7 +355,7 @@ class Study(Strict):
     recipe_name: RecipeName = Field(
         default="modern", description="modern: one recipe for all; historical: each family as its paper trained it"
     )
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where cells are trained")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where runs are trained")
     precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto: bf16 on GPUs that have it, else fp32")
     laws: Laws = Laws()
     benchmarks: Benchmarks | None = Field(
@@ -319,6 +365,8 @@ class Study(Strict):
         default=[], description="what is said of these models and put to a test, by name (src/scaling/analysis/claims), or all"
     )
     jobs: Jobs = Jobs()
+
+    _moves: dict[str, tuple[Move, ...]] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -350,18 +398,41 @@ class Study(Strict):
 
     def kind(self, family: str) -> Kind:
         """The kind of ``family``."""
-        return FAMILIES[self.architecture(family).family].kind
+        return self.entry(family).kind or facts_of(self.architecture(family).family).kind
+
+    def moved(self, moves: Mapping[str, tuple[Move, ...]]) -> Study:
+        """The study with the sizes and anchors of some entries as ``moves`` has them, by the rule of ``in_range``."""
+        found = self.model_copy()
+        found._moves = dict(moves)
+        return found
+
+    def moves(self, family: str) -> tuple[Move, ...]:
+        """What was moved of the sizes and anchors of ``family``."""
+        return self._moves.get(family, ())
+
+    def _move(self, family: str, what: str) -> Move | None:
+        return next((move for move in self.moves(family) if move.what == what), None)
 
     def sizes(self, family: str) -> list[int]:
         """The target N of ``family``, ascending."""
-        return sorted(self.entry(family).params or self.grid.params)
+        move = self._move(family, "sizes")
+        return sorted(set(move.used)) if move else sorted(self.entry(family).params or self.grid.params)
+
+    def said_sizes(self, family: str, target: int) -> list[int]:
+        """The sizes in the study's file that became the ``target`` N of ``family``: itself, where nothing was moved."""
+        move = self._move(family, "sizes")
+        return [said for said, used in zip(move.said, move.used, strict=True) if used == target] if move else [target]
+
+    def with_own_sizes(self) -> list[str]:
+        """The entries of ``families`` on which `grid.params` has no effect."""
+        return [name for name in self.families if self.entry(name).params is not None]
 
     def data_sizes(self, family: str) -> list[int]:
         """The D of ``family``, ascending."""
         return sorted(self.entry(family).images or self.grid.images)
 
     def grid_cells(self, family: str) -> int:
-        """Cells of ``family``, counted without making them; seeds that `repeats` adds are taken to be new ones everywhere."""
+        """Most cells that ``family`` may have, counted without making them: each seed of `repeats` counts as new everywhere."""
         own = self.entry(family).seeds
         seeds = len(own) if own else len(self.grid.seeds) + sum(len(repeat.seeds) for repeat in self.grid.repeats)
         return len(self.sizes(family)) * len(self.data_sizes(family)) * seeds
@@ -387,4 +458,6 @@ class Study(Strict):
         """The recipe of ``family``: the named one, then the study's changes, then the family's."""
         own = self.entry(family)
         changes: list[dict[str, Any]] = [part.model_dump(exclude_none=True) for part in (self.recipe, own.recipe)]
+        if move := self._move(family, "anchors"):
+            changes.append({"anchors": {"params": list(dict.fromkeys(move.used))}})
         return recipe_for(own.recipe_name or self.recipe_name, own.model or family, *changes)

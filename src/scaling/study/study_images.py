@@ -1,4 +1,4 @@
-"""The images of a study, as the data package and the families take them; no torch."""
+"""The images of a study in the terms of the rooms above: settings, shape, what is prepared. No torch."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from scaling.study.schema import Study
 
 
 def data_settings(study: Study) -> DataSettings:
-    """The study's data block as the data package takes it."""
+    """The block `data` of the study as settings of the room ``data``."""
     return study.data.settings()
 
 
 def image_spec(study: Study) -> ImageSpec:
-    """Side, channels and classes of the study's images."""
+    """Side in pixels, channels and classes of the study's images. Raises DataError if the source cannot tell."""
     facts = describe(data_settings(study))
     return ImageSpec(facts.side, facts.channels, facts.classes)
 
 
 def look_at_images(study: Study, layout: Layout) -> Look:
-    """Which images are prepared for ``study``, and whether they are what its files hold now."""
+    """Which images are prepared for ``study``, and whether they are what its files hold now. Raises DataError."""
     settings = data_settings(study)
     return look(prepared_path(settings, layout.data), watched(settings))

@@ -1,4 +1,4 @@
-"""What is wrong with a study, as it is printed: a line each, with keys, value and what is allowed."""
+"""What is wrong with a study, as it is printed: one line per problem, with keys, value and what is allowed."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Final
 
 MOST_PROBLEMS: Final = 20
-"""Problems of a study that are printed, in the order of their lines; of more it is said how many there are."""
+"""Problems of a study that are printed, in the order of their lines; of the rest only the number is printed."""
 
 LONGEST_KEY: Final = 80
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a study: where it stands, what was received, what is allowed."""
+    """One thing wrong with a study: where it is, what was received, what is allowed."""
 
     keys: tuple[str | int, ...]
     """the keys and positions in the file that lead there"""
     message: str
     line: int | None = None
     beyond: bool = False
-    """whether it asks for more than a study may: then nothing is looked up for it, not even what else is wrong"""
+    """whether it asks for more than a study may hold: then no further check is made"""
 
     def __str__(self) -> str:
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{_short(str(part))}" for part in self.keys).lstrip(".")
@@ -41,7 +41,7 @@ class StudyError(ValueError):
 
 
 def by_line(problem: Problem) -> int:
-    """Sorts problems as they stand in the file."""
+    """Sort key: the order of the file."""
     return problem.line or 0
 
 

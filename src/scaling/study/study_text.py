@@ -1,7 +1,8 @@
-"""The text of a study file, before it is read: what is too large or too deep for one is refused here, without being built.
+"""The text of a study file before it is parsed: what is too large or too deep is refused here.
 
-A study is written by people, and the limits are far above what they write. Without them a file of a few lines could ask for
-more memory than there is: aliases of aliases ("a billion laughs"), integers of thousands of digits, a thousand brackets.
+Studies are written by people, and the limits (assumptions) are far above what people write. Without them a file of a few lines
+could ask for more memory than there is: aliases of aliases ("a billion laughs"), integers of thousands of digits, a thousand
+brackets.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from scaling.study.study_problems import Problem, StudyError
 
 MOST_BYTES: Final = 1_000_000
 MOST_VALUES: Final = 10_000
-"""Keys and values of a study, each alias counted as all that it stands for."""
+"""Keys and values of a study; an alias counts as all that it stands for."""
 MOST_DEPTH: Final = 32
 MOST_DIGITS: Final = 18
 
@@ -36,13 +37,13 @@ _INTEGER: Final = re.compile(r"[-+]?([0-9_]+|0x[0-9a-fA-F_]+|0o[0-7_]+)")
 _NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _DATE: Final = re.compile(r"\d{4}-\d\d?-\d\d?")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters but the tab and the end of a line, and halves of a character."""
+"""Control characters other than tabs and ends of lines, and halves of characters."""
 
 
 def read_text(path: Path) -> str:
-    """The text of the study file ``path``. Raises StudyError where it cannot be read or is too long."""
+    """The text of the study file ``path``. Raises StudyError if it cannot be read or is too long."""
     try:
-        # The size first: a device or a pipe has none, and might never end.
+        # The size comes first: a device or a pipe has none, and might never end.
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise StudyError(path, [Problem((), "not a file")])
@@ -62,11 +63,11 @@ def read_text(path: Path) -> str:
 
 
 def check_text(path: Path, text: str) -> None:
-    """That ``text``, of the study file ``path``, is small enough to be built, and its values are plain.
+    """Check that ``text``, of the study file ``path``, is small enough to be parsed, and that its values are plain.
 
     Raises:
         StudyError: it is not.
-        YAMLError: it is no YAML.
+        YAMLError: it is not YAML.
     """
     walk = _Walk()
     for event in YAML(typ="rt").parse(text):
@@ -79,7 +80,7 @@ def check_text(path: Path, text: str) -> None:
 
 @dataclass
 class _Open:
-    """A mapping or list whose end has not come: its anchor, how many values it holds, and the key or index where we are."""
+    """A mapping or list that has not ended: its anchor, how many values it holds, and the key or index where we are."""
 
     anchor: str | None
     mapping: bool
@@ -89,21 +90,21 @@ class _Open:
 
 
 class _Walk:
-    """Goes through the events of a YAML text; ``take`` raises ValueError at what goes beyond a limit."""
+    """Follows the events of a YAML text; ``take`` raises ValueError at the first that exceeds a limit."""
 
     def __init__(self) -> None:
         self.open: list[_Open] = []
         self.total = 0
         self.stands_for: dict[str, int | None] = {}
-        """values behind each anchor; None where its end has not come"""
+        """anchor -> number of values behind it; None while it has not ended"""
 
     @property
     def keys(self) -> tuple[str | int, ...]:
-        """Where in the study we are."""
+        """The keys that lead to where we are in the study."""
         return tuple(level.at for level in self.open if level.at is not None)
 
     def take(self, event: Event) -> None:
-        """The next event. Raises ValueError with what is allowed."""
+        """Take the next event. Raises ValueError, with what is allowed, if it exceeds a limit."""
         if isinstance(event, CollectionEndEvent):
             closed = self.open.pop()
             if closed.anchor:
@@ -115,7 +116,7 @@ class _Walk:
             self._node(event)
 
     def _step(self, event: NodeEvent) -> None:
-        """To the next key or index of the innermost collection."""
+        """Go to the next key or index of the innermost collection."""
         if not self.open:
             return
         level = self.open[-1]

@@ -121,7 +121,7 @@ class CellTraining:
                     print(f"goes on from step {trainer.progress.step}")
         except UnusableCheckpoint as error:
             self.store.check_held()
-            self.warn(f"{error}; the cell is trained from its start")
+            self.warn(f"{error}; the run is trained from its start")
             self._checkpoint.unlink()
             trainer = self._new()
         return trainer

@@ -36,7 +36,7 @@ def restore_weights(store: Store, trainer: Trainer, warn: Callable[[str], None] 
     try:
         found = load_checkpoint(path, trainer.cell.settings())
     except UnusableCheckpoint as error:
-        warn(f"{error}; the cell is trained again for them")
+        warn(f"{error}; the run is trained again for them")
         path.unlink()
         return False
     if found is None:

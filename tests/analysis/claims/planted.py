@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from scaling.analysis.claims import Claim, Evidence, judge_claims, load_claims
+from scaling.analysis.claims.claim import Claim
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.judge import judge_claims
+from scaling.analysis.claims.load_claims import load_claims
 from scaling.runs.records import MEASUREMENT_SCHEMA, SCHEMA
 
 CLASSES = 10

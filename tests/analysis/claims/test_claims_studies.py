@@ -7,10 +7,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from scaling.analysis.claims import Evidence, judge_claims, load_claims
 from scaling.analysis.claims.claim_files import claims_tested
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.judge import judge_claims
+from scaling.analysis.claims.load_claims import load_claims
 from scaling.models.registry import FAMILIES
-from scaling.runs.grid import cells, pack_hash, packs, tuning_hash
+from scaling.runs.grid import cells, packs
+from scaling.runs.job_hashes import pack_hash, tuning_hash
 from scaling.runs.records import SCHEMA
 from scaling.study.schema import Study
 from scaling.study.study_file import parse, read_tree

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from scaling.analysis.claims import MissingEvidence
 from scaling.analysis.claims.c03_deeper_or_wider import fitted_optimum
+from scaling.analysis.claims.claim import MissingEvidence
 from scaling.analysis.claims.contrasts import PooledNoise, difference, mean_finding, pooled_noise, trend
 from scaling.analysis.claims.judge import limits
 

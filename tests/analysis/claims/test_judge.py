@@ -8,9 +8,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from planted import CLASSES, runs
 
-from scaling.analysis.claims import Claim, Evidence, Finding, MissingEvidence, Part, judge_claims, load_claims
+from scaling.analysis.claims.claim import Claim, Finding, MissingEvidence, Part
 from scaling.analysis.claims.claim_files import claim_files
-from scaling.analysis.claims.judge import p_value
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.judge import judge_claims, p_value
+from scaling.analysis.claims.load_claims import load_claims
 
 EVIDENCE = Evidence(runs({"a": 1.0}), CLASSES)
 

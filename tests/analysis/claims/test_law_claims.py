@@ -12,10 +12,11 @@ from planted import CLASSES, named, verdicts
 from synthetic_runs import TRUTHS, synthetic_runs
 
 from scaling.analysis import fit_study
-from scaling.analysis.claims import Evidence, MissingEvidence, judge_claims
 from scaling.analysis.claims import c07_scaling_laws as scaling
 from scaling.analysis.claims import c08_more_data_larger_models as more
-from scaling.analysis.claims.judge import limits
+from scaling.analysis.claims.claim import MissingEvidence
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.judge import judge_claims, limits
 
 FLAT = {"E": 1.0, "A": 1e-9, "alpha": 0.5, "B": 1e-9, "beta": 0.5}
 
@@ -83,7 +84,7 @@ if NEW:
     for name, like in (("deit", "vit"), ("densenet", "resnet")):
         FAMILIES[name] = replace(FAMILIES[like], name=name)
 from scaling.analysis.claims.claim_files import claim_files
-from scaling.analysis.claims import load_claims
+from scaling.analysis.claims.load_claims import load_claims
 print([(claim.number, part.name, part.decides) for claim in load_claims(claim_files()) for part in claim.parts])
 """
 
@@ -144,8 +145,8 @@ def law(family: str, A: float, B: float) -> dict:
 def test_a_crossing_of_laws_is_where_it_was_planted():
     # At N = 10,000: 10 / 100 + 20 / sqrt(D) against 20 / 100 + 10 / sqrt(D): equal where sqrt(D) = 100.
     data_hungry, other = law("vit", 10.0, 20.0), law("vgg", 20.0, 10.0)
-    assert more.crossing(data_hungry, other, 10_000, (100, 1e6)) == pytest.approx(math.log(10_000))
-    assert more.crossing(data_hungry, other, 10_000, (100, 5000)) == math.inf
+    assert more.laws_cross(data_hungry, other, 10_000, (100, 1e6)) == pytest.approx(math.log(10_000))
+    assert more.laws_cross(data_hungry, other, 10_000, (100, 5000)) == math.inf
     table = synthetic_runs(("vit", "vgg"))
     at, last = table["params"].max(), 10 * table["images"].max()  # with these laws where D = N
     assert at < last
@@ -172,5 +173,5 @@ def test_laws_that_do_not_cross_are_said_not_to():
     evidence = Evidence(
         synthetic_runs(("vit", "vgg")), CLASSES, fits={"fits": [law("vit", 20.0, 20.0), law("vgg", 10.0, 10.0)]}
     )
-    with pytest.raises(MissingEvidence, match="no transformer's law comes to lie below"):
+    with pytest.raises(MissingEvidence, match="no transformer's law falls below"):
         more._crossing(evidence)

@@ -7,18 +7,19 @@ import polars as pl
 import pytest
 from planted import CLASSES, measurements, named, runs, verdicts
 
-from scaling.analysis.claims import Evidence, judge_claims
 from scaling.analysis.claims.c01_shifts_and_crops import (
     ALL,
     augmented,
     due_to_lost_pixels,
     in_place,
-    loss_a_pixel,
+    loss_per_pixel,
     lost_to_crops,
 )
 from scaling.analysis.claims.c06_resnet_speed import FAMILY, RIVALS, sizes_at_loss
 from scaling.analysis.claims.c09_all_positions_at_once import growth
 from scaling.analysis.claims.c10_cost_of_windows import counted_exponent
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.judge import judge_claims
 
 DIRECTIONS = ("-1,0", "0,1", "1,1")
 
@@ -68,7 +69,7 @@ def evidence_of(mlp: float, others: float, **changes) -> Evidence:
 def test_statistics_of_one_net_by_hand():
     rows = shift_table({"a": 0.1}, crops={"a": 0.3}, seeds=2, noise=0.0, cut=0.25)
     accuracy = rows.filter(pl.col("quantity") == "accuracy")
-    assert loss_a_pixel(accuracy) == pytest.approx({0: 0.1, 1: 0.1})
+    assert loss_per_pixel(accuracy) == pytest.approx({0: 0.1, 1: 0.1})
     assert lost_to_crops(accuracy) == pytest.approx({0: 0.3, 1: 0.3})
     assert due_to_lost_pixels(accuracy) == pytest.approx({0: 0.25, 1: 0.25})
 

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 from planted import CLASSES, measurements, named, runs, share_supported, verdicts
 
-from scaling.analysis.claims import Evidence, judge_claims
 from scaling.analysis.claims import c12_masked_autoencoder as mae
 from scaling.analysis.claims import c13_self_distillation as dino
+from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.judge import judge_claims
 
 REPEATS = 40
 FEW = 0.12
@@ -135,7 +136,7 @@ def test_collapse_refutes():
     claim = named("self-distillation")
     assert [verdicts(claim, each)["no collapse"] for each in evidence] == ["supported", "refuted"]
     lost = dino._information(evidence[1])
-    assert lost.note.startswith("6 of 6 collapsed")
+    assert lost.note.startswith("6 of 6 runs collapsed")
 
 
 def test_the_threshold_of_collapse_is_the_objectives():

@@ -65,7 +65,7 @@ def test_papers_sizes():
 def test_everything_that_is_asked_for_is_measured(ladders, monkeypatch):
     monkeypatch.setattr(resolution, "RESOLUTIONS", (32, 64))
     monkeypatch.setattr(resolution, "COUNTED_TO", 96)
-    monkeypatch.setattr(resolution, "PIXELS_A_BATCH", 2 * 64**2)
+    monkeypatch.setattr(resolution, "PIXELS_PER_BATCH", 2 * 64**2)
     monkeypatch.setattr(settings, "MEMORY_ROUNDS", 1)
     monkeypatch.setattr(sequence, "SIDES", (28, 56))
     said, bare = [], Architecture("resnet", (("norm", "none"),))

@@ -49,7 +49,7 @@ def test_what_nobody_told_is_unknown() -> None:
 
 def test_an_item_that_is_not_asked_is_refused() -> None:
     found = fit(forms.power(), {"x": X}, 30 * X**-0.5)
-    with pytest.raises(ValueError, match="checklist item 'colour' is not asked; allowed: form, "):
+    with pytest.raises(ValueError, match="checklist item 'colour' is not on the list; allowed: form, "):
         checklist(found, None, {"colour": "red"})
 
 

@@ -58,7 +58,7 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="no such file"):
         read_table(tmp_path / "absent.csv", ["n"])
     (tmp_path / "a.xlsx").write_bytes(b"x")
-    with pytest.raises(TableError, match=r"a table is a \.csv or a \.parquet file, got \.xlsx"):
+    with pytest.raises(TableError, match=r"a table is a \.csv, \.csv\.gz or \.parquet file, got \.xlsx"):
         read_table(tmp_path / "a.xlsx", ["n"])
     (tmp_path / "a.parquet").write_bytes(b"not parquet")
     with pytest.raises(TableError, match="cannot be read"):
@@ -67,5 +67,5 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
 
 def test_one_distinct_value_is_too_few(tmp_path: Path) -> None:
     table = read_table(write(tmp_path, "n,loss\n7,0.5\n7,0.4\n"), ["n", "loss"])
-    with pytest.raises(TableError, match=r"column n has 1 distinct value \(7\); 2 are needed"):
+    with pytest.raises(TableError, match=r"column n has 1 distinct value \(7\); at least 2 are needed"):
         require_distinct(table, "n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scaling.laws.compute_optimal.frontier import SixND, optimum, tabled_compute
+from scaling.laws.compute_optimal.frontier import SixND, best_use, tabled_compute
 from scaling.laws.forms import known_laws as forms
 
 LAW = forms.chinchilla()
@@ -23,7 +23,7 @@ def test_six_nd_is_the_closed_form(flop: float) -> None:
     a, b = TRUTH["alpha"], TRUTH["beta"]
     scale = (a * TRUTH["A"] / (b * TRUTH["B"])) ** (1 / (a + b))
     expected = scale * (flop / 6) ** (b / (a + b))
-    best = optimum(LAW, coordinates, centre, SixND((np.log(1e6), np.log(1e13)), (0.0, 100.0)), flop)
+    best = best_use(LAW, coordinates, centre, SixND((np.log(1e6), np.log(1e13)), (0.0, 100.0)), flop)
     assert best is not None
     assert not best.edge[0]
     assert np.exp(best.log_params[0]) == pytest.approx(expected, rel=2e-3)
@@ -32,7 +32,7 @@ def test_six_nd_is_the_closed_form(flop: float) -> None:
 
 def test_an_optimum_outside_the_range_is_marked() -> None:
     coordinates, centre = theta()
-    best = optimum(LAW, coordinates, centre, SixND((np.log(1e3), np.log(1e6)), (0.0, 100.0)), 1e21)
+    best = best_use(LAW, coordinates, centre, SixND((np.log(1e3), np.log(1e6)), (0.0, 100.0)), 1e21)
     assert best is not None
     assert best.edge[0]
 

@@ -53,10 +53,8 @@ def test_a_noise_free_law_is_predicted(origin: Origin) -> None:
     log_y = np.log(LAW.predict(TRUTH, N=params, D=images))
     found = fit(LAW, {"N": params, "D": images}, np.exp(log_y))
     splits = rolling_splits(LAW, params, images, seeds, origin)
-    predicted = predict_splits(
-        LAW, params, images, log_y[None], np.ones(len(log_y)), 0.01, splits,
-        warm=found.theta, warm_centre=found.centre, alone=False,
-    )[0]  # fmt: skip
+    raw = np.log(np.column_stack([params, images]))
+    predicted = predict_splits(found, raw, log_y[None], splits, delta=0.01, alone=False)[0]
     rows = np.concatenate([split.test for split in splits])
     assert np.allclose(predicted, log_y[rows], atol=1e-4)
 

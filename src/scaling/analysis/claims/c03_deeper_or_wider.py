@@ -10,13 +10,15 @@ from scipy.stats import t as student
 from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.contrasts import logs_by_arm, pooled_noise, summary, trend, with_keys
 from scaling.analysis.claims.evidence import Evidence
+from scaling.laws.least_squares import indicators, ols
 
 DEPTHS = (1, 2, 3, 5, 8)
 ARMS = {"params": [f"vgg-depth-{depth}" for depth in DEPTHS], "flop": [f"vgg-depth-{depth}-flop" for depth in DEPTHS]}
 LABELS = {"params": "equal parameters", "flop": "equal compute"}
 DRAWS = 4000
+"""Draws of the coefficients for the interval of the optimum (assumption)."""
 ABOVE = 0.25
-"""Doublings by which an optimum must lie above the least depth to be told from it."""
+"""Doublings of the depth by which an optimum must exceed the smallest depth to count as deeper (assumption)."""
 
 
 def _lines(evidence: Evidence, match: str) -> tuple[list[int], list[dict[int, float]]]:
@@ -43,7 +45,7 @@ def _trend(match: str):
 
 
 def _optimum(match: str):
-    """Depth of least loss by a parabola in log depth; effect: how far it lies above the shallowest, in doublings."""
+    """Depth of least loss by a parabola in log depth; the effect is its distance from the smallest depth, in doublings."""
 
     def measure(evidence: Evidence) -> Finding:
         depths, lines = _lines(evidence, match)
@@ -53,38 +55,32 @@ def _optimum(match: str):
 
 
 def fitted_optimum(x: np.ndarray, lines: list[dict[int, float]]) -> Finding:
-    """How far the optimum lies above the least x: vertex of a parabola with an offset for each seed, held inside the range.
+    """Distance of the optimum from the smallest x: vertex of a parabola with one offset per seed, kept inside the range.
 
-    The interval comes from the coefficients' errors; there is none without spare freedom.
+    The interval follows from the errors of the coefficients; without a spare degree of freedom there is none.
 
     Args:
         x: log2 of the depths.
-        lines: by depth, seed -> log loss.
+        lines: for each depth, seed -> log loss.
     """
     least = float(np.min(x))
-    seeds = sorted({seed for line in lines for seed in line})
     observations = [(x[i], seed, value) for i, line in enumerate(lines) for seed, value in line.items()]
-    design = np.zeros((len(observations), len(seeds) + 2))
-    for row, (at, seed, _) in enumerate(observations):
-        design[row, seeds.index(seed)] = 1.0
-        design[row, -2:] = at, at**2
-    y = np.array([value for *_, value in observations])
-    solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
-    freedom = len(y) - int(rank)
-    best = float(_vertices(solution[-2:], x))
+    at, seeds, values = (np.array(column) for column in zip(*observations, strict=True))
+    found = ols(np.column_stack([indicators(seeds), at, at**2]), values)
+    curve, freedom = found.coefficients[-2:], found.freedom
+    best = float(_vertices(curve, x))
     note = f"least loss at depth {2**best:.1f} by a parabola in the logarithm of the depth"
-    if freedom < 1 or rank < design.shape[1]:
-        return Finding(best - least, note=note, lacks="too few runs to see their scatter: no interval")
-    variance = float(np.sum((y - design @ solution) ** 2)) / freedom
-    covariance = variance * np.linalg.inv(design.T @ design)[-2:, -2:]
+    if freedom < 1 or not found.determined:
+        return Finding(best - least, note=note, lacks="too few runs to show their scatter: no interval")
+    covariance = found.covariance()[-2:, -2:]
     rng = np.random.default_rng(0)
     scale = np.sqrt(freedom / rng.chisquare(freedom, DRAWS))[:, None]
-    draws = solution[-2:] + scale * rng.multivariate_normal(np.zeros(2), covariance, DRAWS)
+    draws = curve + scale * rng.multivariate_normal(np.zeros(2), covariance, DRAWS)
     vertices = _vertices(draws, x)
     low, high = np.quantile(vertices, [0.025, 0.975])
     t = float(student.ppf(0.975, freedom))
-    if solution[-1] <= t * math.sqrt(covariance[1, 1]):
-        note += "; the bend is within noise, so that the optimum is not pinned down"
+    if curve[-1] <= t * math.sqrt(covariance[1, 1]):
+        note += "; the curvature is within noise, so that the optimum is not determined"
     above = float(np.mean(vertices > least + ABOVE))
     p = min(1.0, 2 * min(above, 1 - above))
     limits = (float(low) - least, float(high) - least)
@@ -92,7 +88,7 @@ def fitted_optimum(x: np.ndarray, lines: list[dict[int, float]]) -> Finding:
 
 
 def _vertices(coefficients: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Least points of slope x + bend x^2 within the range of x, for coefficients (slope, bend) [..., 2]."""
+    """Positions [...] of the minimum of slope x + bend x^2 in the range of x, for coefficients (slope, bend) [..., 2]."""
     slope, bend = coefficients[..., 0], coefficients[..., 1]
     low, high = float(np.min(x)), float(np.max(x))
     edge = np.where(slope * low + bend * low**2 <= slope * high + bend * high**2, low, high)
@@ -106,15 +102,15 @@ def _parts(match: str) -> tuple[Part, Part]:
         Part(
             label,
             f"At {label} each doubling of the depth lowers the loss.",
-            f"test loss over that at twice the depth, less 1; a line through depths {DEPTHS[0]} to {DEPTHS[-1]} "
-            "(convolutions a stack)",
+            f"how much higher the test loss is than at twice the depth, by a line through depths {DEPTHS[0]} to {DEPTHS[-1]} "
+            "(convolutions per stack)",
             _trend(match),
             negligible=math.log(1.02),
         ),
         Part(
             f"optimum, {label}",
-            f"At {label} the best depth lies above the least one.",
-            "log2 of the depth of least loss (0 = one convolution a stack)",
+            f"At {label} the best depth is more than one convolution per stack.",
+            "log2 of the depth of least loss (0: one convolution per stack)",
             _optimum(match),
             scale="plain",
             unit="doublings",
@@ -127,17 +123,17 @@ def _parts(match: str) -> tuple[Part, Part]:
 claim = Claim(
     number=3,
     title="Deeper or wider",
-    statement="For the same number of weights a deeper net of small filters is better than a wider, shallower one.",
+    statement="With the same number of weights, a deeper net of small filters is better than a wider, shallower one.",
     source="Simonyan and Zisserman 2014, arXiv:1409.1556, sections 2.3 and 4",
-    otherwise="Small nets: at some twenty thousand weights each stack of eight convolutions has four channels, and what is too "
-    "narrow cannot be deep. VGG's own comparison let N grow with the depth.",
+    otherwise="The nets are small: with about twenty thousand weights, stacks of eight convolutions have four channels, "
+    "which may be too narrow for this depth. In VGG's own comparison N grew with the depth.",
     parts=(*_parts("params"), *_parts("flop")),
     curves=(
         Curves(
             "Depth against width",
-            "Test loss by the number of convolutions in each of the three stacks, the width chosen so that the parameters, or "
-            "the compute, stay the same. Points: mean of the seeds with its 95 % interval.",
-            "convolutions a stack",
+            "Test loss against the number of convolutions in each of the three stacks, with the width chosen so that the "
+            "parameters, or the compute, stay the same. Points: mean over seeds with its 95 % interval.",
+            "convolutions per stack",
             "test loss (nats)",
             log_x=True,
             log_y=True,

@@ -1,4 +1,4 @@
-"""Claim 4: GoogLeNet has a tenth of AlexNet's weights, computes less, loses nothing; auxiliary losses help."""
+"""Claim 4: GoogLeNet has a tenth of AlexNet's weights and computes less, at no loss of accuracy; auxiliary losses help."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scaling.analysis.claims.contrasts import log_ratio, summary, with_keys
 from scaling.analysis.claims.evidence import Evidence
 
 PAIRS = (("googlenet-5k", "alexnet-46k"), ("googlenet-11k", "alexnet-104k"))
-"""GoogLeNet and an AlexNet of 9.2 times its parameters, as in the papers."""
+"""GoogLeNet, and an AlexNet with 9.2 times its parameters, as in the papers."""
 WEIGHTS = {0.0: "googlenet-auxiliary-0", 0.1: "googlenet-auxiliary-0-1", 0.3: "googlenet-5k", 1.0: "googlenet-auxiliary-1"}
 """Weight of each auxiliary loss -> arm."""
 MARGIN = math.log(1.05)
@@ -45,17 +45,17 @@ def _auxiliary(weight: float):
 claim = Claim(
     number=4,
     title="GoogLeNet's economy",
-    statement="GoogLeNet has a tenth of AlexNet's weights and needs much less computation, without losing accuracy; losses of "
-    "weight 0.3 at two inner places help it to train.",
+    statement="GoogLeNet has a tenth of AlexNet's weights and needs much less computation, without losing accuracy; auxiliary "
+    "losses of weight 0.3 at two inner layers help to train it.",
     source="Szegedy et al. 2014, arXiv:1409.4842, sections 1, 3 and 5",
-    otherwise="The counts are of the papers' sizes and exact. The losses are of small pairs in the same proportion, both "
-    "with the recipe of today: AlexNet without the batch norm that our GoogLeNet has. Auxiliary losses were "
-    "meant for 22 layers; here there are four modules.",
+    otherwise="The counts are those of the papers' sizes and exact. The losses are those of small pairs in the same "
+    "proportion, both with the modern recipe; our GoogLeNet has batch norm, AlexNet does not. Auxiliary losses were meant "
+    "for 22 layers; here there are four modules.",
     parts=(
         Part(
             "weights",
-            "At the papers' sizes AlexNet has at least eight times GoogLeNet's weights.",
-            "AlexNet's parameters over GoogLeNet's, 224 pixels, 1,000 classes, auxiliary classifiers left out",
+            "At the papers' sizes AlexNet has more than eight times the weights of GoogLeNet.",
+            "ratio of AlexNet's parameters to GoogLeNet's, at 224 pixels and 1,000 classes, without auxiliary classifiers",
             _counted("params"),
             scale="plain",
             unit="times",
@@ -64,7 +64,7 @@ claim = Claim(
         Part(
             "computation",
             "At the papers' sizes GoogLeNet computes less than AlexNet.",
-            "AlexNet's FLOP a forward pass over GoogLeNet's",
+            "ratio of AlexNet's FLOP per forward pass to GoogLeNet's",
             _counted("flop_forward"),
             scale="plain",
             unit="times",
@@ -73,8 +73,8 @@ claim = Claim(
         *(
             Part(
                 f"{small} against {large}",
-                "With a ninth of the parameters GoogLeNet's loss is no higher than AlexNet's (by less than 5 %).",
-                "AlexNet's test loss over GoogLeNet's at equal D, less 1",
+                "With a ninth of the parameters GoogLeNet's loss exceeds AlexNet's by less than 5 %.",
+                "how much higher AlexNet's test loss is than GoogLeNet's at equal D",
                 _no_loss(small, large),
                 threshold=-MARGIN,
             )
@@ -84,7 +84,7 @@ claim = Claim(
             Part(
                 f"auxiliary losses of {weight:g}",
                 f"Auxiliary losses of weight {weight:g} lower the loss.",
-                f"test loss without auxiliary losses over that with weight {weight:g}, less 1",
+                f"how much higher the test loss is without auxiliary losses than with weight {weight:g}",
                 _auxiliary(weight),
                 negligible=math.log(1.02),
                 decides=weight == 0.3,
@@ -96,7 +96,7 @@ claim = Claim(
     curves=(
         Curves(
             "The weight of the auxiliary losses",
-            "GoogLeNet's test loss by the weight of its two auxiliary losses, the rate tuned for each.",
+            "GoogLeNet's test loss against the weight of its two auxiliary losses, with the learning rate tuned for each.",
             "weight of each auxiliary loss",
             "test loss (nats)",
         ),

@@ -15,15 +15,15 @@ from scaling.analysis.claims.rounds import median_row
 
 FAMILY = "resnet"
 RIVALS = ("mlp", "alexnet", "vgg", "googlenet", "vit", "swin")
-"""The plain net is left out: it is the same net."""
+"""The plain net is left out, since it is ResNet without its shortcuts."""
 
 
 def seconds_at(rows: pl.DataFrame, params: Mapping[str, float]) -> dict[str, dict[int, float]]:
-    """family -> round -> log seconds an image at the family's N in ``params``, by a line in the logarithms between sizes.
+    """family -> round -> log seconds per image at the family's N in ``params``, by lines in the logarithms between sizes.
 
     Args:
         rows: family, params, repeat, value (seconds) of one phase.
-        params: N of each family; a family whose timed sizes do not reach it (by more than 10 %) is left out.
+        params: N of each family; a family whose timed sizes miss it by more than 10 % is left out.
     """
     found: dict[str, dict[int, float]] = {}
     for family, wanted in params.items():
@@ -40,43 +40,43 @@ def seconds_at(rows: pl.DataFrame, params: Mapping[str, float]) -> dict[str, dic
 
 
 def slower_than_rivals(times: Mapping[str, Mapping[int, float]]) -> Finding:
-    """Log of ResNet's seconds over the geometric mean of the others', paired by round.
+    """Log ratio of ResNet's seconds to the geometric mean of the others', paired by round.
 
     Raises:
-        MissingEvidence: ResNet or all others were not timed.
+        MissingEvidence: if ResNet or all others were not timed.
     """
     rivals = [name for name in RIVALS if name in times]
     if FAMILY not in times or not rivals:
-        raise MissingEvidence(f"{FAMILY} and another family were not timed at such a size")
+        raise MissingEvidence(f"{FAMILY} and at least one other family were not timed at this size")
     rounds = sorted(set.intersection(*(set(times[name]) for name in (FAMILY, *rivals))))
     values = [times[FAMILY][r] - sum(times[name][r] for name in rivals) / len(rivals) for r in rounds]
     found = mean_finding(np.array(values))
     order = sorted((FAMILY, *rivals), key=lambda name: np.median(list(times[name].values())))
     listed = ", ".join(f"{name} {1e6 * math.exp(np.median(list(times[name].values()))):.3g}" for name in order)
-    return with_keys(found, (), note=f"microseconds an image: {listed}")
+    return with_keys(found, (), note=f"microseconds per image: {listed}")
 
 
 def common_size(rows: pl.DataFrame) -> float:
-    """The N at which families are compared: the middle, in the logarithm, of the sizes that all were timed at."""
+    """The N at which families are compared: the geometric middle of the range in which all were timed."""
     ends = rows.group_by("family").agg(pl.col("params").min().alias("low"), pl.col("params").max().alias("high"))
     low, high = float(ends["low"].to_numpy().max()), float(ends["high"].to_numpy().min())
     return math.sqrt(low * high)
 
 
 def sizes_at_loss(runs: pl.DataFrame) -> tuple[float, float, dict[str, float]]:
-    """D, a loss, and the N at which each family reaches it: by a line between neighbouring sizes, in the logarithms.
+    """D, a loss, and the N at which each family reaches it, by lines between neighbouring sizes in the logarithms.
 
-    D is the largest one at which ResNet has several sizes. The loss is the one, among those measured, that most families
-    reach within their sizes. A family whose smallest net is better, or whose largest is worse, is not in the result.
+    D is the largest at which ResNet has several sizes. The loss is, among those measured, the one that most families reach
+    within their sizes. A family whose smallest net is better, or whose largest net is worse, is not in the result.
 
     Raises:
-        MissingEvidence: ResNet has no two sizes at one D.
+        MissingEvidence: if ResNet has no two sizes at one D, or shares no loss with another family.
     """
     kept = runs.filter((pl.col("status") == "done") & pl.col("family").is_in([FAMILY, *RIVALS]))
     mean = kept.group_by("family", "images", "params").agg(pl.col("loss").log().mean().alias("loss")).sort("params")
     several = mean.filter(family=FAMILY).group_by("images").len().filter(pl.col("len") > 1)["images"]
     if several.is_empty():
-        raise MissingEvidence(f"{FAMILY} has no two sizes at one data size")
+        raise MissingEvidence(f"{FAMILY} does not have two sizes at one data size")
     images = int(several.to_numpy().max())
     lines = {
         str(name): (own["params"].to_numpy(), own["loss"].to_numpy())
@@ -87,7 +87,7 @@ def sizes_at_loss(runs: pl.DataFrame) -> tuple[float, float, dict[str, float]]:
     def reached(level: float) -> dict[str, float]:
         found = {}
         for name, (params, losses) in lines.items():
-            if losses.min() <= level <= losses[0]:  # the smallest net is worse, some larger one better
+            if losses.min() <= level <= losses[0]:  # the smallest net is worse, a larger one is better
                 after = int(np.argmax(losses <= level))
                 before = max(after - 1, 0)
                 share = 0.0 if after == before else (losses[before] - level) / (losses[before] - losses[after])
@@ -97,7 +97,7 @@ def sizes_at_loss(runs: pl.DataFrame) -> tuple[float, float, dict[str, float]]:
     levels = sorted({float(value) for _, losses in lines.values() for value in losses})
     best = max(levels, key=lambda level: (FAMILY in reached(level), len(reached(level))))
     if FAMILY not in reached(best):
-        raise MissingEvidence(f"{FAMILY} reaches no loss that others reach")
+        raise MissingEvidence(f"{FAMILY} reaches no loss that another family reaches")
     return float(images), math.exp(best), reached(best)
 
 
@@ -124,23 +124,23 @@ def _at_equal_loss(phase: str, sign: int) -> Callable[[Evidence], Finding]:
         rows = evidence.measurements("families", "seconds", phase=phase)
         found = slower_than_rivals(seconds_at(rows, sizes))
         listed = ", ".join(f"{name} {size:,.0f}" for name, size in sorted(sizes.items(), key=lambda item: item[1]))
-        note = f"loss {loss:.3f} at D = {images:,.0f} needs N = {listed}; {found.note}; noise of timing only"
+        note = f"loss {loss:.3f} at D = {images:,.0f} needs N = {listed}; {found.note}; the interval is of timing only"
         return with_keys(found, evidence.keys(*sizes, images=images), effect=sign * found.effect, note=note)
 
     return measure
 
 
-SLOW = "ResNet's seconds a training image over the geometric mean of the other families', less 1"
-FAST = "geometric mean of the other families' seconds a predicted image over ResNet's, less 1"
+SLOW = "how much longer ResNet takes per training image than the geometric mean of the other families"
+FAST = "how much longer the geometric mean of the other families takes per predicted image than ResNet"
 
 claim = Claim(
     number=6,
     title="ResNet's speed",
     statement="ResNet is slow to train but fast to predict.",
     source="the text",
-    otherwise="Measured on one thread of one processor, at these sizes, where the calls cost as much as the sums; a GPU orders "
-    "the families otherwise, and so does the implementation. All families see as many images in training, so seconds an image "
-    "are to training what they are to prediction.",
+    otherwise="The times are those of one thread of one processor, at sizes where calls cost as much as arithmetic. On a "
+    "GPU, or with another implementation, the order of the families may differ. All families see the same number of images in "
+    "training, so that seconds per image compare whole trainings as well.",
     parts=(
         Part(
             "slow to train",
@@ -171,11 +171,11 @@ claim = Claim(
     ),
     curves=(
         Curves(
-            "Time an image",
-            "Seconds that each family takes for an image in training (forward, backward, optimiser) and in prediction, at the "
-            "batch of training. Points: median of the rounds with its interval.",
+            "Time per image",
+            "Seconds that each family takes per image in training (forward, backward, optimiser) and in prediction, at the "
+            "batch size of training. Points: median over rounds with its 95 % interval.",
             "parameters N",
-            "seconds an image",
+            "seconds per image",
             log_x=True,
             log_y=True,
         ),

@@ -1,4 +1,4 @@
-"""Claim 7: transformers follow scaling laws; not all models do. Read off the study's own laws."""
+"""Claim 7: transformers follow scaling laws, and not all models do; judged by the study's own laws."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.evidence import Evidence
-from scaling.analysis.family_verdict import holm
+from scaling.analysis.pair_contrasts import holm
 
-# The families that the claim was written for. They are named here, not looked up: a family that is added later must not change
-# what is decided, or a study without it would have no verdict any more.
+# The families that the claim was written for are named here, not looked up: a family that is added later must not change the
+# decision, or a study without it would no longer have a verdict.
 TRANSFORMERS = ("vit", "swin")
 OTHERS = ("mlp", "alexnet", "vgg", "googlenet", "plain", "resnet")
 AXES = {"params": "larger N", "images": "larger D", "both": "larger N and D"}
 
 
 def from_skill(skill: float | None, interval: list[float] | None, why: str) -> Finding:
-    """Skill 1 - r as log(1/r), r the law's error over persistence's: an effect of scale log with its interval.
+    """Skill 1 - r as log(1/r), where r is the ratio of the law's error to persistence's: an effect of scale log.
 
     Raises:
-        MissingEvidence: there is no skill, with the reason.
+        MissingEvidence: if there is no skill, for the reason ``why``.
     """
     if skill is None or interval is None or max(skill, *interval) >= 1:
         raise MissingEvidence(why)
@@ -52,7 +52,7 @@ def _held_out(family: str, response: str, origin: str):
 
 
 def _by_compute(family: str):
-    """Fall of the loss along the frontier, from the least compute budget to the largest."""
+    """Fall of the loss along the frontier, from the smallest compute budget to the largest."""
 
     def measure(evidence: Evidence) -> Finding:
         for part in evidence.fits.get("frontier", []):
@@ -91,7 +91,7 @@ def _rows(evidence: Evidence) -> tuple[dict[str, Any], ...]:
 
 
 def _not_all(evidence: Evidence) -> Finding:
-    """The family that both transformers outdo most surely: log(its error ratio / theirs), p after Holm over the families."""
+    """Difference in skill to the family that all transformers surpass most surely; p is after Holm over the families."""
     contrasts: dict[str, list[tuple[float, tuple[float, float], float]]] = {}
     for pair in evidence.fits.get("pairs", []):
         first, second = pair["first"], pair["second"]
@@ -105,15 +105,15 @@ def _not_all(evidence: Evidence) -> Finding:
         contrasts.setdefault(other, []).append((difference, (low, high), pair["p"] if difference > 0 else 1.0))
     if not contrasts:
         raise MissingEvidence("no transformer and other family have skills to compare")
-    # Outdone by every transformer: the least sure of the contrasts speaks for the family (intersection-union test).
+    # All transformers must be better, so the contrast with the largest p stands for the family (intersection-union test).
     surest = {other: max(own, key=lambda one: one[2]) for other, own in contrasts.items()}
     adjusted = dict(zip(surest, holm([one[2] for one in surest.values()]), strict=True))
     worst = min(surest, key=lambda other: (adjusted[other], -surest[other][0]))
     effect, interval, _ = surest[worst]
     flat = [v["family"] for v in evidence.fits["verdicts"] if not v["scales"]]
-    note = f"{worst} is the family that transformers outdo most surely"
+    note = f"{worst} is the family that transformers surpass most surely"
     if flat:
-        note += f"; not shown to scale here at all: {', '.join(flat)}"
+        note += f"; not shown to scale here: {', '.join(flat)}"
     return Finding(effect, interval=interval, p=adjusted[worst], note=note, keys=evidence.keys(worst))
 
 
@@ -123,23 +123,25 @@ claim = Claim(
     statement="Transformers follow scaling laws: their loss falls with size, data and compute as a power law predicts. Not all "
     "kinds of model do.",
     source="Kaplan et al. 2020, arXiv:2001.08361; Hoffmann et al. 2022, arXiv:2203.15556; Zhai et al. 2021, arXiv:2106.04560",
-    otherwise="One decade of N and of D on small grey images. The text's claim is of language models over seven decades. A law "
-    "that predicts here may break further out, and one that does not may need more sizes to be seen.",
+    otherwise="The study covers one decade of N and of D on small grey images; the claim is about language models over seven "
+    "decades. A law that predicts well here may fail at larger sizes, and one that does not may become visible with more "
+    "sizes.",
     primary=True,
     parts=(
         *(
             Part(
                 family,
                 f"{family} scales, and its law predicts its larger models better than their nearest smaller one does.",
-                "error of persistence over that of the law on held-out models (log loss, over larger N, D and both), less 1",
+                "how much larger the error of persistence is than that of the law on held-out models (log loss; larger N, D "
+                "and both)",
                 _on_loss(family),
             )
             for family in TRANSFORMERS
         ),
         Part(
             "not all models",
-            "Some other family's law predicts its larger models worse than the law of every transformer does.",
-            "skill of the transformers less that of the family that they outdo most surely",
+            "Some other family's law predicts its larger models worse than the laws of all transformers do.",
+            "skill of the transformers minus that of the family that they surpass most surely",
             _not_all,
             scale="plain",
             unit="skill",
@@ -148,7 +150,7 @@ claim = Claim(
             Part(
                 f"{family}, {response}, {AXES[origin]}",
                 f"On {response}, {family}'s law predicts models of {AXES[origin]} better than their nearest smaller one does.",
-                "error of persistence over that of the law on held-out models, less 1",
+                "how much larger the error of persistence is than that of the law on held-out models",
                 _held_out(family, response, origin),
                 decides=False,
             )
@@ -161,7 +163,7 @@ claim = Claim(
             Part(
                 f"{family}, compute",
                 f"The loss of {family} falls with training compute along its frontier.",
-                "loss at the least compute budget over that at the largest, less 1, each the least that the law allows",
+                "how much higher the lowest loss that the law allows is at the smallest compute budget than at the largest",
                 _by_compute(family),
                 decides=False,
             )
@@ -171,8 +173,8 @@ claim = Claim(
     curves=(
         Curves(
             "How well each family's law predicts its larger models",
-            "Skill: 1 = predicted exactly, 0 = no better than repeating the nearest smaller model's value, below 0 = worse. "
-            "Points with 95 % intervals, by what was larger in the held-out models. The families' order among each other is "
+            "Skill: 1 is an exact prediction, 0 is no better than repeating the value of the nearest smaller model, below 0 is "
+            "worse. Points with 95 % intervals, by what was larger in the held-out models. Whether families differ is "
             "decided by their paired contrasts, in the report of the study.",
             "family",
             "skill",

@@ -1,4 +1,4 @@
-"""Claim 8: with much data, larger transformers and more data do better. Slopes, order statistics, crossings of laws."""
+"""Claim 8: with much data, transformers improve with size and with more data; by slopes, order, and crossings of laws."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from scipy.stats import binomtest
 from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.evidence import Evidence
 from scaling.laws import predict
+from scaling.laws.least_squares import indicators, ols
 
 # Named, not looked up: a family that is added later must not change what is decided.
 TRANSFORMERS = ("vit", "swin")
 CONVOLUTIONAL = ("alexnet", "vgg", "googlenet", "plain", "resnet")
-REACH = 10.0
-"""Crossings are looked for from a tenth of the least D to ten times the largest."""
-LEAST_DRAWS = 40
-"""Resamples below which there is no 95 % interval."""
+CROSSING_REACH = 10.0
+"""Crossings are sought from a tenth of the smallest D to ten times the largest (assumption)."""
+ENOUGH_DRAWS = 40
+"""Resamples below which there is no 95 % interval: its ends would be the extremes."""
 
 
 def _cells(evidence: Evidence) -> pl.DataFrame:
@@ -39,25 +40,21 @@ def _cells(evidence: Evidence) -> pl.DataFrame:
 
 
 def fall(rows: pl.DataFrame, along: str) -> Finding:
-    """Fall of log loss with the log of ``along`` (params or images), families apart: least squares, one slope.
+    """Fall of log loss with the log of ``along`` (params or images): least squares, one slope, an offset per family.
 
     Raises:
-        MissingEvidence: too few rows to see their scatter.
+        MissingEvidence: if there are too few rows to show their scatter.
     """
-    families = sorted(set(rows["family"]))
     x, y = (np.log(rows[name].to_numpy()) for name in (along, "loss"))
-    design = np.column_stack([[float(f == family) for f in rows["family"]] for family in families] + [x])
-    solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
-    freedom = len(y) - int(rank)
-    if rank < design.shape[1] or freedom < 1:
+    found = ols(np.column_stack([indicators(rows["family"]), x]), y)
+    if not found.determined or found.freedom < 1:
         raise MissingEvidence("too few runs for a slope and its error")
-    variance = float(np.sum((y - design @ solution) ** 2)) / freedom
-    se = math.sqrt(variance * np.linalg.inv(design.T @ design)[-1, -1])
-    return Finding(-float(solution[-1]), se, freedom, keys=tuple(rows["key"]))
+    se = math.sqrt(found.covariance()[-1, -1])
+    return Finding(-float(found.coefficients[-1]), se, found.freedom, keys=tuple(rows["key"]))
 
 
 def _at(edge: Callable, column: str, along: str) -> Callable[[Evidence], Finding]:
-    """Fall along one axis in the cells at the least or largest value of the other."""
+    """Fall along one axis among the runs at the smallest or largest value of the other."""
 
     def measure(evidence: Evidence) -> Finding:
         rows = _cells(evidence)
@@ -67,14 +64,14 @@ def _at(edge: Callable, column: str, along: str) -> Callable[[Evidence], Finding
 
 
 def _interplay(evidence: Evidence) -> Finding:
-    """Fall with N at the largest D less that at the least D."""
+    """Fall with N at the largest D minus that at the smallest D."""
     much, little = (_at(edge, "images", "params")(evidence) for edge in (pl.Expr.max, pl.Expr.min))
     se = math.hypot(much.se or math.nan, little.se or math.nan)
     return Finding(much.effect - little.effect, se, much.freedom + little.freedom, keys=much.keys + little.keys)
 
 
 def _order(along: str, other: str) -> Callable[[Evidence], Finding]:
-    """Share of neighbouring cells in which the larger has the lower loss; chance is one half."""
+    """Share of pairs of neighbours of which the larger has the lower loss; chance is one half."""
 
     def measure(evidence: Evidence) -> Finding:
         rows = _cells(evidence)
@@ -84,7 +81,7 @@ def _order(along: str, other: str) -> Callable[[Evidence], Finding]:
             better += sum(larger < smaller for smaller, larger in pairwise(losses))
             total += len(losses) - 1
         if not total:
-            raise MissingEvidence("no neighbouring cells")
+            raise MissingEvidence("no neighbouring runs")
         test = binomtest(better, total)
         ends = test.proportion_ci()
         note = f"{better} of {total} steps to a larger {'N' if along.endswith('params') else 'D'} lowered the loss"
@@ -93,10 +90,13 @@ def _order(along: str, other: str) -> Callable[[Evidence], Finding]:
     return measure
 
 
-def crossing(first: dict, second: dict, params: float, images: tuple[float, float], draw: int | None = None) -> float:
-    """log D at which the laws of two fits meet at N = ``params``; inf where they do not within ``images``.
+def laws_cross(first: dict, second: dict, params: float, images: tuple[float, float], draw: int | None = None) -> float:
+    """log D at which the laws of two fits cross at N = ``params``: the last crossing within ``images``, or infinity.
 
-    Where they meet more than once, the largest such D.
+    Args:
+        first, second: entries of ``fits``.
+        params: N; images: smallest and largest D.
+        draw: a resample of both fits; None for the fits themselves.
     """
     grid = np.linspace(math.log(images[0]), math.log(images[1]), 80)
 
@@ -113,10 +113,10 @@ def crossing(first: dict, second: dict, params: float, images: tuple[float, floa
 
 
 def _crossing(evidence: Evidence) -> Finding:
-    """log(10 x largest D / D at which a transformer's law comes to lie below that of a convolutional family).
+    """log(10 x largest D / D from which on a transformer's law lies below that of a convolutional family).
 
-    Of the pair that crosses first; its p is that of the share of resamples without a crossing, times the number of pairs
-    that it was chosen from (Bonferroni).
+    It is that of the pair that crosses first. Its p follows from the share of resamples without a crossing, times the number
+    of pairs from which it was chosen (Bonferroni).
     """
     fits = {fit["family"]: fit for fit in evidence.fits.get("fits", []) if fit["response"] == "loss" and fit["parameters"]}
     pairs = [(t, c) for t, c in product(TRANSFORMERS, CONVOLUTIONAL) if t in fits and c in fits]
@@ -124,15 +124,15 @@ def _crossing(evidence: Evidence) -> Finding:
         raise MissingEvidence("no law of a transformer and a convolutional family to compare")
     rows = evidence.runs.filter(pl.col("family").is_in([name for pair in pairs for name in pair]))
     params, smallest, largest = (float(value) for value in (max(rows["params"]), min(rows["images"]), max(rows["images"])))
-    span = (smallest / REACH, largest * REACH)
+    span = (smallest / CROSSING_REACH, largest * CROSSING_REACH)
     found: dict[tuple[str, str], float] = {}
     for t, c in pairs:
-        at = crossing(fits[t], fits[c], params, span)
+        at = laws_cross(fits[t], fits[c], params, span)
         if math.isfinite(at) and _below(fits[t], fits[c], params, span[1]):
             found[t, c] = at
     if not found:
         raise MissingEvidence(
-            f"no transformer's law comes to lie below a convolutional family's "
+            f"no transformer's law falls below that of a convolutional family "
             f"between {span[0]:,.0f} and {span[1]:,.0f} images at N = {params:,.0f}"
         )
     draws = {(t, c): _resampled(fits[t], fits[c], params, span) for t, c in found}
@@ -140,13 +140,13 @@ def _crossing(evidence: Evidence) -> Finding:
     drawn = tuple(_drawn(t, c, at, ends[t, c], span[1]) for (t, c), at in found.items())
     (t, c), at = min(found.items(), key=lambda item: item[1])
     top, count, limits = math.log(span[1]), len(draws[t, c]), ends[t, c]
-    note = f"the law of {t} comes to lie below that of {c} at D = {math.exp(at):,.0f} (N = {params:,.0f})"
+    note = f"the law of {t} falls below that of {c} at D = {math.exp(at):,.0f} (N = {params:,.0f})"
     if limits is None:
-        return Finding(top - at, note=note, lacks=f"fewer than {LEAST_DRAWS} resamples: no interval", rows=drawn)
+        return Finding(top - at, note=note, lacks=f"fewer than {ENOUGH_DRAWS} resamples: no interval", rows=drawn)
     low, high = limits
     crossed = int(np.isfinite(draws[t, c]).sum())
     note += f"; 95 % between {math.exp(low):,.0f} and " + (f"{math.exp(high):,.0f}" if math.isfinite(high) else "no crossing")
-    note += f"; in {crossed / count:.0%} of the resamples they cross at all; {len(found)} of {len(pairs)} pairs cross"
+    note += f"; they cross in {crossed / count:.0%} of the resamples; {len(found)} of {len(pairs)} pairs cross"
     interval = (top - high if math.isfinite(high) else 0.0, top - low)
     p = min(1.0, len(pairs) * 2 * (count - crossed + 1) / (count + 1))
     return Finding(top - at, interval=interval, p=p, note=note, keys=evidence.keys(t, c), rows=drawn)
@@ -155,19 +155,19 @@ def _crossing(evidence: Evidence) -> Finding:
 def _resampled(first: dict, second: dict, params: float, span: tuple[float, float]) -> np.ndarray:
     """log D of the crossing in each resample of both laws."""
     count = min(len(first["draws"]), len(second["draws"]))
-    return np.array([crossing(first, second, params, span, draw) for draw in range(count)])
+    return np.array([laws_cross(first, second, params, span, draw) for draw in range(count)])
 
 
 def _ends(draws: np.ndarray) -> tuple[float, float] | None:
-    """95 % interval of log D over resamples, inf where too many do not cross; None for too few resamples."""
-    if len(draws) < LEAST_DRAWS:
+    """95 % interval of log D over resamples, with an infinite end if too many do not cross; None for too few resamples."""
+    if len(draws) < ENOUGH_DRAWS:
         return None
     low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
     return float(low), float(high)
 
 
 def _drawn(first: str, second: str, at: float, ends: tuple[float, float] | None, most: float) -> dict:
-    """A row for the figure: D of the crossing of two families' laws, its interval as far as ``most`` images."""
+    """A row for the figure: D of the crossing of two families' laws, with its interval up to ``most`` images."""
     low, high = (None, None) if ends is None else (min(math.exp(end), most) for end in ends)
     return {"panel": "", "series": first, "x": second, "y": math.exp(at), "low": low, "high": high}
 
@@ -179,16 +179,16 @@ def _below(first: dict, second: dict, params: float, images: float) -> bool:
 claim = Claim(
     number=8,
     title="More data, larger models",
-    statement="Given much data, transformers go on getting better with larger models and with more data, and overtake "
-    "convolutional nets.",
+    statement="With much data, transformers keep improving with larger models and with more data, and overtake convolutional "
+    "nets.",
     source="Dosovitskiy et al. 2020, arXiv:2010.11929, section 4.3; Zhai et al. 2021, arXiv:2106.04560",
-    otherwise="Some thousands of images are little data for a transformer; the sources' crossings lie between ten and "
-    "a hundred million. A crossing beyond the grid rests on the laws' form.",
+    otherwise="A few thousand images are little data for a transformer; the crossings in the sources lie between ten million "
+    "and a hundred million. A crossing beyond the grid depends on the form of the laws.",
     parts=(
         Part(
             "larger models",
             "At the largest data size larger transformers have a lower loss.",
-            "exponent of the fall of the loss with N at the largest D",
+            "exponent with which the loss falls with N at the largest D",
             _at(pl.Expr.max, "images", "params"),
             scale="plain",
             unit="exponent",
@@ -197,7 +197,7 @@ claim = Claim(
         Part(
             "more data",
             "The largest transformers have a lower loss with more images.",
-            "exponent of the fall of the loss with D at the largest N",
+            "exponent with which the loss falls with D at the largest N",
             _at(pl.Expr.max, "target_params", "images"),
             scale="plain",
             unit="exponent",
@@ -206,7 +206,7 @@ claim = Claim(
         Part(
             "crossing",
             "Within ten times the largest data size a transformer's law overtakes that of a convolutional family.",
-            "log of (ten times the largest D over the D of the crossing)",
+            "log of the ratio of ten times the largest D to the D of the crossing",
             _crossing,
             scale="plain",
             unit="log",
@@ -214,8 +214,8 @@ claim = Claim(
         ),
         Part(
             "size matters more with data",
-            "Larger transformers gain more at the largest data size than at the least.",
-            "exponent of the fall with N at the largest D less that at the least D",
+            "A larger size gains transformers more at the largest data size than at the smallest.",
+            "exponent of the fall with N at the largest D minus that at the smallest D",
             _interplay,
             scale="plain",
             unit="exponent",
@@ -224,8 +224,8 @@ claim = Claim(
         *(
             Part(
                 f"order in {axis}",
-                f"From one {axis} to the next larger the loss of transformers falls more often than not.",
-                "share of neighbouring models in which the larger has the lower loss",
+                f"From one {axis} to the next larger one the loss of transformers falls more often than it rises.",
+                "share of pairs of neighbouring models of which the larger has the lower loss",
                 _order(along, other),
                 scale="plain",
                 unit="share",
@@ -238,9 +238,9 @@ claim = Claim(
     curves=(
         Curves(
             "Where laws cross",
-            "Images D at which the law of a transformer (colour) comes to lie below that of a convolutional family, at the "
-            "largest N. Points with 95 % intervals, which end at ten times the largest D: there a resample had no crossing. "
-            "Pairs without a point do not cross.",
+            "Images D at which the law of a transformer (colour) falls below that of a convolutional family, at the largest N. "
+            "Points with 95 % intervals; an interval that ends at ten times the largest D contains resamples without a "
+            "crossing. Pairs without a point do not cross.",
             "convolutional family",
             "images D",
             log_y=True,

@@ -17,7 +17,11 @@ NAMES = {"vit": "ViT", "lstm": "LSTM"}
 
 
 def growth(rows: pl.DataFrame) -> float:
-    """Exponent of a count in the number of positions, from the shortest to the longest; rows have x and value."""
+    """Exponent of a count in the number of positions, from the shortest sequence to the longest; rows have x and value.
+
+    Raises:
+        MissingEvidence: if there is one length only.
+    """
     ends = rows.sort("x")
     if ends["x"].n_unique() < 2:
         raise MissingEvidence("counted at one length only")
@@ -29,7 +33,7 @@ def _chain(evidence: Evidence) -> Finding:
     grown = {name: growth(evidence.measurements("sequence", "chain", family=name)) for name in MODELS}
     longest = {name: evidence.measurements("sequence", "chain", family=name).sort("x").row(-1, named=True) for name in MODELS}
     steps = ", ".join(f"{NAMES[name]} {row['value']:,.0f}" for name, row in longest.items())
-    note = f"counted; at {longest['vit']['x']:,.0f} positions: {steps} products, one after the other"
+    note = f"counted; products one after the other at {longest['vit']['x']:,.0f} positions: {steps}"
     return Finding(grown["lstm"] - grown["vit"], exact=True, note=note)
 
 
@@ -42,24 +46,24 @@ def _at_longest(rows: pl.DataFrame) -> dict[int, float]:
 
 
 def _gain_from_cores(phase: str) -> Callable[[Evidence], Finding]:
-    """Log of how many times faster ViT is with all cores than with one, over the LSTM's, by round."""
+    """Log of ViT's speed-up from one core to all, relative to the LSTM's, by round."""
 
     def measure(evidence: Evidence) -> Finding:
         most = int(evidence.measurements("sequence", "seconds")["threads"].to_numpy().max())
         if most == 1:
-            raise MissingEvidence("timed with one thread only: a machine of one core, or a GPU")
+            raise MissingEvidence("timed with one thread only, on a machine with one core or on a GPU")
         gains = {}
         for name in MODELS:
             one, all_ = (_at_longest(_timed(evidence, name, phase, 1, threads)) for threads in (1, most))
             gains[name] = {number: one[number] - all_[number] for number in one.keys() & all_.keys()}
         listed = ", ".join(f"{NAMES[n]} {math.exp(sum(g.values()) / len(g)):.2f} times" for n, g in gains.items())
-        return with_keys(difference(gains["vit"], gains["lstm"]), (), note=f"{most} threads against one: {listed}")
+        return with_keys(difference(gains["vit"], gains["lstm"]), (), note=f"speed-up from one thread to {most}: {listed}")
 
     return measure
 
 
 def _faster(phase: str) -> Callable[[Evidence], Finding]:
-    """Log of the LSTM's seconds over ViT's, one image at a time on one thread, at the longest sequence."""
+    """Log ratio of the LSTM's seconds to ViT's, one image at a time on one thread, at the longest sequence."""
 
     def measure(evidence: Evidence) -> Finding:
         rows = {name: _timed(evidence, name, phase, 1, 1) for name in MODELS}
@@ -76,7 +80,7 @@ def _faster(phase: str) -> Callable[[Evidence], Finding]:
 
 
 def _rate(evidence: Evidence) -> Finding:
-    """Log of ViT's FLOP a second over the LSTM's, one image at a time on one thread, at the longest sequence."""
+    """Log ratio of ViT's FLOP per second to the LSTM's, one image at a time on one thread, at the longest sequence."""
     rates, figures = {}, []
     for name in MODELS:
         counted = evidence.measurements("sequence", "flop_forward", family=name).sort("x")
@@ -85,22 +89,23 @@ def _rate(evidence: Evidence) -> Finding:
             number: flop - seconds for number, seconds in _at_longest(_timed(evidence, name, "prediction", 1, 1)).items()
         }
         figures.append(f"{NAMES[name]} {math.exp(sum(rates[name].values()) / len(rates[name])) / 1e9:.3g}")
-    return with_keys(difference(rates["vit"], rates["lstm"]), (), note=f"GFLOP a second: {', '.join(figures)}")
+    return with_keys(difference(rates["vit"], rates["lstm"]), (), note=f"GFLOP per second: {', '.join(figures)}")
 
 
 claim = Claim(
     number=9,
     title="All positions at once",
-    statement="Attention processes all positions of a sequence at once, where a recurrent net reads them one after the other.",
+    statement="Attention processes all positions of a sequence at once, while a recurrent net reads them one after the other.",
     source="Vaswani et al. 2017, arXiv:1706.03762, section 4 and table 1",
-    otherwise="What can be done at once takes less time only on a machine that does many things at once: here a few cores, not "
-    "a GPU's thousands. At once does not mean for less: attention's sums grow with the square of the length, the LSTM's with "
-    "the length. The LSTM is torch's, layer after layer, of as many layers and weights as the ViT.",
+    otherwise="Parallel work saves time only on a machine that does many things in parallel: here it has a few cores, not the "
+    "thousands of a GPU. Parallel does not mean less: attention's operations grow with the square of the length, the LSTM's "
+    "with the length. The LSTM is torch's, runs layer after layer, and has as many layers and weights as the ViT.",
     parts=(
         Part(
             "nothing waits",
-            "The longest chain of products that need each other's results grows with the length in an LSTM, and not in a ViT.",
-            "exponent of the chain's length in the number of positions, LSTM's less ViT's",
+            "The longest chain of products that depend on each other grows with the length of the sequence in an LSTM, not "
+            "in a ViT.",
+            "exponent of the chain's length in the number of positions, the LSTM's minus ViT's",
             _chain,
             scale="plain",
             unit="exponent",
@@ -108,35 +113,35 @@ claim = Claim(
         ),
         Part(
             "gain from cores",
-            "At the longest sequence ViT's prediction gains more from more cores than the LSTM's.",
-            "ViT's speed with all cores over that with one, over the same of the LSTM, less 1; one image at a time",
+            "At the longest sequence more cores speed up ViT's prediction more than the LSTM's.",
+            "how much larger ViT's speed-up from one core to all is than the LSTM's; one image at a time",
             _gain_from_cores("prediction"),
         ),
         Part(
             "gain from cores, training",
-            "The same for training.",
-            "ViT's speed with all cores over that with one, over the same of the LSTM, less 1; one image at a time",
+            "The same holds for training.",
+            "how much larger ViT's speed-up from one core to all is than the LSTM's; one image at a time",
             _gain_from_cores("training"),
             decides=False,
         ),
         Part(
             "faster, prediction",
             "On one core ViT predicts an image of the longest sequence in less time than the LSTM.",
-            "the LSTM's seconds over ViT's, less 1; one image at a time, one thread",
+            "how much longer the LSTM takes than ViT; one image at a time, one thread",
             _faster("prediction"),
             decides=False,
         ),
         Part(
             "faster, training",
             "On one core ViT trains on an image of the longest sequence in less time than the LSTM.",
-            "the LSTM's seconds over ViT's, less 1; one image at a time, one thread",
+            "how much longer the LSTM takes than ViT; one image at a time, one thread",
             _faster("training"),
             decides=False,
         ),
         Part(
             "busier",
-            "At the longest sequence ViT does more FLOP a second than the LSTM on one core.",
-            "ViT's FLOP a second over the LSTM's, less 1; prediction of one image at a time, one thread",
+            "At the longest sequence ViT does more FLOP per second than the LSTM on one core.",
+            "how many more FLOP per second ViT does than the LSTM; prediction of one image at a time, one thread",
             _rate,
             decides=False,
         ),
@@ -144,10 +149,10 @@ claim = Claim(
     curves=(
         Curves(
             "Time by the length of the sequence",
-            "Seconds an image of a ViT and an LSTM of as many layers and weights over the same patches, one image at a time on "
-            "one thread. Points: median of the rounds with its interval.",
+            "Seconds per image of a ViT and an LSTM with as many layers and weights on the same patches, one image at a time "
+            "on one thread. Points: median over rounds with its 95 % interval.",
             "positions",
-            "seconds an image",
+            "seconds per image",
             log_x=True,
             log_y=True,
         ),

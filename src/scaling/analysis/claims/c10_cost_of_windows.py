@@ -15,15 +15,15 @@ from scaling.analysis.claims.evidence import Evidence
 from scaling.analysis.claims.rounds import crossing, exponents, median_row
 
 LINEAR, QUADRATIC = 1.25, 1.5
-"""An exponent in the number of pixels below the first counts as linear, above the second as nearer to quadratic."""
+"""An exponent in the number of pixels below the first counts as linear, one above the second as quadratic (assumption)."""
 LARGE = 128.0
-"""Pixels of side from which on exponents are taken: below it the parts that are linear in both hide the others."""
+"""Side in pixels from which on exponents are taken (assumption): below it the parts that are linear in both hide the others."""
 NAMES = {"vit": "ViT", "swin": "Swin"}
-UNITS = {"seconds": "seconds an image", "memory": "bytes an image", "flop_forward": "FLOP an image"}
+UNITS = {"seconds": "seconds per image", "memory": "bytes per image", "flop_forward": "FLOP per image"}
 
 
 def in_pixels(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows by the number of pixels where they were by the side."""
+    """The rows with the number of pixels as x, which was the side."""
     return rows.with_columns(pl.col("x") ** 2)
 
 
@@ -33,7 +33,7 @@ def _exponent(family: str, quantity: str, phase: str) -> Callable[[Evidence], Fi
         found = mean_finding(np.array(list(exponents(rows, LARGE**2).values())))
         whole = float(np.mean(list(exponents(rows).values())))
         sides = np.sqrt(rows["x"].to_numpy())
-        note = f"exponent {found.effect:.2f} from {LARGE:g} px on, {whole:.2f} from {sides.min():.0f} to {sides.max():.0f} px"
+        note = f"exponent {found.effect:.2f} from {LARGE:g} px up, {whole:.2f} from {sides.min():.0f} to {sides.max():.0f} px"
         return replace(found, note=note)
 
     return measure
@@ -60,10 +60,10 @@ def _drawn(evidence: Evidence, quantity: str, phase: str) -> tuple[dict[str, obj
 
 
 def counted_exponent(rows: pl.DataFrame) -> float:
-    """Exponent of a count in pixels over the largest doubling of the side; rows have x (side) and value.
+    """Exponent of a count in the number of pixels, between the two largest sides; rows have x (side) and value.
 
     Raises:
-        MissingEvidence: there are fewer than two sides.
+        MissingEvidence: if there are fewer than two sides.
     """
     ends = rows.sort("x").tail(2)
     if len(ends) < 2:
@@ -90,10 +90,10 @@ def _crossing(phase: str) -> Callable[[Evidence], Finding]:
         rounds = vit["repeat"].n_unique()
         sides = crossing(vit, swin)
         if len(sides) < rounds / 2:
-            raise MissingEvidence(f"the two times cross once in {len(sides)} of {rounds} rounds only")
+            raise MissingEvidence(f"the two times cross once in only {len(sides)} of {rounds} rounds")
         found = mean_finding(np.array(list(sides.values())))
         largest = math.log(float(vit["x"].to_numpy().max()))
-        note = f"ViT takes longer than Swin from {math.exp(found.effect):.0f} px on ({len(sides)} of {rounds} rounds)"
+        note = f"ViT takes longer than Swin from {math.exp(found.effect):.0f} px up ({len(sides)} of {rounds} rounds)"
         return with_keys(found, (), effect=largest - found.effect, note=note)
 
     return measure
@@ -104,14 +104,14 @@ def _parts(quantity: str, phase: str, what: str, decides: bool) -> tuple[Part, P
     return (
         Part(
             f"Swin linear, {what}",
-            f"From {LARGE:g} px on Swin's {what} grows with an exponent below {LINEAR} in the number of pixels.",
-            f"{LINEAR} less the exponent",
+            f"From {LARGE:g} px up, Swin's {what} grows with an exponent below {LINEAR} in the number of pixels.",
+            f"{LINEAR} minus the exponent",
             _linear(quantity, phase),
             **shared,
         ),
         Part(
             f"ViT quadratic, {what}",
-            f"From {LARGE:g} px on ViT's {what} grows with an exponent above {QUADRATIC} in the number of pixels.",
+            f"From {LARGE:g} px up, ViT's {what} grows with an exponent above {QUADRATIC} in the number of pixels.",
             "the exponent",
             _exponent("vit", quantity, phase),
             threshold=QUADRATIC,
@@ -123,18 +123,18 @@ def _parts(quantity: str, phase: str, what: str, decides: bool) -> tuple[Part, P
 claim = Claim(
     number=10,
     title="The cost of windows",
-    statement="Swin's cost is linear in the size of the image, ViT's quadratic.",
+    statement="Swin's cost is linear in the size of the image, ViT's is quadratic.",
     source="Liu et al. 2021, arXiv:2103.14030, section 3.2, equations 1 and 2",
-    otherwise="Size is the number of pixels. Both have the width and depth of one small size at all sides, ViT patches of 7 "
-    "pixels, Swin patches of 4 in windows of 4 x 4: other patches move the crossing. ViT's quadratic part outweighs the rest "
-    "only where positions outnumber channels, so that wider nets turn quadratic later. Attention is torch's, which keeps no "
-    "table of all pairs of positions in memory.",
+    otherwise="Size is the number of pixels. Both nets keep the width and depth of one small size at all sides. ViT has "
+    "patches of 7 pixels, Swin patches of 4 pixels in windows of 4 x 4; other patches would move the crossing. ViT's "
+    "quadratic part exceeds the rest only if there are more positions than channels, so that wider nets become quadratic at "
+    "larger sizes. Attention is torch's, which keeps no table of all pairs of positions in memory.",
     primary=True,
     parts=(
         *(
             Part(
                 f"{NAMES[family]}, FLOP",
-                f"{NAMES[family]}'s FLOP grow with an exponent {side} in the number of pixels (largest doubling of the side).",
+                f"{NAMES[family]}'s FLOP grow with an exponent {side} in the number of pixels (between the two largest sides).",
                 statistic,
                 _counted(family),
                 scale="plain",
@@ -142,7 +142,7 @@ claim = Claim(
                 threshold=threshold,
             )
             for family, side, statistic, threshold in (
-                ("swin", f"below {LINEAR}", f"{LINEAR} less the exponent", 0.0),
+                ("swin", f"below {LINEAR}", f"{LINEAR} minus the exponent", 0.0),
                 ("vit", f"above {QUADRATIC}", "the exponent", QUADRATIC),
             )
         ),
@@ -151,15 +151,15 @@ claim = Claim(
         *_parts("memory", "training", "memory of training", False),
         Part(
             "crossing, training",
-            "Within the sides that were timed ViT comes to take longer to train than Swin.",
-            "the largest side that was timed over that from which on ViT takes longer, less 1",
+            "Within the sides that were timed, ViT takes longer to train than Swin from some side up.",
+            "how much larger the largest side timed is than the side from which up ViT takes longer",
             _crossing("training"),
             decides=False,
         ),
         Part(
             "crossing, prediction",
-            "Within the sides that were timed ViT comes to take longer to predict than Swin.",
-            "the largest side that was timed over that from which on ViT takes longer, less 1",
+            "Within the sides that were timed, ViT takes longer to predict than Swin from some side up.",
+            "how much larger the largest side timed is than the side from which up ViT takes longer",
             _crossing("prediction"),
             decides=False,
         ),
@@ -167,10 +167,10 @@ claim = Claim(
     curves=(
         Curves(
             "Cost by the size of the image",
-            "FLOP, seconds and bytes an image of ViT and Swin by the side of the image, their width and depth unchanged. "
-            "Points: median of the rounds with its interval.",
+            "FLOP, seconds and bytes per image of ViT and Swin against the side of the image, with the same width and depth. "
+            "Points: median over rounds with its 95 % interval.",
             "side (pixels)",
-            "an image",
+            "per image",
             log_x=True,
             log_y=True,
         ),

@@ -28,10 +28,10 @@ def _field(quantity: str):
             shares[name] = {int(seed): share for seed, share in rows.group_by("seed").agg(pl.col("value").mean()).iter_rows()}
         seeds = shares[SHIFTED].keys() & shares[STILL].keys()
         if not seeds:
-            raise MissingEvidence("no seed has its receptive field measured with shifted and with still windows")
+            raise MissingEvidence("no seed has its receptive field measured both with shifted and with fixed windows")
         found = difference(shares[SHIFTED], shares[STILL])
         means = [sum(by_seed.values()) / len(by_seed) for by_seed in shares.values()]
-        note = f"shifted {means[0]:.0%} of the image, still {means[1]:.0%}"
+        note = f"shifted {means[0]:.0%} of the image, fixed {means[1]:.0%}"
         return with_keys(found, evidence.keys(SHIFTED, STILL), note=note)
 
     return measure
@@ -40,30 +40,30 @@ def _field(quantity: str):
 claim = Claim(
     number=11,
     title="Shifted windows",
-    statement="Swin joins local attention to a global view by shifting its windows from block to block.",
+    statement="Swin combines local attention with a global view by shifting its windows from block to block.",
     source="Liu et al. 2021, arXiv:2103.14030, sections 3.2 and 4.4, table 4",
-    otherwise="At 28 pixels the second stage is a single window that sees the whole image, shifted or not: the shift can help "
-    "the first stage only. On larger images there are many windows in each stage and more to gain.",
+    otherwise="At 28 pixels the second stage is a single window that sees the whole image, shifted or not, so that the shift "
+    "can only help in the first stage. On larger images each stage has many windows, and there is more to gain.",
     parts=(
         Part(
             "loss",
-            "At equal parameters shifted windows give a lower loss than still ones.",
-            "test loss with still windows over that with shifted ones, less 1",
+            "At equal parameters shifted windows give a lower loss than fixed ones.",
+            "how much higher the test loss is with fixed windows than with shifted ones",
             _loss,
             negligible=math.log(1.02),
         ),
         Part(
             "reach",
-            "Behind the first stage a position depends on more of the image with shifted windows.",
-            "share of the image's pixels that a position of the first stage's output depends on, shifted less still",
+            "After the first stage a position depends on more of the image with shifted windows than with fixed ones.",
+            "share of the image's pixels on which a position of the first stage's output depends, shifted minus fixed",
             _field("reach"),
             scale="plain",
             unit="share of the pixels",
         ),
         Part(
             "effective field",
-            "Behind the first stage the pixels that matter are more with shifted windows.",
-            "share of the pixels whose gradient is at least 4.55 % of the largest, shifted less still",
+            "After the first stage more pixels matter to a position with shifted windows than with fixed ones.",
+            "share of the pixels whose gradient is at least 4.55 % of the largest, shifted minus fixed",
             _field("effective"),
             scale="plain",
             unit="share of the pixels",

@@ -15,12 +15,12 @@ from scaling.analysis.claims.evidence import Evidence
 MAE, SCRATCH, LONG = "vit-mae", "vit-scratch", "vit-scratch-long"
 LABELS = (100, 300, 1000)
 MANY = (3000, 10000)
-"""Labels that are not few, in entries of their own with fewer seeds: where does the help end?"""
+"""Numbers of labels that are not few, in separate entries with fewer seeds: they show where the help ends."""
 AT = 300
-"""Labels at which computation is matched and shares of masked patches are compared."""
+"""Number of labels at which compute is matched and shares of masked patches are compared."""
 MASKS = {"25 %": "vit-mae-25", "50 %": "vit-mae-50", "90 %": "vit-mae-90"}
 SPENT = 0.98
-"""Least compute of the long training over that of pre-training and fine-tuning together."""
+"""Least ratio of the compute of the long training to that of pre-training and fine-tuning together (assumption)."""
 PICTURE = "picture"
 
 
@@ -48,16 +48,21 @@ def _same_compute(evidence: Evidence) -> Finding:
     spent = [evidence.cells(arm, images=AT, chance_loss=True)["flop"].drop_nulls().to_numpy().mean() for arm in (LONG, MAE)]
     ratio = spent[0] / spent[1]
     if ratio < SPENT:
-        raise MissingEvidence(f"{LONG} spent only {ratio:.0%} of the compute of {MAE}: its images_floor is too low")
+        raise MissingEvidence(f"{LONG} used only {ratio:.0%} of the compute of {MAE}: its images_floor is too low")
     row = summary(evidence.by_seed(LONG, images=AT, chance_loss=True), "from scratch, same compute", AT, "test loss")
-    return with_keys(found, found.keys, note=f"from scratch spent {ratio:.2f} times the compute", rows=(row,))
+    return with_keys(found, found.keys, note=f"training from scratch used {ratio:.2f} times the compute", rows=(row,))
 
 
 def accuracy(evidence: Evidence, arm: str, phase: str, classifier: str = "neighbours", **where: Any) -> dict[int, float]:
     """By seed: accuracy of a classifier on the features of an arm before (start) or after (end) it saw labels.
 
+    Args:
+        evidence: what was measured.
+        arm, phase, classifier: the net, when it was read, and by what.
+        where: as for ``Evidence.measurements``.
+
     Raises:
-        MissingEvidence: it was not read.
+        MissingEvidence: if it was not measured.
     """
     rows = evidence.measurements("representation", f"{classifier} accuracy", family=arm, phase=phase, **where)
     return {int(seed): value for seed, value in rows.select("seed", "value").iter_rows() if value is not None}
@@ -124,20 +129,20 @@ def _painted(evidence: Evidence) -> Finding:
 claim = Claim(
     number=12,
     title="Masked autoencoders",
-    statement="A vision transformer that first learns, without labels, to paint the hidden patches of images needs fewer "
+    statement="A vision transformer that first learns, without labels, to reconstruct hidden patches of images needs fewer "
     "labels afterwards.",
     source="He et al. 2021, arXiv:2111.06377, sections 3, 4 and figure 5",
-    otherwise="The unlabelled images are ten thousand of the same source, and images of 28 pixels have 16 patches. Checkpoints "
-    "and rates are chosen on 2,000 labelled validation images, more than the labels trained on; both sides have them. The rate "
-    "of pre-training is fixed. Masks of 25 to 90 % are compared at the rate found for 75 % and at equal images seen: a smaller "
-    "mask then spends more compute. 90 % hides 14 of the 16 patches.",
+    otherwise="The unlabelled images are ten thousand from the same source, and images of 28 pixels have 16 patches. "
+    "Checkpoints and learning rates are chosen on 2,000 labelled validation images, which are more than the labels trained "
+    "on; both sides use them. The rate of pre-training is fixed. Masks of 25 to 90 % are compared at the rate found for 75 % "
+    "and at equal images seen, so that a smaller mask uses more compute. A mask of 90 % hides 14 of the 16 patches.",
     primary=True,
     parts=(
         *(
             Part(
                 f"{images:,} labels",
-                f"With {images:,} labels fine-tuning after MAE beats as many steps from scratch.",
-                "test loss from scratch over that after MAE, less 1",
+                f"With {images:,} labels fine-tuning after MAE gives a lower loss than as many steps from scratch.",
+                "how much higher the test loss is from scratch than after MAE",
                 _tuned(images),
                 negligible=math.log(1.02),
             )
@@ -146,14 +151,14 @@ claim = Claim(
         Part(
             "same compute",
             f"With {AT} labels it also beats training from scratch with the compute of pre-training and fine-tuning together.",
-            "test loss from scratch over that after MAE, less 1",
+            "how much higher the test loss is from scratch than after MAE",
             _same_compute,
             negligible=math.log(1.02),
         ),
         Part(
             "k-NN",
-            f"Nearest neighbours among {AT} labelled images tell more by MAE's features than by those of a random net.",
-            "accuracy with MAE's features less that with a random net's",
+            f"Nearest neighbours among {AT} labelled images classify better by MAE's features than by those of a random net.",
+            "accuracy with MAE's features minus that with a random net's",
             _neighbours(AT, "start"),
             scale="plain",
             unit="share of the images",
@@ -162,8 +167,8 @@ claim = Claim(
         *(
             Part(
                 f"k-NN, {images:,} labels",
-                f"The same with {images:,}.",
-                "accuracy with MAE's features less that with a random net's",
+                f"The same holds with {images:,} labels.",
+                "accuracy with MAE's features minus that with a random net's",
                 _neighbours(images, "start"),
                 scale="plain",
                 unit="share of the images",
@@ -175,8 +180,8 @@ claim = Claim(
         *(
             Part(
                 f"k-NN against supervised, {images:,} labels",
-                "MAE's features, which saw no label, tell classes better than those of a net trained on the labels.",
-                "accuracy with MAE's features less that with those of the net from scratch",
+                "MAE's features, learnt without labels, separate the classes better than those of a net trained on the labels.",
+                "accuracy with MAE's features minus that with those of the net from scratch",
                 _neighbours(images, "end"),
                 scale="plain",
                 unit="share of the images",
@@ -187,8 +192,8 @@ claim = Claim(
         *(
             Part(
                 f"{images:,} labels",
-                f"With {images:,} labels, too, fine-tuning after MAE beats as many steps from scratch.",
-                "test loss from scratch over that after MAE, less 1",
+                f"With {images:,} labels, too, fine-tuning after MAE gives a lower loss than as many steps from scratch.",
+                "how much higher the test loss is from scratch than after MAE",
                 _tuned(images),
                 negligible=math.log(1.02),
                 decides=False,
@@ -197,8 +202,8 @@ claim = Claim(
         ),
         Part(
             "fewer labels, more help",
-            "The help wears off with labels: from scratch the loss falls faster with D than after MAE.",
-            "exponent of the loss in D from scratch less that after MAE",
+            "More labels reduce the help: the loss falls faster with D from scratch than after MAE.",
+            "exponent of the loss in D from scratch minus that after MAE",
             _exponents,
             scale="plain",
             unit="exponent",
@@ -207,8 +212,8 @@ claim = Claim(
         *(
             Part(
                 f"mask {share}",
-                f"Hiding 75 % of the patches is better than hiding {share}.",
-                f"test loss with {share} hidden over that with 75 %, less 1",
+                f"Hiding 75 % of the patches gives a lower loss than hiding {share}.",
+                f"how much higher the test loss is with {share} hidden than with 75 %",
                 _mask(arm),
                 decides=False,
             )
@@ -216,8 +221,8 @@ claim = Claim(
         ),
         Part(
             "hidden patches",
-            "Hidden patches are painted better than by guessing each patch's mean.",
-            "share of the variance of hidden patches, each with variance 1, that is painted, on validation images",
+            "Hidden patches are reconstructed better than by the mean of each patch.",
+            "share of the variance of hidden patches, each scaled to variance 1, that is reconstructed, on validation images",
             _painted,
             scale="plain",
             unit="share of the variance",
@@ -227,9 +232,9 @@ claim = Claim(
     curves=(
         Curves(
             "With few labels",
-            "Test loss by the number of labelled images, from scratch and after MAE, at equal steps of fine-tuning; at one "
-            "D also from scratch at equal total compute. Points: mean of the seeds with its 95 % interval. Straight lines "
-            "would be power laws.",
+            "Test loss against the number of labelled images, from scratch and after MAE, at equal steps of fine-tuning; at "
+            "one D also from scratch at equal total compute. Points: mean over seeds with its 95 % interval. Power laws "
+            "would be straight lines.",
             "labelled images D",
             "test loss (nats)",
             log_x=True,
@@ -238,8 +243,8 @@ claim = Claim(
         ),
         Curves(
             "What the features are worth",
-            "Accuracy of nearest neighbours among the labelled images, by the features of a net: untrained, after MAE without "
-            "a label, and trained on the labels. Points: mean of the seeds with its 95 % interval.",
+            "Accuracy of nearest neighbours among the labelled images, by the features of a net that is untrained, "
+            "pre-trained by MAE without labels, or trained on the labels. Points: mean over seeds with its 95 % interval.",
             "labelled images D",
             "k-NN accuracy",
             log_x=True,

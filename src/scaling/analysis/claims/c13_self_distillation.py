@@ -14,7 +14,7 @@ from scaling.analysis.claims.evidence import Evidence
 DINO, SCRATCH, MAE = "vit-dino", "vit-scratch", "vit-mae"
 LABELS = 1000
 COLLAPSED = 0.1
-"""Nats that a teacher's answers tell about the image; `objectives.dino` says what below that means."""
+"""Nats of information about the image in a teacher's answers below which it has collapsed (``objectives.dino``)."""
 NAMES = {"neighbours": "k-NN", "probe": "linear probe"}
 
 
@@ -42,25 +42,27 @@ def _information(evidence: Evidence) -> Finding:
     }
     found = mean_finding(last["information"]["value"].to_numpy())
     lost = int((last["information"]["value"] < COLLAPSED).sum())
-    note = f"{lost} of {len(last['information'])} collapsed; entropy of an answer {last['entropy']['value'].mean():.2f} nats"
+    note = (
+        f"{lost} of {len(last['information'])} runs collapsed; entropy of an answer {last['entropy']['value'].mean():.2f} nats"
+    )
     return with_keys(found, tuple(last["information"]["key"]), note=note)
 
 
 claim = Claim(
     number=13,
     title="Self-distillation",
-    statement="A vision transformer learns useful features without labels, by a student that says of one view of an image what "
-    "its own average, the teacher, says of another; centred and sharpened answers keep the two from collapse.",
+    statement="A vision transformer learns useful features without labels: a student predicts from one view of an image what "
+    "its own average, the teacher, answers for another view. Centred and sharpened answers prevent collapse.",
     source="Caron et al. 2021, arXiv:2104.14294, sections 3, 4.1 and 5.3",
-    otherwise="Six settings were tried by hand (docs/pretraining.md), sixty thousand images were seen, and the views do "
-    "not blur or change colours: more would help DINO, whose paper has 300 epochs of a million images. One image costs DINO "
-    "about ten times what it costs MAE.",
+    otherwise="Six settings were tried by hand (docs/pretraining.md), training passed over sixty thousand images, and the "
+    "views are not blurred or changed in colour. More would help DINO: its paper has 300 epochs of a million images. An "
+    "image costs DINO about ten times the compute that it costs MAE.",
     parts=(
         *(
             Part(
                 f"{NAMES[classifier]} against random",
-                f"Its features tell classes better than a random net's ({NAMES[classifier]}, {LABELS:,} labels).",
-                "accuracy with DINO's features less that with a random net's",
+                f"Its features separate the classes better than a random net's ({NAMES[classifier]}, {LABELS:,} labels).",
+                "accuracy with DINO's features minus that with a random net's",
                 _against(SCRATCH, "start", classifier, "random"),
                 scale="plain",
                 unit="share of the images",
@@ -70,8 +72,8 @@ claim = Claim(
         ),
         Part(
             "no collapse",
-            f"The teacher's answers tell more than {COLLAPSED} nats about the image.",
-            "entropy of the mean answer less mean entropy of the answers, on validation images",
+            f"The teacher's answers contain more than {COLLAPSED} nats of information about the image.",
+            "entropy of the mean answer minus the mean entropy of the answers, on validation images",
             _information,
             scale="plain",
             unit="nats",
@@ -80,8 +82,8 @@ claim = Claim(
         *(
             Part(
                 f"{NAMES[classifier]} against {name}",
-                f"Its features are better than {whose}.",
-                f"accuracy with DINO's features less that with {whose}",
+                f"Its features classify better than {whose}.",
+                f"accuracy with DINO's features minus that with {whose}",
                 _against(arm, phase, classifier, name),
                 scale="plain",
                 unit="share of the images",

@@ -5,7 +5,7 @@ from scaling.analysis.claims.claim import Claim
 claim = Claim(
     number=14,
     title="Eighty per cent is visual",
-    statement="Some 80 % of what humans perceive reaches them through their eyes.",
-    source="a commonplace without a primary source that we know of",
-    not_testable="it is about people, not about models; no model or image set bears on it",
+    statement="About 80 % of what humans perceive reaches them through their eyes.",
+    source="a common saying; we know of no primary source",
+    not_testable="it is about people, and no model or data set of images bears on it",
 )

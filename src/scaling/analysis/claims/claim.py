@@ -1,7 +1,7 @@
-"""What a claim is: a statement, what is measured for it, and the rule, fixed beforehand, by which it is judged.
+"""A claim: a statement, what is measured for it, and the rule, fixed beforehand, by which it is judged.
 
-A claim has parts. Each part asserts that an effect lies above a threshold; the claim as a whole holds where all of its
-deciding parts do. A claim that these machines and data cannot test has no parts and says why.
+A claim has parts. Each part asserts that an effect is above a threshold; the claim as a whole holds if all of its deciding
+parts hold. A claim that these machines and data cannot test has no parts, and says why.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Scale = Literal["plain", "log"]
 
 
 class MissingEvidence(Exception):
-    """What a part needs is not there; the message says what: an arm, a measure, a seed."""
+    """Evidence that a part needs is missing; the message names it: an arm, a measurement, a seed."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class Finding:
     """What was measured for a part.
 
     Attributes:
-        effect: positive where it speaks for the claim; of scale log, the logarithm of a ratio.
-        se: standard error; None where there is none (one seed, a count).
+        effect: positive if it supports the claim; on the scale log, the logarithm of a ratio.
+        se: standard error; None if there is none (one seed, a count).
         freedom: degrees of freedom of ``se``.
-        interval: 95 % limits, where they are not effect -+ t x se.
-        p: two-sided p of "the effect is the part's threshold", where it is not that of a t test and cannot be read off
+        interval: 95 % limits, if they are not effect -+ t x se.
+        p: two-sided p of "the effect equals the part's threshold", if it follows neither from a t test nor from
             ``interval``.
-        keys: of the cells it rests on.
-        note: what a reader must know of it.
-        lacks: why there is no interval, where there is none.
+        keys: of the runs that it is based on.
+        note: what a reader must know about it.
+        lacks: why there is no interval, if there is none.
         rows: for the figure, see ``Curves``.
-        exact: a count, which has no noise: compared with the threshold as it is.
+        exact: whether it is a count, which has no noise and is compared with the threshold as it is.
     """
 
     effect: float
@@ -61,14 +61,14 @@ class Part:
 
     Attributes:
         name: short; a row's label in table and figure.
-        asserts: what holds if the effect lies above ``threshold``, as a sentence.
-        statistic: what the effect is, in words, with the direction.
-        measure: reads the effect off the evidence; raises MissingEvidence.
-        scale: log effects are shown as changes in per cent.
-        unit: of the effect, where its scale is plain.
-        threshold: effects above it support the part. Below 0: "no worse by more than that".
-        negligible: an interval that lies below it refutes the part: such an effect would not matter.
-        decides: whether the claim depends on it; others are reported beside.
+        asserts: what holds if the effect is above ``threshold``, as a sentence.
+        statistic: what the effect is, in words, with its direction.
+        measure: computes the effect from the evidence; raises MissingEvidence.
+        scale: effects on the scale log are shown as changes in per cent.
+        unit: of an effect on the scale plain.
+        threshold: effects above it support the part. A threshold below 0 means "not worse by more than that".
+        negligible: an interval below it refutes the part, since such an effect would not matter.
+        decides: whether the claim depends on it; other parts are only reported.
     """
 
     name: str
@@ -86,8 +86,8 @@ class Part:
 class Curves:
     """How the rows of a claim's findings are drawn: points (x, y) with bars (low, high) and lines by ``series``.
 
-    Rows are dicts with panel, series, x, y and, where known, low and high. ``panels`` are those of this figure; none named:
-    all that no other figure of the claim names.
+    Rows are dicts with panel, series, x, y and, if known, low and high. ``panels`` are those of this figure; without any it
+    shows all panels that no other figure of the claim names.
     """
 
     title: str
@@ -101,19 +101,19 @@ class Curves:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the text.
+    """A claim about these architectures.
 
     Attributes:
-        number: in the list of claims; the file's name begins with it.
+        number: in the list of claims; the file name begins with it.
         title: short.
         statement: in our own words.
         source: where it comes from.
-        otherwise: why the verdict could be otherwise: what was not varied, what a larger study would change.
-        primary: decided at the level of 0.05 over all primary claims together (Holm), from at least six seeds. The
-            verdicts of others "suggest".
-        parts: none where the claim is not testable here.
+        otherwise: why the verdict could be different: what was not varied, what a larger study would change.
+        primary: whether it is decided at the level of 0.05 over all primary claims together (Holm), from at least six seeds.
+            The verdicts on other claims only "suggest".
+        parts: none if the claim is not testable here.
         not_testable: why not, or an empty string.
-        curves: how its rows are drawn, a figure each.
+        curves: how its rows are drawn, one entry per figure.
     """
 
     number: int
@@ -140,7 +140,7 @@ class Claim:
             return "None: " + self.not_testable
         level = "0.05 after Holm's correction over the parts of all primary claims" if self.primary else "0.05"
         return (
-            "A part is supported where its effect lies above its threshold and refuted where it lies below, by a two-sided "
-            f"test at {level}; also refuted where the 95 % interval lies below what would matter. The claim is supported where "
-            "all its deciding parts are, refuted where one of them is."
+            "A part is supported if its effect is above its threshold, and refuted if it is below, by a two-sided "
+            f"test at {level}. It is also refuted if the 95 % interval lies below what would matter. The claim is supported if "
+            "all its deciding parts are, and refuted if one of them is."
         )

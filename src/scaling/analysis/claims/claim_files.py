@@ -1,4 +1,4 @@
-"""Names of the claims, read off the names of their files without importing them: a study is checked before anything runs."""
+"""Names of the claims, from the names of their files, without importing them: a study is checked before anything runs."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def claim_files() -> dict[str, Path]:
 
 
 def claims_tested(claims: Literal["all"] | list[str]) -> list[str]:
-    """Names of the claims that a study puts to a test, from what it says of them."""
+    """Names of the claims that a study tests, from its key ``claims``."""
     return list(claim_files()) if claims == "all" else list(claims)

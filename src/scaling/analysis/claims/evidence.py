@@ -1,4 +1,4 @@
-"""What claims are judged on: the runs table, the measurements, the laws; with clear words for what is not there."""
+"""What claims are judged on: the runs table, the measurements and the laws, with a clear message for what is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scaling.runs.records import DIVERGED, DONE
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a claim may look at.
+    """All that a claim may use.
 
     Attributes:
         runs: the runs table of the study.
@@ -30,15 +30,15 @@ class Evidence:
     fits: Mapping[str, Any] = field(default_factory=dict)
 
     def cells(self, arm: str, *, chance_loss: bool = False, **where: float) -> pl.DataFrame:
-        """The finished cells of ``arm``, of those columns that ``where`` names (images=1000) with those values.
+        """The finished runs of ``arm`` with the values that ``where`` names, such as images=1000.
 
         Args:
             arm: an entry of the study's families.
-            chance_loss: diverged cells are kept, with the loss and error of guessing; else they are left out.
-            where: columns and their values; target_params for N, which is never met exactly.
+            chance_loss: keep diverged runs, with the loss and error of guessing; else they are left out.
+            where: column -> value; target_params for N, which is never met exactly.
 
         Raises:
-            MissingEvidence: there is none, with the reason.
+            MissingEvidence: if there is none, with the reason.
         """
         rows = self.runs.filter(pl.col("family") == arm)
         if rows.is_empty():
@@ -59,18 +59,18 @@ class Evidence:
         return kept
 
     def by_seed(self, arm: str, response: str = "loss", *, chance_loss: bool = False, **where: float) -> dict[int, float]:
-        """``response`` by seed of an arm that has one size and data size (or where ``where`` names them).
+        """Seed -> ``response`` of an arm that has one size and data size, or whose size ``where`` names.
 
         Raises:
-            MissingEvidence: there is no such cell, or several of one seed.
+            MissingEvidence: if there is no such run, or there are several with one seed.
         """
         rows = self.cells(arm, chance_loss=chance_loss, **where)
         if rows["seed"].n_unique() < len(rows):
-            raise MissingEvidence(f"{arm} has several runs of one seed: its size or data size is to be named")
+            raise MissingEvidence(f"{arm} has several runs with one seed: name its size or data size")
         return {seed: value for seed, value in rows.select("seed", response).iter_rows() if value is not None}
 
     def keys(self, *arms: str, **where: float) -> tuple[str, ...]:
-        """Keys of the finished cells of ``arms``, those that lack cells left out."""
+        """Keys of the finished runs of ``arms``; arms without any are left out."""
         rows = self.runs.filter(pl.col("family").is_in(arms) & pl.col("status").is_in([DONE, DIVERGED]))
         for column, value in where.items():
             rows = rows.filter(pl.col(column) == value)
@@ -79,8 +79,12 @@ class Evidence:
     def measurements(self, measure: str, quantity: str, **where: Any) -> pl.DataFrame:
         """Rows of the tables of measurements.
 
+        Args:
+            measure: name of the probe or benchmark; quantity: what it measured.
+            where: column -> value, or several values.
+
         Raises:
-            MissingEvidence: there are none.
+            MissingEvidence: if there are none.
         """
         if self.measurement_table is None:
             raise MissingEvidence("no measurements were made")

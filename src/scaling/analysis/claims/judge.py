@@ -1,4 +1,4 @@
-"""From claims and evidence to verdicts: one t test a part, Holm's correction over the primary claims, a sentence each."""
+"""From claims and evidence to verdicts: a t test per part, Holm's correction over the primary claims, a sentence per claim."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from scipy.stats import t as student
 
 from scaling.analysis.claims.claim import CANNOT_TELL, NOT_TESTABLE, REFUTED, SUPPORTED, Claim, Finding, MissingEvidence, Part
 from scaling.analysis.claims.evidence import Evidence
-from scaling.analysis.family_verdict import holm
-from scaling.analysis.fits_rows import plain
+from scaling.analysis.fits_rows import jsonable
+from scaling.analysis.pair_contrasts import holm
 from scaling.analysis.significance import SIGNIFICANCE
 
 
@@ -21,7 +21,7 @@ def judge_claims(claims: Sequence[Claim], evidence: Evidence) -> list[dict[str, 
 
     Returns:
         For each claim: its declaration, ``verdict``, ``sentence``, ``parts`` (declaration, effect, low, high, p, p_adjusted,
-        verdict, seeds, keys, note) and ``rows`` for its figure. Effects of scale log are given in per cent.
+        verdict, cells, keys, note) and ``rows`` for its figure. Effects on the scale log are given in per cent.
     """
     found = [[(part, *_measured(part, evidence)) for part in claim.parts] for claim in claims]
     decided = {
@@ -57,7 +57,7 @@ def judge_claims(claims: Sequence[Claim], evidence: Evidence) -> list[dict[str, 
                 "rows": rows,
             }
         )
-    return plain(entries)
+    return jsonable(entries)
 
 
 def _measured(part: Part, evidence: Evidence) -> tuple[Finding | None, str]:
@@ -68,7 +68,7 @@ def _measured(part: Part, evidence: Evidence) -> tuple[Finding | None, str]:
 
 
 def limits(finding: Finding) -> tuple[float, float] | None:
-    """The 95 % interval of a finding, on its own scale; None where it has none."""
+    """The 95 % interval of a finding, on its own scale; None if it has none."""
     if finding.interval is not None:
         return finding.interval
     if finding.se is None or not math.isfinite(finding.se):
@@ -78,10 +78,10 @@ def limits(finding: Finding) -> tuple[float, float] | None:
 
 
 def p_value(part: Part, finding: Finding) -> float | None:
-    """Two-sided p of "the effect is the threshold"; None without a standard error and an interval.
+    """Two-sided p of "the effect equals the threshold"; None without a standard error or an interval.
 
-    Where an interval is given, its arm towards the threshold stands for 1.96 standard errors, so that p is below 0.05 where
-    the interval leaves the threshold out, however lopsided it is.
+    If an interval is given, its side towards the threshold counts as 1.96 standard errors, so that p is below 0.05 exactly if
+    the interval excludes the threshold, however asymmetric it is.
     """
     if finding.p is not None:
         return finding.p
@@ -98,7 +98,7 @@ def p_value(part: Part, finding: Finding) -> float | None:
 
 
 def part_verdict(part: Part, finding: Finding, p: float | None) -> str:
-    """Supported, refuted or cannot tell here, by the rule that `Claim.rule` says in words."""
+    """Supported, refuted or cannot tell here, by the rule that ``Claim.rule`` states in words; ``p`` is the decisive one."""
     if finding.exact:
         return SUPPORTED if finding.effect > part.threshold else REFUTED
     ends = limits(finding)
@@ -153,7 +153,7 @@ def _part_entry(claim: Claim, part: Part, finding: Finding | None, reason: str, 
 
 
 def _shown(part: Part, value: float | None) -> float | None:
-    """On the scale that is shown: the logarithm of a ratio as a change in per cent."""
+    """A value on the scale that is shown: the logarithm of a ratio becomes a change in per cent."""
     if value is None or part.scale == "plain":
         return value
     return 100 * math.expm1(value) if value < 700 else math.inf
@@ -169,7 +169,7 @@ def _verdict(claim: Claim, parts: list[dict[str, Any]]) -> str:
 
 
 def _sentence(claim: Claim, parts: list[dict[str, Any]], verdict: str) -> str:
-    """What is to be said of the claim in a line; of a claim that is not primary, what its figures suggest."""
+    """The verdict on a claim in one line; for a claim that is not primary, what its figures suggest."""
     if not claim.parts:
         return f"Not testable here: {claim.not_testable}."
     by_verdict: dict[str, list[str]] = {}

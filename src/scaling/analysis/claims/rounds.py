@@ -1,4 +1,4 @@
-"""Statistics of benchmarks: rounds, in each of which every setting was timed once, so that ratios within a round are paired."""
+"""Statistics of benchmarks by rounds: each round times every setting once, so that ratios within a round are paired."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ByRound = Mapping[int, float]
 
 
 def median_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
-    """Interval of the median between two order statistics, whatever the distribution; None where too few values reach it.
+    """Interval of the median between two order statistics, for any distribution; None if there are too few values.
 
-    The narrowest pair, as far from either end, that covers the median with at least ``level`` (Conover 1999, Practical
-    nonparametric statistics, section 3.2). Six values are the least for 0.95.
+    It is the narrowest symmetric pair that covers the median with at least ``level`` (Conover 1999, "Practical Nonparametric
+    Statistics", section 3.2). For 0.95 six values are needed.
     """
     ordered, count = sorted(values), len(values)
     ranks = [rank for rank in range(1, count // 2 + 1) if 1 - 2 * binom.cdf(rank - 1, count, 0.5) >= level]
@@ -26,46 +26,54 @@ def median_interval(values: Sequence[float], level: float = 0.95) -> tuple[float
 
 
 def median_row(values: Sequence[float], series: str, x: float, panel: str) -> dict[str, object]:
-    """A row for a claim's curves: median of the rounds with its interval, where there are enough."""
+    """A row for a claim's curves: median over rounds with its 95 % interval, if there are enough.
+
+    Args:
+        values: one per round.
+        series, x, panel: where the row is drawn (``Curves``).
+    """
     low, high = median_interval(values) or (None, None)
     return {"panel": panel, "series": series, "x": x, "y": float(np.median(values)), "low": low, "high": high}
 
 
 def log_by_round(rows: pl.DataFrame) -> dict[int, float]:
-    """round -> log value of rows of one setting.
+    """Round -> log value of the rows of one setting.
 
     Raises:
-        MissingEvidence: there are none, or several of one round.
+        MissingEvidence: if there are none, or several in one round.
     """
     if rows.is_empty():
         raise MissingEvidence("this setting was not timed")
     if rows["repeat"].n_unique() < len(rows):
-        raise MissingEvidence("several settings at once: one is to be named")
+        raise MissingEvidence("several settings at once: name one")
     return {int(repeat): math.log(value) for repeat, value in rows.select("repeat", "value").iter_rows()}
 
 
 def exponents(rows: pl.DataFrame, least_x: float = 0.0) -> dict[int, float]:
-    """round -> slope of log value on log x by least squares, over the x of at least ``least_x``.
+    """Round -> slope of log value on log x by least squares, over the x of at least ``least_x``.
 
     Args:
         rows: repeat, x, value.
 
     Raises:
-        MissingEvidence: no round has two x.
+        MissingEvidence: if no round has two x.
     """
     found = {}
     for (repeat,), own in rows.filter(pl.col("x") >= least_x).group_by("repeat", maintain_order=True):
         if own["x"].n_unique() > 1:
             found[int(repeat)] = float(np.polyfit(np.log(own["x"].to_numpy()), np.log(own["value"].to_numpy()), 1)[0])
     if not found:
-        raise MissingEvidence("no round has two values of what is varied")
+        raise MissingEvidence("no round has two values of the quantity that is varied")
     return found
 
 
 def crossing(first: pl.DataFrame, second: pl.DataFrame) -> dict[int, float]:
-    """round -> log x from which on the first costs more than the second, by lines between the x in the logarithms.
+    """Round -> log x from which up the first costs more than the second, by lines between the x in the logarithms.
 
     A round in which they do not cross, or cross back, is left out.
+
+    Args:
+        first, second: repeat, x, value.
     """
     found = {}
     for repeat in sorted(set(first["repeat"]) & set(second["repeat"])):

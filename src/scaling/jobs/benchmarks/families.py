@@ -1,4 +1,4 @@
-"""How long a step of training and of prediction takes each family, at the sizes of the study."""
+"""How long a step of training and of prediction takes, for each family at the sizes of the study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What larger images cost a ViT and a Swin: FLOP, time and memory by the side of the image."""
+"""What larger images cost a ViT and a Swin: FLOP, time and memory against the side of the image."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ RESOLUTIONS: Final = (32, 48, 64, 96, 128, 192, 256)
 """Sides in pixels at which time and memory are measured."""
 COUNTED_TO: Final = 512
 """Side in pixels to which FLOP are counted too."""
-PIXELS_A_BATCH: Final = 2 * 256**2
-"""The batch holds as many pixels at every side, so that a step is as long and the calls' overhead the same share of it."""
+PIXELS_PER_BATCH: Final = 2 * 256**2
+"""Pixels per batch, the same at every side, so that the overhead of calls is the same share of every step."""
 
 
 def resolution_rows(asked: Request) -> list[Row]:
-    """FLOP, seconds and bytes per image of ViT and Swin by the side of the image, at the width and depth of each rung."""
+    """FLOP, seconds and bytes per image of ViT and Swin at each side, all at one width and depth per family."""
     timed: list[Timed] = []
     rows: list[Row] = []
     for rung in (asked.transformer("vit"), asked.transformer("swin")):
@@ -26,7 +26,7 @@ def resolution_rows(asked: Request) -> list[Row]:
             there = replace(asked.image, side=side)
             make = maker(rung, there)
             model = sketch(make)
-            batch = max(1, PIXELS_A_BATCH // side**2)
+            batch = max(1, PIXELS_PER_BATCH // side**2)
             setting = Setting("resolution", rung.family, "", count_params(model), rung.width, rung.depth, float(side), batch)
             rows.append(row(setting, "flop_forward", forward_flop(model, there), "FLOP/image"))
             if side <= RESOLUTIONS[-1]:

@@ -25,7 +25,7 @@ from scaling.models.vit import LARGEST_HEAD, PATCH
 SIDES: Final = (28, 56, 112, 224)
 """Pixels; with ViT's patches of 7 these are 16, 64, 256 and 1024 positions."""
 BATCHES: Final = (1, 8)
-"""Images at a time in the comparison with an LSTM: one, where positions are all there is to do at once, and several."""
+"""Images at a time in the comparison with an LSTM: one, so that only positions can be done at once, and several."""
 
 _PRODUCTS: Final = frozenset({"aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::convolution"})
 
@@ -33,7 +33,7 @@ _PRODUCTS: Final = frozenset({"aten::mm", "aten::addmm", "aten::bmm", "aten::bad
 class PatchLSTM(nn.Module):
     """Reads the patches of an image one after another: embedding, LSTM layers, mean over positions, classifier.
 
-    The LSTM is Hochreiter and Schmidhuber's (1997) as torch has it. ViT's way in and out, so that only what mixes the
+    The LSTM is Hochreiter and Schmidhuber's (1997) as torch has it. Input and output are as in ViT, so that only the mixing of
     positions differs.
     """
 
@@ -51,7 +51,7 @@ class PatchLSTM(nn.Module):
 
 
 def matched_pair(width: float, depth: int, image: ImageSpec) -> dict[str, Callable[[], nn.Module]]:
-    """A ViT and a PatchLSTM of as many layers whose N is nearest to that of the ViT's blocks, patches and classifier.
+    """A ViT and a PatchLSTM with as many layers, whose N is nearest to that of the ViT's blocks, patches and classifier.
 
     ViT's table of positions is left out of the match: it grows with the length, and an LSTM needs none.
     """
@@ -73,7 +73,7 @@ def _lstm_params(width: int, layers: int, image: ImageSpec) -> int:
 
 
 class _Chain(TorchDispatchMode):
-    """Notes for every tensor the longest chain of matrix products that led to it."""
+    """Notes for every tensor the length of the longest chain of matrix products that led to it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,10 +92,10 @@ class _Chain(TorchDispatchMode):
 
 
 def chain_length(model: nn.Module, image: ImageSpec) -> int:
-    """The longest chain of matrix products of a forward pass in which each needs the result of the one before.
+    """Length of the longest chain of matrix products of a forward pass in which each needs the result of the one before.
 
-    However many processors there are, they cannot do these at the same time. Counted on one image, on the CPU and without
-    oneDNN, which would hide an LSTM's steps in one call.
+    No number of processors can do these at the same time. They are counted on one image, on the CPU and without oneDNN, which
+    would hide the steps of an LSTM in one call.
     """
     images = torch.zeros(1, image.channels, image.side, image.side)
     before = torch.backends.mkldnn.enabled
@@ -108,9 +108,9 @@ def chain_length(model: nn.Module, image: ImageSpec) -> int:
 
 
 def sequence_rows(asked: Request) -> list[Row]:
-    """A ViT and an LSTM over the same patches by the number of positions: seconds per image, FLOP, chain of dependent steps.
+    """A ViT and an LSTM over the same patches at each number of positions: seconds per image, FLOP, chain of dependent steps.
 
-    On a CPU with one thread and with as many as there are cores: what can be done at once gains from more of them.
+    On a CPU they are timed with one thread and with all cores: work that can be done at once gains from more cores.
     """
     rung = asked.transformer("vit")
     cores = os.cpu_count() or 1

@@ -1,6 +1,6 @@
-"""A setting that is timed or counted, and the rows of the table of measurements that are found in it.
+"""A setting that is timed or counted, and its rows in the table of measurements.
 
-One thread on a CPU, as in training. Nothing here is a function of a cell's key: it is this machine's, on this day.
+On a CPU it has one thread, as in training. No figure here is a function of a run's key: it belongs to this machine on this day.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Setting:
-    """What is timed or counted; a row's columns beside the figure itself."""
+    """What is timed or counted: the columns of a row other than the figure itself."""
 
     measure: str
     family: str
@@ -44,14 +44,14 @@ class Setting:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where things are timed: device class, precision (fp32, bf16), the hardware's name."""
+    """Where steps are timed: device class, precision (fp32, bf16), name of the hardware."""
 
     device: str = "cpu"
     precision: str = "fp32"
     name: str = "unknown"
 
     def step(self, setting: Setting, model: nn.Module, image: ImageSpec, layout: torch.memory_format) -> Step:
-        """The step of a setting in a memory format, its images (noise) and labels made."""
+        """The step of a setting in a memory format, on images of noise [batch, channels, side, side]."""
         model = model.to(self.device).to(memory_format=layout)
         images = torch.randn(setting.batch, image.channels, image.side, image.side, device=self.device)
         images = images.contiguous(memory_format=layout)
@@ -70,7 +70,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Timed:
-    """A setting and how its step is made."""
+    """A setting, and how its model is made."""
 
     setting: Setting
     image: ImageSpec
@@ -78,7 +78,7 @@ class Timed:
     layout: torch.memory_format = torch.contiguous_format
 
     def step(self, machine: Machine) -> Step:
-        """The step, all its tensors made."""
+        """The step, with all its tensors made."""
         return machine.step(self.setting, self.make(), self.image, self.layout)
 
 
@@ -91,8 +91,8 @@ class Request:
         image: what the models take.
         entries: name -> what it builds, images per step as it is trained, target N at which it is timed.
         transformer_size: target N of the transformers whose images are made larger.
-        rounds: benchmarks of each setting.
-        machine: where.
+        rounds: times that each setting is timed.
+        machine: where it is timed.
     """
 
     ladders: Ladders
@@ -109,11 +109,11 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """Something that is timed or counted; all but ``rows`` are literals, since they are read off the file.
+    """Something that is timed or counted. All but ``rows`` must be literals, since they are read without running the file.
 
     Attributes:
         description: what it tells, in a few words, for the list of allowed values.
-        rows: gives its rows of the table of measurements.
+        rows: returns its rows of the table of measurements.
         seconds: how long it takes, once and per round, measured on a 2-core CPU and assumed elsewhere; None where it trains
             and predicts with each of the study's families, whose times are estimated from the sizes.
         transformers: families that are built at the study's ``transformer_params``.
@@ -131,7 +131,7 @@ def maker(rung: Rung, image: ImageSpec, options: Iterable[tuple[str, Option]] = 
 
 
 def times(timed: list[Timed], rounds: int, machine: Machine) -> list[Row]:
-    """Seconds per image of each of ``timed``, one row per round."""
+    """Rows with the seconds per image of each of ``timed``, one per round."""
     found = time_rounds({one.setting: one.step(machine) for one in timed}, rounds)
     return [
         row(setting, "seconds", seconds / setting.batch, "s/image", number)
@@ -141,7 +141,7 @@ def times(timed: list[Timed], rounds: int, machine: Machine) -> list[Row]:
 
 
 def memory(timed: list[Timed], machine: Machine) -> list[Row]:
-    """Peak bytes per image of each of ``timed``; no rows where the system does not tell."""
+    """Rows with the peak memory of each of ``timed``, in bytes per image; no rows if the system does not tell it."""
     rows: list[Row] = []
     for number in range(MEMORY_ROUNDS):
         for one in timed:
@@ -152,5 +152,5 @@ def memory(timed: list[Timed], machine: Machine) -> list[Row]:
 
 
 def row(setting: Setting, quantity: str, value: float, unit: str, number: int | None = None) -> Row:
-    """A row of the table of measurements: a setting and a figure, ``number`` that of its round."""
+    """A row of the table of measurements: a setting and a figure; ``number`` is that of its round."""
     return vars(setting) | {"quantity": quantity, "value": float(value), "unit": unit, "repeat": number}

@@ -1,8 +1,8 @@
 """How long a step takes and how much memory it needs, measured so that the noise is known.
 
-All settings that will be compared are timed in rounds: every setting once a round, in the same order. What slows the machine
-down for a while then slows all of them alike, and a statistic computed within each round (a ratio, an exponent) has its noise
-read off the rounds. The caller sees to it that nothing else runs.
+All settings that will be compared are timed in rounds: every setting once per round, in the same order. Whatever slows the
+machine down for a while then slows all of them alike, and the noise of a statistic that is computed within each round (a ratio,
+an exponent) can be read from the rounds. The caller makes sure that nothing else runs.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ Name = TypeVar("Name")
 PHASES: Final = ("training", "prediction")
 LEAST_SECONDS: Final = 0.04
 LEAST_STEPS: Final = 3
-"""A benchmark repeats its step until it has taken this long and as many steps; the figure is the fastest of them
-(assumption)."""
+"""A benchmark repeats its step for at least this many seconds and steps; the figure is the fastest step (assumption)."""
 
 _fork = multiprocessing.get_context("fork")
 
@@ -68,10 +67,10 @@ def _wait(tensor: Tensor) -> None:
 
 
 def time_rounds(steps: Mapping[Name, Step], rounds: int, least: float = LEAST_SECONDS) -> dict[Name, list[float]]:
-    """Seconds a step of each of ``steps``, one figure a round.
+    """Seconds per step of each of ``steps``, one figure per round.
 
     Each step is run once beforehand, unmeasured, to warm caches up. Within a round it is repeated for at least ``least``
-    seconds, and the figure is the fastest repeat: what else the machine does can only make a step slower.
+    seconds, and the figure is the fastest repeat: other work of the machine can only make a step slower.
     """
     for step in steps.values():
         step()
@@ -94,10 +93,10 @@ def time_rounds(steps: Mapping[Name, Step], rounds: int, least: float = LEAST_SE
 
 
 def peak_bytes(make: Callable[[], Step], device: str = "cpu") -> float | None:
-    """Most memory that one step of ``make()`` holds at a time, beyond what stood before it, model included.
+    """Peak memory in bytes of one step of ``make()``, model included, beyond what was held before it.
 
-    On CUDA as torch's allocator counts it. On a CPU the peak of the resident memory of a forked child, which Linux resets on
-    demand; None on other systems, where it could only be guessed.
+    On CUDA it is counted by torch's allocator. On a CPU it is the peak of the resident memory of a forked child, which Linux
+    resets on demand; None on other systems, where it could only be guessed.
     """
     if device.startswith("cuda"):
         torch.cuda.synchronize()
@@ -125,7 +124,7 @@ def _peak_here(make: Callable[[], Step], queue: Any) -> None:
 
 
 def resident_bytes(at_peak: bool = False) -> float | None:
-    """Resident memory of this process in bytes, now or at its peak since the last call without ``at_peak``; None where the
+    """Resident memory of this process in bytes, now or at its peak since the last call without ``at_peak``; None if the
     system does not tell (Linux does, see proc(5))."""
     try:
         if not at_peak:

@@ -1,19 +1,20 @@
 """The checklist of Li, Kudugunta and Zettlemoyer 2025, "(Mis)Fitting: A Survey of Scaling Laws", filled in for a fit.
 
-The survey found that most papers leave out what is needed to repeat a fit. Its four parts (what form, how the models were
-trained, how they were measured, how the law was fitted) are asked here in our own words, and a fifth, how sure it is. What
-the fit itself knows is answered from the fit; what only the table's owner knows is told by the caller, or said to be unknown.
-"""
+The survey found that most papers omit what is needed to repeat a fit. Its four parts (the form, how the models were trained,
+how they were measured, how the law was fitted) are asked here in our own words, with a fifth part on how sure the fit is.
+Answers come from the fit where it has them. What only the owner of the table knows comes from the caller, or is said to be
+unknown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from scaling.laws.fitting.solver import HUBER_EFFICIENCY, SAME_OPTIMUM, Fit
+from scaling.laws.fitting.fitted import Fit
+from scaling.laws.fitting.newton import HUBER_EFFICIENCY
+from scaling.laws.fitting.solver import SAME_OPTIMUM
 from scaling.laws.forms.terms import EXPONENT_LIMIT
 
 QUESTIONS: Final[dict[str, tuple[str, str]]] = {
@@ -29,38 +30,38 @@ QUESTIONS: Final[dict[str, tuple[str, str]]] = {
     "settings": ("training", "How were the learning rate and other settings chosen?"),
     "code": ("training", "Where are the code and the raw results?"),
     "response": ("measurement", "What was measured, on what?"),
-    "checkpoints": ("measurement", "How many checkpoints of a model enter?"),
+    "checkpoints": ("measurement", "How many checkpoints of each model are used?"),
     "transformed": ("measurement", "Were the measured values changed before the fit?"),
-    "left out": ("measurement", "Were points left out?"),
+    "left out": ("measurement", "Were any points left out?"),
     "objective": ("fit", "What is minimised?"),
-    "delta": ("fit", "How robust is it?"),
-    "weights": ("fit", "Do all points count the same?"),
-    "algorithm": ("fit", "By which algorithm?"),
-    "starts": ("fit", "From where does it start?"),
-    "bounds": ("fit", "What may the parameters be?"),
+    "delta": ("fit", "How robust is it against outliers?"),
+    "weights": ("fit", "Do all points have the same weight?"),
+    "algorithm": ("fit", "Which algorithm is used?"),
+    "starts": ("fit", "Where does it start?"),
+    "bounds": ("fit", "Which values may the parameters take?"),
     "certificate": ("fit", "Is it the optimum?"),
     "identified": ("confidence", "Do the points determine the parameters?"),
-    "intervals": ("confidence", "How were intervals made?"),
+    "intervals": ("confidence", "How were the intervals computed?"),
     "validation": ("confidence", "How was the law tested?"),
-    "outliers": ("confidence", "Which points lie off the law, and what if they were dropped?"),
+    "outliers": ("confidence", "Which points lie far from the law, and what would change without them?"),
 }
-"""Key of each item -> part and question, in the order of the list."""
+"""Item -> its part and question, in the order of the list."""
 UNKNOWN = "unknown: the table does not say"
 ASSUMPTIONS: Final = {
-    "chinchilla": "N and D act by terms of their own that add up, above a floor; neither changes the other's exponent",
-    "tied": "N and D act by terms of their own with one exponent, above a floor",
-    "drifting": "the exponent of D moves with the logarithm of N, above a floor",
-    "kaplan-floor": "N and D share one bottleneck: the larger of two terms rules, above a floor",
-    "repeated": "N and D act by terms of their own; data that is seen again is worth less and less, to nothing",
-    "overfitting": "N and D act by terms of their own; what repeated data costs is added, the more the larger the model",
-    "unique-power": "N, D and the unique data act by terms of their own that add up, above a floor",
-    "unique-tied": "N, D and the unique data act by terms of their own with one exponent, above a floor",
-    "bounded": "as terms of N and D that add up above a floor, behind a known ceiling",
-    "interaction": "terms of N, of D and of their product add up above a floor",
-    "powers": "N and D act by terms of their own that add up; no floor, so the response goes to 0",
-    "exponentials": "N and D act by terms of their own that vanish exponentially, above a floor",
-    "logarithms": "each factor in N or D takes a fixed amount off the response, without end",
-    "kaplan": "N and D share one bottleneck: the larger of two terms rules; no floor, so the response goes to 0",
+    "chinchilla": "N and D have separate terms that add up above a floor; neither changes the other's exponent",
+    "tied": "N and D have separate terms with one exponent, above a floor",
+    "drifting": "the exponent of D changes linearly with the logarithm of N, above a floor",
+    "kaplan-floor": "N and D share one bottleneck: the larger of two terms dominates, above a floor",
+    "repeated": "N and D have separate terms; each repetition of the data is worth less than the one before",
+    "overfitting": "N and D have separate terms; the cost of repeated data is added, and grows with the model",
+    "unique-power": "N, D and the unique data have separate terms that add up above a floor",
+    "unique-tied": "N, D and the unique data have separate terms with one exponent, above a floor",
+    "bounded": "N and D have separate terms that add up above a floor and below a known ceiling",
+    "interaction": "N, D and their product have terms that add up above a floor",
+    "powers": "N and D have separate terms that add up; without a floor, the response goes to 0",
+    "exponentials": "N and D have separate terms that vanish exponentially, above a floor",
+    "logarithms": "each factor in N or D lowers the response by a fixed amount, without end",
+    "kaplan": "N and D share one bottleneck: the larger of two terms dominates; without a floor, the response goes to 0",
 }
 
 
@@ -70,15 +71,15 @@ def checklist(found: Fit, outliers: Mapping[str, Any] | None, told: Mapping[str,
     Args:
         found: the fit.
         outliers: its account by ``describe_outliers``.
-        told: item -> what the caller knows; it follows the fit's own answer where there is one.
+        told: item -> what the caller knows; it is added to the fit's own answer if there is one.
 
     Raises:
-        ValueError: if something is told about an item that is not asked.
+        ValueError: if ``told`` has an item that is not on the list.
     """
     told = told or {}
     for item in told:
         if item not in QUESTIONS:
-            raise ValueError(f"checklist item {item!r} is not asked; allowed: {', '.join(QUESTIONS)}")
+            raise ValueError(f"checklist item {item!r} is not on the list; allowed: {', '.join(QUESTIONS)}")
     own = _from_law(found) | _from_points(found) | _from_solver(found)
     own["outliers"] = outlier_sentence(outliers)
     answers = {item: "; ".join(filter(None, (own.get(item), told.get(item)))) or UNKNOWN for item in QUESTIONS}
@@ -90,7 +91,7 @@ def checklist(found: Fit, outliers: Mapping[str, Any] | None, told: Mapping[str,
 
 def _from_law(found: Fit) -> dict[str, str]:
     law = found.law
-    one = "one variable alone; everything else is the same for all points"
+    one = "one variable; everything else is the same for all points"
     return {
         "form": law.formula,
         "variables": f"the response and {', '.join(law.variables)}",
@@ -109,7 +110,7 @@ def _from_points(found: Fit) -> dict[str, str]:
             spans[name] = f"{len(levels)} values of {name} from {_amount(levels[0])} to {_amount(levels[-1])}"
     answers = {
         "models": "; ".join(filter(None, (f"{found.rows} points", spans.get("N")))),
-        "transformed": "the logarithm is taken, nothing else",
+        "transformed": "only the logarithm was taken",
         "weights": "yes" if len(np.unique(found.weights)) <= 1 else _weights(found),
     }
     data = spans.get("D") or spans.get("x")
@@ -128,20 +129,22 @@ def _from_solver(found: Fit) -> dict[str, str]:
     law, certificate = found.law, found.certificate
     answers = {
         "objective": "the sum of Huber's loss over residuals of the logarithm (Hoffmann et al. 2022, equation 3)",
-        "algorithm": "Newton's method, damped, with exact first and second derivatives, followed down from a wide delta",
+        "algorithm": "damped Newton's method with first and second derivatives, followed down from a wide delta",
         "bounds": f"exponents of powers in [0, {EXPONENT_LIMIT:g}], amplitudes positive, a floor at most the largest response",
     }
     if certificate is None or not found.parameters:
         why = "; ".join(dict.fromkeys(found.reasons.values()))
         return answers | dict.fromkeys(("certificate", "identified"), f"nothing was fitted: {why}")
     powers = all(term.heads for term in law.terms)
-    drawn = "exponents drawn from [0.05, 1.5], amplitudes by non-negative least squares" if powers else "over stated ranges"
+    drawn = (
+        "exponents drawn from [0.05, 1.5], amplitudes by non-negative least squares" if powers else "drawn from stated ranges"
+    )
     fixed = [f"{name} is {why}" for name, why in found.reasons.items() if why.startswith("at its")]
     spread = float(np.sqrt(np.mean(found.residuals**2)))
     answers |= {
         "delta": f"delta = {found.delta:.3g} in log units, where the residuals' root mean square is {spread:.3g}",
         "starts": f"{certificate.starts} random starts: {drawn}"
-        + (f"; tried on {certificate.sample}, then all rows from the best" if certificate.sample else ""),
+        + (f"; tried on {certificate.sample}, then from the best one on all rows" if certificate.sample else ""),
         "certificate": f"{certificate.share:.0%} of the starts reached the same optimum to {SAME_OPTIMUM:g} of the objective "
         f"({found.objective:.6g}); norm of the gradient {certificate.gradient:.1e}",
         "identified": f"{found.status.replace('-', ' ')}; condition of the scaled Hessian {certificate.condition:.1e}"
@@ -151,11 +154,11 @@ def _from_solver(found: Fit) -> dict[str, str]:
 
 
 AUTOMATIC_DELTA: Final = f"Huber's delta is {HUBER_EFFICIENCY} times the robust spread of the residuals (Huber 1964)"
-"""What a caller tells about a delta that it left to the fit."""
+"""The caller's answer where delta was left to the fit."""
 
 
 def outlier_sentence(account: Mapping[str, Any] | None) -> str:
-    """What ``describe_outliers`` found, in a sentence."""
+    """What ``describe_outliers`` found, as a phrase; None stands for a fit without parameters."""
     if account is None:
         return "nothing was fitted"
     count, limit = len(account["rows"]), f"beyond {account['threshold']:g} robust standard deviations"
@@ -170,40 +173,3 @@ def outlier_sentence(account: Mapping[str, Any] | None) -> str:
     )
     change = f"predictions on the table would change by at most {np.expm1(account['largest_change']):.1%}"
     return f"{head}; without {'it' if count == 1 else 'them'}: {moved}; {change}"
-
-
-def told_of_table(
-    path: str | Path,
-    response: str,
-    columns: Mapping[str, str],
-    group: Mapping[str, str],
-    law: str,
-    scores: Mapping[str, float | None] | None,
-    delta: float | None,
-    drop_largest: int,
-) -> dict[str, str]:
-    """What is known of a table's fit beyond the fit itself, in the form of ``told``.
-
-    Args:
-        path: of the table.
-        response: its column; columns: variable -> column; group: column -> value of the rows fitted.
-        law: as the user named it; scores: law -> rolling score where it was chosen ("auto"), or None.
-        delta: as the user set it.
-        drop_largest: rows with the largest responses that the user left out.
-    """
-    of = "".join(f", {name} = {value}" for name, value in group.items())
-    told = {
-        "response": f"column {response} of {Path(path).name}{of}",
-        "counting": ", ".join(f"{name} is column {column}" for name, column in columns.items()),
-        "choice": f"{law}, named by the user",
-        "left out": "no",
-        "validation": "not here; `scaling extrapolate` predicts rows that were kept out",
-    }
-    if scores is not None:
-        known = ", ".join(f"{name} {score:.3g}" for name, score in scores.items() if score is not None)
-        told["choice"] = f"by rolling origins inside the table, root mean square log error: {known or 'no origin possible'}"
-    if delta is None:
-        told["objective"] = AUTOMATIC_DELTA
-    if drop_largest:
-        told["left out"] = f"the {drop_largest} largest responses, as the user asked; they are listed under dropped"
-    return told

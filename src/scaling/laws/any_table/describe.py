@@ -1,245 +1,33 @@
-"""Fit any table: what the command line prints and other programs read as JSON."""
+"""A JSON-able account of one fit: parameters with errors and intervals, outliers, and the checklist of how it was made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-import polars as pl
 
-from scaling.laws.any_table.checklist import checklist, told_of_table
-from scaling.laws.any_table.pool import Progress, work_in_batches, work_through
-from scaling.laws.any_table.read_table import (
-    CLASSES,
-    ROW,
-    TableError,
-    ceiling_of,
-    number_of,
-    numbers,
-    read_table,
-    require_apart,
-    require_distinct,
-    require_unique,
-    variables,
-    without_largest,
-)
+from scaling.laws.any_table.checklist import checklist
+from scaling.laws.fitting.fitted import Fit
 from scaling.laws.fitting.large import LARGE, told_of_sample
-from scaling.laws.fitting.many import fit_many
-from scaling.laws.fitting.selection import choose
-from scaling.laws.fitting.solver import Fit, fit
-from scaling.laws.forms.catalogue import BOUNDED, law_for, law_named, require_ceiling
-from scaling.laws.intervals.agreement import honest_intervals
 from scaling.laws.intervals.bootstrap import pairs, shortened
 from scaling.laws.intervals.curvature import curvature_intervals, standard_errors
 from scaling.laws.intervals.outliers import describe_outliers
-from scaling.laws.intervals.profile import profile_intervals, undecided_parameters
-from scaling.laws.law_errors import InputError, require_count, require_positive
+from scaling.laws.intervals.profile import Interval, profile_intervals, undecided_parameters
 
-HONEST_GROUPS = 100
-"""Groups up to which other laws are tried beside the one that is fitted: it takes a second a group."""
-MANY_GROUPS = 1000
-"""Groups beyond which those of a named law are fitted in batches, with few starts, and intervals from the curvature: alone a
-group takes ten times as long."""
-MANY_STARTS = 4
-CURVATURE = "the curvature of the optimum, t on n - p degrees of freedom"
-BATCH = 50
-"""Groups fitted at once."""
+CURVATURE: Final = "the curvature of the optimum, t on n - p degrees of freedom"
+"""Method of intervals that follow from the curvature alone."""
 
 
-def fit_table(
-    path: str | Path,
-    *,
-    y: str,
-    law: str = "chinchilla",
-    n: str | None = None,
-    d: str | None = None,
-    x: str | None = None,
-    unique: str | None = None,
-    by: Sequence[str] = (),
-    delta: float | None = 1e-3,
-    drop_largest: int = 0,
-    bootstrap: int = 0,
-    seed: int = 42,
-    starts: int = 16,
-    ceiling: float | str | None = None,
-    workers: int = 1,
-    progress: Progress | None = None,
-) -> list[dict[str, Any]]:
-    """Fit a law to a table, or to each group of it.
+class _Uncertainty(NamedTuple):
+    """Standard errors and intervals of the parameters, how each was made, and why a parameter has none."""
 
-    Args:
-        path: CSV or Parquet.
-        y: column of the response.
-        law: name of a law, or "auto" for the one that best predicts larger rows from smaller ones.
-        n, d: columns of a law of N and D; x: column of a law of one variable.
-        unique: column of the unique data among d, for a third variable.
-        by: columns whose values make the groups.
-        delta: Huber's; None for 1.345 times the spread of the residuals.
-        drop_largest: rows with the largest responses to leave out, in each group; they are listed.
-        bootstrap: pair resamples for standard errors and intervals; 0 for profile intervals.
-        seed: of starts and resamples.
-        starts: random starts.
-        ceiling: of a bounded response; infinite for none; "classes" for chance among the column of that name.
-        workers: processes among which many groups are shared (``any_table.pool``).
-        progress: called after each group.
-
-    Returns:
-        One entry a group: group, law, status, rows, parameters, objective, standard_errors, intervals, certificate ...;
-        ``intervals`` hold if the law does, ``honest_intervals`` (``laws.agreement``; for HONEST_GROUPS groups or fewer)
-        also where other laws predict as well. Beyond MANY_GROUPS groups of a named law, starts are at most MANY_STARTS and
-        ``intervals`` are from the curvature of each optimum, as ``interval_method`` says.
-
-    Raises:
-        TableError: for a bad table.
-        InputError: for an unknown law or a setting out of range.
-    """
-    columns = variables(n, d, x, unique)
-    require_count("drop_largest", drop_largest)
-    require_count("seed", seed)
-    require_count("starts", starts, 1)
-    require_count("bootstrap", bootstrap)
-    if bootstrap == 1:
-        raise InputError("bootstrap is 1; it must be 0 for none, or 2 or more")
-    if delta is not None:
-        require_positive("delta", delta)
-    classes = [CLASSES] if ceiling == CLASSES else []
-    limit = number_of(ceiling)
-    if limit is not None:
-        require_ceiling(limit)
-    if law != "auto":
-        law_for(law, columns, 1.0 if classes and law in BOUNDED else limit)
-    require_apart(**columns, y=y, **{f"by ({name})": name for name in by})
-    table = read_table(path, [*columns.values(), y, *classes], by)
-    for column in columns.values():
-        require_distinct(table, column)
-    if unique is not None:
-        require_unique(table, unique, str(d))
-    groups = list(table.groups(by))
-    most = max(rows.height for _, rows in groups)
-    if drop_largest >= most:
-        raise TableError(f"{path}: dropping {drop_largest} of {most} rows leaves none")
-    if limit is not None and not (table.frame[y] < limit).any():
-        least = table.frame[y].min()
-        raise TableError(f"{path}: column {y}: no value lies below the ceiling {limit:g}; the least is {least:g}")
-    asked = _Asked(
-        str(path), y, columns, law, delta, drop_largest, bootstrap, seed, starts, ceiling, len(groups) <= HONEST_GROUPS
-    )
-    if len(groups) > MANY_GROUPS and law != "auto":
-        return work_in_batches(partial(_fit_batch, asked), groups, size=BATCH, workers=workers, progress=progress)
-    return work_through(partial(_fit_group, asked), groups, workers=workers, progress=progress)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What ``fit_table`` was asked, the same for all groups."""
-
-    path: str
-    y: str
-    columns: Mapping[str, str]
-    law: str
-    delta: float | None
-    drop_largest: int
-    bootstrap: int
-    seed: int
-    starts: int
-    ceiling: float | str | None
-    honest: bool
-
-
-_Group = tuple[Mapping[str, str], pl.DataFrame]
-"""(column -> value, rows)."""
-
-
-def _fit_group(asked: _Asked, job: _Group) -> dict[str, Any]:
-    """The entry of one group."""
-    group, rows = job
-    kept, dropped = without_largest(rows, asked.y, asked.drop_largest) if asked.drop_largest else (rows, rows.clear())
-    data = {name: numbers(kept, column) for name, column in asked.columns.items()}
-    response = numbers(kept, asked.y)
-    scores = None
-    ceiling = ceiling_of(asked.ceiling, rows, asked.y)
-    if asked.law == "auto":
-        laws, scores = choose(data, response, ceiling=ceiling, seed=asked.seed)
-    else:
-        laws = [law_named(asked.law, ceiling)]
-    settings = {"delta": asked.delta, "starts": asked.starts, "seed": asked.seed}
-    found = _first_readable(fit(one, data, response, **settings) for one in laws)
-    told = told_of_table(asked.path, asked.y, asked.columns, group, asked.law, scores, asked.delta, asked.drop_largest)
-    names = kept[ROW].to_list()
-    entry: dict[str, Any] = {"group": group} | describe_fit(
-        found, bootstrap=asked.bootstrap, seed=asked.seed, rows=names, told=told
-    )
-    if scores is not None:
-        entry["scores"] = scores
-    if asked.honest:
-        honest = honest_intervals(found, data, response, entry["intervals"], seed=asked.seed)
-        entry["honest_intervals"] = honest.pop("intervals")
-        entry["honest"] = honest
-    if asked.drop_largest:
-        everything = {name: numbers(rows, column) for name, column in asked.columns.items()}
-        whole = fit(found.law, everything, numbers(rows, asked.y), **settings)
-        entry["dropped"] = dropped.select(pl.col(ROW).alias("row"), asked.y).to_dicts()
-        entry["parameters_with_dropped"] = whole.parameters
-    return entry
-
-
-def _fit_batch(asked: _Asked, jobs: Sequence[_Group]) -> list[dict[str, Any]]:
-    """The entries of some of very many groups, fitted together."""
-    splits = [without_largest(rows, asked.y, asked.drop_largest) if asked.drop_largest else (rows, None) for _, rows in jobs]
-    found = _fits(asked, jobs, [kept for kept, _ in splits])
-    wholes = _fits(asked, jobs, [rows for _, rows in jobs]) if asked.drop_largest else []
-    entries = []
-    for i, ((group, _), (kept, dropped)) in enumerate(zip(jobs, splits, strict=True)):
-        told = told_of_table(asked.path, asked.y, asked.columns, group, asked.law, None, asked.delta, asked.drop_largest)
-        described = describe_fit(
-            found[i], bootstrap=asked.bootstrap, seed=asked.seed, rows=kept[ROW].to_list(), told=told, profiles=False
-        )
-        entries.append({"group": group} | described)
-        if dropped is not None:
-            entries[-1]["dropped"] = dropped.select(pl.col(ROW).alias("row"), asked.y).to_dicts()
-            entries[-1]["parameters_with_dropped"] = wholes[i].parameters
-    return entries
-
-
-def _fits(asked: _Asked, jobs: Sequence[_Group], frames: Sequence[pl.DataFrame]) -> list[Fit]:
-    """Fits of the rows of some groups, those with one ceiling together."""
-    laws = [law_named(asked.law, ceiling_of(asked.ceiling, rows, asked.y)) for _, rows in jobs]
-    found: dict[int, Fit] = {}
-    for law in dict.fromkeys(laws):
-        mine = [i for i, one in enumerate(laws) if one == law]
-        tables = [
-            ({name: numbers(frames[i], column) for name, column in asked.columns.items()}, numbers(frames[i], asked.y))
-            for i in mine
-        ]
-        settings = {"delta": asked.delta, "starts": min(asked.starts, MANY_STARTS), "seed": asked.seed}
-        found |= dict(zip(mine, fit_many(law, tables, **settings), strict=True))
-    return [found[i] for i in range(len(jobs))]
-
-
-def told_of_many(entries: Sequence[Mapping[str, Any]]) -> str | None:
-    """What is cheaper about the fits of very many groups than about a group's alone; None where nothing is."""
-    if not any(entry["interval_method"] == CURVATURE for entry in entries):
-        return None
-    most = max(entry["certificate"]["starts"] for entry in entries if entry["certificate"])
-    return (
-        f"{len(entries):,} groups: intervals from the curvature of each optimum, {most} starts each; "
-        "fit a group alone for profiles"
-    )
-
-
-def _first_readable(fits: Iterable[Fit]) -> Fit:
-    """The first fit whose parameters the table determines, or the first of all: a law with more parameters may predict best
-    and still say nothing of them."""
-    tried = []
-    for found in fits:
-        if found.status in ("converged", "at-bound"):
-            return found
-        tried.append(found)
-    return tried[0]
+    errors: dict[str, float]
+    error_method: str
+    intervals: dict[str, Interval]
+    interval_method: str
+    reasons: dict[str, str]
 
 
 def describe_fit(
@@ -260,40 +48,19 @@ def describe_fit(
         seed: of the resamples.
         level: coverage.
         rows: what each row of the fit is called among the outliers; None for 1, 2, ...
-        told: what the checklist shall say beyond what the fit knows (``any_table.checklist``).
+        told: item -> what the checklist shall say beyond what the fit knows.
         profiles: False for intervals from the curvature alone, which take a fiftieth of the time.
+
+    Raises:
+        ValueError: if ``told`` has an item that is not on the checklist.
     """
     law = found.law
-    told = dict(told or {})
-    reasons = dict(found.reasons)
-    intervals: dict[str, Any] = dict.fromkeys(law.parameters)
-    errors = {} if bootstrap else standard_errors(found)
-    method = "none"
-    if found.parameters and bootstrap:
-        method = f"{bootstrap} pair bootstraps, percentiles"
-        draws = pairs(shortened(found)[0], bootstrap, seed)
-        errors = dict(zip(law.parameters, np.std(draws, axis=0).tolist(), strict=True))
-        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-        intervals = {name: [float(low[i]), float(high[i])] for i, name in enumerate(law.parameters)}
-        undecided = undecided_parameters(found)
-        reasons |= undecided
-        intervals |= dict.fromkeys(undecided)
-    elif found.parameters and law.separate and not profiles:
-        method = CURVATURE
-        ends, why = curvature_intervals(found, level)
-        reasons |= why
-        intervals = {name: None if end is None else list(end) for name, end in ends.items()}
-    elif found.parameters and law.separate:
-        method = "profile likelihood, t on n - p degrees of freedom"
-        method += f"; places of {told_of_sample(found.rows)}" if found.rows > LARGE else ""
-        ends, why = profile_intervals(found, level)
-        reasons |= why
-        intervals = {name: None if end is None else list(end) for name, end in ends.items()}
-    elif found.parameters:
-        reasons["intervals"] = f"{law.name} has terms that are no powers: ask for a bootstrap"
-    errors = {name: error for name, error in errors.items() if name not in reasons}
-    told |= {"intervals": f"{level:.0%} by {method}" if method != "none" else "there are none"}
-    lacking = [name for name, ends in intervals.items() if ends is None]
+    unsure = _resampled(found, bootstrap, seed, level) if bootstrap else _analytic(found, level, profiles)
+    reasons = found.reasons | unsure.reasons
+    errors = {name: error for name, error in unsure.errors.items() if name not in reasons}
+    method = unsure.interval_method
+    told = dict(told or {}) | {"intervals": f"{level:.0%} by {method}" if method != "none" else "there are none"}
+    lacking = [name for name, ends in unsure.intervals.items() if ends is None]
     if found.parameters and lacking:
         told |= {"identified": f"without an interval: {', '.join(lacking)}"}
     outliers = describe_outliers(found, rows)
@@ -306,13 +73,13 @@ def describe_fit(
         "reasons": reasons,
         "rows": found.rows,
         "parameters": found.parameters,
-        "objective": _number(found.objective),
+        "objective": _finite(found.objective),
         "loss": f"sum of Huber({found.delta:.3g}) over log residuals",
         "standard_errors": errors,
-        "standard_error_method": (f"{bootstrap} pair bootstraps" if bootstrap else "curvature") if errors else "none",
-        "intervals": intervals,
+        "standard_error_method": unsure.error_method if errors else "none",
+        "intervals": {name: None if ends is None else list(ends) for name, ends in unsure.intervals.items()},
         "interval_method": method,
-        "residual_rms": _number(float(np.sqrt(np.mean(found.residuals**2)))) if found.rows else None,
+        "residual_rms": _finite(float(np.sqrt(np.mean(found.residuals**2)))) if found.rows else None,
         "certificate": None if found.certificate is None else asdict(found.certificate),
         "outliers": outliers,
         "checklist": checklist(found, outliers, told),
@@ -320,5 +87,37 @@ def describe_fit(
     }
 
 
-def _number(value: float) -> float | None:
+def _resampled(found: Fit, resamples: int, seed: int, level: float) -> _Uncertainty:
+    """Errors and intervals by the pair bootstrap."""
+    names, method = found.law.parameters, f"{resamples} pair bootstraps"
+    if not found.parameters:
+        return _Uncertainty({}, method, dict.fromkeys(names), "none", {})
+    draws = pairs(shortened(found)[0], resamples, seed)
+    errors = dict(zip(names, np.std(draws, axis=0).tolist(), strict=True))
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0).tolist()
+    intervals: dict[str, Interval] = dict(zip(names, zip(low, high, strict=True), strict=True))
+    undecided = undecided_parameters(found)
+    return _Uncertainty(errors, method, intervals | dict.fromkeys(undecided), f"{method}, percentiles", undecided)
+
+
+def _analytic(found: Fit, level: float, profiles: bool) -> _Uncertainty:
+    """Errors by the curvature, and intervals by profiles or by the curvature as well."""
+    law, errors = found.law, standard_errors(found)
+    if not found.parameters:
+        return _Uncertainty(errors, "curvature", dict.fromkeys(law.parameters), "none", {})
+    if not law.separate:
+        reason = {"intervals": f"{law.name} has a parameter that cannot be profiled: ask for a bootstrap"}
+        return _Uncertainty(errors, "curvature", dict.fromkeys(law.parameters), "none", reason)
+    if profiles:
+        sample = f"; places of {told_of_sample(found.rows)}" if found.rows > LARGE else ""
+        method = f"profile likelihood, t on n - p degrees of freedom{sample}"
+        intervals, reasons = profile_intervals(found, level)
+    else:
+        method = CURVATURE
+        intervals, reasons = curvature_intervals(found, level)
+    return _Uncertainty(errors, "curvature", intervals, method, reasons)
+
+
+def _finite(value: float) -> float | None:
+    """The value, or None for NaN and infinity, which JSON does not know."""
     return value if np.isfinite(value) else None

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from scaling.laws.any_table.pool import Progress, work_through
+from scaling.laws.any_table.pool import OnGroupDone, work_through
 from scaling.laws.any_table.read_table import (
     CLASSES,
     TableError,
-    ceiling_of,
+    group_ceiling,
     number_of,
     numbers,
     read_table,
@@ -27,7 +27,7 @@ from scaling.laws.any_table.read_table import (
 from scaling.laws.fitting.selection import stack
 from scaling.laws.fitting.solver import fit
 from scaling.laws.fitting.stacked import Stack
-from scaling.laws.forms.catalogue import BOUNDED, NAMES, law_for, law_named, require_ceiling
+from scaling.laws.forms.catalogue import BOUNDED, NAMES, law_for, law_named
 from scaling.laws.forms.terms import Floats
 from scaling.laws.law_errors import InputError, require_count
 
@@ -41,6 +41,7 @@ ESTIMATORS: Mapping[str, str] = {
 """Short names of the published estimators."""
 PARTS = ("train", "test")
 LEVEL = 0.95
+"""Coverage of the intervals."""
 
 
 def extrapolate_table(
@@ -57,28 +58,29 @@ def extrapolate_table(
     ceiling: float | str | None = None,
     seed: int = 0,
     workers: int = 1,
-    progress: Progress | None = None,
+    progress: OnGroupDone | None = None,
 ) -> dict[str, Any]:
     """Fit the rows whose split is ``train`` and predict those whose split is ``test``, group by group.
 
     Args:
         path: CSV or Parquet.
-        y: column of the response; split: column with train or test; rows with anything else are counted and left out.
+        y: column of the response.
+        split: column with train or test; rows with any other value are counted and left out.
         x: column of one variable; or n and d for two.
         unique: column of the unique data among d, for a third variable.
         by: columns whose values make the groups.
-        estimator: "auto" (a stack of laws, ``laws.selection``), m1, m2, m3, m4, bnsl or the name of a law.
-        ceiling: of a bounded response; infinite for none; "classes" for chance among the column of that name; None where
-            nothing is known: nothing is guessed then.
+        estimator: "auto" (a stack of laws, ``laws.fitting.selection``), m1, m2, m3, m4, bnsl or the name of a law.
+        ceiling: of a bounded response; infinite for none; "classes" for chance among the column of that name; None if
+            it is not known: several are tried then.
         seed: of the starts.
-        workers: processes among which many groups are shared (``laws.pool``).
+        workers: processes among which many groups are shared (``laws.any_table.pool``).
         progress: called after each group.
 
     Returns:
         ``{"estimator", "curves": [{"group", "estimator", "rmse_log", "predictions", ...}], "mean", "median", "left_out",
-        "left_out_by_split"}``; a curve that could not be fitted has rmse_log None and a reason, and is no part of the mean.
+        "left_out_by_split"}``. A curve that could not be fitted has rmse_log None and a reason, and does not count in the mean.
         ``predictions`` has ``{the variables, "observed", "predicted", "low", "high", "low_if_true", "high_if_true"}`` of each
-        test row: where a new run is expected in 95 %, honestly and if the law holds.
+        test row: 95 % intervals of a new run, honestly and if the law holds.
 
     Raises:
         TableError: for a bad table, or one without train or test rows.
@@ -86,16 +88,14 @@ def extrapolate_table(
     """
     columns = variables(n, d, x, unique)
     require_count("seed", seed)
-    limit = number_of(ceiling)
-    if limit is not None:
-        require_ceiling(limit)
+    number_of(ceiling)
     law = None if estimator == "auto" else _law_of(estimator, ceiling, columns)
     classes = [CLASSES] if ceiling == CLASSES else []
     require_apart(**columns, y=y, split=split, **{f"by ({name})": name for name in by})
     table = read_table(path, [*columns.values(), y, *classes], by, only=(split, PARTS))
     for part in PARTS:
         if not (table.frame[split] == part).any():
-            raise TableError(f"{path}: no row with {split} = {part}")
+            raise TableError(f"{path}: no row has {split} = {part}")
     if unique is not None:
         require_unique(table, unique, str(d))
     groups = list(table.groups(by))
@@ -113,7 +113,7 @@ def extrapolate_table(
 
 
 def _law_of(estimator: str, ceiling: float | str | None, columns: Mapping[str, str]) -> str:
-    """Name of an estimator's law, known to suit the columns and the ceiling."""
+    """Name of an estimator's law, once it is checked against the columns and the ceiling."""
     name = ESTIMATORS.get(estimator, estimator)
     if name not in NAMES:
         known = ("auto", *ESTIMATORS, *NAMES)
@@ -145,11 +145,11 @@ def _extrapolate(asked: _Asked, job: tuple[Mapping[str, str], pl.DataFrame]) -> 
     result |= {"rows_train": train.height, "rows_test": test.height}
     for part, name in ((train, "train"), (test, "test")):
         if not part.height:
-            return result | {"reason": f"no row with {asked.split} = {name}"}
+            return result | {"reason": f"no row has {asked.split} = {name}"}
     data, places = ({v: numbers(part, c) for v, c in asked.columns.items()} for part in (train, test))
     response, observed = numbers(train, asked.y), numbers(test, asked.y)
     try:
-        ceiling = ceiling_of(asked.ceiling, rows, asked.y)
+        ceiling = group_ceiling(asked.ceiling, rows, asked.y)
         model, told = _modelled(asked, data, response, ceiling)
     except InputError as error:
         return result | {"reason": str(error)}
@@ -172,11 +172,12 @@ def _extrapolate(asked: _Asked, job: tuple[Mapping[str, str], pl.DataFrame]) -> 
 def _modelled(
     asked: _Asked, data: Mapping[str, Floats], response: Floats, ceiling: float | None
 ) -> tuple[Stack, dict[str, Any]]:
-    """What predicts, and what is told of it."""
+    """The stack that predicts, and what the result says about it."""
     if asked.law is None:
         model = stack(data, response, ceiling=ceiling, seed=asked.seed)
         shares = [
-            {"law": c.law.name, "formula": c.law.formula, "emphasis": c.emphasis, "share": c.share} for c in model.candidates
+            {"law": c.fit.law.name, "formula": c.fit.law.formula, "emphasis": c.fit.emphasis, "share": c.share}
+            for c in model.candidates
         ]
         told = {"ceiling": ceiling if ceiling is not None and np.isfinite(ceiling) else None, "shares": shares}
     else:

@@ -1,4 +1,4 @@
-"""Three questions to a fitted law of N and D: what loss here, what N and D for this budget, what budget for this loss."""
+"""Three questions to a fitted law of N and D: which loss here, which N and D for this budget, which budget for this loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scaling.laws.any_table.read_table import (
     CLASSES,
     ROW,
     TableError,
-    ceiling_of,
+    group_ceiling,
     number_of,
     numbers,
     read_table,
@@ -22,10 +22,11 @@ from scaling.laws.any_table.read_table import (
     require_distinct,
     without_largest,
 )
-from scaling.laws.compute_optimal.frontier import Compute, SixND, optimum, tabled_compute
+from scaling.laws.compute_optimal.frontier import Compute, SixND, best_use, tabled_compute
 from scaling.laws.compute_optimal.isoflop import describe_isoflop
+from scaling.laws.fitting.fitted import Fit, noise_scale
 from scaling.laws.fitting.selection import stack
-from scaling.laws.fitting.solver import Fit, fit, noise_scale
+from scaling.laws.fitting.solver import fit
 from scaling.laws.forms.catalogue import law_for
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
@@ -34,16 +35,19 @@ from scaling.laws.intervals.profile import prediction_intervals
 from scaling.laws.law_errors import InputError, require_count, require_positive
 
 FAR = 10.0
-"""Factor beyond the data at which a forecast carries a warning."""
+"""Factor beyond the data from which on a forecast has a warning (assumption)."""
 SEARCH = 1e4
-"""Factor beyond the data to which N is searched where C = 6 N D."""
+"""Factor beyond the data to which N is searched where C = 6 N D (assumption)."""
 SAME_PRICE = 0.01
-"""Relative departure from a multiple of N D that a column of compute may have and still be taken for one."""
+"""Relative deviation up to which a column of compute counts as a multiple of N D (assumption): it may be rounded."""
 MOST_LEVELS = 400
-"""Distinct N and D together from which a price is read."""
+"""Most distinct N and D together from which a price is read (assumption): its least squares take a column for each."""
 RESAMPLES = 200
-BUDGETS = 100
+"""Resamples for the intervals of budgets and targets (assumption)."""
+SEARCHED_BUDGETS = 100
+"""Budgets at which the least one for a target is searched (assumption); lines join them."""
 LEVEL = 0.95
+"""Coverage of the intervals."""
 
 
 def forecast_table(
@@ -62,31 +66,31 @@ def forecast_table(
     drop_largest: int = 0,
     seed: int = 42,
 ) -> dict[str, Any]:
-    """Fit a table and answer.
+    """Fit a table and answer the questions.
 
     Args:
         path: CSV or Parquet.
         n, d, y: columns of N, D and the response.
         law: of N and D; ceiling: for a bounded one; "classes" for chance among the column of that name.
         flop: column of training compute, from which the price of (N, D) is read; None for C = 6 N D.
-        at: (N, D) whose response is asked for.
-        budgets: FLOP whose best N and D are asked for.
-        targets: responses whose least FLOP is asked for.
+        at: (N, D) at which the response is wanted.
+        budgets: FLOP for which the best N and D are wanted.
+        targets: responses for which the least FLOP are wanted.
         delta: Huber's; None for 1.345 times the spread of the residuals.
-        drop_largest: rows with the largest responses to leave out; they are listed.
+        drop_largest: number of rows with the largest responses to leave out; they are listed.
         seed: of starts and resamples.
 
     Returns:
         ``{"law", "parameters", "status", "compute", "rows", "dropped", "at": [...], "budgets": [...],
-        "targets": [...], "isoflop"}``; every answer carries an interval or the reason why there is none, and warnings.
-        ``isoflop`` is that of ``laws.isoflop.describe_isoflop``.
+        "targets": [...], "isoflop"}``. Every answer has an interval or the reason why there is none, and warnings.
+        ``isoflop`` is what ``describe_isoflop`` returns.
 
     Raises:
         TableError: for a bad table.
         InputError: for no question or one that is not positive, a law of one variable, or rows that determine no law.
     """
     if not (at or budgets or targets):
-        raise InputError("nothing is asked: give at (N, D), a budget or a target")
+        raise InputError("no question: give at (N, D), a budget or a target")
     require_count("seed", seed)
     require_count("drop_largest", drop_largest)
     if delta is not None:
@@ -99,11 +103,11 @@ def forecast_table(
     require_apart(n=n, d=d, y=y, flop=flop)
     table = read_table(path, [n, d, y, *([flop] if flop else []), *([CLASSES] if by_classes else [])])
     if by_classes:
-        form = law_for(law, {"N": n, "D": d}, ceiling_of(ceiling, table.frame, y))
+        form = law_for(law, {"N": n, "D": d}, group_ceiling(ceiling, table.frame, y))
     for column in (n, d):
         require_distinct(table, column)
     if drop_largest >= table.frame.height:
-        raise TableError(f"{path}: dropping {drop_largest} of {table.frame.height} rows leaves none")
+        raise TableError(f"{path}: drop_largest is {drop_largest}, which leaves none of {table.frame.height} rows")
     kept, dropped = without_largest(table.frame, y, drop_largest)
     params, images, response = (numbers(kept, column) for column in (n, d, y))
     found = fit(form, {"N": params, "D": images}, response, delta=delta, seed=seed)
@@ -121,8 +125,8 @@ def forecast_table(
         "rows": found.rows,
         "dropped": dropped.select(pl.col(ROW).alias("row"), y).to_dicts(),
         "at": _with_honest(responses_at(found, at), found, form, params, images, response, seed),
-        "budgets": [_best_use(found, draws, compute, budget) for budget in budgets],
-        "targets": [_cheapest(found, draws, compute, target) for target in targets],
+        "budgets": [_answer_to_budget(found, draws, compute, budget) for budget in budgets],
+        "targets": [_answer_to_target(found, draws, compute, target) for target in targets],
         "isoflop": describe_isoflop(
             short, params[rows], images[rows], spent[rows], compute, residual_draws(short, RESAMPLES, seed)
         ),
@@ -130,7 +134,7 @@ def forecast_table(
 
 
 def _six_nd(params: Floats, images: Floats, factor: float = 6.0) -> SixND:
-    """C = factor N D, searched SEARCH times beyond the data in N and as far in D."""
+    """C = factor N D, searched to SEARCH times beyond the data in N and as far in D."""
     slack = np.log(SEARCH)
     low, high = float(np.log(params.min()) - slack), float(np.log(params.max()) + slack)
     cheap, dear = np.log(factor * params.min() * images.min()), np.log(factor * params.max() * images.max())
@@ -138,10 +142,10 @@ def _six_nd(params: Floats, images: Floats, factor: float = 6.0) -> SixND:
 
 
 def _price(path: str | Path, params: Floats, images: Floats, flop: Floats | None) -> Compute:
-    """What a run costs: 6 N D, a multiple of N D, or what the levels of a grid cost.
+    """Price of (N, D): 6 N D, another multiple of N D, or a sum over the levels of a grid.
 
     Raises:
-        TableError: if the table's compute is no multiple of N D and N and D form no grid from which it can be read.
+        TableError: if the table's compute is no multiple of N D, and N and D form no grid that shows it.
     """
     if flop is None:
         return _six_nd(params, images)
@@ -153,13 +157,13 @@ def _price(path: str | Path, params: Floats, images: Floats, flop: Floats | None
     if levels > min(MOST_LEVELS, len(flop)):
         raise TableError(
             f"{path}: the flop column is no multiple of N D, and {levels} levels of N and D in {len(flop)} rows form no grid "
-            "from which a price could be read; leave it out for 6 N D"
+            "that would show the price; leave the column out for 6 N D"
         )
     return tabled_compute(params, images, flop)
 
 
 def responses_at(found: Fit, places: Sequence[tuple[float, float]]) -> list[dict[str, Any]]:
-    """Predicted response at each (N, D), with the interval in which one new run is expected."""
+    """Predicted response at each (N, D), with the interval in which one new run is expected, and warnings."""
     if not places:
         return []
     params, images = np.array(places, float).T
@@ -185,7 +189,7 @@ def responses_at(found: Fit, places: Sequence[tuple[float, float]]) -> list[dict
 def _with_honest(
     answers: list[dict[str, Any]], found: Fit, form: Law, params: Floats, images: Floats, response: Floats, seed: int
 ) -> list[dict[str, Any]]:
-    """The answers with the interval that carries the law's own error at rolling origins; None where rows are too few."""
+    """The answers with an interval that includes the law's own error at rolling origins; None if there are too few rows."""
     if not answers:
         return answers
     try:
@@ -194,7 +198,7 @@ def _with_honest(
         return [answer | {"honest_interval": None} for answer in answers]
     places = {name: np.array([answer[name] for answer in answers]) for name in ("N", "D")}
     honest, _ = model.intervals(LEVEL, **places)
-    # No narrower than if the law holds.
+    # They are no narrower than if the law holds.
     return [
         answer
         | {
@@ -207,13 +211,13 @@ def _with_honest(
     ]
 
 
-def _best_use(found: Fit, draws: Floats, compute: Compute, budget: float) -> dict[str, Any]:
-    """N*, D* and the response of a budget."""
+def _answer_to_budget(found: Fit, draws: Floats, compute: Compute, budget: float) -> dict[str, Any]:
+    """N*, D* and the response that a budget reaches."""
     answer: dict[str, Any] = {"flop": budget, "N": None, "D": None, "response": None}
-    best = optimum(found.law, found.theta[None], found.centre, compute, budget)
-    spread = optimum(found.law, draws, found.centre, compute, budget)
+    best = best_use(found.law, found.theta[None], found.centre, compute, budget)
+    spread = best_use(found.law, draws, found.centre, compute, budget)
     if best is None or spread is None:
-        return answer | {"reason": "the budget pays for no run within the range of the table"}
+        return answer | {"reason": "the budget pays for no run in the range of the table"}
     size, data = float(np.exp(best.log_params[0])), float(np.exp(best.log_images[0]))
     answer |= {"N": size, "D": data, "response": float(np.exp(best.log_response[0]))}
     edges = float(np.mean(spread.edge))
@@ -226,14 +230,14 @@ def _best_use(found: Fit, draws: Floats, compute: Compute, budget: float) -> dic
     return answer
 
 
-def _cheapest(found: Fit, draws: Floats, compute: Compute, target: float) -> dict[str, Any]:
-    """Least budget whose best response is the target."""
-    budgets = np.linspace(*compute.log_flop, BUDGETS)
-    columns = [optimum(found.law, np.vstack([found.theta, draws]), found.centre, compute, b) for b in np.exp(budgets)]
+def _answer_to_target(found: Fit, draws: Floats, compute: Compute, target: float) -> dict[str, Any]:
+    """The smallest budget whose best response is the target."""
+    budgets = np.linspace(*compute.log_flop, SEARCHED_BUDGETS)
+    columns = [best_use(found.law, np.vstack([found.theta, draws]), found.centre, compute, b) for b in np.exp(budgets)]
     known = [(b, c.log_response) for b, c in zip(budgets, columns, strict=True) if c is not None]
     answer: dict[str, Any] = {"response": target, "flop": None, "interval": None}
     if not known:
-        return answer | {"reason": "no budget pays for a run within the range of the table"}
+        return answer | {"reason": "no budget pays for a run in the range of the table"}
     place, curves = np.array([b for b, _ in known]), np.minimum.accumulate(np.array([c for _, c in known]), axis=0)
     costs = np.array([_crossing(place, curve, np.log(target)) for curve in curves.T])
     if not np.isfinite(costs[0]):
@@ -241,9 +245,9 @@ def _cheapest(found: Fit, draws: Floats, compute: Compute, target: float) -> dic
         return answer | {"reason": f"not reached: the law's response at the largest budget searched is {floor:.4g}"}
     tail = (1 - LEVEL) / 2
     ends = np.quantile(np.where(np.isfinite(costs[1:]), costs[1:], 1e9), [tail, 1 - tail])
-    best = optimum(found.law, found.theta[None], found.centre, compute, float(np.exp(costs[0])))
+    best = best_use(found.law, found.theta[None], found.centre, compute, float(np.exp(costs[0])))
     if best is None:
-        return answer | {"reason": "the budget pays for no run within the range of the table"}
+        return answer | {"reason": "the budget pays for no run in the range of the table"}
     size, data = float(np.exp(best.log_params[0])), float(np.exp(best.log_images[0]))
     return answer | {
         "flop": float(np.exp(costs[0])),
@@ -255,19 +259,19 @@ def _cheapest(found: Fit, draws: Floats, compute: Compute, target: float) -> dic
 
 
 def _crossing(place: Floats, curve: Floats, level: float) -> float:
-    """Where a falling curve reaches a level; infinite if it does not, minus infinite if it starts below."""
+    """Log budget at which a falling curve reaches a level: infinite if it does not, the first one if it starts below."""
     if curve[-1] > level:
         return np.inf
     return float(np.interp(-level, -curve, place)) if curve[0] > level else float(place[0])
 
 
 def _warnings(found: Fit, size: float, data: float) -> list[str]:
-    """Which of N and D leave the data by more than FAR times."""
+    """Warnings about N and D that lie beyond the data by more than a factor FAR."""
     raw = found.logs + found.centre
     warnings = []
     for name, value, column in (("N", size, raw[:, 0]), ("D", data, raw[:, 1])):
         beyond = max(np.log(value) - column.max(), column.min() - np.log(value))
         if beyond > np.log(FAR):
             side = "above" if np.log(value) > column.max() else "below"
-            warnings.append(f"{name} = {value:.3g} lies {np.exp(beyond):.0f} times {side} the data")
+            warnings.append(f"{name} = {value:.3g} is {side} the data by a factor of {np.exp(beyond):.0f}")
     return warnings

@@ -1,4 +1,4 @@
-"""Read any table of points: CSV or Parquet, columns by name, every bad value named by file, column and row."""
+"""Read any table of points, CSV or Parquet: columns by name, with file, column and row in the message on a bad value."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from scaling.laws.forms.catalogue import require_ceiling
 from scaling.laws.forms.terms import Floats
 from scaling.laws.law_errors import InputError
 
 ROW: Final = "(row)"
-"""Column of a row's number in the file: data rows counted from 1, a header not counted."""
+"""Column with a row's number in the file: rows of data are counted from 1."""
 ENDINGS: Final = (".csv", ".csv.gz", ".parquet")
 
 
@@ -29,8 +30,8 @@ class Table:
 
     Attributes:
         path: the file.
-        frame: the columns asked for, numbers as Float64 and others as text, and ROW.
-        left_out: value of the column that says which rows to use -> rows left out for it; "" where it is empty.
+        frame: the chosen columns, numbers as Float64 and others as text, and ROW.
+        left_out: value of the column that selects rows -> number of rows left out with it; "" stands for an empty value.
     """
 
     path: Path
@@ -38,7 +39,7 @@ class Table:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def groups(self, by: Sequence[str]) -> Iterator[tuple[dict[str, str], pl.DataFrame]]:
-        """Rows of each group in the order of the file; one group of all rows without ``by``."""
+        """Values of ``by`` and rows of each group, in the order of the file; one group of all rows without ``by``."""
         if not by:
             yield {}, self.frame
             return
@@ -59,10 +60,10 @@ def read_table(
         path: a .csv (or .csv.gz) or .parquet file.
         numbers: columns whose values must be positive and finite.
         labels: columns kept as text, without spaces around it.
-        only: a column and the values of it whose rows are used; the others are counted and not looked at.
+        only: a column, and the values of it with which rows are used; other rows are counted and not checked.
 
     Raises:
-        TableError: for a missing file, an unknown kind of file, a missing or doubled column, no rows, or a value that is
+        TableError: for a missing file, an unknown kind of file, a missing or duplicate column, no rows, or a value that is
             missing, text, NaN, infinite or not positive.
     """
     path = Path(path)
@@ -88,15 +89,15 @@ def read_table(
 
 
 def column_names(path: Path) -> list[str]:
-    """Columns of a table, of which nothing else is read.
+    """Names of a table's columns; nothing else of it is read.
 
     Raises:
-        TableError: if there is no such file, or it is no table.
+        TableError: if there is no such file, or it is not a table.
     """
     if not path.is_file():
         raise TableError(f"{path}: no such file")
     if not path.name.endswith(ENDINGS):
-        raise TableError(f"{path}: a table is a .csv or a .parquet file, got {path.suffix or 'no ending'}")
+        raise TableError(f"{path}: a table is a .csv, .csv.gz or .parquet file, got {path.suffix or 'no ending'}")
     try:
         if path.name.endswith(".parquet"):
             return list(pl.read_parquet_schema(path))
@@ -115,7 +116,7 @@ def _read(path: Path, wanted: Sequence[str]) -> pl.DataFrame:
                 hint = "; are its columns separated by commas?"
             raise TableError(f"{path}: no column {name}; it has {', '.join(present)}{hint}")
         if f"{name}_duplicated_0" in present:  # what the reader calls the second of two
-            raise TableError(f"{path}: column {name} is there twice")
+            raise TableError(f"{path}: column {name} appears twice")
     columns = list(dict.fromkeys(wanted))
     try:
         if path.name.endswith(".parquet"):
@@ -153,41 +154,54 @@ def _bad_value(path: Path, frame: pl.DataFrame, name: str, row: int, what: str) 
 
 
 def require_apart(**columns: str | None) -> None:
-    """Raise InputError if one column is asked for in two roles, as n and as y, say."""
+    """Check that no column is given twice, as n and as y for example; None stands for no column.
+
+    Raises:
+        InputError: if one is.
+    """
     roles: dict[str, str] = {}
     for role, column in columns.items():
         if column is None:
             continue
         if column in roles:
-            raise InputError(f"column {column} is asked for as {roles[column]} and as {role}; each needs its own")
+            raise InputError(f"column {column} is given as {roles[column]} and as {role}; each needs its own column")
         roles[column] = role
 
 
 def require_distinct(table: Table, column: str, needed: int = 2) -> None:
-    """Raise TableError unless a column takes at least ``needed`` values."""
+    """Check a column.
+
+    Raises:
+        TableError: if it has fewer than ``needed`` distinct values.
+    """
     distinct = table.frame[column].n_unique()
     if distinct < needed:
         value = table.frame[column][0]
-        raise TableError(f"{table.path}: column {column} has {distinct} distinct value ({value:g}); {needed} are needed")
+        raise TableError(
+            f"{table.path}: column {column} has {distinct} distinct value ({value:g}); at least {needed} are needed"
+        )
 
 
 def without_largest(rows: pl.DataFrame, column: str, count: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows without those of the ``count`` largest values of a column, and those, both in their order."""
+    """Rows without those of the ``count`` largest values of a column, and the rows left out, both in their order."""
     order = np.argsort(-rows[column].to_numpy(), kind="stable")
     largest = pl.Series(np.isin(np.arange(rows.height), order[:count]), dtype=pl.Boolean)
     return rows.filter(~largest), rows.filter(largest)
 
 
 def numbers(rows: pl.DataFrame, column: str) -> Floats:
-    """A numeric column as an array."""
+    """A numeric column as an array [n]."""
     return rows[column].to_numpy().astype(np.float64)
 
 
 def variables(n: str | None, d: str | None, x: str | None, unique: str | None = None) -> dict[str, str]:
-    """Variable of a law -> column: either x, or N and D, and with them U where the unique data has a column.
+    """Variable of a law -> column: either x, or N and D, and U as well if the unique data have a column.
+
+    Args:
+        n, d, x, unique: columns that the user named; None for those that were not named.
 
     Raises:
-        InputError: for neither, both, or only one of n and d; for unique without them.
+        InputError: for neither x nor n and d, for both, for only one of n and d, or for unique without them.
     """
     if (x is None) == (n is None and d is None) or (x is None and (n is None or d is None)):
         given = ", ".join(f"{k} = {v}" for k, v in (("x", x), ("n", n), ("d", d)) if v is not None) or "none"
@@ -200,40 +214,41 @@ def variables(n: str | None, d: str | None, x: str | None, unique: str | None = 
 
 
 CLASSES: Final = "classes"
-"""What a ceiling is where it follows from a column of that name: chance among so many classes."""
+"""Ceiling that follows from a column of this name: chance among so many classes."""
 
 
 def number_of(ceiling: float | str | None) -> float | None:
-    """The ceiling where it is a number; None for CLASSES and where nothing was said.
+    """The ceiling if it is a number; None for CLASSES and if none was given.
 
     Raises:
-        InputError: for another word.
+        InputError: for another word, or a number that is not positive.
     """
-    if not isinstance(ceiling, str):
-        return ceiling
-    if ceiling != CLASSES:
+    if ceiling == CLASSES or ceiling is None:
+        return None
+    if isinstance(ceiling, str):
         raise InputError(f"ceiling is {ceiling!r}; it must be a positive number, none or {CLASSES}")
-    return None
+    require_ceiling(ceiling)
+    return ceiling
 
 
-def ceiling_of(ceiling: float | str | None, rows: pl.DataFrame, response: str) -> float | None:
+def group_ceiling(ceiling: float | str | None, rows: pl.DataFrame, response: str) -> float | None:
     """The ceiling of some rows: as given, or chance among their classes.
 
     Args:
-        ceiling: a number, infinite for none, None where nothing was said, or CLASSES.
-        rows: with the column CLASSES, where that is asked for.
+        ceiling: a number, infinite for no ceiling, None if it is not known, or CLASSES.
+        rows: with the column CLASSES if that is the ceiling.
         response: column of the response, whose name says whether it is an error rate or a cross-entropy.
 
     Raises:
-        InputError: for a number of classes that is no whole number of 2 or more or not the same in all rows, and for a response
-            whose chance is not known.
+        InputError: if the number of classes is not a whole number of 2 or more that is the same in all rows, or if chance is
+            not known for the response.
     """
     if ceiling != CLASSES:
         return number_of(ceiling)
     counts = rows[CLASSES].unique()
     if len(counts) != 1 or counts[0] < 2 or counts[0] != round(counts[0]):
         shown = ", ".join(f"{value:g}" for value in counts.sort()[:5])
-        raise InputError(f"column {CLASSES} is {shown}; --ceiling classes needs one whole number of 2 or more in a group")
+        raise InputError(f"column {CLASSES} is {shown}; --ceiling classes needs one whole number of 2 or more per group")
     if "error" in response.lower():
         return float((counts[0] - 1) / counts[0])
     if "loss" in response.lower():
@@ -242,15 +257,18 @@ def ceiling_of(ceiling: float | str | None, rows: pl.DataFrame, response: str) -
 
 
 def require_unique(table: Table, unique: str, seen: str) -> None:
-    """Raise TableError where unique data can be no third variable: never repeated, or always as often.
+    """Check that unique data can be a third variable.
 
     Args:
         table: as read; unique, seen: columns of U and D.
+
+    Raises:
+        TableError: if all data are repeated equally often, or never.
     """
     ratio = np.log(np.maximum(numbers(table.frame, seen) / numbers(table.frame, unique), 1.0))
     if np.ptp(ratio) < 1e-6:
         times = f"{float(np.exp(ratio[0])):.3g}" if len(ratio) else "0"
         raise TableError(
-            f"{table.path}: column {unique}: every row has seen its data {times} time(s), so it tells no more than {seen}; "
+            f"{table.path}: column {unique}: every row has seen its data {times} time(s), so that it adds nothing to {seen}; "
             "leave --unique out"
         )

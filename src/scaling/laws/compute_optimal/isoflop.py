@@ -1,14 +1,14 @@
-"""Compute-optimal N*, D*, L* and their exponents from isoFLOP slices, in three ways beside each other.
+"""Compute-optimal N*, D*, L* and their exponents from isoFLOP slices, in three ways.
 
-- *surface*: the law fitted to all rows, minimised along each slice's price: what is offered.
-- *slices*: the law's exponents and floor, but amplitudes A and B of each slice's own by linear least squares (variable
-  projection, with the exponents from the surface). Unbiased too where the law holds; where it does not, A or B drift with
-  compute and this exponent departs from the surface's.
+- *surface*: the law fitted to all rows, minimised along each slice's price. This is the recommended way.
+- *slices*: the law's exponents and floor, with amplitudes A and B fitted to each slice by linear least squares (variable
+  projection). It is unbiased as well if the law holds; if not, A or B drifts with compute, and this exponent departs from the
+  surface's.
 - *parabola*: response against log N in each slice, then a power law through the vertices, the second approach of Hoffmann et
-  al. 2022. Biased even without noise where alpha and beta differ or slices are wide or off their minimum (Czech et al. 2026,
-  "Problems with Chinchilla Approach 2"): a check that others know, no more.
+  al. 2022. It is biased even without noise if alpha and beta differ, or if slices are wide or do not lie about their minimum
+  (Czech et al. 2026, "Problems with Chinchilla Approach 2"). It is given because it is widely known.
 
-How biased, and how well the intervals cover: docs/frontier.md.
+docs/frontier.md measures the bias of each, and the coverage of the intervals.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
-from scaling.laws.compute_optimal.frontier import Compute, optimum
+from scaling.laws.compute_optimal.frontier import Compute, best_use
 from scaling.laws.compute_optimal.slices import LEAST_SIZES, LEAST_SLICES, Slice, distinct_sizes, slices_of
-from scaling.laws.fitting.solver import Fit
+from scaling.laws.fitting.fitted import Fit
 from scaling.laws.forms.terms import Floats
 from scaling.laws.intervals.bootstrap import refit
+from scaling.laws.least_squares import ols_batch
 
 WAYS = ("surface", "slices", "parabola")
-"""The three ways, the one offered first."""
-BUDGETS = 9
-"""Budgets over which the surface's exponents are taken where there are no slices."""
+"""The three ways, the recommended one first."""
+SURFACE_BUDGETS = 9
+"""Budgets over which the surface's exponents are taken if there are no slices (assumption)."""
 QUANTITIES = {"a": "log_params", "b": "log_images"}
-"""Exponent -> what grows with it."""
+"""Exponent -> the quantity that grows with it."""
 LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Optima:
+class SliceOptima:
     """Best use of the S slices' budgets by one way, for B tables (the first is the table itself).
 
     Attributes:
@@ -63,12 +64,12 @@ class IsoFlop:
         slices: in order of compute.
         optima: way -> optima, resamples included.
         exponents: "a" or "b" -> way -> estimate, or None with fewer than three slices that have an optimum.
-        departure: "a" or "b" -> the exponent slice by slice less the surface's, paired by resample; None without either.
+        departure: "a" or "b" -> the exponent of "slices" minus that of "surface", paired by resample; None without both.
         spare: degrees of freedom of the noise.
     """
 
     slices: list[Slice]
-    optima: dict[str, Optima]
+    optima: dict[str, SliceOptima]
     exponents: dict[str, dict[str, Estimate | None]]
     departure: dict[str, Estimate | None]
     spare: int
@@ -81,7 +82,7 @@ def isoflop(found: Fit, slices: list[Slice], compute: Compute, drawn: Floats) ->
         found: a fit of a law of N and D.
         slices: of the table that was fitted.
         compute: the price of (N, D).
-        drawn: log responses [B, n] of the same table drawn anew, for intervals.
+        drawn: log responses [B, n] of resampled tables, for intervals.
 
     Raises:
         ValueError: with fewer than three slices.
@@ -97,10 +98,10 @@ def isoflop(found: Fit, slices: list[Slice], compute: Compute, drawn: Floats) ->
         "surface": _stacked([_surface(found, theta, compute, one.log_flop) for one in slices]),
         "parabola": _stacked([_parabola(one, value, compute) for one, value in zip(slices, values, strict=True)]),
     }
-    if [len(term.columns) for term in found.law.terms if term.affine and term.separate] == [0, 1, 1]:
-        public = found.law.publish(theta, found.centre)
+    law = _floor_and_exponents(found, theta)
+    if law is not None:
         optima["slices"] = _stacked(
-            [_own_amplitudes(found, public, one, value, compute) for one, value in zip(slices, values, strict=True)]
+            [_own_amplitudes(found, law, one, value, compute) for one, value in zip(slices, values, strict=True)]
         )
     log_flop = np.array([one.log_flop for one in slices])
     spare = max(len(raw) - len(found.theta), 1)
@@ -112,13 +113,13 @@ def isoflop(found: Fit, slices: list[Slice], compute: Compute, drawn: Floats) ->
     return IsoFlop(slices, optima, exponents, departure, spare)
 
 
-def _stacked(columns: list[tuple[Floats, Floats, Floats]]) -> Optima:
-    return Optima(*(np.column_stack(part) for part in zip(*columns, strict=True)))
+def _stacked(columns: list[tuple[Floats, Floats, Floats]]) -> SliceOptima:
+    return SliceOptima(*(np.column_stack(part) for part in zip(*columns, strict=True)))
 
 
 def _surface(found: Fit, theta: Floats, compute: Compute, log_flop: float) -> tuple[Floats, Floats, Floats]:
     """Minimum of the law along a budget's price."""
-    best = optimum(found.law, theta, found.centre, compute, float(np.exp(log_flop)))
+    best = best_use(found.law, theta, found.centre, compute, float(np.exp(log_flop)))
     if best is None:
         nowhere = np.full(len(theta), np.nan)
         return nowhere, nowhere, nowhere
@@ -133,7 +134,7 @@ def _parabola(one: Slice, log_y: Floats, compute: Compute) -> tuple[Floats, Floa
     log_n = one.logs[:, 0]
     middle = log_n.mean()
     design = np.vander(log_n - middle, 3, increasing=True)
-    level, slope, bend = _least_squares(design[None], np.exp(log_y), one.weights).T
+    level, slope, bend = ols_batch(design[None], np.exp(log_y), one.weights).T
     with np.errstate(divide="ignore", invalid="ignore"):
         shift = np.where(bend > 0, -slope / (2.0 * bend), np.nan)
         response = level - slope**2 / (4.0 * bend)
@@ -142,20 +143,36 @@ def _parabola(one: Slice, log_y: Floats, compute: Compute) -> tuple[Floats, Floa
     return best, log_images, np.log(np.where(np.isnan(best), np.nan, response))
 
 
-def _own_amplitudes(found: Fit, public: Floats, one: Slice, log_y: Floats, compute: Compute) -> tuple[Floats, Floats, Floats]:
-    """Minimum of E + A_c / N^alpha + B_c / D^beta along the slice, A_c and B_c fitted to its points alone."""
+def _floor_and_exponents(found: Fit, theta: Floats) -> tuple[Floats, Floats, Floats] | None:
+    """E, alpha and beta [B, 1] each of a law E + A / N^alpha + B / D^beta, whatever it calls them; None for another law."""
     law = found.law
-    names = law.parameters
-    floor, alpha, beta = (public[:, names.index(name), None] for name in ("E", "alpha", "beta"))
+    if [term.columns for term in law.terms if term.affine] != [(), (0,), (1,)]:
+        return None
+    public = law.publish(theta, found.centre)
+    floor, of_n, of_d = (at for at, term in zip(law.slices, law.terms, strict=True) if term.affine)
+    return public[:, floor], public[:, of_n][:, 1:], public[:, of_d][:, 1:]
+
+
+def _own_amplitudes(
+    found: Fit, shape: tuple[Floats, Floats, Floats], one: Slice, log_y: Floats, compute: Compute
+) -> tuple[Floats, Floats, Floats]:
+    """Minimum of E + A_c / N^alpha + B_c / D^beta along the slice, A_c and B_c fitted to its points alone.
+
+    Args:
+        found: the fit; shape: E, alpha and beta [B, 1].
+        one: the slice; log_y: log responses at its points [B, m]; compute: the price of (N, D).
+    """
+    law = found.law
+    floor, alpha, beta = shape
     target = np.exp(log_y if law.ceiling is None else law.ceiling.invert(log_y))
     design = np.stack([np.exp(-alpha * one.logs[:, 0]), np.exp(-beta * one.logs[:, 1])], axis=2) / target[..., None]
-    first, second = _least_squares(design, 1.0 - floor / target, one.weights).T
+    first, second = ols_batch(design, 1.0 - floor / target, one.weights).T
     line = np.linspace(one.logs[:, 0].min(), one.logs[:, 0].max(), 400)
     bought = _price(compute, one, line)
     known = np.isfinite(bought)
     line, bought = line[known], bought[known]
     if len(line) < LEAST_SIZES:
-        nowhere = np.full(len(public), np.nan)
+        nowhere = np.full(len(log_y), np.nan)
         return nowhere, nowhere, nowhere
     inner = floor + first[:, None] * np.exp(-alpha * line) + second[:, None] * np.exp(-beta * bought)
     at = np.argmin(inner, axis=1)
@@ -171,19 +188,12 @@ def _own_amplitudes(found: Fit, public: Floats, one: Slice, log_y: Floats, compu
     return best, _price(compute, one, best), response if law.ceiling is None else law.ceiling.apply(response)[0]
 
 
-def _least_squares(design: Floats, target: Floats, weights: Floats) -> Floats:
-    """Weighted least squares for B targets [B, m]; design [B or 1, m, q]. Returns [B, q]."""
-    root = np.sqrt(weights)[:, None]
-    solved = np.linalg.pinv(design * root) @ (target[..., None] * root)
-    return solved[..., 0]
-
-
 def _within(best: Floats, log_params: Floats) -> np.ndarray:
     return (best >= log_params.min()) & (best <= log_params.max()) & (distinct_sizes(log_params) >= LEAST_SIZES)
 
 
 def _price(compute: Compute, one: Slice, log_params: Floats) -> Floats:
-    """Log D that the slice's budget pays for at each N; NaN stays NaN."""
+    """Log D that the slice's budget pays for at each log N; NaN stays NaN."""
     known = np.isfinite(log_params)
     images = np.full(len(log_params), np.nan)
     images[known] = compute.log_images(one.log_flop, log_params[known])
@@ -191,9 +201,13 @@ def _price(compute: Compute, one: Slice, log_params: Floats) -> Floats:
 
 
 def estimate(draws: Floats, spare: int) -> Estimate | None:
-    """The first of the draws, plus and minus Student's t times the standard deviation of the others.
+    """The first of the draws [1 + B], plus and minus Student's t times the standard deviation of the others.
 
-    None where the first is NaN, or more than half of the others.
+    None if the first is NaN, or more than half of the others.
+
+    Args:
+        draws: of the table itself, then of its resamples.
+        spare: degrees of freedom of t.
     """
     others = draws[1:][np.isfinite(draws[1:])]
     if not np.isfinite(draws[0]) or len(others) < len(draws) / 2:
@@ -203,7 +217,7 @@ def estimate(draws: Floats, spare: int) -> Estimate | None:
 
 
 def _slopes(log_flop: Floats, optima: Floats) -> Floats:
-    """Slope on log C of each row of optima [B, S] over its slices with an optimum; NaN with fewer than LEAST_SLICES."""
+    """Slope on log C [B] of optima [B, S] over the slices that have an optimum; NaN with fewer than LEAST_SLICES."""
     known = np.isfinite(optima)
     count = known.sum(axis=1)
     enough = count >= LEAST_SLICES
@@ -222,13 +236,13 @@ def describe_isoflop(
         found: a fit of a law of N and D.
         params, images, flop: N, D and compute of its rows [n].
         compute: the price of (N, D).
-        drawn: log responses [B, n] of the same table drawn anew.
+        drawn: log responses [B, n] of resampled tables.
 
     Returns:
         ``{"slices": [{"flop", "points", "interpolated", way: {"N", "D", "response", each with "_interval"} or None}],
-        "exponents": {"a", "b": {way: {"value", "interval"} or None}}, "departure": {"a", "b"}, "reason"}``; without
-        enough slices there are no slices, the reason says why, and the exponents are the surface's alone, between the table's
-        least and largest compute.
+        "exponents": {"a", "b": {way: {"value", "interval"} or None}}, "departure": {"a", "b"}, "reason"}``. With too few slices
+        none are given, the reason says why, and the exponents are only the surface's, between the table's smallest and largest
+        compute.
     """
     slices = slices_of(params, images, flop, compute, found.weights)
     if len(slices) < LEAST_SLICES:
@@ -254,16 +268,16 @@ def describe_isoflop(
 
 
 def _by_the_law(found: Fit, flop: Floats, compute: Compute, drawn: Floats) -> dict[str, Any]:
-    """Exponents of the surface's optima between the table's least and largest compute."""
+    """Exponents of the surface's optima between the table's smallest and largest compute."""
     theta = np.vstack([found.theta, refit(found, drawn)])
-    log_flop = np.linspace(np.log(flop.min()), np.log(flop.max()), BUDGETS)
+    log_flop = np.linspace(np.log(flop.min()), np.log(flop.max()), SURFACE_BUDGETS)
     optima = _stacked([_surface(found, theta, compute, at) for at in log_flop])
     spare = max(found.rows - len(found.theta), 1)
     slopes = {name: _slopes(log_flop, getattr(optima, column)) for name, column in QUANTITIES.items()}
     return {name: {"surface": _plain(estimate(draws, spare))} for name, draws in slopes.items()}
 
 
-def _listed(optima: Optima, index: int, spare: int) -> dict[str, Any] | None:
+def _listed(optima: SliceOptima, index: int, spare: int) -> dict[str, Any] | None:
     columns = (("N", optima.log_params), ("D", optima.log_images), ("response", optima.log_response))
     known = {name: one for name, column in columns if (one := estimate(column[:, index], spare)) is not None}
     if len(known) < len(columns):

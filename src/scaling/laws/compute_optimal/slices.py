@@ -1,4 +1,4 @@
-"""IsoFLOP slices: rows of (nearly) equal compute, found in a table or read off a crossed grid between its cells."""
+"""IsoFLOP slices: rows of (nearly) equal compute, found in a table or interpolated between the points of a crossed grid."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from scaling.laws.compute_optimal.frontier import Compute
 from scaling.laws.forms.terms import Floats
 
 SAME_FLOP = 0.1
-"""Rows whose computes lie within this share of each other are of one slice."""
+"""Rows whose compute differs by less than this share belong to one slice (assumption)."""
 SAME_SIZE = 0.02
-"""Sizes closer than this share are one."""
+"""Sizes that differ by less than this share count as one (assumption)."""
 LEAST_SIZES = 3
 """Sizes that a slice needs: a parabola has three coefficients."""
 LEAST_GROUPED = 5
-"""Sizes that a group of rows needs to be a slice: computes that are spread evenly fall into many groups of a few by chance."""
+"""Sizes that a group of rows needs to be a slice (assumption): evenly spread compute falls into many small groups by chance."""
 LEAST_SLICES = 3
-"""Slices that an exponent needs."""
+"""Slices that an exponent needs: with two, its line would leave no scatter."""
 GRID_SLICES = 5
-"""Slices read off a crossed grid."""
+"""Slices interpolated in a crossed grid (assumption)."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Slice:
         log_flop: log C.
         logs: log N and log D of the m points [m, 2].
         weights: of the points [m].
-        reader: sparse [m, n]; a row's entries sum to 1. A point's log response is the law's there plus ``reader`` times the
-            table's residuals: exact for a point that is a row, and exact between rows where the law holds.
+        reader: sparse [m, n], each row with sum 1. The log response of a point is the law's value there plus ``reader`` times
+            the table's residuals: exact for a point that is a row of the table, and between rows if the law holds.
         interpolated: whether points lie between rows.
     """
 
@@ -45,11 +45,11 @@ class Slice:
 
 
 def slices_of(params: Floats, images: Floats, flop: Floats, compute: Compute, weights: Floats | None = None) -> list[Slice]:
-    """Slices of a table: groups of its rows, or points read off between its cells; whichever reach over more compute.
+    """Slices of a table: groups of its rows or interpolated points, whichever span more compute; in order of compute.
 
     Args:
         params, images, flop: N, D and training compute of the rows [n].
-        compute: the price of (N, D), for reading between cells.
+        compute: the price of (N, D), for interpolation.
         weights: of the rows [n]; None for 1.
     """
     weight = np.ones(len(flop)) if weights is None else weights
@@ -59,17 +59,17 @@ def slices_of(params: Floats, images: Floats, flop: Floats, compute: Compute, we
 
 
 def _reach(slices: list[Slice]) -> float:
-    """Width in log C; -1 for too few slices."""
+    """Width in log C that slices span; -1 for too few slices."""
     return slices[-1].log_flop - slices[0].log_flop if len(slices) >= LEAST_SLICES else -1.0
 
 
 def distinct_sizes(log_params: Floats) -> int:
-    """Number of sizes further apart than SAME_SIZE."""
+    """Number of sizes among log N [m] that differ by more than SAME_SIZE."""
     return 1 + int(np.sum(np.diff(np.sort(log_params)) > SAME_SIZE)) if len(log_params) else 0
 
 
 def _grouped(log_n: Floats, log_d: Floats, log_c: Floats, weights: Floats) -> list[Slice]:
-    """Windows of log C no wider than SAME_FLOP with enough sizes, the fullest first taken, in order of compute."""
+    """Windows of log C no wider than SAME_FLOP with enough sizes; windows with the most rows are taken first."""
     order = np.argsort(log_c, kind="stable")
     ends = np.searchsorted(log_c[order], log_c[order] + np.log1p(SAME_FLOP), side="right")
     taken = np.zeros(len(order), bool)
@@ -87,7 +87,7 @@ def _grouped(log_n: Floats, log_d: Floats, log_c: Floats, weights: Floats) -> li
 
 
 def _between(log_n: Floats, log_d: Floats, compute: Compute, weights: Floats) -> list[Slice]:
-    """Slices of a crossed grid: at each budget, every size whose D for it lies within that size's own range."""
+    """Slices of a crossed grid: at each budget, the sizes N at which its D lies within the range of D trained at that size."""
     levels = [np.flatnonzero(log_n == level) for level in np.unique(log_n)]
     levels = [rows for rows in levels if len(np.unique(log_d[rows])) > 1]
     if len(levels) < LEAST_SIZES or len(levels) > len(log_n) / 2:
@@ -100,7 +100,7 @@ def _between(log_n: Floats, log_d: Floats, compute: Compute, weights: Floats) ->
     enough = np.flatnonzero(inside.sum(axis=1) >= LEAST_SIZES)
     if not len(enough):
         return []
-    # Evenly over the budgets that will do, half a step from either end: there the outermost size has only just come in.
+    # Evenly over the budgets with enough sizes, half a step from either end, where a size has only just become affordable.
     chosen = np.unique(enough[((np.arange(GRID_SLICES) + 0.5) / GRID_SLICES * len(enough)).astype(int)])
     return [_read(float(budgets[at]), sizes, bought[at], inside[at], levels, log_d, weights) for at in chosen]
 
@@ -114,7 +114,7 @@ def _read(
     log_d: Floats,
     weights: Floats,
 ) -> Slice:
-    """One slice: residuals linear in log D between the two neighbouring cells, each the mean of its rows."""
+    """One slice: residuals linear in log D between two neighbouring points of the grid, each the mean of its rows."""
     places, columns, values, point_weights = [], [], [], []
     members = np.flatnonzero(inside)
     for point, member in enumerate(members):

@@ -1,36 +1,39 @@
-"""Prediction of larger cells from smaller ones: rolling origins over N, over D and over both.
+"""Prediction of larger runs from smaller ones: rolling origins over N, over D and over both.
 
-At each origin the law is fitted to the cells up to a level and predicts the cells of the next one, so every cell of a
-high enough level is predicted once. The score is skill = 1 - RMSE / RMSE of persistence on the log response, where
-persistence repeats the nearest smaller cell: a family that does not scale gets 0, not a good mark.
+At each origin the law is fitted to the runs up to a level and predicts those of the next level, so that every run of a high
+enough level is predicted once. The score is skill = 1 - RMSE / RMSE of persistence on the log response, where persistence
+repeats the response of the nearest smaller run: a family that does not scale has skill 0, not a good score.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from scaling.laws.fitting.fitted import Fit
 from scaling.laws.fitting.newton import minimise
+from scaling.laws.fitting.points import huber_problem, spread_of, too_few
 from scaling.laws.fitting.projection import project
-from scaling.laws.fitting.solver import make_problem, spread_of, too_few
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
 
 Origin = Literal["params", "images", "both"]
 ORIGINS: tuple[Origin, ...] = ("params", "images", "both")
-STARTS = 8
-MOST_LEVELS = 16
-"""Levels of an axis that become origins; a table with more distinct sizes, as scattered points have, is cut into so many
-steps of equal numbers of levels, so that the work does not grow with their number."""
+ORIGIN_STARTS = 8
+"""Random starts of each refit, in addition to the fit to the whole table (assumption)."""
+MOST_STEPS = 16
+"""Most origins along an axis (assumption). A table with more distinct sizes, as scattered points have, is cut into this many
+steps of equally many sizes, so that the work does not grow with their number."""
 ITERATIONS = 40
-"""Enough for a prediction: what a longer search still moves are parameters that the grid does not identify."""
+"""Most steps of a refit (assumption): a longer search only moves parameters that the grid does not identify."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """One origin: the rows it learns from, those it predicts, and for each of these its persistence row."""
+    """One origin: the rows that the law is fitted to, those that it predicts, and for each of these the row of persistence."""
 
     train: np.ndarray
     test: np.ndarray
@@ -38,7 +41,13 @@ class Split:
 
 
 def rolling_splits(law: Law, params: Floats, images: Floats, seeds: Floats, origin: Origin) -> list[Split]:
-    """Splits of a grid at which the law can be fitted; empty where the grid is too small."""
+    """Splits of a grid at which the law can be fitted; none where the grid is too small.
+
+    Args:
+        law: of N and D.
+        params, images, seeds: N, D and seed of the rows [n].
+        origin: what is larger in the rows predicted.
+    """
     (rank_n, steps_n), (rank_d, steps_d) = _steps(params), _steps(images)
     top = {"params": steps_n, "images": steps_d, "both": min(steps_n, steps_d)}[origin]
     raw = np.log(np.column_stack([params, images]))
@@ -60,12 +69,12 @@ def rolling_splits(law: Law, params: Floats, images: Floats, seeds: Floats, orig
 def _steps(axis: Floats) -> tuple[np.ndarray, int]:
     """Step of each row along an axis, from 0, and their number."""
     levels, rank = np.unique(axis, return_inverse=True)
-    steps = min(len(levels), MOST_LEVELS)
+    steps = min(len(levels), MOST_STEPS)
     return rank * steps // len(levels), steps
 
 
 def _nearest_smaller(raw: Floats, seeds: Floats, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Row of the nearest training cell that is no larger in N nor D; of the same seed where there is one."""
+    """Row of the nearest training run that is larger in neither N nor D; of the same seed where there is one."""
     nearest = np.empty(len(test), int)
     for i, row in enumerate(test):
         gap = raw[row] - raw[train]
@@ -75,52 +84,36 @@ def _nearest_smaller(raw: Floats, seeds: Floats, train: np.ndarray, test: np.nda
 
 
 def predict_splits(
-    law: Law,
-    params: Floats,
-    images: Floats,
-    log_y: Floats,
-    weights: Floats,
-    delta: float,
-    splits: list[Split],
-    *,
-    warm: Floats,
-    warm_centre: Floats,
-    alone: bool,
-    seed: int = 0,
+    found: Fit, raw: Floats, log_y: Floats, splits: Sequence[Split], *, delta: float, alone: bool, seed: int = 0
 ) -> Floats:
     """Log predictions [B, m] of all test rows of the splits, in their order, for each of B log responses [B, n].
 
     Args:
-        law: the form.
-        params, images: N and D, [n].
+        found: the fit to the whole table, whose law and weights are used and from which each refit starts.
+        raw: log N and log D of its rows [n, 2].
         log_y: [B, n].
-        weights: [n].
-        delta: Huber's.
         splits: origins.
-        warm, warm_centre: coordinates of the fit to the whole table, from which each refit starts.
-        alone: refit from there only, as resamples do; else from random points too.
+        delta: Huber's, in log units.
+        alone: start each refit from ``found`` only, as resamples do; else from random points too.
         seed: of the random points.
     """
-    raw = np.log(np.column_stack([params, images]))
-    columns = []
+    law, columns = found.law, []
     for split in splits:
         centre = raw[split.train].mean(axis=0)
-        logs, train_y, weight = raw[split.train] - centre, log_y[:, split.train], weights[split.train]
-        starts = law.shifted(warm[None], centre - warm_centre)
+        logs, train_y, weights = raw[split.train] - centre, log_y[:, split.train], found.weights[split.train]
+        starts = law.shifted(found.theta[None], centre - found.centre)
         if not alone:
-            rng = np.random.default_rng(seed)
-            drawn = law.starts(spread_of(logs, train_y), rng, STARTS)
-            starts = np.concatenate([starts, project(law, drawn, logs, train_y[0], weight)])
+            drawn = law.starts(spread_of(logs, train_y), np.random.default_rng(seed), ORIGIN_STARTS)
+            starts = np.concatenate([starts, project(law, drawn, logs, train_y[0], weights)])
         # All starts of all responses at once, then the best start of each response.
         tries = np.tile(starts, (len(log_y), 1))
-        problem = make_problem(law, logs, np.repeat(train_y, len(starts), axis=0), delta)
-        found = minimise(problem, tries, weight, tolerance=1e-7, iterations=ITERATIONS)
-        best = np.argmin(found.objective.reshape(len(log_y), -1), axis=1) + np.arange(len(log_y)) * len(starts)
-        theta = found.theta[best]
-        columns.append(law.log_values(theta, raw[split.test] - centre))
+        problem = huber_problem(law, logs, np.repeat(train_y, len(starts), axis=0), delta)
+        tried = minimise(problem, tries, weights, tolerance=1e-7, iterations=ITERATIONS)
+        best = np.argmin(tried.objective.reshape(len(log_y), -1), axis=1) + np.arange(len(log_y)) * len(starts)
+        columns.append(law.log_values(tried.theta[best], raw[split.test] - centre))
     return np.concatenate(columns, axis=1)
 
 
 def root_mean_square(values: Floats) -> Floats:
-    """Root of the mean square over the last axis."""
+    """Root of the mean square over the last axis: [..., n] -> [...]."""
     return np.sqrt(np.mean(values**2, axis=-1))

@@ -1,7 +1,7 @@
 """Fit one law to many small tables at once: Newton's method takes a step for all of them together.
 
-A table of 100 rows keeps numpy busy for less time than it takes to call it, so that steps for a batch of tables cost about as
-much as for one. Starts are fewer than for a table alone; each certificate names how many.
+On a table of 100 rows numpy spends more time on calls than on sums, so that a step for a batch of tables costs about as much as
+for one table. There are fewer starts than for a single table; each certificate says how many.
 """
 
 from __future__ import annotations
@@ -13,23 +13,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from scaling.laws.fitting.fitted import Fit
 from scaling.laws.fitting.large import LARGE
-from scaling.laws.fitting.newton import Optima, Problem, minimise
+from scaling.laws.fitting.newton import HuberProblem, Optima, minimise
+from scaling.laws.fitting.points import Points, points_of, spread_of, too_few
 from scaling.laws.fitting.projection import project
-from scaling.laws.fitting.solver import (
-    PATH_FACTORS,
-    SAME_OPTIMUM,
-    Fit,
-    Points,
-    distinct,
-    fit,
-    judged,
-    path,
-    points_of,
-    robust_delta,
-    spread_of,
-    too_few,
-)
+from scaling.laws.fitting.solver import PATH_FACTORS, SAME_OPTIMUM, distinct, fit, judged, path, robust_delta
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
 
@@ -42,15 +31,16 @@ def fit_many(
     starts: int = 4,
     seed: int = 0,
 ) -> list[Fit]:
-    """``solver.fit`` of every table, in their order, by the same objective, path of deltas and certificate.
+    """``solver.fit`` of every table, in their order, with the same objective, path of deltas and certificate.
 
-    A table that is large or has too few rows, or whose search did not converge together with the others, is fitted alone;
-    so are all where a term of the law cannot be evaluated at many tables at once.
+    A table is fitted alone if it is large, has too few rows, or did not converge together with the others. All tables are
+    fitted alone if a term of the law cannot be evaluated at many tables at once.
 
     Args:
         law: the form.
-        tables: (one array a variable, response) a table.
-        delta: Huber's, as for ``solver.fit``; starts: random starts a table; seed: of them.
+        tables: for each table its variables, one array each, and its response.
+        delta: Huber's, as for ``solver.fit``.
+        starts: random starts per table; seed: of the starts.
 
     Raises:
         ValueError: if a value is not positive and finite.
@@ -87,32 +77,34 @@ def _fit_batch(
         ]
     )
     basins, counts, owner = _basins(found, owner, len(points))
-    # One path a table, all with as many steps.
-    paths = [path(float(a), float(b), PATH_FACTORS[0]) for a, b in zip(wide, deltas, strict=True)]
-    steps = max(map(len, paths))
-    widths = np.array([[*np.geomspace(max(a, b), b, steps + 1)[1:-1], b] for a, b in zip(wide, deltas, strict=True)])
-    for step in range(steps):
-        last = step == steps - 1
-        found = _minimise(batch, widths[:, step], owner, basins, 1e-14 if last else 1e-4)
+    widths = _falling_widths(wide, deltas)
+    for step in range(widths.shape[1]):
+        tolerance = 1e-14 if step == widths.shape[1] - 1 else 1e-4
+        found = _minimise(batch, widths[:, step], owner, basins, tolerance)
         basins = found.theta
     fits: list[Fit | None] = []
     for i, one in enumerate(points):
         mine = np.flatnonzero(owner == i)
         values = found.objective[mine]
-        if not found.converged[mine[np.argmin(values)]]:
+        leader, best = mine[np.argmin(values)], float(values.min())
+        if not found.converged[leader]:
             fits.append(None)
             continue
-        best = float(values.min())
         share = float(counts[mine][values <= best + SAME_OPTIMUM * abs(best) + 1e-24].sum() / starts)
-        leader = mine[np.argmin(values)]
         done = judged(law, one, found.theta[leader], best, float(deltas[i]), starts=starts, share=share, clock=clock)
         fits.append(done if done.parameters else None)
     seconds = (time.perf_counter() - clock) / len(points)
     return [one and replace(one, seconds=seconds) for one in fits]
 
 
-def _batch(law: Law, points: Sequence[Points]) -> tuple[Problem, Floats]:
-    """The problem of all tables, each filled up to the longest with rows of weight 0; and the weights [T, n]."""
+def _falling_widths(wide: Floats, deltas: Floats) -> Floats:
+    """Deltas [T, steps] from wide [T] to the final ones [T] as by ``solver.path``, with one number of steps for all tables."""
+    steps = max(len(path(float(a), float(b), PATH_FACTORS[0])) for a, b in zip(wide, deltas, strict=True))
+    return np.array([[*np.geomspace(max(a, b), b, steps + 1)[1:-1], b] for a, b in zip(wide, deltas, strict=True)])
+
+
+def _batch(law: Law, points: Sequence[Points]) -> tuple[HuberProblem, Floats]:
+    """The problem of all tables, each padded to the longest with rows of weight 0; and the weights [T, n]."""
     tables, rows = len(points), max(len(one.log_y) for one in points)
     logs = np.zeros((tables, rows, len(law.variables)))
     log_y, weights = np.zeros((tables, rows)), np.zeros((tables, rows))
@@ -121,11 +113,11 @@ def _batch(law: Law, points: Sequence[Points]) -> tuple[Problem, Floats]:
         logs[i, :own], log_y[i, :own], weights[i, :own] = one.logs, one.log_y, one.weights
     bounds = [law.bounds(spread_of(one.logs, one.log_y)) for one in points]
     lower, upper = (np.array(side) for side in zip(*bounds, strict=True))
-    return Problem(law, logs, log_y, np.ones((tables, 1)), lower, upper), weights
+    return HuberProblem(law, logs, log_y, np.ones((tables, 1)), lower, upper), weights
 
 
-def _minimise(batch: tuple[Problem, Floats], delta: Floats, owner: np.ndarray, theta: Floats, tolerance: float) -> Optima:
-    """Optima of candidates [B, p] that belong to the tables ``owner`` [B], at one delta a table."""
+def _minimise(batch: tuple[HuberProblem, Floats], delta: Floats, owner: np.ndarray, theta: Floats, tolerance: float) -> Optima:
+    """Optima of candidates [B, p] that belong to the tables ``owner`` [B], with one delta per table."""
     problem, weights = batch
     own = problem._replace(delta=delta[:, None]).at(owner)
     return minimise(own, theta, weights[owner], tolerance=tolerance)

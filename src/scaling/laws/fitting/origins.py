@@ -9,12 +9,14 @@ import numpy as np
 from scaling.laws.forms.terms import Floats
 
 CURVE_ORIGINS = ((1.5, 2.3), (2.2, 2.3), (3.2, 2.3), (4.7, 2.3))
-"""Origins of a curve: learn up to largest x / first, predict up to second times further (about as far as users go)."""
+"""Origins of a curve: learn up to the largest x over the first number, predict up to the second number times further
+(assumption: about as far as users extrapolate)."""
 GRID_SHARES = (0.12, 0.25, 0.4, 0.55)
-"""Origins of a grid: the share of the range of log N, of log D and of log N D that is kept out at its upper end."""
+"""Origins of a grid: the share of the range of log N, log D and log N D that is held out at its upper end (assumption)."""
 LEAST_ROWS = 6
-"""Rows that an origin of a grid learns from at least."""
+"""Fewest rows that an origin of a grid learns from (assumption)."""
 SLACK = 1e-9
+"""Distance in log units that is rounding."""
 
 
 class Origin(NamedTuple):
@@ -39,7 +41,7 @@ def curve_origins(size: Floats) -> list[Origin]:
 
 
 def grid_origins(logs: Floats) -> list[Origin]:
-    """Origins over log N, log D and log N D of a grid's logs [n, k], nearest the end first on each; none twice."""
+    """Origins over log N, log D and log N D of a grid's logs [n, k], on each axis the one nearest the end first; none twice."""
     plane = logs[:, :2]
     result, seen = [], set()
     for axis in (plane[:, 0], plane[:, 1], plane.sum(axis=1)):
@@ -53,6 +55,6 @@ def grid_origins(logs: Floats) -> list[Origin]:
 
 
 def distance(known: Floats, places: Floats) -> Floats:
-    """How far places [m, k] lie beyond known ones [n, k], in log units: the root of the sum of squares over the variables."""
+    """Distance [m] of places [m, k] beyond known ones [n, k], in log units: root of the sum of squares over the variables."""
     over = np.maximum(places - known.max(axis=0), 0.0) + np.maximum(known.min(axis=0) - places, 0.0)
     return np.sqrt(np.sum(over**2, axis=1))

@@ -1,4 +1,4 @@
-"""Amplitudes that suit given exponents: the linear half of a start (variable projection).
+"""Amplitudes that fit best at given exponents: the linear half of a start (variable projection).
 
 A sum of powers is linear in its amplitudes, so random starts need only draw exponents; the amplitudes follow by
 non-negative least squares on relative residuals (Golub and Pereyra 1973).
@@ -14,9 +14,10 @@ from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
 
 LEAST = 3.0
-"""A term that least squares would leave out starts at e^-3 of the smallest response, so that it can come back."""
+"""A term that least squares would leave out starts at e^-3 of the smallest response (assumption), so that it can grow again."""
 RIDGE = 1e-12
-LARGEST = 300.0
+"""Relative ridge that keeps the normal equations solvable where summands are proportional."""
+LARGEST_LOG = 300.0
 """Log of a summand at amplitude 1 beyond which it is cut: its square must not overflow."""
 
 
@@ -26,7 +27,7 @@ def project(law: Law, theta: Floats, logs: Floats, log_y: Floats, weights: Float
     Starts of a law with terms that have no amplitudes are returned as they are.
 
     Args:
-        law: the form; a response behind a ceiling is freed of it first.
+        law: the form; the ceiling of a bounded response is removed first.
         theta: starts [B, p].
         logs: centred logs [n, k].
         log_y: log response [n].
@@ -37,7 +38,7 @@ def project(law: Law, theta: Floats, logs: Floats, log_y: Floats, weights: Float
     heads = [at.start + head for at, term in zip(law.slices, law.terms, strict=True) for head in term.heads]
     target = log_y if law.ceiling is None else law.ceiling.invert(log_y)
     parts = [part for at, term in zip(law.slices, law.terms, strict=True) for part in term.parts(theta[:, at], logs)]
-    columns = [np.exp(np.minimum(part - target, LARGEST)) for part in parts]
+    columns = [np.exp(np.minimum(part - target, LARGEST_LOG)) for part in parts]
     amplitudes = _nonnegative(np.stack(columns, axis=2), weights)
     started = theta.copy()
     least = np.exp(target.min() - LEAST)

@@ -1,35 +1,23 @@
-"""Stack laws for extrapolation: several forms and emphases, weighted by how well each predicted larger rows.
+"""Which laws to trust on a table: a stack of them for extrapolation, or the one that predicts best.
 
-No single law is best on every table, and small rows often lie off the law of large ones. A candidate is therefore a form
-together with an emphasis k: rows are weighted in proportion to (size)^k. Rolling origins inside the given rows score every
-candidate. Each origin multiplies a candidate's share by the best error there over its own, so that a table with many origins
-nearly picks a form while one with few averages over all: doubt is averaged over, not hidden. A form with more parameters than
-most origins can pay for has no share. The rows to be predicted are never seen.
+No single law is best on every table, and small rows often deviate from the law of large ones. A candidate is therefore a form
+together with an emphasis k: rows have weights in proportion to (size)^k. Rolling origins inside the given rows score every
+candidate. Each origin multiplies a candidate's share by the best error there over its own. A table with many origins thus
+nearly picks one form, while one with few origins averages over all, so that doubt is averaged over, not hidden. A form with
+more parameters than most origins have rows for gets no share. The rows to be predicted are never seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scaling.laws.fitting.candidates import (
-    CURVE_EMPHASES,
-    GRID_EMPHASES,
-    complexity,
-    curve_laws,
-    emphasised,
-    fit_jobs,
-    grid_laws,
-    prior_precision,
-    residual_spread,
-    unique_laws,
-)
-from scaling.laws.fitting.large import SAMPLE, sampled, told_of_sample
-from scaling.laws.fitting.origins import Origin, curve_origins, grid_origins
-from scaling.laws.fitting.solver import log_table
+from scaling.laws.fitting.candidates import CURVE_EMPHASES, GRID_EMPHASES, complexity, curve_laws, grid_laws, unique_laws
+from scaling.laws.fitting.holdout import root_mean_square
+from scaling.laws.fitting.rolling_fits import SPARE_ROWS, logged_rows, rolling_fits
 from scaling.laws.fitting.stacked import Candidate, Stack
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
@@ -37,19 +25,21 @@ from scaling.laws.forms.terms import Floats
 from scaling.laws.intervals.doubt import doubt_of
 from scaling.laws.law_errors import InputError
 
-SPARE_ROWS = 1
-"""Rows beyond its parameters that a candidate needs to be fitted at an origin."""
-NEAREST = 2
-"""Origins of a curve that shares follow from, the nearest to its end: earlier ones learn from rows that are off the law."""
-LEAST_ERROR = 3e-3
-"""Errors below this are alike: noise decides between them."""
-MOST_UNPAID = 0.5
-"""Share of the origins at which a candidate must have had rows enough; one with less has more parameters than the table can
-pay for. Of the origins those count at which all others could be scored."""
-UNSCORED = 1.5
-"""Where there is none of those, a candidate that could not be scored counts as this many times the worst that could."""
-MANY_ROWS = 2 * SAMPLE
-"""Rows from which a stack learns from a sample (``laws.large``)."""
+NEAREST: Final = 2
+"""Origins of a curve that determine the shares, those nearest to its end (assumption: earlier ones learn from rows that deviate
+from the law of later ones)."""
+LEAST_ERROR: Final = 3e-3
+"""Root mean square log errors below this are alike (assumption): noise decides between them."""
+LEAST_SCORED: Final = 0.5
+"""Share of the origins, relative to the candidate with the most, at which a candidate must have had enough rows (assumption):
+one with less has more parameters than the table can determine. The origins that then count are those that scored all others."""
+UNSCORED: Final = 1.5
+"""If no origin scored all of them, a candidate without a score counts as this many times the worst with one (assumption)."""
+ROUNDING: Final = 1e-12
+"""Error below which a score is rounding."""
+
+Errors = Sequence[Floats | None]
+"""Log errors of one candidate at each origin; None where it had too few rows."""
 
 
 def stack(
@@ -63,8 +53,8 @@ def stack(
     """Fit and weigh the candidates for a curve (``x``) or a grid (``N`` and ``D``, and unique data ``U`` if it is known).
 
     Args:
-        data: x, or N and D, or N, D and U.
-        response: positive, one a row.
+        data: x, or N and D, or N, D and U; one array each.
+        response: positive, one value per row.
         ceiling: limit of a bounded response (chance for an error rate), infinite for none; None where nothing is known.
         laws: the forms, without emphases; None for those that suit the table.
         seed: of the starts.
@@ -74,160 +64,71 @@ def stack(
         InputError: for too few rows for the smallest form.
     """
     grid = "N" in data
-    named = laws is not None
-    if laws is None:
-        largest = float(np.max(np.asarray(response, float), initial=0.0))
-        laws = curve_laws(ceiling) if not grid else unique_laws() if "U" in data else grid_laws(ceiling, largest)
-    widest = max(laws, key=lambda law: len(law.variables))
-    raw, log_y = log_table(widest, data, response)
-    sample = None
-    if len(log_y) > MANY_ROWS:
-        sample = told_of_sample(len(log_y))
-        chosen = sampled(len(log_y))
-        raw, log_y = raw[chosen], log_y[chosen]
-    rows = len(log_y)
-    usable = [law for law in laws if rows >= len(law.parameters) + 1]
+    emphases = (0.0,) if laws is not None else GRID_EMPHASES if grid else CURVE_EMPHASES
+    laws = laws or _suitable_laws(data, response, ceiling)
+    rows = logged_rows(laws, data, response)
+    usable = [law for law in laws if len(rows.log_y) > len(law.parameters)]
     if not usable:
-        raise InputError(f"{rows} rows; at least {complexity(laws) + 1} are needed")
-    origins = grid_origins(raw) if grid else curve_origins(raw[:, 0])
-    emphases = (0.0,) if named else GRID_EMPHASES if grid else CURVE_EMPHASES
-    parts, errors = [], []
-    for law in usable:
-        for emphasis, found in _fitted(law, emphases, origins, raw, log_y, seed).items():
-            theta, centre, covariance, spread, own = found
-            parts.append(Candidate(law, emphasis, theta, centre, covariance, spread, None, 0.0))
-            errors.append(own)
-    voting = list(range(len(origins) if grid else min(NEAREST, len(origins))))
+        raise InputError(f"{len(rows.log_y)} rows; at least {complexity(laws) + 1} are needed")
+    fits = [one for law in usable for one in rolling_fits(law, emphases, rows, seed)]
+
+    errors = [one.errors for one in fits]
+    voting = list(range(len(rows.origins)))[: None if grid else NEAREST]
     shares, scores = _shares(errors, voting)
-    candidates = tuple(
-        replace(part, rmse_log=score, share=float(share)) for part, score, share in zip(parts, scores, shares, strict=True)
-    )
-    scored = [i for i in range(len(origins)) if any(row[i] is not None for row in errors)]
-    nested = {i: _nested(errors, i, voting) for i in scored}
-    noise = float(np.sqrt(sum(c.share * c.noise**2 for c in candidates)))
-    doubt = doubt_of(noise, list(nested.values()), [origins[i].beyond[origins[i].test] for i in nested])
-    rmse = float(np.sqrt(np.mean([np.mean(e**2) for e in nested.values()]))) if len(nested) > 1 else None
-    return Stack(candidates, widest.variables, raw, len(scored), rmse, doubt, sample)
+    candidates = tuple(Candidate(one, score, share) for one, score, share in zip(fits, scores, shares.tolist(), strict=True))
+
+    scored = [i for i in range(len(rows.origins)) if any(own[i] is not None for own in errors)]
+    nested = [_nested(errors, i, voting) for i in scored]
+    noise = float(np.sqrt(sum(one.share * one.fit.noise**2 for one in candidates)))
+    doubt = doubt_of(noise, nested, [rows.origins[i].beyond[rows.origins[i].test] for i in scored])
+    rmse = float(np.sqrt(np.mean([np.mean(error**2) for error in nested]))) if len(nested) > 1 else None
+    widest = max(laws, key=lambda law: len(law.variables))
+    return Stack(candidates, widest.variables, rows.raw, len(scored), rmse, doubt, rows.sample)
 
 
-def _fitted(
-    law: Law, emphases: Sequence[float], origins: list[Origin], raw: Floats, log_y: Floats, seed: int
-) -> dict[float, tuple[Floats, Floats, Floats, float, list[Floats | None]]]:
-    """Emphasis -> theta, its centre and covariance, noise, and the log errors at each origin (None where rows were too few)."""
-    own = raw[:, : len(law.variables)]
-    centre = law.centre(own)
-    logs = own - centre
-    size = logs[:, min(1, logs.shape[1] - 1)]
-    everything = np.ones(len(log_y), bool)
-    enough = [int(one.train.sum()) >= len(law.parameters) + SPARE_ROWS for one in origins]
-    trains = [one.train for one, able in zip(origins, enough, strict=True) if able] + [everything]
-    weights = np.array([emphasised(size, train, emphasis) for emphasis in emphases for train in trains])
-    thetas = fit_jobs(law, logs, log_y, weights, np.random.default_rng(seed))
-    result = {}
-    for at, emphasis in enumerate(emphases):
-        block = thetas[at * len(trains) : (at + 1) * len(trains)]
-        fits = iter(block[:-1])
-        errors = [
-            law.log_values(next(fits)[None], logs[one.test])[0] - log_y[one.test] if able else None
-            for one, able in zip(origins, enough, strict=True)
-        ]
-        covariance, noise = _precision(law, block[-1], logs, log_y, weights[(at + 1) * len(trains) - 1])
-        result[emphasis] = block[-1], centre, covariance, noise, errors
-    return result
+def _suitable_laws(data: Mapping[str, ArrayLike], response: ArrayLike, ceiling: float | None) -> tuple[Law, ...]:
+    """Forms for the variables of a table."""
+    if "N" not in data:
+        return curve_laws(ceiling)
+    if "U" in data:
+        return unique_laws()
+    return grid_laws(ceiling, float(np.max(np.asarray(response, float), initial=0.0)))
 
 
-def _precision(law: Law, theta: Floats, logs: Floats, log_y: Floats, weights: Floats) -> tuple[Floats, float]:
-    """Covariance of theta if the law holds, and the standard deviation of a run of mean weight."""
-    spread = float(residual_spread(law, theta[None], logs, log_y, weights[None])[0])
-    gradient = law.evaluate(theta[None], logs).gradient()[0]
-    information = gradient.T @ (weights[:, None] * gradient) + np.diag(prior_precision(law, spread))
-    spare = max(len(log_y) - len(theta), 1)
-    residuals = np.clip(log_y - law.log_values(theta[None], logs)[0], -3 * spread, 3 * spread)
-    noise = float(np.sqrt(np.mean(weights * residuals**2) * len(log_y) / spare))
-    return noise**2 * np.linalg.pinv(information, hermitian=True), noise
-
-
-def _shares(errors: list[list[Floats | None]], origins: Sequence[int]) -> tuple[Floats, list[float | None]]:
-    """Shares of the candidates by those origins, equal without any; and each one's geometric mean error."""
-    table = np.array([[np.nan if (one := row[i]) is None else _rms(one) for i in origins] for row in errors], float)
-    table = table.reshape(len(errors), len(origins))
+def _shares(errors: Sequence[Errors], voting: Sequence[int]) -> tuple[Floats, list[float | None]]:
+    """Shares of the candidates [c] by the origins ``voting``, equal without any; and each one's geometric mean error."""
+    rms = [[np.nan if (error := own[i]) is None else float(root_mean_square(error)) for i in voting] for own in errors]
+    table = np.array(rms, float).reshape(len(errors), len(voting))
+    # Origins that scored no candidate say nothing.
     table = table[:, np.isfinite(table).any(axis=0)]
     if not table.size:
         return np.full(len(errors), 1.0 / len(errors)), [None] * len(errors)
-    seen = np.isfinite(table)
-    paid = seen.mean(axis=1) >= MOST_UNPAID * seen.mean(axis=1).max()
-    alike = seen[paid].all(axis=0)
-    table = table[:, alike] if alike.any() else np.where(seen, table, UNSCORED * np.nanmax(table, axis=0))
+    scored = np.isfinite(table)
+    eligible = scored.mean(axis=1) >= LEAST_SCORED * scored.mean(axis=1).max()
+    # Candidates are compared at the origins that scored all eligible ones; without any, a missing score counts as a bad one.
+    common = scored[eligible].all(axis=0)
+    table = table[:, common] if common.any() else np.where(scored, table, UNSCORED * np.nanmax(table, axis=0))
     table = np.where(np.isfinite(table), table, np.inf)
     logs = np.log(np.maximum(table, LEAST_ERROR))
-    votes = np.where(paid, np.exp(-(logs - logs.min(axis=0)).sum(axis=1)), 0.0)
-    scores = np.exp(np.log(np.maximum(table, 1e-12)).mean(axis=1))
+    # Each origin multiplies a candidate's share by the best error there over its own.
+    votes = np.where(eligible, np.exp(-(logs - logs.min(axis=0)).sum(axis=1)), 0.0)
+    scores = np.exp(np.log(np.maximum(table, ROUNDING)).mean(axis=1))
     return votes / votes.sum(), [float(score) if np.isfinite(score) else None for score in scores]
 
 
-def _nested(errors: list[list[Floats | None]], origin: int, voting: Sequence[int]) -> Floats:
-    """Log errors of the stack at an origin, with shares from the others."""
+def _nested(errors: Sequence[Errors], origin: int, voting: Sequence[int]) -> Floats:
+    """Log errors of the stack at an origin, with shares from the other origins."""
     shares, _ = _shares(errors, [i for i in voting if i != origin])
-    known = np.array([row[origin] is not None for row in errors])
+    known = np.array([own[origin] is not None for own in errors])
     shares = np.where(known, shares, 0.0)
     shares = shares / shares.sum() if shares.sum() > 0 else known / known.sum()
-    parts = [share * one for share, row in zip(shares, errors, strict=True) if (one := row[origin]) is not None]
+    parts = [share * error for share, own in zip(shares, errors, strict=True) if (error := own[origin]) is not None]
     return sum(parts, start=np.zeros(()))
 
 
-def _rms(errors: Floats) -> float:
-    return float(np.sqrt(np.mean(errors**2)))
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One law tried at the rolling origins of a table, and fitted to all of it.
-
-    Attributes:
-        law, theta, centre, covariance, noise: as in ``Candidate``; rows: fitted.
-        score: geometric mean over the origins of the root mean square log error.
-        inflation: by how much those errors exceed what the law expected of them, at least 1.
-        drift: error of the law per log unit beyond its rows (``laws.doubt``).
-    """
-
-    law: Law
-    theta: Floats
-    centre: Floats
-    covariance: Floats
-    noise: float
-    rows: int
-    score: float
-    inflation: float
-    drift: float
-
-
-def trials_of(
-    law: Law, data: Mapping[str, ArrayLike], response: ArrayLike, emphases: Sequence[float] = (0.0,), seed: int = 0
-) -> list[Trial]:
-    """The law at the rolling origins, once an emphasis on large rows; none where it has rows enough for no origin."""
-    raw, log_y = log_table(law, data, response)
-    if len(log_y) > MANY_ROWS:
-        chosen = sampled(len(log_y))
-        raw, log_y = raw[chosen], log_y[chosen]
-    origins = grid_origins(raw) if "N" in law.variables else curve_origins(raw[:, 0])
-    if not origins or len(log_y) < len(law.parameters) + 1:
-        return []
-    trials = []
-    for theta, centre, covariance, noise, errors in _fitted(law, emphases, origins, raw, log_y, seed).values():
-        known = [(one, error) for one, error in zip(origins, errors, strict=True) if error is not None]
-        if not known:
-            return []
-        ratios = []
-        for one, error in known:
-            gradient = law.evaluate(theta[None], raw[one.test] - centre).gradient()[0]
-            # Of fewer rows less is known, in proportion.
-            variance = np.einsum("mi,ij,mj->m", gradient, covariance, gradient) * len(log_y) / one.train.sum()
-            ratios.append(float(np.mean(error**2 / (noise**2 + variance))))
-        score = float(np.exp(np.mean([np.log(max(_rms(error), LEAST_ERROR)) for _, error in known])))
-        inflation = max(1.0, float(np.sqrt(np.mean(ratios))))
-        drift = doubt_of(noise, [error for _, error in known], [one.beyond[one.test] for one, _ in known]).drift
-        trials.append(Trial(law, theta, centre, covariance, noise, len(log_y), score, inflation, drift))
-    return trials
+def geometric_mean_rms(errors: Sequence[Floats], least: float = LEAST_ERROR) -> float:
+    """Geometric mean over the origins of the root mean square of their log errors [m], each at least ``least``."""
+    return float(np.exp(np.mean([np.log(max(float(root_mean_square(error)), least)) for error in errors])))
 
 
 def choose(
@@ -235,18 +136,21 @@ def choose(
 ) -> tuple[list[Law], dict[str, float | None]]:
     """Laws in the order in which they predict larger rows from smaller ones, and the score of each.
 
-    For a table whose law shall be read, not only used to predict; where there are no origins, the first (simplest standard)
-    form with a floor is taken.
+    For a table whose law shall be read, not only used to predict. Without origins, the first form (the simplest standard one
+    with a floor) is taken.
 
     Args:
-        data: x, or N and D, or N, D and U.
-        response: positive, one a row.
+        data: x, or N and D, or N, D and U; one array each.
+        response: positive, one value per row.
         ceiling: of a bounded response; None or infinite for none.
         seed: of the starts.
 
     Returns:
-        The laws that were scored, best first, and law name -> log error over the origins, the geometric mean of the root mean
-        squares at each (None where it could not be scored).
+        The laws that were scored, best first; and law name -> geometric mean over the origins of the root mean square log error
+        (None where it could not be scored at every origin).
+
+    Raises:
+        ValueError: for a value that is not positive and finite.
     """
     limit = ceiling if ceiling is not None and np.isfinite(ceiling) else None
     if "N" in data:
@@ -257,19 +161,15 @@ def choose(
         laws = [forms.power_floor(), forms.power(), forms.power_shifted(), forms.broken(1)]
         laws += [forms.exponential(), forms.logarithmic()]
         laws += [forms.power_bounded(limit)] if limit is not None else []
-    raw, log_y = log_table(max(laws, key=lambda law: len(law.variables)), data, response)
-    if len(log_y) > MANY_ROWS:
-        chosen = sampled(len(log_y))
-        raw, log_y = raw[chosen], log_y[chosen]
-    origins = grid_origins(raw) if "N" in data else curve_origins(raw[:, 0])
+    rows = logged_rows(laws, data, response)
+    fewest = min((int(one.train.sum()) for one in rows.origins), default=0)
     scores: dict[str, float | None] = {}
     for law in laws:
-        if not origins or any(int(one.train.sum()) < len(law.parameters) + SPARE_ROWS for one in origins):
-            scores[law.name] = None
-            continue
-        errors = [error for error in _fitted(law, (0.0,), origins, raw, log_y, seed)[0.0][-1] if error is not None]
-        score = float(np.exp(np.mean([np.log(max(_rms(error), 1e-12)) for error in errors])))
-        scores[law.name] = score if np.isfinite(score) else None
+        scores[law.name] = None
+        if fewest >= len(law.parameters) + SPARE_ROWS:
+            (found,) = rolling_fits(law, (0.0,), rows, seed)
+            score = geometric_mean_rms([error for error in found.errors if error is not None], ROUNDING)
+            scores[law.name] = score if np.isfinite(score) else None
     known = {name: score for name, score in scores.items() if score is not None}
     if not known:
         return laws[:1], scores

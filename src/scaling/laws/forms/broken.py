@@ -21,7 +21,7 @@ class BrokenPower(TermKind):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """b, c0 and per break c, d, f."""
+        """b and c0; then c, d and f of each break."""
         inner = (f"{letter}{index}" for index in range(1, self.breaks + 1) for letter in "cdf")
         return ("b", "c0", *inner)
 
@@ -58,7 +58,7 @@ class BrokenPower(TermKind):
         return Curve(value, gradient, hessian)
 
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
-        """The same term about another centre."""
+        """Coordinates of the same term about another centre."""
         moved = theta.copy()
         moved[:, 0] -= theta[:, 1] * shift[0]
         moved[:, 3::3] -= shift[0]
@@ -79,7 +79,7 @@ class BrokenPower(TermKind):
         return theta
 
     def bounds(self, spread: Spread) -> tuple[Floats, Floats]:
-        """Breaks inside the range of x: outside it they cannot be told from no break."""
+        """Breaks lie inside the range of x: outside it they could not be distinguished from no break."""
         low, high = amplitude_bounds(spread)
         left, right = spread.logs[0]
         lower = [low, -0.5] + [-2.0, left, np.log(0.05)] * self.breaks

@@ -43,13 +43,13 @@ UNBOUNDED, BOUNDED = _declared()
 NAMES: Final[tuple[str, ...]] = (*UNBOUNDED, *BOUNDED)
 
 ROLES: Final = {"x": "x", "N": "n", "D": "d", "U": "unique"}
-"""Variable of a law -> what a table's column of it is asked for as."""
+"""Variable of a law -> the option by which its column of a table is given."""
 CEILINGS: Final = "chance for K classes: (K - 1) / K of an error rate, 0.9 for 10; ln K of a loss, 2.303 for 10"
-"""What a bounded response starts from, for messages and help."""
+"""Ceilings of bounded responses, for messages and help."""
 
 
 def law_named(name: str, ceiling: float | None = None) -> Law:
-    """The law of that name; bounded laws need the response's ceiling, which the others ignore.
+    """The law of that name; only bounded laws need and use the ceiling of the response.
 
     Raises:
         InputError: for an unknown name, or a bounded law without a ceiling.
@@ -67,7 +67,11 @@ def law_named(name: str, ceiling: float | None = None) -> Law:
 
 
 def require_ceiling(value: float) -> None:
-    """Raise InputError unless a ceiling is positive; an infinite one stands for none."""
+    """Check a ceiling; an infinite one stands for none.
+
+    Raises:
+        InputError: unless it is positive.
+    """
     if not value > 0:
         raise InputError(f"ceiling is {value:g}; it must be positive, or none")
 
@@ -75,8 +79,13 @@ def require_ceiling(value: float) -> None:
 def law_for(name: str, columns: Mapping[str, str], ceiling: float | None) -> Law:
     """The law of that name for columns of a table.
 
+    Args:
+        name: of the law.
+        columns: variable -> column.
+        ceiling: of the response; None or infinite for none.
+
     Raises:
-        InputError: as ``law_named``, for a ceiling that the law has no use for, and for the columns of other variables.
+        InputError: as ``law_named``; for a ceiling of a law without one; and for columns of other variables than the law's.
     """
     law = law_named(name, ceiling)
     if ceiling is not None and np.isfinite(ceiling) and law.ceiling is None:
@@ -88,16 +97,16 @@ def law_for(name: str, columns: Mapping[str, str], ceiling: float | None) -> Law
 
 
 def predict(entry: Mapping[str, Any], params: ArrayLike, images: ArrayLike, draw: int | None = None) -> Floats:
-    """Response that an entry of ``fits`` in fits.json predicts at N and D.
+    """Response, in the shape of N and D broadcast, that an entry of ``fits`` in fits.json predicts.
 
     Args:
         entry: one dict of the list ``fits``.
-        params: N, parameters.
-        images: D, images; broadcast against ``params``.
+        params: N [...].
+        images: D [...], broadcast against ``params``.
         draw: index into the entry's ``draws`` for one bootstrap curve; None for the fit itself.
 
     Raises:
-        ValueError: if the entry carries no parameters.
+        ValueError: if the entry has no parameters.
     """
     chosen = entry["parameters"] if draw is None else entry["draws"][draw]
     if not chosen:

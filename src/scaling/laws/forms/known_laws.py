@@ -7,11 +7,12 @@ from typing import Final
 
 from scaling.laws.forms.broken import BrokenPower
 from scaling.laws.forms.law import Ceiling, Law
-from scaling.laws.forms.powers import Power, PoweredSum
+from scaling.laws.forms.powers import KaplanSum, Power, ShiftedPower
 from scaling.laws.forms.repeated import Overfitting, RepeatedPower
 from scaling.laws.forms.rivals import Exponential, Logarithmic
 from scaling.laws.forms.saturating import Saturating
 from scaling.laws.forms.shared import DriftingPower, SharedExponent
+from scaling.laws.forms.terms import Role
 
 _N, _D = Power("A", ("alpha",), (0,)), Power("B", ("beta",), (1,))
 _FLOOR = Power("E")
@@ -19,7 +20,7 @@ _BOUND = " behind g / (1 + (g / ceiling)^{0:g})^(1/{0:g})"
 
 
 def chinchilla() -> Law:
-    """L(N, D) = E + A / N^alpha + B / D^beta."""
+    """L(N, D) = E + A / N^alpha + B / D^beta (Hoffmann et al. 2022, equation 2)."""
     return Law(
         "chinchilla",
         "L = E + A / N^alpha + B / D^beta",
@@ -30,7 +31,7 @@ def chinchilla() -> Law:
 
 
 def interaction() -> Law:
-    """Chinchilla's form and a term in which N and D act together."""
+    """Chinchilla's form with a term in which N and D act together (assumption)."""
     return Law(
         "interaction",
         "L = E + A / N^alpha + B / D^beta + G / (N^gamma D^delta)",
@@ -42,19 +43,19 @@ def interaction() -> Law:
 
 
 def kaplan() -> Law:
-    """L(N, D) = [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D, without a floor."""
+    """L(N, D) = [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D, without a floor (Kaplan et al. 2020, equation 1.5)."""
     return Law(
         "kaplan",
         "L = [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D",
         "Kaplan et al. 2020, equation 1.5",
         ("N", "D"),
-        (PoweredSum("kaplan"),),
+        (KaplanSum(),),
         levels=2,
     )
 
 
 def bounded(ceiling: float, sharpness: float = 2.0) -> Law:
-    """Chinchilla's sum below a known ceiling: chance for an error rate, ln of the class count for a loss.
+    """Chinchilla's sum below a known ceiling: chance for an error rate, ln K for a loss (Rosenfeld et al. 2020, equation 5).
 
     Raises:
         ValueError: if the ceiling is not positive.
@@ -100,18 +101,18 @@ def tied() -> Law:
 
 
 def kaplan_floor() -> Law:
-    """Kaplan's form above a floor."""
+    """Kaplan's form with a floor."""
     return Law(
         "kaplan-floor",
         "L = E + [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D",
         "Kaplan et al. 2020, equation 1.5, with a floor",
         ("N", "D"),
-        (_FLOOR, PoweredSum("kaplan")),
+        (_FLOOR, KaplanSum(data_scale=Role.LOG_DATA_SCALE)),
     )
 
 
 def drifting() -> Law:
-    """Chinchilla's form whose exponent of D moves with N."""
+    """Chinchilla's form with an exponent of D that changes with N (Li et al. 2025, equation 1, to first order)."""
     return Law(
         "drifting",
         "L = E + A / N^alpha + B / (N^gamma D^(beta + eta log N))",
@@ -126,7 +127,7 @@ _UNIQUE = ("N", "D", "U")
 
 
 def repeated() -> Law:
-    """L(N, D, U): data that is seen again is worth less and less."""
+    """L(N, D, U): each repetition of the data is worth less than the one before (Muennighoff et al. 2023, equation 5)."""
     return Law(
         "repeated",
         "L = E + A / N^alpha + B / D'^beta, D' = U (1 + R_star (1 - exp(-(D/U - 1) / R_star)))",
@@ -137,7 +138,7 @@ def repeated() -> Law:
 
 
 def overfitting() -> Law:
-    """L(N, D, U): Chinchilla's form and what is lost by seeing data again."""
+    """L(N, D, U): Chinchilla's form plus the cost of repeating data (after arXiv 2605.01640)."""
     return Law(
         "overfitting",
         "L = E + A / N^alpha + B / D^beta + G N^gamma (log D/U)^delta / U^upsilon",
@@ -148,7 +149,7 @@ def overfitting() -> Law:
 
 
 def unique_power() -> Law:
-    """L(N, D, U): Chinchilla's form and a power of the unique data."""
+    """L(N, D, U): Chinchilla's form plus a power of the unique data (assumption)."""
     return Law(
         "unique-power",
         "L = E + A / N^alpha + B / D^beta + G / U^gamma",
@@ -159,7 +160,7 @@ def unique_power() -> Law:
 
 
 def unique_tied() -> Law:
-    """L(N, D, U): one exponent for all three."""
+    """L(N, D, U): a power of each variable, with one exponent for all three (assumption)."""
     return Law(
         "unique-tied",
         "L = E + A / N^alpha + B / D^alpha + G / U^alpha",
@@ -173,28 +174,28 @@ _X = Power("B", ("c",), (0,))
 
 
 def power() -> Law:
-    """y = B / x^c (M1)."""
+    """y = B / x^c (Alabdulmohsin et al. 2022, M1)."""
     return Law("power", "y = B / x^c", "Alabdulmohsin et al. 2022, M1", ("x",), (_X,), levels=2)
 
 
 def power_floor() -> Law:
-    """y = E + B / x^c (M2)."""
+    """y = E + B / x^c (Alabdulmohsin et al. 2022, M2)."""
     return Law("power-floor", "y = E + B / x^c", "Alabdulmohsin et al. 2022, M2", ("x",), (_FLOOR, _X))
 
 
 def power_shifted() -> Law:
-    """y = beta (1 / x + gamma)^c (M3)."""
+    """y = beta (1 / x + gamma)^c (Alabdulmohsin et al. 2022, M3)."""
     return Law(
         "power-shifted",
         "y = beta (1/x + gamma)^c",
         "Alabdulmohsin et al. 2022, M3",
         ("x",),
-        (PoweredSum("shifted"),),
+        (ShiftedPower(),),
     )
 
 
 def saturating() -> Law:
-    """y = E + W u with W^(1 - a) u / (1 - u)^a = B / x^c (M4; W = eps_0 - E)."""
+    """y = E + W u with W^(1 - a) u / (1 - u)^a = B / x^c (Alabdulmohsin et al. 2022, M4, with W = eps_0 - E)."""
     return Law(
         "saturating",
         "y = E + W u, W^(1-a) u / (1-u)^a = B / x^c",
@@ -206,7 +207,7 @@ def saturating() -> Law:
 
 
 def power_bounded(ceiling: float, sharpness: float = 2.0) -> Law:
-    """A power with a floor below a ceiling."""
+    """A power with a floor, below a ceiling (Rosenfeld et al. 2020, equation 5, in one variable)."""
     return Law(
         "power-bounded",
         "g = E + B / x^c" + _BOUND.format(sharpness) + f", ceiling {ceiling:.6g}",
@@ -218,7 +219,7 @@ def power_bounded(ceiling: float, sharpness: float = 2.0) -> Law:
 
 
 def broken(breaks: int = 1) -> Law:
-    """y = E + b x^(-c0) prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i), one or two breaks."""
+    """y = E + b x^(-c0) prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i) (Caballero et al. 2023, equation 1)."""
     return Law(
         f"broken-{breaks}",
         "y = E + b x^(-c0) prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i)",

@@ -1,4 +1,4 @@
-"""A law: a sum of terms behind a link, its prediction and exact derivatives, its parameters in public and in coordinates.
+"""A law: a sum of terms behind a link, its prediction and derivatives, its public parameters and their coordinates.
 
 log f = link(logsumexp(terms)). The link keeps a bounded response below its ceiling; without one, f is the plain sum.
 """
@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from scaling.laws.forms.terms import Curve, Floats, Spread, Term, logistic, softplus
+from scaling.laws.forms.terms import Curve, Floats, Role, Spread, Term, logistic, softplus
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Ceiling:
         return s - softplus(scaled) / self.sharpness, 1.0 - share, -self.sharpness * share * (1.0 - share)
 
     def invert(self, log_f: Floats) -> Floats:
-        """Log g of a log response; responses at the ceiling or above count as 0.1 % below it."""
+        """Log g of a log response; responses at or above the ceiling count as 0.1 % below it (assumption)."""
         share = np.minimum(self.sharpness * (log_f - np.log(self.ceiling)), np.log1p(-1e-3))
         return log_f - np.log(-np.expm1(share)) / self.sharpness
 
@@ -42,7 +42,7 @@ class Ceiling:
 class Prediction:
     """Log f = link(s), s the log of a sum of terms, at B candidates and n points, with sums of its derivatives.
 
-    The gradient of s is Sum_i share_i g_i; its Hessian Sum_i share_i (h_i + g_i g_i^T) less the gradient's square.
+    The gradient g of s is Sum_i share_i g_i; its Hessian is Sum_i share_i (h_i + g_i g_i^T) - g g^T.
 
     Attributes:
         value: log f [B, n].
@@ -119,7 +119,7 @@ class Law:
         variables: names of the arguments, in the order of the columns of ``logs``.
         terms: the summands.
         ceiling: the link of a bounded response, or None.
-        levels: distinct values that each variable must take for the parameters to be told apart.
+        levels: distinct values that each variable must take for the table to determine the parameters.
     """
 
     name: str
@@ -136,6 +136,11 @@ class Law:
         return tuple(name for term in self.terms for name in term.names)
 
     @property
+    def roles(self) -> tuple[Role, ...]:
+        """Role of each coordinate of theta, in their order."""
+        return tuple(role for term in self.terms for role in term.roles or (Role.OTHER,) * len(term.names))
+
+    @property
     def slices(self) -> tuple[slice, ...]:
         """Where each term's coordinates lie in theta."""
         edges = accumulate((len(term.names) for term in self.terms), initial=0)
@@ -148,7 +153,7 @@ class Law:
 
     @property
     def stacks(self) -> bool:
-        """Whether it can be evaluated at one table a candidate."""
+        """Whether it can be evaluated at one table per candidate."""
         return all(term.stacks for term in self.terms)
 
     @property
@@ -158,14 +163,14 @@ class Law:
         return tuple(name for at, term in pairs if not term.columns for name in self.parameters[at])
 
     def centre(self, raw_logs: Floats) -> Floats:
-        """Centre of the logs [k]; D and U share one, so that their difference stays the log of the number of passes."""
+        """Centre [k] of logs [n, k]; D and U share one, so that their difference stays the log of the number of passes."""
         middle = raw_logs.mean(axis=0) if len(raw_logs) else np.zeros(len(self.variables))
         if "U" in self.variables:
             middle[self.variables.index("U")] = middle[self.variables.index("D")]
         return middle
 
     def evaluate(self, theta: Floats, logs: Floats) -> Prediction:
-        """Log prediction at theta [B, p] and centred logs [n, k], with exact derivatives."""
+        """Log prediction at theta [B, p] and centred logs [n, k], with its derivatives."""
         curves = tuple(term.evaluate(theta[:, at], logs) for term, at in zip(self.terms, self.slices, strict=True))
         total, shares = _log_sum([curve.value for curve in curves])
         if self.ceiling is None:
@@ -174,16 +179,13 @@ class Law:
         return Prediction(value, curves, shares, slope, bend)
 
     def log_values(self, theta: Floats, logs: Floats) -> Floats:
-        """Log prediction alone, [B, n]: what a line search asks for."""
-        values = [
-            theta[:, at] @ term.features(logs).T if term.affine and logs.ndim == 2 else term.evaluate(theta[:, at], logs).value
-            for term, at in zip(self.terms, self.slices, strict=True)
-        ]
+        """Log prediction alone, [B, n], which costs less than ``evaluate``."""
+        values = [term.values(theta[:, at], logs) for term, at in zip(self.terms, self.slices, strict=True)]
         total, _ = _log_sum(values)
         return total if self.ceiling is None else self.ceiling.apply(total)[0]
 
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
-        """Theta in coordinates whose origin has moved by ``shift`` [k]."""
+        """Theta [B, p] in coordinates whose origin has moved by ``shift`` [k]."""
         return np.concatenate(
             [term.shifted(theta[:, at], shift) for term, at in zip(self.terms, self.slices, strict=True)], axis=1
         )
@@ -201,7 +203,7 @@ class Law:
         return self.shifted(origin, centre)
 
     def predict(self, parameters: Mapping[str, float], **variables: Floats) -> Floats:
-        """Predicted response at public parameters and arrays of the law's variables (N and D, or x).
+        """Predicted response at public parameters and arrays of the law's variables (N and D, or x), in their broadcast shape.
 
         Raises:
             ValueError: if a variable or a parameter is missing.
@@ -216,7 +218,7 @@ class Law:
         return np.exp(self.log_values(theta, logs))[0].reshape(arrays[0].shape)
 
     def bounds(self, spread: Spread) -> tuple[Floats, Floats]:
-        """Limits of each coordinate of theta."""
+        """Lower and upper limits [p] of the coordinates of theta."""
         spread = self._unlinked(spread)
         pairs = [term.bounds(spread) for term in self.terms]
         return np.concatenate([low for low, _ in pairs]), np.concatenate([high for _, high in pairs])

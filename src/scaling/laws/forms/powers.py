@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling.laws.forms.terms import EXPONENT_LIMIT, Curve, Floats, Spread, TermKind, amplitude_bounds
+from scaling.laws.forms.terms import EXPONENT_LIMIT, AffineTerm, Curve, Floats, Role, Spread, TermKind, amplitude_bounds
+
+LEAST_KAPPA = 1e-3
+"""Least power of a sum: at 0 the term is constant and its scale undefined (assumption: no law has so small an exponent)."""
 
 
 @dataclass(frozen=True)
-class Power(TermKind):
+class Power(AffineTerm):
     """amplitude * prod_j x_j^(-exponent_j): affine in (log amplitude, exponents); without exponents, a floor.
 
     Starts: exponents uniform in [0.05, 1.5], amplitudes within a factor e^4 below to e^1 above the responses.
@@ -19,47 +22,29 @@ class Power(TermKind):
     amplitude: str
     exponents: tuple[str, ...] = ()
     columns: tuple[int, ...] = ()
-    affine = True
-    separate = True
-    heads = (0,)
     stacks = True
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The amplitude, then one exponent a variable."""
+        """The amplitude, then one exponent per variable."""
         return (self.amplitude, *self.exponents)
 
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Nothing is known of the amplitude; an exponent is one of its variable alone, or of a product."""
+        role = Role.EXPONENT if len(self.columns) == 1 else Role.PRODUCT_EXPONENT
+        return (Role.OTHER, *(role for _ in self.columns))
+
     def features(self, logs: Floats) -> Floats:
-        """Gradient of the term, which does not depend on theta: [n, q], or [B, n, q] for one table a candidate."""
+        """Gradient of the term, which does not depend on theta: [n, q], or [B, n, q] for one table per candidate."""
         return np.stack([np.ones(logs.shape[:-1]), *(-logs[..., column] for column in self.columns)], axis=-1)
 
-    def parts(self, theta: Floats, logs: Floats) -> list[Floats]:
-        """Log of the power with amplitude 1."""
-        return [theta[:, 1:] @ self.features(logs)[:, 1:].T]
-
-    def evaluate(self, theta: Floats, logs: Floats) -> Curve:
-        """Logarithm of the term and its derivatives."""
-        features = self.features(logs)
-        if logs.ndim > 2:
-            return Curve(np.matmul(features, theta[..., None])[..., 0], features, None)
-        value = theta @ features.T
-        return Curve(value, np.broadcast_to(features, (*value.shape, features.shape[1])), None, common=True)
-
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
-        """The same power about another centre: log amplitude moves along its exponents."""
+        """Coordinates of the same power about another centre: the log amplitude moves along its exponents."""
         moved = theta.copy()
         for position, column in enumerate(self.columns, start=1):
             moved[:, 0] -= theta[:, position] * shift[column]
         return moved
-
-    def publish(self, theta: Floats) -> Floats:
-        """Amplitude and exponents."""
-        return np.column_stack([np.exp(theta[:, 0]), theta[:, 1:]])
-
-    def internal(self, public: Floats) -> Floats:
-        """Log amplitude and exponents."""
-        with np.errstate(divide="ignore"):
-            return np.column_stack([np.log(public[:, 0]), public[:, 1:]])
 
     def bounds(self, spread: Spread) -> tuple[Floats, Floats]:
         """Exponents in [0, EXPONENT_LIMIT]; the floor at most the largest response."""
@@ -78,47 +63,32 @@ class Power(TermKind):
         return np.column_stack([amplitude, rng.uniform(0.05, 1.5, (count, len(self.columns)))])
 
 
-@dataclass(frozen=True)
 class PoweredSum(TermKind):
-    """(sum_i c_i prod_j x_j^(-e_ij))^kappa, the term of Kaplan's and of the shifted law.
+    """(c_1 ... + c_2 ...)^kappa: a power of a sum of two powers. Subclasses say which.
 
-    Internally kappa, then per summand the log of c_i and its free exponents; an exponent fixed at 1 is an offset.
-    ``style`` says how the public parameters are written: "kaplan" (N_c, alpha_N, D_c, alpha_D) or "shifted"
-    (beta, c, gamma of beta (1/x + gamma)^c).
-    Starts: kappa uniform in [0.05, 1.5], ratio of exponents in [0.3, 3], both summands within e^3 of each other.
+    Coordinates: kappa, then those of the two summands, whose logs are linear in them. An exponent that is fixed at 1 is an
+    offset of its summand.
     """
 
-    style: str
+    def summands(self, theta: Floats, logs: Floats) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+        """Log of each summand [B, n], and its gradient [n, q - 1] in the coordinates after kappa.
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Public parameters, as the papers name them."""
-        return ("N_c", "alpha_N", "D_c", "alpha_D") if self.style == "kaplan" else ("beta", "c", "gamma")
-
-    def _summands(self, theta: Floats, logs: Floats) -> tuple[list[Floats], list[Floats]]:
-        """Log of each summand [B, n] and its gradient to the coordinates after kappa [n, q - 1]."""
-        ones, zero = np.ones(len(logs)), np.zeros(len(logs))
-        if self.style == "kaplan":
-            n, d = logs[:, 0], logs[:, 1]
-            features = [np.column_stack([ones, -n, zero]), np.column_stack([zero, zero, ones])]
-            offsets = [zero, -d]
-        else:
-            features = [np.column_stack([ones, zero]), np.column_stack([zero, ones])]
-            offsets = [-logs[:, 0], zero]
-        values = [offset + theta[:, 1:] @ feature.T for offset, feature in zip(offsets, features, strict=True)]
-        return values, features
+        Raises:
+            NotImplementedError: here; a subclass defines it.
+        """
+        raise NotImplementedError
 
     def evaluate(self, theta: Floats, logs: Floats) -> Curve:
         """Logarithm of the term and its derivatives."""
-        (first, second), features = self._summands(theta, logs)
+        (first, first_features), (second, second_features) = self.summands(theta, logs)
         total = np.logaddexp(first, second)
-        shares = [np.exp(first - total), np.exp(second - total)]
-        inner = shares[0][..., None] * features[0] + shares[1][..., None] * features[1]
+        pairs = ((np.exp(first - total), first_features), (np.exp(second - total), second_features))
+        inner = sum((share[..., None] * features for share, features in pairs), start=np.zeros(()))
         kappa = theta[:, :1, None]
         gradient = np.concatenate([total[..., None], kappa * inner], axis=2)
         outer = sum(
-            share[..., None, None] * (feature[:, :, None] * feature[:, None, :])
-            for share, feature in zip(shares, features, strict=True)
+            (share[..., None, None] * (features[:, :, None] * features[:, None, :]) for share, features in pairs),
+            start=np.zeros(()),
         )
         hessian = np.zeros((*gradient.shape, gradient.shape[2]))
         hessian[..., 1:, 1:] = kappa[..., None] * (outer - inner[..., :, None] * inner[..., None, :])
@@ -126,48 +96,116 @@ class PoweredSum(TermKind):
         hessian[..., 1:, 0] = inner
         return Curve(theta[:, :1] * total, gradient, hessian)
 
+    @staticmethod
+    def reach(spread: Spread) -> float:
+        """Largest absolute value of a summand's log: kappa may be small, and the term is kappa times it."""
+        return 4.0 + 30.0 * float(np.abs(spread.response).max())
+
+    @staticmethod
+    def drawn(spread: Spread, rng: np.random.Generator, count: int) -> tuple[Floats, Floats, Floats]:
+        """Random kappa, log of a summand at the level of the responses, and the other summand's distance from it, [count] each.
+
+        Kappa is uniform in [0.05, 1.5]; the summands lie within e^3 of each other.
+        """
+        kappa = rng.uniform(0.05, 1.5, count)
+        level = rng.uniform(spread.response[0], spread.response[1], count) / kappa
+        return kappa, level, rng.uniform(-3.0, 3.0, count)
+
+
+@dataclass(frozen=True)
+class KaplanSum(PoweredSum):
+    """[(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D (Kaplan et al. 2020, equation 1.5).
+
+    Coordinates: kappa = alpha_D, the log of N's summand at the centre, the ratio alpha_N / alpha_D, the log of D_c.
+    Starts: as ``PoweredSum.drawn``, the ratio of exponents in [0.3, 3.3].
+    """
+
+    names: tuple[str, ...] = ("N_c", "alpha_N", "D_c", "alpha_D")
+    columns: tuple[int, ...] = (0, 1)
+    data_scale: Role = Role.OTHER
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Of the coordinates only log D_c may have one."""
+        return (Role.OTHER, Role.OTHER, Role.OTHER, self.data_scale)
+
+    def summands(self, theta: Floats, logs: Floats) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+        """The summand of N and that of D."""
+        ones, zeros = np.ones(len(logs)), np.zeros(len(logs))
+        n, d = logs[:, 0], logs[:, 1]
+        of_n, of_d = np.column_stack([ones, -n, zeros]), np.column_stack([zeros, zeros, ones])
+        return (theta[:, 1:] @ of_n.T, of_n), (-d + theta[:, 1:] @ of_d.T, of_d)
+
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
-        """The same term about another centre."""
+        """Coordinates of the same term about another centre."""
         moved = theta.copy()
-        if self.style == "kaplan":
-            moved[:, 1] -= theta[:, 2] * shift[0]
-            moved[:, 3] -= shift[1]
-        else:
-            moved[:, 1] -= shift[0]
+        moved[:, 1] -= theta[:, 2] * shift[0]
+        moved[:, 3] -= shift[1]
         return moved
 
     def publish(self, theta: Floats) -> Floats:
-        """Public parameters of coordinates centred at 0."""
-        if self.style == "kaplan":
-            kappa, nc, ratio, dc = theta.T
-            with np.errstate(divide="ignore", over="ignore"):
-                return np.column_stack([np.exp(nc / ratio), ratio * kappa, np.exp(dc), kappa])
-        kappa, scale, shift = theta.T
-        return np.column_stack([np.exp(kappa * scale), kappa, np.exp(shift - scale)])
+        """N_c, alpha_N, D_c, alpha_D."""
+        kappa, nc, ratio, dc = theta.T
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.column_stack([np.exp(nc / ratio), ratio * kappa, np.exp(dc), kappa])
 
     def internal(self, public: Floats) -> Floats:
         """Inverse of ``publish``."""
+        nc, alpha_n, dc, alpha_d = public.T
+        ratio = alpha_n / alpha_d
         with np.errstate(divide="ignore"):
-            if self.style == "kaplan":
-                nc, alpha_n, dc, alpha_d = public.T
-                ratio = alpha_n / alpha_d
-                return np.column_stack([alpha_d, ratio * np.log(nc), ratio, np.log(dc)])
-            beta, c, gamma = public.T
+            return np.column_stack([alpha_d, ratio * np.log(nc), ratio, np.log(dc)])
+
+    def bounds(self, spread: Spread) -> tuple[Floats, Floats]:
+        """Kappa in [0.001, EXPONENT_LIMIT]: at 0 the term is constant and its scale undefined."""
+        reach = self.reach(spread)
+        return np.array([LEAST_KAPPA, -reach, 1e-3, -reach]), np.array([EXPONENT_LIMIT, reach, 30.0, reach])
+
+    def starts(self, spread: Spread, rng: np.random.Generator, count: int) -> Floats:
+        """Random coordinates over the range stated above."""
+        kappa, level, gap = self.drawn(spread, rng, count)
+        return np.column_stack([kappa, level + gap, np.exp(rng.uniform(-1.2, 1.2, count)), level])
+
+
+@dataclass(frozen=True)
+class ShiftedPower(PoweredSum):
+    """beta (1 / x + gamma)^c (Alabdulmohsin et al. 2022, M3). Coordinates: kappa = c, then the logs of the two summands.
+
+    Starts: as ``PoweredSum.drawn``.
+    """
+
+    names: tuple[str, ...] = ("beta", "c", "gamma")
+
+    def summands(self, theta: Floats, logs: Floats) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+        """The summand of x and the constant one."""
+        ones, zeros = np.ones(len(logs)), np.zeros(len(logs))
+        of_x, constant = np.column_stack([ones, zeros]), np.column_stack([zeros, ones])
+        return (-logs[:, 0] + theta[:, 1:] @ of_x.T, of_x), (theta[:, 1:] @ constant.T, constant)
+
+    def shifted(self, theta: Floats, shift: Floats) -> Floats:
+        """Coordinates of the same term about another centre."""
+        moved = theta.copy()
+        moved[:, 1] -= shift[0]
+        return moved
+
+    def publish(self, theta: Floats) -> Floats:
+        """beta, c, gamma."""
+        kappa, scale, offset = theta.T
+        return np.column_stack([np.exp(kappa * scale), kappa, np.exp(offset - scale)])
+
+    def internal(self, public: Floats) -> Floats:
+        """Inverse of ``publish``."""
+        beta, c, gamma = public.T
+        with np.errstate(divide="ignore"):
             scale = np.log(beta) / c
             return np.column_stack([c, scale, scale + np.log(gamma)])
 
     def bounds(self, spread: Spread) -> tuple[Floats, Floats]:
         """Kappa in [0.001, EXPONENT_LIMIT]: at 0 the term is constant and its scale undefined."""
-        reach = 4.0 + 30.0 * np.abs(spread.response).max()
-        if self.style == "kaplan":
-            return np.array([1e-3, -reach, 1e-3, -reach]), np.array([EXPONENT_LIMIT, reach, 30.0, reach])
-        return np.array([1e-3, -reach, -reach]), np.array([EXPONENT_LIMIT, reach, reach])
+        reach = self.reach(spread)
+        return np.array([LEAST_KAPPA, -reach, -reach]), np.array([EXPONENT_LIMIT, reach, reach])
 
     def starts(self, spread: Spread, rng: np.random.Generator, count: int) -> Floats:
-        """Random coordinates over the range stated above, with the level of the responses."""
-        kappa = rng.uniform(0.05, 1.5, count)
-        level = rng.uniform(spread.response[0], spread.response[1], count) / kappa
-        gap = rng.uniform(-3.0, 3.0, count)
-        if self.style == "kaplan":
-            return np.column_stack([kappa, level + gap, np.exp(rng.uniform(-1.2, 1.2, count)), level])
+        """Random coordinates over the range stated above."""
+        kappa, level, gap = self.drawn(spread, rng, count)
         return np.column_stack([kappa, level, level + gap])

@@ -1,4 +1,4 @@
-"""Terms of data that is seen more than once: N, the images or tokens seen D, and the unique ones among them U.
+"""Terms of data that are seen more than once, in N, the images or tokens seen D, and the unique ones among them U.
 
 Coordinates: columns log N, log D and log U, of which the last two have the same centre, so that their difference is the log
 of the number of passes R = D / U.
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling.laws.forms.terms import EXPONENT_LIMIT, Curve, Floats, Spread, TermKind, amplitude_bounds
+from scaling.laws.forms.terms import EXPONENT_LIMIT, AffineTerm, Curve, Floats, Role, Spread, TermKind, amplitude_bounds
 
 LEAST_REPEATS = 1e-6
-"""log R of data that is seen once: a power of it has no say."""
+"""log R of data that are seen once: a power of it is negligible."""
 REPEATS = (0.1, 1000.0)
-"""Range of R*: beyond either end repeated data is worth nothing, or as much as new data."""
+"""Range of R* (assumption): below it repeated data are worth nothing, above it as much as new data."""
 
 
 @dataclass(frozen=True)
 class RepeatedPower(TermKind):
-    """B / D'^beta with D' = U (1 + R* (1 - exp(-(D/U - 1) / R*))): the worth of a pass decays.
+    """B / D'^beta with D' = U (1 + R* (1 - exp(-(D/U - 1) / R*))): each pass is worth less than the one before.
 
     Muennighoff et al. 2023, "Scaling Data-Constrained Language Models", equation 5. Internally log B, beta, log R*.
     Starts: beta uniform in [0.05, 1.5], R* between 1 and 50.
@@ -30,6 +30,7 @@ class RepeatedPower(TermKind):
     columns: tuple[int, ...] = (1, 2)
     separate = True
     heads = (0,)
+    roles = (Role.OTHER, Role.EXPONENT, Role.LOG_WORTHWHILE_PASSES)
 
     def _worth(self, rho: Floats, logs: Floats) -> tuple[Floats, Floats, Floats]:
         """log D' at centre 0 for both, and its first and second derivative in rho = log R*, each [B, n]."""
@@ -58,7 +59,7 @@ class RepeatedPower(TermKind):
         return Curve(theta[:, :1] - beta * worth, gradient, hessian)
 
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
-        """The same term about another centre, which D and U share."""
+        """Coordinates of the same term about another centre, which D and U share."""
         moved = theta.copy()
         moved[:, 0] -= theta[:, 1] * shift[1]
         return moved
@@ -83,50 +84,30 @@ class RepeatedPower(TermKind):
 
 
 @dataclass(frozen=True)
-class Overfitting(TermKind):
-    """G N^gamma (log R)^delta / U^upsilon: what a model loses by seeing its data again, the more the larger it is.
+class Overfitting(AffineTerm):
+    """G N^gamma (log R)^delta / U^upsilon: the cost of repeating data, which grows with the model.
 
-    An additive overfitting term, as in arXiv 2605.01640; its powers are an assumption. Nothing where R = 1.
+    An additive overfitting term, as in arXiv 2605.01640; its powers are an assumption. It vanishes at R = 1.
     Starts: gamma and upsilon uniform in [0.1, 1.2], delta in [0.3, 2].
     """
 
     names: tuple[str, ...] = ("G", "gamma", "upsilon", "delta")
     columns: tuple[int, ...] = (0, 1, 2)
-    affine = True
-    separate = True
-    heads = (0,)
+    roles = (Role.OTHER, Role.OVERFITTING_EXPONENT, Role.OVERFITTING_EXPONENT, Role.PASSES_EXPONENT)
 
     def features(self, logs: Floats) -> Floats:
         """Gradient of the term, which does not depend on theta: [n, q]."""
         passes = np.log(np.maximum(logs[:, 1] - logs[:, 2], LEAST_REPEATS))
         return np.column_stack([np.ones(len(logs)), logs[:, 0], -logs[:, 2], passes])
 
-    def parts(self, theta: Floats, logs: Floats) -> list[Floats]:
-        """Log of the term with G = 1."""
-        return [theta[:, 1:] @ self.features(logs)[:, 1:].T]
-
-    def evaluate(self, theta: Floats, logs: Floats) -> Curve:
-        """Logarithm of the term and its derivatives."""
-        features = self.features(logs)
-        value = theta @ features.T
-        return Curve(value, np.broadcast_to(features, (*value.shape, 4)), None, common=True)
-
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
-        """The same term about another centre."""
+        """Coordinates of the same term about another centre."""
         moved = theta.copy()
         moved[:, 0] += theta[:, 1] * shift[0] - theta[:, 2] * shift[2]
         return moved
 
-    def publish(self, theta: Floats) -> Floats:
-        """G and the exponents."""
-        return np.column_stack([np.exp(theta[:, 0]), theta[:, 1:]])
-
-    def internal(self, public: Floats) -> Floats:
-        """Inverse of ``publish``."""
-        return np.column_stack([np.log(public[:, 0]), public[:, 1:]])
-
     def bounds(self, spread: Spread) -> tuple[Floats, Floats]:
-        """Exponents in [0, EXPONENT_LIMIT]; delta at least 0.2, below which data seen once would be penalised too."""
+        """Exponents in [0, EXPONENT_LIMIT]; delta at least 0.2: below it data seen once would be penalised too."""
         low, high = amplitude_bounds(spread)
         return np.array([low - 4.0, 0.0, 0.0, 0.2]), np.array([high, *[EXPONENT_LIMIT] * 3])
 

@@ -1,4 +1,4 @@
-"""Terms without a power at large x: what a power law has to beat."""
+"""Terms that are no power at large x: rivals that a power law has to beat."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Exponential(TermKind):
         return Curve(theta[:, :1] - decay, np.stack([np.ones_like(decay), -decay], axis=2), hessian)
 
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
-        """The same term about another centre."""
+        """Coordinates of the same term about another centre."""
         return theta + np.array([0.0, shift[self.column]])
 
     def publish(self, theta: Floats) -> Floats:
@@ -54,7 +54,7 @@ class Exponential(TermKind):
 
 @dataclass(frozen=True)
 class Logarithmic(TermKind):
-    """A - B log x (- C log z), a rival that must end: where it is not positive its logarithm is NaN, which the solver refuses.
+    """A - B log x (- C log z), a rival. Where it is not positive its logarithm is NaN, which the solver refuses.
 
     Starts: planes through the range of the responses, falling by 20 to 100 % of it over the data.
     """
@@ -71,7 +71,7 @@ class Logarithmic(TermKind):
         return Curve(np.log(value), gradient, -gradient[..., :, None] * gradient[..., None, :])
 
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
-        """The same term about another centre."""
+        """Coordinates of the same term about another centre."""
         return np.column_stack([theta[:, 0] - theta[:, 1:] @ shift[list(self.columns)], theta[:, 1:]])
 
     def publish(self, theta: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The term of M4: a power law for large x that bends towards a ceiling of its own at small x."""
+"""The term of M4: a power law at large x that bends towards a ceiling of its own at small x."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 
 from scaling.laws.forms.terms import EXPONENT_LIMIT, Curve, Floats, Spread, TermKind, logistic, softplus
 
-STEPS = 60
+NEWTON_STEPS = 60
+"""Most steps to the root (assumption): bisection alone halves the bracket as often."""
 TINY = 1e-100
-"""Keeps 0 / 0 finite where a = 0 and u = 1 to rounding."""
+"""Keeps 0 / 0 finite where a = 0 and u rounds to 1."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Saturating(TermKind):
         return Curve(log_w - softplus(-v), gradient, hessian)
 
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
-        """The same term about another centre."""
+        """Coordinates of the same term about another centre."""
         moved = theta.copy()
         moved[:, 2] -= theta[:, 3] * shift[0]
         return moved
@@ -84,12 +85,12 @@ class Saturating(TermKind):
 
 
 def _solve(level: Floats, a: Floats) -> Floats:
-    """Root v of a softplus(v) - softplus(-v) = level: Newton from the asymptote, kept between bisection's brackets."""
+    """Root v of a softplus(v) - softplus(-v) = level: Newton's method from the asymptote, kept inside brackets by bisection."""
     a = np.broadcast_to(a, level.shape)
     low = np.minimum(level, 0.0) - 2.0 - np.maximum(a, 1.0) * 2.0
     high = np.maximum(level, 0.0) / np.maximum(a, 1e-3) + 40.0
     v = np.where(level < 0, level, np.minimum(level / np.maximum(a, 0.1), high))
-    for _ in range(STEPS):
+    for _ in range(NEWTON_STEPS):
         value = a * softplus(v) - softplus(-v) - level
         low, high = np.where(value < 0, v, low), np.where(value < 0, high, v)
         step = v - value / (logistic(-v) + a * logistic(v) + TINY)

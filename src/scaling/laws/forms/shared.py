@@ -1,4 +1,4 @@
-"""Terms in which variables share or change each other's exponent."""
+"""Terms in which variables share an exponent, or one changes that of another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling.laws.forms.terms import EXPONENT_LIMIT, Curve, Floats, Spread, TermKind, amplitude_bounds
+from scaling.laws.forms.terms import EXPONENT_LIMIT, AffineTerm, Curve, Floats, Role, Spread, TermKind, amplitude_bounds
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,11 @@ class SharedExponent(TermKind):
     def names(self) -> tuple[str, ...]:
         """The amplitudes, then the exponent."""
         return (*self.amplitudes, self.exponent)
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Nothing is known of the amplitudes."""
+        return (*(Role.OTHER for _ in self.amplitudes), Role.EXPONENT)
 
     @property
     def heads(self) -> tuple[int, ...]:
@@ -51,7 +56,7 @@ class SharedExponent(TermKind):
         return Curve(value, gradient, second - gradient[..., :, None] * gradient[..., None, :])
 
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
-        """The same term about another centre."""
+        """Coordinates of the same term about another centre."""
         moved = theta.copy()
         moved[:, :-1] -= theta[:, -1:] * np.asarray(shift)[list(self.columns)]
         return moved
@@ -78,48 +83,27 @@ class SharedExponent(TermKind):
 
 
 @dataclass(frozen=True)
-class DriftingPower(TermKind):
-    """B / (N^gamma D^(beta + eta log N)): a power of D whose exponent moves with N, to first order in log N.
+class DriftingPower(AffineTerm):
+    """B / (N^gamma D^(beta + eta log N)): a power of D whose exponent changes with N, to first order in log N.
 
     Li et al. 2025, "Predictable Scale: Part II, Farseer", equation 1, whose exponent of D is exp(a N^b + c) and whose
-    amplitude moves with N as well. Starts: beta uniform in [0.05, 1.5], gamma and eta near 0.
+    amplitude changes with N as well. Starts: beta uniform in [0.05, 1.5], gamma and eta near 0.
     """
 
     names: tuple[str, ...] = ("B", "gamma", "beta", "eta")
     columns: tuple[int, ...] = (0, 1)
-    affine = True
-    separate = True
-    heads = (0,)
+    roles = (Role.OTHER, Role.SIDE_EXPONENT, Role.EXPONENT, Role.DRIFT)
 
     def features(self, logs: Floats) -> Floats:
         """Gradient of the term, which does not depend on theta: [n, q]."""
         n, d = logs[:, 0], logs[:, 1]
         return np.column_stack([np.ones(len(logs)), -n, -d, -n * d])
 
-    def parts(self, theta: Floats, logs: Floats) -> list[Floats]:
-        """Log of the term with B = 1."""
-        return [theta[:, 1:] @ self.features(logs)[:, 1:].T]
-
-    def evaluate(self, theta: Floats, logs: Floats) -> Curve:
-        """Logarithm of the term and its derivatives."""
-        features = self.features(logs)
-        value = theta @ features.T
-        return Curve(value, np.broadcast_to(features, (*value.shape, 4)), None, common=True)
-
     def shifted(self, theta: Floats, shift: Floats) -> Floats:
-        """The same term about another centre: amplitude and exponents move along eta."""
+        """Coordinates of the same term about another centre: the amplitude and the exponents move along eta."""
         b, gamma, beta, eta = theta.T
         n, d = shift[0], shift[1]
         return np.column_stack([b - gamma * n - beta * d - eta * n * d, gamma + eta * d, beta + eta * n, eta])
-
-    def publish(self, theta: Floats) -> Floats:
-        """B and the exponents."""
-        with np.errstate(over="ignore"):
-            return np.column_stack([np.exp(theta[:, 0]), theta[:, 1:]])
-
-    def internal(self, public: Floats) -> Floats:
-        """Inverse of ``publish``."""
-        return np.column_stack([np.log(public[:, 0]), public[:, 1:]])
 
     def bounds(self, spread: Spread) -> tuple[Floats, Floats]:
         """At the centre beta in [0, EXPONENT_LIMIT], gamma in [-1, 1], eta in [-0.3, 0.3]."""

@@ -1,9 +1,9 @@
-"""Floors and exponents, honestly: what forms that predict as well say of them, each no surer than its predictions were.
+"""Honest intervals of floors and exponents: those of all forms that predict equally well, widened by their errors.
 
-An interval from one law holds the truth if that law is true. Another law that predicts larger rows from smaller ones equally
-well may put the floor elsewhere, or have none. The honest interval is the hull over those laws of estimate +- t k s, where s is
-the standard error and k by how much the law's errors at rolling origins exceeded what it expected of them. A floor is also a
-prediction of what comes far beyond the rows, so it carries the law's own error at that distance.
+An interval from one law contains the truth if that law is true. Another law that predicts larger rows from smaller ones equally
+well may have a different floor, or none. The honest interval is the hull over those laws of estimate +- t k s, where s is the
+standard error and k is the factor by which the law's errors at rolling origins exceeded the errors that it expected. A floor is
+also a prediction of what lies far beyond the rows, so its interval includes the law's own error at that distance.
 """
 
 from __future__ import annotations
@@ -15,24 +15,25 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
-from scaling.laws.fitting.selection import Trial, trials_of
-from scaling.laws.fitting.solver import Fit
+from scaling.laws.fitting.fitted import Fit
+from scaling.laws.fitting.trials import Trial, trials_of
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
+from scaling.laws.intervals.curvature import public_errors
 
 AS_GOOD = 1.15
-"""Laws whose error at the origins lies within this factor of the least predict equally well: a dozen origins of one table do
-not tell 10 % apart (assumption)."""
+"""Laws whose error at the origins is within this factor of the smallest predict equally well (assumption): a dozen origins of
+one table do not show a difference of 10 %."""
 EMPHASES = (0.0, 1.0)
-"""Emphases on large rows at which laws are fitted: behind a break only large rows know where it leads."""
+"""Emphases on large rows with which laws are fitted (assumption): if the law has a break, only large rows show its end."""
 FLOOR_SPREADS = 2.0
-"""Standard deviations of the law's own error that a floor's ends are moved out by: a floor is a prediction far away."""
-LEAST_EXPONENT = 0.02
-STEP = 1e-5
+"""Standard deviations of the law's own error by which the ends of a floor's interval are moved outwards (assumption)."""
+FLATTEST = 0.02
+"""Exponent below which a term is taken not to fall any faster (assumption): its floor would lie out of all reach."""
 SAME = {"alpha": ("alpha",), "beta": ("beta", "alpha"), "c": ("c",), "E": ("E",)}
-"""Parameter -> what it is called in other laws, the first that is there: tied exponents have one for both variables."""
+"""Parameter -> its names in other laws, of which the first that exists is taken: tied laws have one exponent for both."""
 COMPARED = ("chinchilla", "tied", "kaplan-floor", "powers", "power-floor", "power-shifted", "power")
-"""Laws whose exponents mean the same; of others only the floor is compared."""
+"""Laws whose exponents have the same meaning; of other laws only the floor is compared."""
 
 
 def honest_intervals(
@@ -48,28 +49,31 @@ def honest_intervals(
 
     Args:
         found: the fit.
-        data: its table: one array a variable; response: one a row.
-        own: its intervals if the law holds; honest ones are no narrower, and absent where these are.
+        data: its table, one array [n] per variable; response: [n].
+        own: its intervals if the law holds. Honest ones are no narrower, and are missing where these are.
         level: coverage.
         seed: of the starts.
 
     Returns:
-        ``{"intervals": {parameter: [low, high] or None}, "reasons": {parameter or "all": why}, "laws": [names of those that
-        predict as well], "inflation": k of the fitted law}``.
+        ``{"intervals": {parameter: [low, high] or None}, "reasons": {parameter or "all": why}, "laws": [names of the laws that
+        predict equally well], "inflation": k of the fitted law}``.
+
+    Raises:
+        ValueError: for a value of the table that is not positive and finite.
     """
     wanted = [name for name in ("E", "alpha", "beta", "c") if name in found.law.parameters]
     answer: dict[str, Any] = {"intervals": dict.fromkeys(wanted), "reasons": {}, "laws": [], "inflation": None}
     if not found.parameters:
         return answer | {"reasons": {"all": "nothing was fitted"}}
     scored = [trial for law in _rivals(found.law) for trial in trials_of(law, data, response, EMPHASES, seed)]
-    if not scored or scored[0].law.name != found.law.name:
+    if not scored or scored[0].fit.law.name != found.law.name:
         return answer | {"reasons": {"all": "too few rows to predict larger rows from smaller ones"}}
     least = min(trial.score for trial in scored)
     good = [trial for trial in scored if trial.score <= AS_GOOD * least or trial is scored[0]]
     ends = [_ends(trial, level) for trial in good]
-    largest = float(np.min(np.asarray(response, float)) * np.exp(2.0 * scored[0].noise))
+    largest = float(np.min(np.asarray(response, float)) * np.exp(2.0 * scored[0].fit.noise))
     for name in wanted:
-        spans = [span for trial, each in zip(good, ends, strict=True) if (span := _span(name, trial.law, each)) is not None]
+        spans = [span for trial, each in zip(good, ends, strict=True) if (span := _span(name, trial.fit.law, each)) is not None]
         own_ends = own.get(name)
         if own_ends is None:
             answer["reasons"][name] = "no interval even if the law holds"
@@ -83,24 +87,24 @@ def honest_intervals(
         if name == "E" and high - low > 0.95 * largest:
             answer["intervals"][name] = None
             answer["reasons"][name] = f"laws that predict as well put it anywhere from {low:.3g} to {high:.3g}"
-    laws = list(dict.fromkeys(trial.law.name for trial in good))
+    laws = list(dict.fromkeys(trial.fit.law.name for trial in good))
     if scored[0].score > AS_GOOD * least:
         better = min(scored, key=lambda trial: trial.score)
         off = f"off by {better.score:.2g}, not {scored[0].score:.2g}"
-        answer["reasons"]["all"] = f"{better.law.name} predicts larger rows better: {off}"
+        answer["reasons"]["all"] = f"{better.fit.law.name} predicts larger rows better: {off}"
     return answer | {"laws": laws, "inflation": scored[0].inflation}
 
 
 def _way_to_the_floor(found: Fit) -> float:
-    """Log units beyond the rows to where nine tenths of what is left above the floor are gone, in all variables together."""
+    """Distance in log units from the rows to where the law has lost nine tenths of its excess over the floor."""
     exponents = [found.parameters[name] for name in ("alpha", "beta", "c", "gamma") if name in found.parameters]
     if "beta" not in found.parameters and len(found.law.variables) > 1:
         exponents = exponents * 2
-    return float(np.sqrt(sum((np.log(10.0) / max(exponent, LEAST_EXPONENT)) ** 2 for exponent in exponents)))
+    return float(np.sqrt(sum((np.log(10.0) / max(exponent, FLATTEST)) ** 2 for exponent in exponents)))
 
 
 def _rivals(law: Law) -> list[Law]:
-    """The law and others of its variables, or of the first two of them."""
+    """The law, and others of its variables or of the first two of them."""
     if law.variables == ("x",):
         others = [forms.power_floor(), forms.power_shifted(), forms.power()]
     else:
@@ -109,18 +113,16 @@ def _rivals(law: Law) -> list[Law]:
 
 
 def _ends(trial: Trial, level: float) -> dict[str, tuple[float, float]]:
-    """Ends of each public parameter, symmetric in the coordinate of each; of the amplitudes nothing is said."""
-    law, theta = trial.law, trial.theta
-    value = law.publish(theta[None], trial.centre)[0]
-    steps = STEP * np.eye(len(theta))
-    slopes = (law.publish(theta + steps, trial.centre) - law.publish(theta - steps, trial.centre)) / (2 * STEP)
-    errors = np.sqrt(np.maximum(np.einsum("ip,ij,jp->p", slopes, trial.covariance, slopes), 0.0))
+    """Ends of the interval of each public parameter, symmetric about its estimate."""
+    law, theta, centre = trial.fit.law, trial.fit.theta, trial.fit.centre
+    value = law.publish(theta[None], centre)[0]
+    errors = public_errors(law, theta, centre, trial.fit.covariance)
     half = student.ppf(0.5 + level / 2, max(trial.rows - len(theta), 1)) * trial.inflation * errors
     return {name: (float(value[i] - half[i]), float(value[i] + half[i])) for i, name in enumerate(law.parameters)}
 
 
 def _span(name: str, law: Law, ends: Mapping[str, tuple[float, float]]) -> tuple[float, float] | None:
-    """The ends of a parameter in a law; a law without a floor has it at 0, and None is for what has no counterpart."""
+    """Ends of a parameter's interval in a law, where a missing floor is 0; None if the law has no counterpart of it."""
     if name == "E":
         return ends.get("E", (0.0, 0.0))
     if law.name not in COMPARED and name not in ends:

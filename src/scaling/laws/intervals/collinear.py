@@ -1,18 +1,19 @@
-"""Variables that move together: a table in which D is a multiple, or a power, of N cannot tell their terms apart."""
+"""Variables that move together: where D is a multiple, or a power, of N, a table does not determine their terms separately."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from scaling.laws.forms.terms import Floats
+from scaling.laws.least_squares import ols
 
 TOGETHER = 1e-3
-"""Share of a variable's variance (in logs) that the others may leave unexplained and it still counts as moving with them:
-over three decades it then leaves their line by 7 %, which is what the split between two terms would hang on."""
+"""Share of a variable's variance (in logs) below which what the others leave unexplained does not count (assumption): over
+three decades it is a deviation of 7 %, and the split between two terms would depend on that alone."""
 
 
 def moving_together(names: tuple[str, ...], raw_logs: Floats) -> str | None:
-    """Which variables move together, as a reason; None where each moves by itself.
+    """Which variables move together, as a reason; None where each varies independently.
 
     Args:
         names: of the variables.
@@ -32,7 +33,6 @@ def moving_together(names: tuple[str, ...], raw_logs: Floats) -> str | None:
         others = [j for j in np.flatnonzero(moving) if j != i]
         if not others:
             continue
-        fitted = logs[:, others] @ np.linalg.lstsq(logs[:, others], logs[:, i], rcond=None)[0]
-        if np.sum((logs[:, i] - fitted) ** 2) < TOGETHER * power[i]:
+        if ols(logs[:, others], logs[:, i]).squares < TOGETHER * power[i]:
             return f"not identifiable: {', '.join(names[j] for j in sorted((*others, i)))} move together"
     return None

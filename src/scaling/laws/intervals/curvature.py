@@ -1,27 +1,28 @@
-"""Standard errors from the curvature at an optimum: cheap, symmetric, and only as good as the law is straight there."""
+"""Standard errors and intervals from the curvature at an optimum: cheap, symmetric, and good where the law is nearly linear."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.stats import t as student
 
-from scaling.laws.fitting.solver import Fit, inside_share, noise_scale
+from scaling.laws.fitting.fitted import Fit, inside_share, noise_scale
+from scaling.laws.fitting.newton import MAD
+from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
-from scaling.laws.intervals.outliers import MAD
-from scaling.laws.intervals.profile import Interval, require_powers, undecided_parameters
+from scaling.laws.intervals.profile import Interval, require_profiles, undecided_parameters
 
 WINDOW = 1.0
-"""Robust standard deviations around 0 in which residuals are counted where delta is narrower. Chosen by simulation among 0.5
+"""Robust standard deviations around 0 within which residuals are counted if delta is narrower. Chosen by simulation among 0.5
 and 1: 300 tables each of 30, 100 and 1,000 rows, Gaussian and Student's t noise; 1 covered 94 to 98 % at a nominal 95 %."""
 STEP = 1e-5
 """Step of the central differences that take coordinates to public parameters."""
 
 
 def standard_errors(found: Fit) -> dict[str, float]:
-    """Standard error of each public parameter; without those at a bound, {} where nothing was fitted.
+    """Standard error of each public parameter that is not at a bound; {} where nothing was fitted.
 
     The covariance is Huber and Ronchetti's (2009, section 7.6) E psi^2 / (E psi')^2 (J^T W J)^-1, carried to the public
-    parameters by their derivatives. Profile intervals are what to rely on: those need not be symmetric.
+    parameters by their derivatives. Profile intervals are more reliable, since they need not be symmetric.
     """
     if not found.parameters:
         return {}
@@ -29,10 +30,7 @@ def standard_errors(found: Fit) -> dict[str, float]:
     free = _free(found)
     if not free.any():
         return {}
-    covariance = _covariance(found, free)
-    steps = STEP * np.eye(len(found.theta))[free]
-    slopes = (law.publish(found.theta + steps, found.centre) - law.publish(found.theta - steps, found.centre)) / (2 * STEP)
-    errors = np.sqrt(np.maximum(np.einsum("ip,ij,jp->p", slopes, covariance, slopes), 0.0))
+    errors = public_errors(law, found.theta, found.centre, _covariance(found, free), free)
     at_bound = {name for name, moves in zip(law.parameters, free, strict=True) if not moves}
     return {
         name: float(error)
@@ -41,17 +39,30 @@ def standard_errors(found: Fit) -> dict[str, float]:
     }
 
 
+def public_errors(law: Law, theta: Floats, centre: Floats, covariance: Floats, free: np.ndarray | None = None) -> Floats:
+    """Standard errors [p] of the public parameters, by the derivatives of the change from coordinates to parameters.
+
+    Args:
+        law: the form; theta: its coordinates [p] about ``centre`` [k].
+        covariance: of the coordinates that are free.
+        free: mask of those [p]; None for all.
+    """
+    steps = STEP * np.eye(len(theta))[slice(None) if free is None else free]
+    slopes = (law.publish(theta + steps, centre) - law.publish(theta - steps, centre)) / (2 * STEP)
+    return np.sqrt(np.maximum(np.einsum("ip,ij,jp->p", slopes, covariance, slopes), 0.0))
+
+
 def curvature_intervals(found: Fit, level: float = 0.95) -> tuple[dict[str, Interval], dict[str, str]]:
-    """Intervals from the curvature alone, and for parameters without one the reason: what many groups of rows can pay for.
+    """Intervals from the curvature alone, which is affordable for many groups of rows; and the reason for each that is missing.
 
     Each is the coordinate at centre 0 (an exponent, or the log of an amplitude) +- t standard errors, carried to the public
     parameter. Where the profile is not a parabola they are too short on one side; a parameter at a bound has none.
 
     Raises:
-        ValueError: if the law has terms whose public parameters are no single coordinates.
+        ValueError: if a public parameter of the law is not a function of one coordinate.
     """
     law = found.law
-    require_powers(law)
+    require_profiles(law)
     free = _free(found) if found.parameters else np.zeros(len(law.parameters), bool)
     if not free.any() or found.status == "not-identifiable":
         why = found.reasons.get("all") or next(iter(found.reasons.values()), "at its bounds")
@@ -87,10 +98,10 @@ def _covariance(found: Fit, free: np.ndarray) -> Floats:
 
 
 def _windowed_covariance(found: Fit, free: np.ndarray) -> Floats:
-    """The same where few residuals lie inside delta: how dense they are near 0 is then read in a wider window.
+    """The same where few residuals lie inside delta: their density near 0 is then taken from a wider window.
 
-    A fit with a narrow delta passes through about as many rows as it has parameters, which fall inside delta and would make
-    the law look surer than it is: 95 % intervals covered 76 % at 30 rows and 90 % at 100.
+    A fit with a narrow delta passes through about as many rows as it has parameters. These lie inside delta and would make the
+    intervals too short: at a nominal 95 % they covered 76 % with 30 rows and 90 % with 100.
     """
     used = found.weights > 0
     sizes = np.abs(found.residuals[used])

@@ -1,8 +1,8 @@
-"""How far a prediction may be off: if the law holds, and honestly.
+"""How far off a prediction may be: if the law holds, and honestly.
 
-If the law holds, an error is noise and what the rows leave open of the parameters. Honestly, it is also what the law itself
-gets wrong beyond its rows, of which rolling origins know: their errors, less noise, grow with the distance beyond the rows
-learnt from, and so will those of the prediction. Forms that predicted equally well and now disagree add their disagreement.
+If the law holds, the error consists of noise and of the uncertainty of the parameters. An honest interval adds the error of the
+law itself beyond its rows, which rolling origins show: without the noise, their errors grow with the distance beyond the rows
+that were fitted, and so will those of the prediction. It also adds the disagreement of forms that predicted equally well.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from scipy.stats import t as student
 from scaling.laws.forms.terms import Floats
 
 ASSUMED_DRIFT = 0.01
-"""Error of a law per log unit beyond its rows before any origin is seen: counts as one origin (assumption: published laws
-are off by about 1 % per factor of e beyond their data)."""
+"""Error of a law per log unit beyond its rows before any origin is seen; it counts as one origin (assumption: published laws
+err by about 1 % per factor of e beyond their data)."""
 LEAST_FREEDOM = 4
-"""Degrees of freedom of an honest interval are at least these: a handful of origins are not independent."""
+"""Fewest degrees of freedom of an honest interval (assumption): with fewer, t would make intervals useless."""
 NEAR = 0.25
-"""Origins whose distance beyond the rows is below this (a factor 1.3) say nothing about drift."""
+"""Distance beyond the rows, in log units (a factor of 1.3), below which an origin tells nothing about drift (assumption)."""
 
 
 class Doubt(NamedTuple):
-    """What the rolling origins say of a stack.
+    """What the rolling origins tell about a stack.
 
     Attributes:
         noise: standard deviation of the log response of one new run.
@@ -49,9 +49,9 @@ def doubt_of(noise: float, errors: Sequence[Floats], distances: Sequence[Floats]
     """Drift from the log errors at each origin and the distances of the rows predicted.
 
     Args:
-        noise: of a run.
-        errors: of the stack at each origin, with shares from the other origins.
-        distances: of those rows beyond the rows learnt from.
+        noise: standard deviation of the log response of a run.
+        errors: for each origin, log errors of the m rows that it predicts [m].
+        distances: of those rows beyond the rows fitted, in log units [m].
     """
     squares = [ASSUMED_DRIFT**2]
     for error, far in zip(errors, distances, strict=True):
@@ -62,7 +62,7 @@ def doubt_of(noise: float, errors: Sequence[Floats], distances: Sequence[Floats]
 
 
 def honest_interval(centre: Floats, doubt: Doubt, between: Floats, far: Floats, level: float) -> Interval:
-    """The interval in which a new run is expected, whether the law holds or not.
+    """The interval [m] in which a new run is expected, whether or not the law holds.
 
     Args:
         centre: predicted log response [m].
@@ -77,6 +77,13 @@ def honest_interval(centre: Floats, doubt: Doubt, between: Floats, far: Floats, 
 
 
 def interval_if_true(centre: Floats, noise: float, variance: Floats, freedom: int, level: float) -> Interval:
-    """The interval of a new run if the law holds: noise, and the variance that the rows leave to the law's value [m]."""
+    """The interval [m] in which a new run is expected if the law holds.
+
+    Args:
+        centre: predicted log response [m].
+        noise: standard deviation of the log response of a run; variance: of the law's value [m].
+        freedom: degrees of freedom of the fit.
+        level: coverage.
+    """
     half = student.ppf(0.5 + level / 2, max(freedom, 1)) * np.sqrt(noise**2 + variance)
     return Interval(centre - half, centre + half)

@@ -1,8 +1,7 @@
-"""Outliers: which rows lie off a fitted law, and what the law would be without them.
+"""Outliers: which rows lie far from a fitted law, and what the law would be without them.
 
-They stay in the fit, whose Huber loss already bounds what each can do, and are shown: leaving rows out because they do
-not suit the law is a choice that belongs to whoever reads it (Besiroglu et al. 2024 moved beta from 0.45 to 0.37 by
-five rows).
+They stay in the fit, whose Huber loss already limits the influence of each, and are listed. Whether to leave out rows that do
+not suit the law is for the reader to decide (in Besiroglu et al. 2024 five rows moved beta from 0.45 to 0.37).
 """
 
 from __future__ import annotations
@@ -13,28 +12,28 @@ from typing import Any
 
 import numpy as np
 
-from scaling.laws.fitting.newton import minimise
-from scaling.laws.fitting.solver import EXACT, Fit, too_few
+from scaling.laws.fitting.fitted import EXACT, Fit
+from scaling.laws.fitting.newton import MAD, minimise
+from scaling.laws.fitting.points import too_few
 from scaling.laws.forms.terms import Floats
 
 THRESHOLD = 4.0
 """Robust standard deviations beyond which a row is shown as an outlier. By simulation of clean Gaussian tables on grids of
-4 x 4 to 15 x 15 cells, 2 to 8 % of the tables have such a row (15 % at 3.5); one row off by 10 is found in 99 %."""
-MAD = 1.4826
-"""Standard deviation over median absolute deviation of a Gaussian."""
+4 x 4 to 15 x 15 points, 2 to 8 % of the tables have such a row (15 % at 3.5); a row that is off by 10 is found in 99 %."""
 LEAST_FREE = 0.05
-"""Least share of a row's own error taken to be left in its residual: a row that alone decides a parameter has none."""
+"""Smallest share of a row's own error that its residual is taken to contain (assumption): a row that alone determines a
+parameter has none."""
 
 
 @dataclass(frozen=True)
 class Outliers:
-    """Rows off a law, and the law without them.
+    """Rows far from a law, and the law without them.
 
     Attributes:
         z: robust studentised residual of every row [n].
         scale: standard deviation of the log response of a row of weight 1, from the median absolute residual.
         rows: indices with abs(z) above THRESHOLD, the furthest first.
-        weights: Huber weight of each of them: the share of its pull that the fit lets through.
+        weights: Huber weight of each of them: the share of its influence that the fit lets through.
         without: public parameters of the refit without these rows; empty where there are none or ``reason`` says why.
         change: largest change of log prediction over the table's rows; None without a refit.
         reason: why there is no refit, or None.
@@ -53,7 +52,7 @@ def find_outliers(found: Fit) -> Outliers:
     """Rows whose residual is beyond THRESHOLD robust standard deviations, and one warm refit without them.
 
     z = r sqrt(w) / (s sqrt(1 - h)), where h is the row's leverage and s is 1.4826 times the median absolute value of the
-    numerator over sqrt(1 - h): on a grid of 16 cells a corner keeps only half of its own error in its residual.
+    numerator over sqrt(1 - h): on a grid of 16 points the residual of a corner contains only half of its own error.
 
     Raises:
         ValueError: if nothing was fitted.
@@ -62,7 +61,7 @@ def find_outliers(found: Fit) -> Outliers:
         raise ValueError(f"{found.law.name} was not fitted: {next(iter(found.reasons.values()))}")
     root = np.sqrt(found.weights)
     gradient = found.law.evaluate(found.theta[None], found.logs).gradient()[0] * root[:, None]
-    # The singular vectors of the directions that the rows determine; a parameter at a bound may have none.
+    # Singular vectors of the directions that the rows determine; a parameter at a bound may have none.
     left, values, _ = np.linalg.svd(gradient, full_matrices=False)
     leverage = np.sum(left[:, values > 1e-10 * values[0]] ** 2, axis=1)
     studentised = found.residuals * root / np.sqrt(np.maximum(1.0 - leverage, LEAST_FREE))
@@ -93,7 +92,7 @@ def describe_outliers(found: Fit, rows: Sequence[Any] | None = None) -> dict[str
 
     Args:
         found: the fit.
-        rows: what each row is called, by index (a key, or a row's number in its table); None for 1, 2, ...
+        rows: name of each row, by index (a key, or a row's number in its table); None for 1, 2, ...
 
     Returns:
         ``{"threshold", "scale", "rows": [{"row", the variables, "observed", "predicted", "z", "weight"}],
@@ -102,7 +101,7 @@ def describe_outliers(found: Fit, rows: Sequence[Any] | None = None) -> dict[str
     if not found.parameters:
         return None
     seen = find_outliers(found)
-    # 12 digits: without what a logarithm and its inverse leave of rounding.
+    # 12 digits, without the rounding of a logarithm and its inverse.
     flagged = seen.rows
     variables, observed, predicted = (
         np.vectorize(lambda value: float(f"{value:.12g}"), otypes=[float])(np.exp(logs))

@@ -1,49 +1,43 @@
-"""Profile intervals: how far a quantity can move before the parameters can no longer make up for it.
+"""Profile intervals: how far a quantity can move before the parameters can no longer compensate.
 
 The profile of a quantity is the objective minimised with that quantity held. The interval holds the values at
 which it rises by less than t^2 / 2 noise variances, t with n - p degrees of freedom (Bates and Watts 1988,
-chapter 6): for Gaussian noise and a mildly curved law its coverage is nearly exact at small n, where the
-bootstrap's is not. An end that is not reached inside the bounds means that the table does not identify the quantity.
+chapter 6). For Gaussian noise and a mildly curved law its coverage is nearly exact at small n, unlike the bootstrap's. If an
+end is not reached inside the bounds, the table does not identify the quantity.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
+from scaling.laws.fitting.fitted import EXACT, Fit, inside_share, noise_scale
 from scaling.laws.fitting.large import LARGE, surrogate
-from scaling.laws.fitting.newton import Problem, derivatives, minimise, objective
-from scaling.laws.fitting.solver import EXACT, Fit, inside_share, noise_scale
+from scaling.laws.fitting.newton import HuberProblem, derivatives, minimise, objective
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
 from scaling.laws.intervals.collinear import moving_together
+from scaling.laws.intervals.interval_ends import find_ends
 
 Interval = tuple[float, float] | None
-Solve = Callable[[np.ndarray, Floats, Floats], tuple[Floats, Floats]]
-"""(rows, steps, warm starts) -> rise of the objective and theta with the quantity moved by the steps."""
-STEPS = 40
-RELATIVE_END = 1e-3
-"""An end is found once the signed root of the rise is this close to t, relatively."""
-FAR = 5.0
-"""Log units by which the row that tilts a prediction is off: further than any end of an interval."""
+TILT = 5.0
+"""Log units by which the response of the row that tilts a prediction is off: further than any end of an interval."""
 
 
 def profile_intervals(
     found: Fit, level: float = 0.95, *, inflation: Floats | None = None
 ) -> tuple[dict[str, Interval], dict[str, str]]:
-    """Intervals of a fit's parameters, and for those without one the reason.
+    """Intervals of a fit's parameters, and the reason for each that is missing.
 
     Args:
-        found: a fit of a law whose terms are powers.
+        found: a fit of a law whose public parameters are each a function of one coordinate.
         level: coverage.
-        inflation: factor on the noise variance of each parameter, where rows are not independent
+        inflation: factor on the noise variance of each parameter [p], where rows are not independent
             (``noise.design_effect``); None for 1.
 
     Raises:
-        ValueError: if the law has other terms, whose public parameters are no single coordinates.
+        ValueError: if a public parameter of the law is not a function of one coordinate.
     """
     law = found.law
     if not found.parameters:
@@ -72,7 +66,7 @@ def profile_intervals(
 
 
 def undecided_parameters(found: Fit) -> dict[str, str]:
-    """Parameters of terms that the table cannot tell apart, since its variables move together, and that reason."""
+    """Parameter -> why the table does not determine it, for terms of variables that move together."""
     together = moving_together(found.law.variables, found.logs)
     if together is None:
         return {}
@@ -80,20 +74,20 @@ def undecided_parameters(found: Fit) -> dict[str, str]:
     return {name: together for at, term in pairs if term.columns for name in found.law.parameters[at]}
 
 
-def _shortened(found: Fit, problem: Problem, theta: Floats) -> tuple[Problem, Floats]:
-    """The problem to profile and its weights: a sample's where the table is large (``laws.large``)."""
+def _shortened(found: Fit, problem: HuberProblem, theta: Floats) -> tuple[HuberProblem, Floats]:
+    """The problem to profile and its weights: those of a sample if the table is large (``laws.fitting.large``)."""
     if found.rows <= LARGE:
         return problem, found.weights
     return surrogate(problem, theta, found.weights, inside_share(found))
 
 
 def prediction_intervals(found: Fit, level: float = 0.95, **variables: ArrayLike) -> tuple[Floats, Floats]:
-    """Lower and upper ends of the law's own value at points; 0 and infinity where the table sets no end.
+    """Lower and upper ends [m] of the law's own value at m places; 0 and infinity where the table sets no end.
 
     Args:
         found: a fit with parameters.
         level: coverage.
-        variables: one array a variable of the law.
+        variables: one array [m] per variable of the law.
     """
     places = np.log(np.column_stack([np.asarray(variables[name], float) for name in found.law.variables]))
     problem, weights = _shortened(found, found.problem(), found.theta)
@@ -105,8 +99,8 @@ def prediction_intervals(found: Fit, level: float = 0.95, **variables: ArrayLike
     return np.exp(low), np.exp(high)
 
 
-def _straight_ends(problem: Problem, theta: Floats, weights: Floats, rise: float, places: Floats) -> tuple[Floats, Floats]:
-    """Ends by the curvature alone, for data that lie on the law: there the objective is rounding, which no search resolves."""
+def _straight_ends(problem: HuberProblem, theta: Floats, weights: Floats, rise: float, places: Floats) -> tuple[Floats, Floats]:
+    """Ends by the curvature alone, for data that lie on the law: their objective is rounding, which no search resolves."""
     _, _, hessian = derivatives(problem, theta[None], weights[None])
     at = problem.law.evaluate(theta[None], places)
     gradient = at.gradient()[0]
@@ -116,34 +110,44 @@ def _straight_ends(problem: Problem, theta: Floats, weights: Floats, rise: float
 
 
 def rise_of(found: Fit, level: float) -> float:
-    """Rise of the objective at the ends of an interval of that coverage."""
+    """Rise of the objective at the ends of an interval with this coverage."""
     spare = max(int((found.weights > 0).sum()) - len(found.theta), 1)
     return float(0.5 * student.ppf(0.5 + level / 2, spare) ** 2 * noise_scale(found))
 
 
-def origin_problem(found: Fit) -> tuple[Problem, Floats]:
-    """The fit's problem and optimum in coordinates centred at 0, where each coordinate is one public parameter."""
+def origin_problem(found: Fit) -> tuple[HuberProblem, Floats]:
+    """The fit's problem and optimum [p] in coordinates centred at 0, where each coordinate is one public parameter.
+
+    Raises:
+        ValueError: if a public parameter of the law is not a function of one coordinate.
+    """
     law = found.law
-    require_powers(law)
+    require_profiles(law)
     problem = found.problem()
+    theta = law.shifted(found.theta[None], -found.centre)[0]
     lower, upper = problem.lower.copy(), problem.upper.copy()
     for at, term in zip(law.slices, law.terms, strict=True):
         if term.columns:
-            # The amplitude at centre 0 lies far outside the data: its bounds there would cut the exponents'.
-            heads = [at.start + head for head in term.heads]
-            lower[heads], upper[heads] = -np.inf, np.inf
-    moved = problem._replace(logs=found.logs + found.centre, lower=lower, upper=upper)
-    return moved, law.shifted(found.theta[None], -found.centre)[0]
+            # What moves with the centre, as an amplitude does, lies far from the data at centre 0: its bounds there would cut
+            # the exponents' intervals.
+            moving = term.heads or np.flatnonzero(theta[at] != found.theta[at])
+            free = [at.start + int(place) for place in moving]
+            lower[free], upper[free] = -np.inf, np.inf
+    return problem._replace(logs=found.logs + found.centre, lower=lower, upper=upper), theta
 
 
-def require_powers(law: Law) -> None:
-    """Raise ValueError unless all terms of a law are powers."""
+def require_profiles(law: Law) -> None:
+    """Check that a law can be profiled.
+
+    Raises:
+        ValueError: if a public parameter is not a function of one coordinate.
+    """
     if not law.separate:
-        raise ValueError(f"{law.name} has terms that are no powers; take its intervals from the bootstrap")
+        raise ValueError(f"{law.name} has a parameter that cannot be profiled; take its intervals from the bootstrap")
 
 
 def profile_ends(
-    problem: Problem,
+    problem: HuberProblem,
     theta: Floats,
     weights: Floats,
     rise: Floats,
@@ -155,7 +159,7 @@ def profile_ends(
         problem: as at the optimum; ``log_y`` is [n] or [R, n].
         theta: optima [R, p].
         weights: [n].
-        rise: by how much the objective may rise, [R], or [R, p] for one a coordinate.
+        rise: by how much the objective may rise, [R], or [R, p] with one per coordinate.
         coordinates: which ones; all by default.
 
     Returns:
@@ -176,8 +180,8 @@ def profile_ends(
     here = theta[table, place]
     room = np.where(side > 0, problem.upper[table, place] - here, here - problem.lower[table, place])
 
-    # How the other coordinates follow the held one, by the curvature at the optimum: a start without it is far off, since an
-    # amplitude about centre 0 and its exponent move together.
+    # How the other coordinates follow the held one, by the curvature at the optimum. A start without this would be far off,
+    # since an amplitude about centre 0 moves together with its exponent.
     follow = side[:, None] * inverse[table, place] / variance[table, place][:, None]
 
     def solve(rows: np.ndarray, steps: Floats, warm: Floats) -> tuple[Floats, Floats]:
@@ -187,16 +191,23 @@ def profile_ends(
         solved = minimise(problem.at(table[rows]), starts, weights, frozen=frozen[rows], iterations=60, tolerance=1e-8)
         return solved.objective - value[table[rows]], solved.theta
 
-    steps, _ = _find_ends(solve, theta[table], rise[table, place], sd[table, place], np.maximum(room, 0.0), follow)
+    steps, _ = find_ends(solve, theta[table], rise[table, place], sd[table, place], np.maximum(room, 0.0), follow)
     ends = (theta[table, place] + side * steps).reshape(count, len(chosen), 2)
     return ends[..., 0], ends[..., 1]
 
 
-def prediction_ends(problem: Problem, theta: Floats, weights: Floats, rise: Floats, place: Floats) -> tuple[Floats, Floats]:
+def prediction_ends(
+    problem: HuberProblem, theta: Floats, weights: Floats, rise: Floats, place: Floats
+) -> tuple[Floats, Floats]:
     """Ends [R] of the profile interval of log f at one point [k], for R tables of one design at once.
 
-    Minimising objective - tilt * log f traces the profile as the tilt grows, without a constraint. Huber's loss
-    is linear outside delta, so the tilt is one more row at that point whose response is far off.
+    Minimising objective - tilt * log f traces the profile as the tilt grows, without a constraint. Huber's loss is linear
+    outside delta, so that the tilt is one more row at that point, with a response far off.
+
+    Args:
+        problem, theta, weights: as for ``profile_ends``.
+        rise: by how much the objective may rise [R].
+        place: logs of the point in the problem's coordinates [k].
     """
     count = len(theta)
     problem = problem.spread(count)
@@ -206,7 +217,7 @@ def prediction_ends(problem: Problem, theta: Floats, weights: Floats, rise: Floa
     pull = np.einsum("bi,bij,bj->b", gradient, np.linalg.pinv(hessian, hermitian=True), gradient)
     tilt = np.sqrt(2.0 * rise / np.maximum(pull, 1e-12))
     table, side = np.repeat(np.arange(count), 2), np.tile([-1.0, 1.0], count)
-    target = at_place.value[table, 0] + side * (FAR + np.asarray(problem.delta)[table, 0])
+    target = at_place.value[table, 0] + side * (TILT + np.asarray(problem.delta)[table, 0])
     logs = np.vstack([problem.logs, place])
 
     def solve(chosen: np.ndarray, steps: Floats, warm: Floats) -> tuple[Floats, Floats]:
@@ -218,57 +229,7 @@ def prediction_ends(problem: Problem, theta: Floats, weights: Floats, rise: Floa
         return objective(part, solved, plain) - value[table[chosen]], solved
 
     room = np.full(len(table), np.inf)
-    steps, ends = _find_ends(solve, theta[table], rise[table], tilt[table], room)
+    steps, ends = find_ends(solve, theta[table], rise[table], tilt[table], room)
     moved = problem.law.log_values(ends, place[None])[:, 0]
     ends = np.where(np.isfinite(steps), moved, side * np.inf).reshape(count, 2)
     return ends[:, 0], ends[:, 1]
-
-
-def _find_ends(
-    solve: Solve, optimum: Floats, rise: Floats, guess: Floats, room: Floats, follow: Floats | None = None
-) -> tuple[Floats, Floats]:
-    """Steps at which the rise is met, and theta there: bracketing and regula falsi (Illinois) on the root of the rise.
-
-    The root of the rise is nearly linear in the step, which is why few steps suffice. ``follow`` is the first guess of the
-    change of theta a step; later it is the change seen so far.
-    """
-    count = len(optimum)
-    warm, last = optimum.copy(), optimum.copy()
-    follow = np.zeros_like(optimum) if follow is None else follow.copy()
-    target = np.sqrt(rise)
-    step = np.minimum(guess, room)
-    inside, inside_root = np.zeros(count), -target
-    outside, outside_root = np.full(count, np.nan), np.full(count, np.nan)
-    result = np.full(count, np.inf)
-    open_rows = np.flatnonzero((room > 1e-9) & (rise > 0))
-    last_side = np.zeros(count)
-    for _ in range(STEPS):
-        if not len(open_rows):
-            break
-        ahead = (step - inside)[open_rows, None] * follow[open_rows]
-        risen, solved = solve(open_rows, step[open_rows], warm[open_rows] + ahead)
-        last[open_rows] = solved
-        root = np.sqrt(np.maximum(risen, 0.0)) - target[open_rows]
-        under = root < 0
-        within, beyond = open_rows[under], open_rows[~under]
-        warm[within] = solved[under]
-        moving = within[follow[within].any(axis=1) & (step[within] > 0)]
-        follow[moving] = (warm[moving] - optimum[moving]) / step[moving, None]
-        # Illinois: an end that stays twice in a row loses half its weight.
-        outside_root[within[last_side[within] == -1]] *= 0.5
-        inside_root[beyond[last_side[beyond] == 1]] *= 0.5
-        inside[within], inside_root[within], last_side[within] = step[within], root[under], -1
-        outside[beyond], outside_root[beyond], last_side[beyond] = step[beyond], root[~under], 1
-        met = np.abs(root) <= RELATIVE_END * target[open_rows]
-        narrow = np.isfinite(outside[open_rows]) & (outside[open_rows] - inside[open_rows] < 1e-4 * outside[open_rows])
-        at_edge = under & (step[open_rows] >= room[open_rows] * (1 - 1e-9))
-        done = met | narrow | at_edge
-        closed = open_rows[(met | narrow) & ~at_edge]
-        result[closed] = step[closed]
-        open_rows = open_rows[~done]
-        bracketed = np.isfinite(outside[open_rows])
-        ratio = -inside_root[open_rows] / (outside_root[open_rows] - inside_root[open_rows])
-        falsi = inside[open_rows] + np.clip(ratio, 0.02, 0.98) * (outside[open_rows] - inside[open_rows])
-        grown = np.minimum(np.maximum(2.0 * inside[open_rows], guess[open_rows]), room[open_rows])
-        step[open_rows] = np.where(bracketed, falsi, grown)
-    return result, last

@@ -1,4 +1,4 @@
-"""Figures, tables in and plotnine figures out: each file that holds a ``figure`` is one of the page, found by its name."""
+"""Figures: tables in, plotnine figures out. Each file that defines ``figure`` is on the page; files are found by name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimFigure:
-    """A figure that one claim has beside those that all claims have; ``draw`` is given the claim's rows that hold pixels."""
+    """An extra figure of one claim; ``draw`` receives the claim's rows that hold pixels."""
 
     claim: str
     title: str

@@ -1,4 +1,4 @@
-"""What a claim measured along one axis: points with 95 % intervals, a line and colour a series, a panel a quantity."""
+"""What a claim measured along one axis: points with 95 % intervals, one line and colour per series, one panel per quantity."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from scaling.report.figures.theme import empty, facet_size, family_colour, log_x
 COLOURS: Final = ("#0f3c88", "#c59603", "#4e8149", "#a24f9c", "#459afa", "#73401d", "#93959b", "#5a0035")
 DODGE: Final = 0.35
 MOST_DOSES: Final = 7
-"""So many values of x or fewer are the axis's labels."""
+"""Up to this many values of x, each value labels the axis."""
 
 
 def rows_of(curves: dict[str, Any], claim: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of an entry of claims.json that its figure ``curves`` shows: those of its panels, or of no other's."""
+    """The rows of an entry of claims.json that its figure ``curves`` shows: those with one of its panels, or with none."""
     others = {panel for other in claim["curves"] if other != curves for panel in other["panels"]}
     wanted = curves["panels"]
     return [
@@ -29,7 +29,7 @@ def rows_of(curves: dict[str, Any], claim: dict[str, Any]) -> list[dict[str, Any
 
 
 def claims_curves(curves: dict[str, Any], rows: list[dict[str, Any]]) -> p9.ggplot:
-    """``rows`` drawn as ``curves`` say; a text x is an axis of names."""
+    """Draw ``rows`` as ``curves`` say; where x is text, the axis shows names."""
     if not rows:
         return empty("nothing was measured")
     table = pd.DataFrame(rows).drop_duplicates(["panel", "series", "x"])

@@ -1,4 +1,4 @@
-"""Effects of a claim's parts with their 95 % intervals, beside the threshold that each is judged by."""
+"""Effects of a claim's parts with 95 % intervals, and the threshold that each part is judged by."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VERDICT_COLOURS: Final = {"supported": "#24908d", "refuted": "#b5460f", "cannot 
 
 
 def claims_effects(claim: dict[str, Any], *, ratios: bool) -> p9.ggplot:
-    """A row a part: effect, interval, threshold (the short stroke).
+    """One row per part: effect, interval, threshold (the short stroke).
 
     Args:
         claim: an entry of claims.json.
@@ -26,7 +26,7 @@ def claims_effects(claim: dict[str, Any], *, ratios: bool) -> p9.ggplot:
         return empty("no effect was measured")
     rows = [
         {
-            "part": part["name"] if part["decides"] else f"{part['name']} (beside)",
+            "part": part["name"] if part["decides"] else f"{part['name']} (not deciding)",
             "unit": part["unit"] or "effect",
             "verdict": part["verdict"],
             **{name: _ratio(part[name]) if ratios else part[name] for name in ("effect", "low", "high", "threshold")},
@@ -53,7 +53,7 @@ def claims_effects(claim: dict[str, Any], *, ratios: bool) -> p9.ggplot:
 
 
 def _few(limits: tuple[float, float]) -> list[float]:
-    """The panels are narrow: more numbers would run into each other."""
+    """Few ticks, because the panels are narrow and numbers would overlap."""
     return even_breaks(min(limits), max(limits), 3)
 
 

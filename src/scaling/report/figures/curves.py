@@ -1,4 +1,4 @@
-"""Tables that the loss figures share: finished cells, and each family's law through them with its band."""
+"""Tables that the loss figures share: finished runs, and each family's law with its band."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from scaling.laws import predict
 from scaling.runs.records import DONE
 
 BAND = (0.025, 0.975)
-"""Quantiles of the bootstrap draws between which a band lies: 95 %."""
+"""The quantiles of the bootstrap draws that bound a band: 95 %."""
 
 
 def finished(runs: pl.DataFrame) -> pl.DataFrame:
-    """The cells that ended as they should and have a positive loss; the only ones that are drawn."""
+    """The finished runs with a positive loss; only these are drawn."""
     return runs.filter((pl.col("status") == DONE) & pl.col("loss").is_finite() & (pl.col("loss") > 0))
 
 
@@ -25,13 +25,13 @@ def law_of(fits: dict, family: str, response: str = "loss") -> dict | None:
 
 
 def has_law(fit: dict | None) -> TypeGuard[dict]:
-    """Whether the fit holds parameters that can be drawn."""
+    """Whether the fit has parameters, so that its law can be drawn."""
     parameters = fit.get("parameters") if fit else None
     return bool(parameters) and all(value is not None and np.isfinite(value) for value in parameters.values())
 
 
 def panel_titles(fits: dict, families: list[str]) -> dict[str, str]:
-    """A panel's title by family: the family's name, and why no law is drawn where none is."""
+    """Panel titles by family: the family's name, and the reason where no law is drawn."""
     titles = {}
     for family in families:
         fit = law_of(fits, family)
@@ -41,7 +41,7 @@ def panel_titles(fits: dict, families: list[str]) -> dict[str, str]:
 
 
 def law_curves(fits: dict, cells: pl.DataFrame, along: Literal["images", "params"], points: int = 30) -> pl.DataFrame:
-    """Each family's law through its cells, at every level of the other axis.
+    """Each family's law at every level of the other axis.
 
     ``along`` is the axis that varies (D or N) over the family's own range. Columns: family,
     level (N or D held fixed), x, loss, low, high (nats; low and high are NaN without draws).

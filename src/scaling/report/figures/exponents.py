@@ -1,4 +1,4 @@
-"""The laws' exponents and floor with their intervals, or in words why there is none."""
+"""The laws' exponents and floors with intervals, or the reason in words where there is no interval."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def exponent_table(fits: dict) -> pl.DataFrame:
 
 
 def short_reason(fit: dict, parameter: str) -> str:
-    """Two or three words for why ``parameter`` has no interval; the report's table has the full reason."""
+    """Two or three words on why ``parameter`` has no interval; the report's table has the full reason."""
     if fit["status"] in ("too-few-cells", "failed"):
         return fit["status"].replace("-", " ")
     if parameter not in (fit.get("parameters") or {}):

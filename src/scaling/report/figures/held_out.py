@@ -1,4 +1,4 @@
-"""How far off, and to which side, each family's law predicts the loss of cells that were kept out of the fits."""
+"""How far, and in which direction, each family's law misses the loss of runs that were kept out of the fit."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ ORIGINS = {"params": "larger N held out", "images": "larger D held out", "both":
 RATIOS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Candidate breaks of predicted / observed."""
 LEAST_SPAN = 1.12
-"""The axis reaches at least this ratio to both sides, so that noise does not look like failure (assumption)."""
+"""The axis reaches at least this ratio on both sides, so that noise does not look like failure (assumption)."""
 
 
 def holdout(fits: dict, response: str = "loss") -> p9.ggplot:
-    """Predicted over observed ``response`` of every held-out cell in ``fits``: a row a family, a panel an origin.
+    """Predicted over observed ``response`` of every held-out run in ``fits``: one row per family, one panel per origin.
 
     Points: cells, those of the largest held-out level opaque. Tick: geometric mean of a row. Bar: from exact to the root
     mean square error of persistence, which repeats the nearest smaller cell. The number beside a family is its skill, the
@@ -72,7 +72,7 @@ def holdout(fits: dict, response: str = "loss") -> p9.ggplot:
 
 
 def holdout_cells(fits: dict, response: str) -> pl.DataFrame:
-    """All held-out cells with a prediction: family, origin, observed, predicted, persistence (units of the response), largest.
+    """All held-out runs with a prediction: family, origin, observed, predicted, persistence (units of the response), largest.
 
     ``largest`` says that the cell has the family's largest N (or D, or both) among those held out at that kind of origin.
     """
@@ -136,9 +136,9 @@ figure = Figure(
     caption=(
         "Each point is one trained model, kept out of the fit and predicted from smaller ones. Right of the line the law "
         "promised a higher loss than was reached, left of it a lower one. Strong points: the study's largest models; pale: "
-        "smaller ones, predicted from still smaller ones. Black tick: the mean; off the line, the family is not yet on its law "
-        "at the smaller sizes. Grey bar: how far off one would be by repeating the nearest smaller model's loss. In brackets "
-        "the skill over all panels, the highest on top."
+        "smaller ones, predicted from still smaller ones. Black tick: the mean; where it is away from the line, the family "
+        "is not yet on its law at the smaller sizes. Grey bar: how far off one would be by repeating the nearest smaller "
+        "model's loss. In brackets the skill over all panels, the highest on top."
     ),
     draw=lambda run: holdout(run.fits),
 )

@@ -21,7 +21,7 @@ from scaling.report.figures.theme import (
 )
 
 EXCESS_CAP = 0.5
-"""Validation loss above the anchor's best, as a share, from which a candidate is drawn as "much worse" (assumption)."""
+"""Validation loss above the anchor's best, as a share, beyond which a candidate is drawn as "much worse" (assumption)."""
 LOST = "#73401d"
 """Colour of candidates that diverged or failed."""
 

@@ -1,4 +1,4 @@
-"""Loss against parameters, a panel a family, coloured by D."""
+"""Loss against parameters, one panel per family, coloured by D."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scaling.report.figures.loss_by_size import loss_by_size
 
 
 def loss_by_params(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
-    """L against N: every finished cell of ``runs``, and each family's law in ``fits`` with its 95 % band."""
+    """L against N: every finished run of ``runs``, and each family's law in ``fits`` with its 95 % band."""
     return loss_by_size(runs, fits, along="params")
 
 

@@ -1,4 +1,4 @@
-"""Images that a masked autoencoder painted, beside what it saw of them."""
+"""Images that a masked autoencoder reconstructed, next to what it saw of them."""
 
 from __future__ import annotations
 

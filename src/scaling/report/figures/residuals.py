@@ -1,4 +1,4 @@
-"""What the laws leave unexplained: observed over predicted loss against D, a panel a family."""
+"""What the laws leave unexplained: observed over predicted loss against D, one panel per family."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scaling.report.figures.theme import INK, QUIET, empty, facet_size, family_o
 
 
 def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
-    """log(observed / predicted loss) of every finished cell, outliers ringed; the band is the seeds' noise."""
+    """log(observed / predicted loss) of every finished run; outliers are ringed, the band is the noise between seeds."""
     table = residual_table(runs, fits)
     if table.is_empty():
         return empty("No law has been fitted yet.")
@@ -49,7 +49,7 @@ def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
 
 
 def residual_table(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
-    """family, params, images, residual (log), noise (log; null with one seed), outlier of each cell with a law."""
+    """family, params, images, residual (log), noise (log; null with one seed), outlier: one row per run that has a law."""
     schema = {
         "family": pl.String,
         "params": pl.Float64,

@@ -10,9 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from scaling.laws.any_table import describe
-from scaling.laws.any_table.describe import fit_table, told_of_many
 from scaling.laws.any_table.extrapolate import extrapolate_table
+from scaling.laws.any_table.fit_table import fit_table, told_of_many
 from scaling.laws.any_table.forecast import forecast_table
 from scaling.laws.any_table.read_table import TableError
 from scaling.laws.forms import known_laws as forms
@@ -36,12 +35,12 @@ def test_very_many_groups_are_fitted_together_and_it_is_said(grid: Path, monkeyp
     settings = {"n": "size", "d": "data", "y": "loss", "by": ["who"], "drop_largest": 1, "delta": None}
     alone = fit_table(grid, **settings)
     assert told_of_many(alone) is None
-    monkeypatch.setattr(describe, "MANY_GROUPS", 1)
+    monkeypatch.setattr("scaling.laws.any_table.fit_table.MANY_GROUPS", 1)
     seen: list[tuple[int, int]] = []
     many = fit_table(grid, **settings, progress=lambda i, n: seen.append((i, n)))
     assert seen == [(2, 2)]
     assert told_of_many(many) == (
-        "2 groups: intervals from the curvature of each optimum, 4 starts each; fit a group alone for profiles"
+        "2 groups: intervals from the curvature of each optimum, 4 starts each; fit a group alone for profile intervals"
     )
     json.dumps(many, allow_nan=False)
     for one, other in zip(many, alone, strict=True):
@@ -97,7 +96,7 @@ def test_auto_says_what_it_chose_from(grid: Path) -> None:
         ({"x": "data"}, "law chinchilla needs n and d, got x"),
         ({"n": "size"}, "give x for a law of one variable, or n and d for two; got n = size"),
         ({"n": "size", "d": "data", "bootstrap": -1}, "bootstrap is -1; it must be 0 or more"),
-        ({"n": "size", "d": "data", "drop_largest": 50}, "dropping 50 of 50 rows leaves none"),
+        ({"n": "size", "d": "data", "drop_largest": 50}, "drop_largest is 50, which leaves none of 50 rows"),
         ({"n": "size", "d": "data", "law": "bounded"}, "law bounded needs the ceiling"),
     ],
 )
@@ -126,7 +125,7 @@ def test_extrapolate_never_reads_the_test_responses(tmp_path: Path) -> None:
         assert exact["mean"] < 1e-4
     frame.filter(pl.col("split") != "test").write_csv(tmp_path / "c.csv")
     arguments = {"x": "x", "y": "y", "split": "split"}
-    with pytest.raises(TableError, match="no row with split = test"):
+    with pytest.raises(TableError, match="no row has split = test"):
         extrapolate_table(tmp_path / "c.csv", **arguments)
 
 
@@ -137,7 +136,7 @@ def test_forecast_answers_three_questions(grid: Path) -> None:
     low, high = near["interval"]
     assert low < 0.22 + 9 / 1e5**0.46 + 10 / 1e4**0.45 < high
     assert near["warnings"] == []
-    assert far["warnings"] == ["N = 1e+08 lies 333 times above the data"]
+    assert far["warnings"] == ["N = 1e+08 is above the data by a factor of 333"]
     (budget,) = answer["budgets"]
     assert budget["N"] * budget["D"] * 6 == pytest.approx(6e9, rel=1e-3)
     assert budget["N_interval"][0] < budget["N"] < budget["N_interval"][1]
