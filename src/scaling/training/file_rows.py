@@ -17,8 +17,9 @@ class FileRows:
         self.row_bytes = int(array[0].nbytes)
         base = array if isinstance(array, np.memmap) else array.base
         # numpy's own view of the whole map, as ``scaling.data.load`` makes it; any other view is gathered through the map.
-        whole = isinstance(base, np.memmap) and base.shape == array.shape and base.filename is not None
-        self._place = (str(base.filename), int(base.offset)) if whole else None
+        self._place: tuple[str, int] | None = None
+        if isinstance(base, np.memmap) and base.shape == array.shape and base.filename is not None:
+            self._place = str(base.filename), int(base.offset)
         self._descriptor: int | None = None
 
     def read(self, rows: np.ndarray, pinned: bool = False) -> Tensor:
@@ -36,7 +37,7 @@ class FileRows:
             if hasattr(os, "posix_fadvise"):
                 # Rows are far apart: what lies beside them is not to be read along.
                 os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_RANDOM)
-        flat = memoryview(found.numpy().reshape(-1))
+        flat = found.numpy().reshape(-1).data
         size, order = self.row_bytes, np.argsort(rows, kind="stable").tolist()
         if hasattr(os, "posix_fadvise"):
             for at in order:  # all at once, so that the disk has many requests to work on
