@@ -47,7 +47,8 @@ def pictures(split: str, count: int) -> Iterator[tuple[str, int, bytes]]:
     for i in range(count):
         label = i % 2
         file = io.BytesIO()
-        Image.fromarray(random.integers(100 * label, 100 * label + 120, (30, 36, 3), np.uint8)).save(file, "png")
+        darkest = 80 * label + random.integers(100)  # some of either class look like the other one
+        Image.fromarray(random.integers(darkest, darkest + 70, (30, 36, 3), np.uint8)).save(file, "png")
         yield f"{split}-{i}", label, file.getvalue()
 
 
@@ -77,7 +78,8 @@ def write_layouts(folder: Path) -> None:
     cifar.mkdir()
     random = np.random.default_rng(0)
     for name in (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"):
-        records = (bytes([i % 2]) + random.integers(100 * (i % 2), 220, 3072, np.uint8).tobytes() for i in range(12))
+        darkest = [80 * (i % 2) + random.integers(100) for i in range(12)]
+        records = (bytes([i % 2]) + random.integers(low, low + 70, 3072, np.uint8).tobytes() for i, low in enumerate(darkest))
         (cifar / name).write_bytes(b"".join(records))
     (cifar / "batches.meta.txt").write_text("dark\nbright\n")
 
@@ -101,7 +103,7 @@ def test_each_layout_trains_to_its_report(checkout):
         runs = pl.read_parquet(checkout.folder / "results" / name / "runs.parquet")
         assert runs["status"].to_list() == ["done"]
         losses[name] = runs["loss"].item()
-        assert 0 < losses[name] < 0.6  # two classes by guessing: 0.69
+        assert 0 < losses[name] < 0.69  # two classes by guessing: 0.693
     # The same pixels and labels in the same order are the same run.
     assert losses["parquet"] == losses["webdataset"]
 

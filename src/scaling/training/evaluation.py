@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from scaling.data.augment import normalise
+from scaling.training.images import HeldOut
 from scaling.training.objectives.supervised import cross_entropy_and_errors
 
 EVALUATION_BATCH = 250
@@ -27,7 +28,7 @@ class Evaluation:
 @torch.no_grad()
 def evaluate(
     model: nn.Module,
-    images: Tensor,
+    images: HeldOut,
     labels: Tensor,
     mean: Tensor,
     std: Tensor,

@@ -1,7 +1,8 @@
-"""The images of one cell as tensors on its device: training subset, validation and test."""
+"""The images of one cell: training subset, validation and test; on its device where they fit, else read from the file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,9 +11,13 @@ import torch
 from torch import Tensor
 
 from scaling.data import ImageData, split, subset
+from scaling.training.file_rows import FileRows
 
 IN_MEMORY_BYTES: Final = 4 * 1024**3
-"""A subset up to this size is copied to the device once; a larger one is gathered batch by batch from the file."""
+"""A subset up to this size is copied to the device once; a larger one is read batch by batch from the file."""
+
+HELD_OUT_BYTES: Final = 1024**3
+"""The same for validation and for test images, each of which is read once in an evaluation."""
 
 
 class Subset:
@@ -21,20 +26,54 @@ class Subset:
     def __init__(self, images: np.ndarray, labels: np.ndarray, positions: np.ndarray, device: str) -> None:
         self.device = device
         self.labels = torch.from_numpy(labels[positions]).to(device)
-        self._file, self._positions, self._tensor = images, positions, None
+        self._file, self._positions, self._tensor = FileRows(images), positions, None
         if len(positions) * images[0].nbytes <= IN_MEMORY_BYTES:
             self._tensor = torch.from_numpy(images[positions]).to(device)
 
     def __len__(self) -> int:
         return len(self._positions)
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether the images lie on the device."""
+        return self._tensor is not None
+
+    @property
+    def image_bytes(self) -> int:
+        """Size of one image."""
+        return self._file.row_bytes
+
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Images and labels at ``indices`` [b] (CPU), on the device."""
         if self._tensor is not None:
             at = indices.to(self.device)
             return self._tensor[at], self.labels[at]
-        images = torch.from_numpy(self._file[self._positions[indices.numpy()]])
-        return images.to(self.device), self.labels[indices.to(self.device)]
+        return self.read(indices).to(self.device), self.labels[indices.to(self.device)]
+
+    def read(self, indices: Tensor, pinned: bool = False) -> Tensor:
+        """Images at ``indices`` [b], read from the file into memory, which a GPU copies from by itself where it is pinned."""
+        return self._file.read(self._positions[indices.numpy()], pinned)
+
+
+class FileImages:
+    """Images [n, c, h, w] that stay in the file: slices of them are read to the device as they are asked for."""
+
+    def __init__(self, images: np.ndarray, positions: np.ndarray, device: str) -> None:
+        self._file, self._positions, self._device = FileRows(images), positions, device
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def __getitem__(self, part: slice) -> Tensor:
+        return self._file.read(self._positions[part]).to(self._device)
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """All images, ``size`` at a time."""
+        return (self[start : start + size] for start in range(0, len(self), size))
+
+
+HeldOut = Tensor | FileImages
+"""Images on the device, or in the file where they are too many."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +81,9 @@ class CellImages:
     """What one cell trains, chooses and tests on. ``mean`` and ``std`` [c] come from the training images."""
 
     train: Subset
-    validation_images: Tensor
+    validation_images: HeldOut
     validation_labels: Tensor
-    test_images: Tensor
+    test_images: HeldOut
     test_labels: Tensor
     mean: Tensor
     std: Tensor
@@ -56,10 +95,16 @@ def cell_images(data: ImageData, images: int, seed: int, validation: int, device
     chosen = subset(data.train_labels, pool, images, seed)
     return CellImages(
         Subset(data.train_images, data.train_labels, chosen, device),
-        torch.from_numpy(data.train_images[held]).to(device),
+        _held_out(data.train_images, held, device),
         torch.from_numpy(data.train_labels[held]).to(device),
-        torch.from_numpy(np.array(data.test_images)).to(device),
+        _held_out(data.test_images, np.arange(len(data.test_images)), device),
         torch.from_numpy(np.array(data.test_labels)).to(device),
         torch.from_numpy(np.array(data.mean)).to(device),
         torch.from_numpy(np.array(data.std)).to(device),
     )
+
+
+def _held_out(images: np.ndarray, positions: np.ndarray, device: str) -> HeldOut:
+    if len(positions) * images[0].nbytes > HELD_OUT_BYTES:
+        return FileImages(images, positions, device)
+    return torch.from_numpy(images[positions]).to(device)

@@ -27,7 +27,8 @@ from scaling.runs.store import Record
 from scaling.training.average import WeightAverage
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint, save_checkpoint
 from scaling.training.evaluation import EVALUATION_BATCH, Evaluation, evaluate
-from scaling.training.images import CellImages, cell_images
+from scaling.training.feed import Feed
+from scaling.training.images import CellImages, HeldOut, cell_images
 from scaling.training.memory import peak_memory
 from scaling.training.objectives.supervised import supervised_loss
 from scaling.training.optimizer import make_optimizer
@@ -74,6 +75,7 @@ class Trainer:
         self.steps = self.recipe.steps(cell.images)
         self.evaluate_at = evaluation_steps(self.recipe, self.steps)
         self.order = Order(cell.images, self.recipe.batch, stream(cell.seed, "order"))
+        self.feed = Feed(self.images.train, self.order, self.steps)
         self.progress = Progress(diverged=start.diverged if start else "")
         self.recent_loss: float | None = None
         """mean training loss of the latest steps, in nats"""
@@ -110,7 +112,7 @@ class Trainer:
         Micro-batch by micro-batch, each weighted by its share of the batch: the sums are those of the whole batch, unless
         the model normalises by the batch's statistics.
         """
-        images, labels = self.images.train.batch(self.order.indices(step))
+        images, labels = self.feed.batch(step)
         images = self.augment(images, generator(self.cell.seed, "augment", step))
         loss_of = self._objective(step)
         torch.manual_seed(stream(self.cell.seed, "dropout", step))
@@ -185,7 +187,7 @@ class Trainer:
 
     # -- evaluation -------------------------------------------------------------------------------------------------
 
-    def _evaluate(self, images: Tensor, labels: Tensor) -> Evaluation:
+    def _evaluate(self, images: HeldOut, labels: Tensor) -> Evaluation:
         return evaluate(
             self.average.model,
             images,

@@ -16,7 +16,7 @@ from scaling.models.family import ImageSpec, Regularisation
 from scaling.models.own_files import OwnModelError
 from scaling.runs.grid import Run
 from scaling.training.evaluation import EVALUATION_BATCH
-from scaling.training.images import IN_MEMORY_BYTES
+from scaling.training.images import HELD_OUT_BYTES, IN_MEMORY_BYTES
 from scaling.training.objectives.supervised import supervised_loss
 
 CONTEXT_BYTES: Final = 512 * 1024**2
@@ -102,7 +102,7 @@ class MemoryEstimate:
         weights, activations = self._model(cell)
         fixed = weights * TENSORS_PER_PARAMETER[recipe.optimizer]
         subset = min(cell.images * self._image_bytes, IN_MEMORY_BYTES)
-        images = subset + (self._held_out + cell.validation) * self._image_bytes
+        images = subset + sum(min(count * self._image_bytes, HELD_OUT_BYTES) for count in (self._held_out, cell.validation))
         # In the backward pass two gradients are beside what is kept; an evaluation keeps a layer's input and output.
         views = VIEWS if cell.objective == "dino" else 1
         training = views * recipe.batch * (activations.saved + 2 * activations.largest)
