@@ -13,13 +13,13 @@ from scaling.laws.fitting.selection import stack
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.powers import Power
-from scaling.laws.forms.terms import Floats, Role, Spread, TermKind
+from scaling.laws.forms.terms import Floats, Role, Spread, Term
 from scaling.laws.intervals.curvature import standard_errors
 from scaling.laws.intervals.profile import profile_intervals
 
 
 @dataclass(frozen=True)
-class LatePower(TermKind):
+class LatePower(Term):
     """B / (x + s)^c: a power that begins at x = s. Coordinates: log B, c, log s."""
 
     names = ("B", "c", "s")
@@ -97,7 +97,7 @@ def test_stacks_and_many_tables_take_it() -> None:
 
 
 def test_a_term_that_defines_nothing_says_so() -> None:
-    class Empty(TermKind):
+    class Empty(Term):
         pass
 
     with pytest.raises(NotImplementedError, match="Empty defines neither values nor evaluate"):

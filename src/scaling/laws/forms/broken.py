@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling.laws.forms.terms import EXPONENT_LIMIT, Curve, Floats, Spread, TermKind, amplitude_bounds, logistic, softplus
+from scaling.laws.forms.terms import EXPONENT_LIMIT, Curve, Floats, Spread, Term, amplitude_bounds, logistic, softplus
 
 
 @dataclass(frozen=True)
-class BrokenPower(TermKind):
+class BrokenPower(Term):
     """b x^(-c0) prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i): a power with smooth breaks at d_i.
 
     Caballero et al. 2023, "Broken Neural Scaling Laws", equation 1. Internally log b, c0, then c_i, log d_i, log f_i.

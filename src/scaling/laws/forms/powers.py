@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling.laws.forms.terms import EXPONENT_LIMIT, AffineTerm, Curve, Floats, Role, Spread, TermKind, amplitude_bounds
+from scaling.laws.forms.terms import EXPONENT_LIMIT, AffineTerm, Curve, Floats, Role, Spread, Term, amplitude_bounds
 
 LEAST_KAPPA = 1e-3
 """Least power of a sum: at 0 the term is constant and its scale undefined (assumption: no law has so small an exponent)."""
@@ -63,7 +63,7 @@ class Power(AffineTerm):
         return np.column_stack([amplitude, rng.uniform(0.05, 1.5, (count, len(self.columns)))])
 
 
-class PoweredSum(TermKind):
+class PoweredSum(Term):
     """(c_1 ... + c_2 ...)^kappa: a power of a sum of two powers. Subclasses say which.
 
     Coordinates: kappa, then those of the two summands, whose logs are linear in them. An exponent that is fixed at 1 is an

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling.laws.forms.terms import EXPONENT_LIMIT, AffineTerm, Curve, Floats, Role, Spread, TermKind, amplitude_bounds
+from scaling.laws.forms.terms import EXPONENT_LIMIT, AffineTerm, Curve, Floats, Role, Spread, Term, amplitude_bounds
 
 LEAST_REPEATS = 1e-6
 """log R of data that are seen once: a power of it is negligible."""
@@ -19,7 +19,7 @@ REPEATS = (0.1, 1000.0)
 
 
 @dataclass(frozen=True)
-class RepeatedPower(TermKind):
+class RepeatedPower(Term):
     """B / D'^beta with D' = U (1 + R* (1 - exp(-(D/U - 1) / R*))): each pass is worth less than the one before.
 
     Muennighoff et al. 2023, "Scaling Data-Constrained Language Models", equation 5. Internally log B, beta, log R*.

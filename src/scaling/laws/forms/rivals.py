@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling.laws.forms.terms import Curve, Floats, Spread, TermKind, amplitude_bounds
+from scaling.laws.forms.terms import Curve, Floats, Spread, Term, amplitude_bounds
 
 
 @dataclass(frozen=True)
-class Exponential(TermKind):
+class Exponential(Term):
     """A exp(-x / tau), a rival without a power: internally log A and log(1 / tau).
 
     Starts: A within e^2 of the responses, tau from the smallest to the largest x.
@@ -53,7 +53,7 @@ class Exponential(TermKind):
 
 
 @dataclass(frozen=True)
-class Logarithmic(TermKind):
+class Logarithmic(Term):
     """A - B log x (- C log z), a rival. Where it is not positive its logarithm is NaN, which the solver refuses.
 
     Starts: planes through the range of the responses, falling by 20 to 100 % of it over the data.

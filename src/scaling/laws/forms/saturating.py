@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling.laws.forms.terms import EXPONENT_LIMIT, Curve, Floats, Spread, TermKind, logistic, softplus
+from scaling.laws.forms.terms import EXPONENT_LIMIT, Curve, Floats, Spread, Term, logistic, softplus
 
 NEWTON_STEPS = 60
 """Most steps to the root (assumption): bisection alone halves the bracket as often."""
@@ -15,7 +15,7 @@ TINY = 1e-100
 
 
 @dataclass(frozen=True)
-class Saturating(TermKind):
+class Saturating(Term):
     """W u(x), where u in (0, 1) solves W^(1 - a) u / (1 - u)^a = B / x^c.
 
     Alabdulmohsin et al. 2022, "Revisiting Neural Scaling Laws in Language and Vision", M4:

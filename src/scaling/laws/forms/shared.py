@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scaling.laws.forms.terms import EXPONENT_LIMIT, AffineTerm, Curve, Floats, Role, Spread, TermKind, amplitude_bounds
+from scaling.laws.forms.terms import EXPONENT_LIMIT, AffineTerm, Curve, Floats, Role, Spread, Term, amplitude_bounds
 
 
 @dataclass(frozen=True)
-class SharedExponent(TermKind):
+class SharedExponent(Term):
     """Sum_j A_j / x_j^alpha: one exponent for all variables (tied exponents). Internally log A_j, then alpha.
 
     Starts: alpha uniform in [0.05, 1.5].

@@ -11,7 +11,7 @@ which lets Newton's method converge from far away.
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,13 +60,14 @@ class Role(Enum):
     LOG_DATA_SCALE = "log of the D at which a sum's summand of D is 1, minus the centre of log D"
 
 
-class TermKind:
-    """What a term may declare about itself; a new term need not declare anything.
+class Term:
+    """One positive summand of a law: the base of all terms.
 
-    It has to define ``values`` (then derivatives are numeric) or ``evaluate`` (with exact ones), and of ``Term`` the names, the
-    change of centre, the public parameters, the bounds and the starts.
+    A new term has to define ``names``, the five last methods, and either ``values`` (then its derivatives are numeric) or
+    ``evaluate`` (with exact ones). The other attributes need not be declared.
 
     Attributes:
+        names: public parameters, as the paper names them.
         columns: columns of the logs that it depends on; none for a floor.
         affine: its logarithm is ``theta @ features(logs).T``, and its second derivative is 0.
         separate: at centre 0 each public parameter is an increasing function of one coordinate, so that it can be profiled.
@@ -76,6 +77,7 @@ class TermKind:
         roles: role of each coordinate; none where no role is known.
     """
 
+    names: tuple[str, ...] = ()
     columns: tuple[int, ...] = (0,)
     affine = False
     separate = False
@@ -93,7 +95,7 @@ class TermKind:
         Raises:
             NotImplementedError: if the term defines no values either.
         """
-        if type(self).values is TermKind.values:
+        if type(self).values is Term.values:
             raise NotImplementedError(f"{type(self).__name__} defines neither values nor evaluate")
         gradient, hessian = numeric_derivatives(lambda at: self.values(at, logs), theta)
         return Curve(self.values(theta, logs), gradient, hessian)
@@ -106,8 +108,28 @@ class TermKind:
         """Logs of the summands at amplitude 1; a term without ``heads`` raises NotImplementedError."""
         raise NotImplementedError(f"{type(self).__name__} has no amplitudes of its own")
 
+    def shifted(self, theta: Floats, shift: Floats) -> Floats:
+        """Coordinates [B, q] of the same term once the origin of the logs has moved by ``shift`` [k]."""
+        raise NotImplementedError
 
-class AffineTerm(TermKind):
+    def publish(self, theta: Floats) -> Floats:
+        """Public parameters [B, q] of coordinates centred at 0."""
+        raise NotImplementedError
+
+    def internal(self, public: Floats) -> Floats:
+        """Inverse of ``publish``."""
+        raise NotImplementedError
+
+    def bounds(self, spread: Spread) -> tuple[Floats, Floats]:
+        """Lower and upper limit of each coordinate, [q] each."""
+        raise NotImplementedError
+
+    def starts(self, spread: Spread, rng: np.random.Generator, count: int) -> Floats:
+        """Random coordinates [count, q] over the range that the class states."""
+        raise NotImplementedError
+
+
+class AffineTerm(Term):
     """A term whose logarithm is linear in theta, log amplitude first, then exponents: a subclass defines ``features``."""
 
     affine = True
@@ -140,81 +162,6 @@ class AffineTerm(TermKind):
         """Log amplitude and exponents [B, q]."""
         with np.errstate(divide="ignore"):
             return np.column_stack([np.log(public[:, 0]), public[:, 1:]])
-
-
-class Term(Protocol):
-    """One positive summand of a law."""
-
-    @property
-    def columns(self) -> tuple[int, ...]:
-        """Columns of the logs that it depends on."""
-        ...
-
-    @property
-    def affine(self) -> bool:
-        """Whether its logarithm is linear in theta."""
-        ...
-
-    @property
-    def separate(self) -> bool:
-        """Whether each public parameter is one coordinate."""
-        ...
-
-    @property
-    def heads(self) -> tuple[int, ...]:
-        """Coordinates that are logs of amplitudes."""
-        ...
-
-    @property
-    def stacks(self) -> bool:
-        """Whether it can be evaluated at one table per candidate."""
-        ...
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Public parameters, as the paper names them."""
-        ...
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """Role of each coordinate, or () where none is known."""
-        ...
-
-    def values(self, theta: Floats, logs: Floats) -> Floats:
-        """Logarithm of the term [B, n]."""
-        ...
-
-    def evaluate(self, theta: Floats, logs: Floats) -> Curve:
-        """Logarithm of the term and its derivatives."""
-        ...
-
-    def features(self, logs: Floats) -> Floats:
-        """Gradient of an affine term [n, q], or [B, n, q] for one table per candidate."""
-        ...
-
-    def parts(self, theta: Floats, logs: Floats) -> list[Floats]:
-        """Logs [B, n] of the summands at amplitude 1, one per entry of ``heads``."""
-        ...
-
-    def shifted(self, theta: Floats, shift: Floats) -> Floats:
-        """Coordinates [B, q] of the same term once the origin of the logs has moved by ``shift`` [k]."""
-        ...
-
-    def publish(self, theta: Floats) -> Floats:
-        """Public parameters [B, q] of coordinates centred at 0."""
-        ...
-
-    def internal(self, public: Floats) -> Floats:
-        """Inverse of ``publish``."""
-        ...
-
-    def bounds(self, spread: Spread) -> tuple[Floats, Floats]:
-        """Lower and upper limit of each coordinate, [q] each."""
-        ...
-
-    def starts(self, spread: Spread, rng: np.random.Generator, count: int) -> Floats:
-        """Random coordinates [count, q] over the range that the class states."""
-        ...
 
 
 def amplitude_bounds(spread: Spread) -> tuple[float, float]:
