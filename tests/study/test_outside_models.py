@@ -140,7 +140,7 @@ def test_reading_a_study_imports_no_torch(folder):
     path = written("{model: nets.py:mine}")
     code = (
         "import sys; from pathlib import Path; from scaling.study.study_file import parse, read_tree\n"
-        "from scaling.runs.grid import packs, pack_hash\n"
+        "from scaling.runs.grid import packs; from scaling.runs.job_hashes import pack_hash\n"
         f"study, _ = parse(read_tree(Path({str(path)!r})))\n"
         "print([pack_hash(study, pack) for pack in packs(study).values()])\n"
         "assert 'torch' not in sys.modules and 'timm' not in sys.modules"
