@@ -24,7 +24,7 @@ def runs() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def fits(runs: pl.DataFrame) -> list[dict]:
-    return fit_study(runs, classes=10, bootstrap=50)["fits"]
+    return fit_study(runs, classes=10, bootstrap=10)["fits"]
 
 
 def test_every_question_of_every_fit_is_answered(fits: list[dict]) -> None:
@@ -43,7 +43,7 @@ def test_what_is_told_is_what_happened(fits: list[dict]) -> None:
     assert given["models"].startswith("15 points; 4 values of N from 5,000 to 73,000; 16 models planned, 1 seed")
     assert "16 to 160 times" in given["data"]
     assert "predictions of larger N and D" in given["validation"]
-    assert "50 refits" in given["intervals"]
+    assert "10 refits" in given["intervals"]
 
 
 def test_outliers_carry_the_cell_s_key(runs: pl.DataFrame, fits: list[dict]) -> None:

@@ -1,4 +1,4 @@
-"""The verdicts: gate, order, Holm, contrasts, and whole studies with known truths."""
+"""The verdicts: gate, order, and whole studies with known truths."""
 
 from __future__ import annotations
 
@@ -7,38 +7,14 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from synthetic_runs import TRUTHS, synthetic_runs
 
 from scaling.analysis import fit_study
 from scaling.analysis.compare import compare_table
-from scaling.analysis.family_verdict import (
-    conclude,
-    contrasts,
-    family_sentence,
-    gate,
-    holm,
-    measured_exponent,
-    measured_skill,
-    order_share,
-    p_values_without,
-)
+from scaling.analysis.family_verdict import family_sentence, gate, order_share
 from scaling.laws import predict
 
 GRID = tuple(a.ravel() for a in np.meshgrid(np.geomspace(1e3, 1e5, 4), np.geomspace(300, 3e4, 4)))
-
-
-def test_holm_is_the_textbook_example() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_keeps_the_order_and_lowers_no_p(p_values: list[float]) -> None:
-    adjusted = holm(p_values)
-    assert all(0 <= p <= q <= 1 for p, q in zip(p_values, adjusted, strict=True))
-    order = np.argsort(p_values, kind="stable")
-    assert (np.diff(np.array(adjusted)[order]) >= 0).all()
 
 
 def test_the_gate_opens_for_a_fall_and_not_for_noise() -> None:
@@ -63,77 +39,6 @@ def test_order_counts_neighbours_that_fell_by_more_than_noise() -> None:
     share, count = order_share(axis, other, seeds, np.array([0.0, -1.0, -1.001, 0.0, 0.5]), noise=0.1)
     assert count == 3
     assert share == pytest.approx(1 / 3)
-
-
-def test_paired_contrasts_see_what_unpaired_would_not() -> None:
-    rng = np.random.default_rng(0)
-    common = np.exp(rng.normal(0, 0.5, 2000))
-    a, b = (0.75 * common * np.exp(rng.normal(0, 0.01, 2000)) for _ in range(2))
-    rows = contrasts("alpha", {"a": measured_exponent(0.8, a, 20), "b": measured_exponent(0.7, b, 20)})
-    (row,) = conclude(rows)
-    assert row["p_holm"] < 1e-4
-    assert row["verdict"].startswith("the alpha of a is larger than that of b, by 0.10 [")
-    rows = contrasts("alpha", {"a": measured_exponent(0.7, a, 20), "b": measured_exponent(0.705, b, 20)})
-    assert conclude(rows)[0]["verdict"].startswith("cannot tell whether b and a differ in alpha: difference")
-
-
-def test_a_lower_skill_that_noise_explains_is_no_difference() -> None:
-    """Two families that follow their laws, one with five times the noise: what they are expected to score differs."""
-    rng = np.random.default_rng(1)
-    quiet, noisy = (np.log(scale) + rng.normal(0, 0.3, 500) for scale in (0.06, 0.3))
-    sure = np.zeros(500)
-    rows = contrasts("skill", {"quiet": measured_skill(0.95, quiet, sure), "noisy": measured_skill(0.72, noisy, sure)})
-    assert rows[0]["p"] > 0.3
-    rows = contrasts("skill", {"quiet": measured_skill(0.95, quiet, sure), "noisy": measured_skill(-1.5, noisy, sure)})
-    assert rows[0]["p"] < 0.01
-
-
-def test_noise_known_from_few_seeds_makes_a_contrast_less_sure() -> None:
-    rng = np.random.default_rng(2)
-    first, second = (np.log(0.1) + rng.normal(0, 0.3, 2000) for _ in range(2))
-    spreads = [rng.normal(0, 0.4, 2000) for _ in range(2)]
-    known = contrasts("skill", {"a": measured_skill(0.9, first, 0 * first), "b": measured_skill(0.7, second, 0 * second)})
-    unsure = contrasts("skill", {"a": measured_skill(0.9, first, spreads[0]), "b": measured_skill(0.7, second, spreads[1])})
-    assert known[0]["p"] < 0.02 < 0.05 < unsure[0]["p"]
-    assert known[0]["interval"] == unsure[0]["interval"]
-
-
-@pytest.mark.parametrize("what", ["skill", "alpha"])
-def test_pairs_that_are_not_listed_have_the_p_that_they_would_have_if_they_were(what: str) -> None:
-    rng = np.random.default_rng(6)
-    common = rng.normal(0, 0.2, 400)
-    measured = {}
-    for index, name in enumerate("abcde"):
-        draws = np.log(0.2 + 0.05 * index) + common + rng.normal(0, 0.1 + 0.1 * index, 400)
-        skill = measured_skill(0.8 - 0.1 * index, draws, rng.normal(0, 0.2, 400))
-        measured[name] = skill if what == "skill" else measured_exponent(0.4 + 0.1 * index, np.exp(draws), 10 + index)
-    listed = {(row["first"], row["second"]): row["p"] for row in contrasts(what, measured)}
-    without = [p for pair, p in listed.items() if "c" not in pair]
-    assert p_values_without(measured, "c") == pytest.approx(without, rel=1e-12)
-    assert len(set(listed.values())) == 10
-
-
-def test_a_pair_whose_draws_never_differ_cannot_be_told_apart() -> None:
-    draws = np.random.default_rng(0).normal(0.5, 0.1, 50)
-    (row,) = contrasts("alpha", {"a": measured_exponent(0.5, draws, 9), "b": measured_exponent(0.6, draws, 9)})
-    assert row["p"] == 1.0
-
-
-def test_the_headline_keeps_most_of_the_level() -> None:
-    rows = [{"contrast": what, "first": "a", "second": "b", "difference": 1.0, "interval": [0.5, 1.5], "p": 0.01}
-            for what in ("skill", "alpha", "beta")]  # fmt: skip
-    assert [row["p_holm"] for row in conclude(rows)] == pytest.approx([0.01 / 0.8, 0.02 / 0.2, 0.02 / 0.2])
-    assert not any("p_holm" in row for row in rows)
-
-
-def test_kinds_are_contrasted_where_two_families_stand_for_each() -> None:
-    runs = synthetic_runs(("mlp", "vgg", "resnet", "vit", "swin"), sizes=4, data_sizes=4, seeds=2, noise=0.01, seed=5)
-    bumped = pl.col("family").is_in(["vit", "swin"]) & (pl.col("images") == runs["images"].max())
-    report = fit_study(runs.with_columns(pl.col("loss") * pl.when(bumped).then(1.25).otherwise(1.0)), classes=10, bootstrap=100)
-    (kinds,) = [pair for pair in report["pairs"] if "(" in pair["first"]]
-    assert {kinds["first"], kinds["second"]} == {"convolutional families (vgg, resnet)", "transformer families (vit, swin)"}
-    assert kinds["p_holm"] < 0.05
-    assert "the skill of convolutional families (vgg, resnet) is larger than that of" in kinds["verdict"]
 
 
 @pytest.fixture(scope="module")

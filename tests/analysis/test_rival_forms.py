@@ -30,7 +30,7 @@ def test_power_laws_with_a_floor_beat_forms_without_a_power() -> None:
 
 
 def test_a_logarithmic_truth_is_seen() -> None:
-    runs = synthetic_runs(sizes=5, data_sizes=5, noise=0.004, seed=2)
+    runs = synthetic_runs(("mlp", "vgg", "resnet", "vit"), sizes=5, data_sizes=5, noise=0.004, seed=2)
     plane = 4.0 - 0.12 * pl.col("params").log() - 0.2 * pl.col("images").log()
     rng = np.random.default_rng(0)
     noise = pl.Series(np.exp(rng.normal(0, 0.004, runs.height)))

@@ -129,7 +129,7 @@ claim = Claim(
         Part(
             "better than guessing",
             "Fewer than half of the images are misclassified.",
-            "one half less the error",
+            "one half minus the error",
             better_than_guessing,
             scale="plain",
         ),

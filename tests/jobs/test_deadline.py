@@ -68,6 +68,7 @@ def test_a_limit_that_slurm_does_not_tell_is_said_and_no_end(monkeypatch, tmp_pa
     assert "time limit of job 17 is not known" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_runner_stops_before_its_limit_and_another_goes_on(prepared, small_cell, tmp_path, capfd):
     cell, store = small_cell(images_floor=64 * 2000), Store(tmp_path / "store")
 
@@ -102,6 +103,7 @@ def test_a_job_whose_limit_comes_as_it_finishes_is_no_interrupted_one(prepared, 
     assert (second.finished, second.interrupted) == ([], True)
 
 
+@pytest.mark.slow
 def test_the_command_knows_slurms_limit_and_says_that_it_can_be_resumed(checkout, monkeypatch, tmp_path):
     squeue_says(monkeypatch, tmp_path, "0:00")
     study = checkout.folder / "studies" / "limit.yaml"

@@ -48,6 +48,31 @@ def test_a_failing_cell_leaves_its_neighbours_alone(runner, small_cell, capfd):
     assert "1 failed" in capfd.readouterr().err
 
 
+OWN = """
+from torch import nn
+
+class mine(nn.Sequential):
+    def __init__(self, width, depth, image):
+        super().__init__(nn.Flatten(), nn.Linear(image.channels * image.side**2, image.classes))
+
+    def forward(self, images):
+        if self.training:
+            raise KeyError("no such feature")
+        return super().forward(images)
+"""
+
+
+def test_a_model_of_ones_own_that_fails_is_told_with_its_file_and_line(runner, small_cell, tmp_path):
+    (tmp_path / "nets.py").write_text(OWN)
+    cell = dataclasses.replace(small_cell(), family=f"{tmp_path / 'nets.py'}:mine", width=4.0, depth=1)
+    one = runner()
+    outcome = one.run([cell])
+    assert outcome.failed[cell.key] == f"{tmp_path / 'nets.py'}: line 10: KeyError: 'no such feature'"
+    log = one.store.log_path(cell.key).read_text()
+    assert "Traceback" in log
+    assert log.splitlines()[-1] == outcome.failed[cell.key]
+
+
 def test_a_killed_cell_is_a_hole_and_resumes(runner, small_cell):
     cell = small_cell(images_floor=64 * 600)
     one = runner(cores=1, checkpoint_seconds=0.05)

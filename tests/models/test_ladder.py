@@ -26,6 +26,8 @@ SMALLEST = {
     "resnet": 5_000,
     "vit": 3_300,
     "swin": 6_300,
+    "mixer": 5_000,
+    "convnext": 5_000,
 }
 
 
@@ -131,7 +133,7 @@ def test_a_target_just_outside_is_met_by_the_end_of_the_range(ladders: Ladders):
 
 def test_where_widths_are_too_coarse_the_note_says_what_was_reached(cache: Path, monkeypatch: pytest.MonkeyPatch):
     coarse = replace(get_family("vgg"), widths=(4, 44, 10), depths=((4, 2),))
-    monkeypatch.setattr(ladder, "_family", lambda name: coarse)
+    monkeypatch.setattr(ladder, "_family", lambda made: coarse)
     reached = count_params(build("vgg", 14, 2, GREY))
     rung = Ladders(cache).rung("vgg", 45_000, GREY)
     assert (rung.params, rung.within) == (reached, False)

@@ -19,7 +19,7 @@ from scaling.models.transformer import block_size
 
 GREY = ImageSpec(28, 1, 10)
 IMAGES = [GREY, ImageSpec(32, 3, 100), ImageSpec(64, 3, 7), ImageSpec(37, 1, 3)]
-RESIDUAL = {"resnet", "vit", "swin"}
+RESIDUAL = {"resnet", "vit", "swin", "mixer", "convnext"}
 
 
 def small(name: str, image: ImageSpec = GREY, regularisation: Regularisation | None = None, factor: float = 1) -> nn.Module:

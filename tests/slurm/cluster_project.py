@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psutil
 from private_slurm import wait
 
 from scaling.runs.records import MEASURED
@@ -63,10 +65,14 @@ class Project:
         return self.driver
 
     def end(self) -> None:
-        """End the command where it still runs."""
+        """End the command where it still runs, and the jobs of a node that went down under them."""
         if self.driver is not None and self.driver.poll() is None:
             self.driver.terminate()
             self.driver.wait(60)
+        for process in psutil.process_iter(["cwd"]):
+            if process.info["cwd"] == str(self.folder):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     def finish(self) -> str:
         """Wait until the command ends, well; what it said."""

@@ -100,14 +100,5 @@ def test_the_default_study_is_planned(default, ladders, monkeypatch, tmp_path, i
     notes = size_notes(study)
     assert len(notes) == 1 + sum(len(part.moves) for part in plan.families)
     assert notes[-1] == "grid.params has no effect on mlp, alexnet, swin: own sizes"
-    assert (
-        next(note for note in notes if note.startswith("mlp: sizes"))
-        == (
-            {
-                32: "mlp: sizes moved from 13k, 35k, 96k, 260k to 49.7k, 134k, 367k, 994k; for these images it has 49.6k to "
-                "40.4M parameters",
-                96: "mlp: sizes moved from 13k, 35k, 96k, 260k to 460k, 1.24M, 3.4M, 9.2M; for these images it has 460k to "
-                "168M parameters",
-            }[image.side]
-        )
-    )
+    moved = {32: "49.7k, 134k, 367k, 994k", 96: "460k, 1.24M, 3.4M, 9.2M"}[image.side]
+    assert any(note.startswith(f"mlp: sizes moved from 13k, 35k, 96k, 260k to {moved}; for these images") for note in notes)

@@ -95,7 +95,7 @@ def test_each_error_names_place_value_and_what_is_allowed(tmp_path, change, expe
         ("a-b: ", "an entry of another name says which family it is by `model`"),
         ("a-b: {model: vgs}", "families.a-b.model: received \"vgs\", allowed: 'mlp', 'alexnet', 'vgg'"),
         ("a-b: {model: swin, options: {shft: false}}", 'families.a-b.options: received {"shft": false}; swin has no option'),
-        ("a-b: {model: swin, options: {shift: 2}}", "families.a-b.options.shift: received 2"),
+        ("a-b: {model: swin, options: {shift: 2}}", "option shift of swin is 2; allowed: true, false"),
         ("a-b: {model: resnet, options: {norm: layer}}", "option norm of resnet is layer; allowed: batch, none"),
         ("a-b: {model: vgg, depht: 2}", "families.a-b.depht: unknown key; did you mean 'depth'?"),
         ("a_b: {model: vgg}", 'families.a_b: received "a_b"; string should match pattern'),

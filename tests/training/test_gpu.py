@@ -21,7 +21,7 @@ from scaling.training.memory import MemoryEstimate
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(1200)]
 
-FAMILIES = ["mlp", "alexnet", "vgg", "googlenet", "plain", "resnet", "vit", "swin"]
+FAMILIES = ["mlp", "alexnet", "vgg", "googlenet", "plain", "resnet", "vit", "swin", "mixer", "convnext"]
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,17 @@ from scaling.models.family import ImageSpec, Regularisation
 from scaling.training.memory import CONTEXT_BYTES, WORKSPACE_BYTES, MemoryEstimate, count_activations, peak_memory
 
 SPEC = ImageSpec(28, 1, 10)
-FAMILIES = [("mlp", 16.0), ("alexnet", 4.0), ("vgg", 8.0), ("googlenet", 8.0), ("resnet", 8.0), ("vit", 16.0), ("swin", 12.0)]
+FAMILIES = [
+    ("mlp", 16.0),
+    ("alexnet", 4.0),
+    ("vgg", 8.0),
+    ("googlenet", 8.0),
+    ("resnet", 8.0),
+    ("vit", 16.0),
+    ("swin", 12.0),
+    ("mixer", 16.0),
+    ("convnext", 6.0),
+]
 
 
 def model(family, width, device):

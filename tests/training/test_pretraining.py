@@ -248,6 +248,7 @@ def test_a_backbone_that_diverges_makes_its_cells_diverge(runner, pretrained_cel
     assert runner().run([cell]).failed == {}
 
 
+@pytest.mark.slow
 def test_a_killed_backbone_goes_on_from_its_checkpoint(runner, pretrained_cell):
     cell = pretrained_cell(steps=600)
     one = runner(cores=1, checkpoint_seconds=0.05)
@@ -267,6 +268,7 @@ def test_a_killed_backbone_goes_on_from_its_checkpoint(runner, pretrained_cell):
     assert "goes on from step" in one.store.log_path(cell.backbone.key).read_text()
 
 
+@pytest.mark.slow
 def test_features_and_pictures_are_read_off(runner, pretrained_cell, small_cell):
     cell, scratch = pretrained_cell(steps=100), small_cell("vit", 4_000)
     one = runner(probes=["representation", "reconstruction"])

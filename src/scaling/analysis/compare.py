@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from scaling.analysis.checklist_answers import with_checklists
-from scaling.analysis.fits_rows import plain
+from scaling.analysis.fits_rows import jsonable
 from scaling.analysis.ranking import rank_families
 from scaling.analysis.study_statistics import judge
 from scaling.analysis.usable_runs import Cells
@@ -87,7 +87,7 @@ def compare_table(
     known = {"response": f"column {y} of {Path(path).name}", "counting": f"N is column {n}, D is column {d}"}
     fits = with_checklists(part, judged, skills, {cells.family: known for cells in families})
     ranked = rank_families(judged, skills, fits)
-    return plain(
+    return jsonable(
         {
             "families": [
                 {

@@ -1,4 +1,4 @@
-"""How a family is judged, and how two families are compared.
+"""How a family is judged: whether it scales, and how well its law predicts its larger runs.
 
 The main criterion is prediction: skill = 1 - RMSE / RMSE of persistence over the rolling origins. A family whose response does
 not fall by more than noise over its grid "does not scale here" and gets no rank. "Cannot tell" is a verdict.
@@ -6,28 +6,16 @@ not fall by more than noise over its grid "does not scale here" and gets no rank
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from scipy.stats import t as student
 
 from scaling.analysis.misfit import Misfit
-from scaling.analysis.significance import CONFIDENCE, SIGNIFICANCE
+from scaling.analysis.significance import SIGNIFICANCE
 from scaling.laws.forms.terms import Floats
 from scaling.laws.least_squares import ols
-
-HEADLINE = 0.8
-"""Share of SIGNIFICANCE for the contrasts of skill; those of exponents get the rest (assumption)."""
-
-TAILS = 30
-"""Degrees of freedom for the tails of a difference of log(1 - skill): with normal tails, 6.9 % of 2,000 null studies gave a
-false positive."""
-
-LEAST_EXPONENT = 0.01
-"""Exponents below it count as this one (assumption): at 0.01, ten times the data lower the loss by 2 %."""
 
 NO_FALL = 0.1
 """Log fall over a whole grid that is negligible (assumption): an interval below it means "does not scale here"."""
@@ -86,180 +74,6 @@ def order_share(axis: Floats, other: Floats, seeds: Floats, log_y: Floats, noise
                 total += 1
                 better += line[small] - line[large] > np.sqrt(2.0) * noise
     return (better / total if total else None), total
-
-
-def holm(p_values: Sequence[float] | Floats) -> Floats:
-    """p [m] adjusted by Holm's step-down method (Holm 1979), in their order: it controls the chance of any false rejection."""
-    p = np.asarray(p_values, float)
-    order = np.argsort(p)
-    stepped = np.minimum(1.0, np.arange(len(p), 0, -1) * p[order])
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.maximum.accumulate(stepped)
-    return adjusted
-
-
-def centred_interval(value: float, draws: Floats, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Interval about the observed value, from the deviations of the draws [B] from their median (basic bootstrap)."""
-    deviation = draws - np.median(draws)
-    low, high = np.quantile(deviation, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(value - high), float(value - low)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One family's value of a quantity, for contrasts.
-
-    Attributes:
-        value: as reported.
-        draws: reported value in the resamples [B]; draw i of every family shares the noise of each (seed, D).
-        score: the value on the scale of the test, on which its errors are symmetric.
-        score_draws: resamples on that scale [B].
-        expected: score of a family that follows its law: two families differ by more than noise explains if their scores
-            differ by more than their expected scores do.
-        freedom: degrees of freedom of the tails of a difference: those of the noise, if the draws take it as known.
-    """
-
-    value: float
-    draws: Floats
-    score: float
-    score_draws: Floats
-    expected: float
-    freedom: int
-
-
-def measured_skill(value: float, log_draws: Floats, spreads: Floats) -> Measured:
-    """Skill on the scale log(1 - skill). Resamples follow the law, so that their median is what to expect from noise alone.
-
-    A noisy family has a lower skill even if it follows its law exactly: without the expected part, two families with one law
-    and unequal noise would appear to differ. The expected part is proportional to the noise, which is itself estimated: each
-    draw is therefore scored relative to the noise estimated from it.
-
-    Args:
-        value: the skill.
-        log_draws: log(1 - skill) of resamples that follow the law [B].
-        spreads: log of the noise estimated from each of them, minus that of the true noise [B].
-    """
-    score = float(np.log(max(1.0 - value, 1e-12)))
-    against = log_draws - spreads[: len(log_draws)]
-    return Measured(value, 1.0 - np.exp(log_draws), score, against, float(np.median(log_draws)), TAILS)
-
-
-def measured_exponent(value: float, draws: Floats, freedom: int) -> Measured:
-    """An exponent on the scale of its logarithm, on which its errors are less skewed; equal exponents are expected.
-
-    Args:
-        value: the exponent; draws: in the resamples [B].
-        freedom: degrees of freedom of the family's residuals.
-    """
-    score, score_draws = float(np.log(max(value, LEAST_EXPONENT))), np.log(np.maximum(draws, LEAST_EXPONENT))
-    return Measured(value, draws, score, score_draws, 0.0, freedom)
-
-
-def contrasts(what: str, measured: Mapping[str, Measured], lead: str | None = None) -> list[dict[str, Any]]:
-    """Differences of pairs of families in one quantity, paired by draw; p are not corrected for the number of pairs.
-
-    Args:
-        what: name of the quantity.
-        measured: family -> value and draws.
-        lead: the family whose pairs are listed; all pairs by default.
-
-    Returns:
-        ``{"first", "second", "contrast", "difference", "interval", "p"}`` of each pair.
-    """
-    rows: list[dict[str, Any]] = []
-    for (first, second), p in zip(combinations(measured, 2), pair_p_values(measured).tolist(), strict=True):
-        if lead is not None and lead not in (first, second):
-            continue
-        a, b = measured[first], measured[second]
-        count = min(len(a.draws), len(b.draws))
-        difference = a.value - b.value
-        rows.append(
-            {
-                "first": first,
-                "second": second,
-                "contrast": what,
-                "difference": difference,
-                "interval": list(centred_interval(difference, a.draws[:count] - b.draws[:count])),
-                "p": p,
-            }
-        )
-    return rows
-
-
-def pair_p_values(measured: Mapping[str, Measured]) -> Floats:
-    """Two-sided p [pairs], in the order of ``itertools.combinations``, from the covariance of the families' draws.
-
-    The degrees of freedom are the smaller ones of the two: in null studies those of Welch and Satterthwaite rejected twice as
-    often as they should. A pair whose draws never differ has p = 1.
-    """
-    if len(measured) < 2:
-        return np.zeros(0)
-    families = list(measured.values())
-    count = min(len(one.score_draws) for one in families)
-    covariance = np.cov(np.stack([one.score_draws[:count] for one in families]))
-    excess = np.array([one.score - one.expected for one in families])
-    freedom = np.array([one.freedom for one in families], float)
-    i, j = np.triu_indices(len(families), 1)
-    together = covariance[i, i] + covariance[j, j]
-    spread = np.sqrt(np.maximum(together - 2.0 * covariance[i, j], 0.0))
-    differ = spread > 1e-7 * np.sqrt(together)
-    distance = np.abs(excess[i] - excess[j]) / np.where(differ, spread, 1.0)
-    return np.where(differ, 2 * student.sf(distance, np.minimum(freedom[i], freedom[j])), 1.0)
-
-
-def p_values_without(measured: Mapping[str, Measured], lead: str) -> Floats:
-    """p [pairs], as in ``contrasts``, of the pairs without the family ``lead``."""
-    return pair_p_values({family: one for family, one in measured.items() if family != lead})
-
-
-def conclude(rows: list[dict[str, Any]], unlisted: Mapping[str, Floats] | None = None) -> list[dict[str, Any]]:
-    """Holm's correction and a sentence for each contrast: the chance of any false rejection stays below SIGNIFICANCE.
-
-    The contrasts of skill, the main criterion, are corrected among themselves at a share HEADLINE of it, all others at the rest
-    (Bonferroni over the two; adjusted p are divided by the share). Otherwise the contrasts of exponents, twice as many and
-    hardly ever significant on a small grid, would take the power of those of skill.
-
-    Args:
-        rows: from ``contrasts``; they are not changed.
-        unlisted: quantity -> p [m] of further contrasts, for which the correction accounts.
-
-    Returns:
-        The rows in their order, each with its corrected p (``p_holm``) and its sentence (``verdict``).
-    """
-    corrected: dict[int, float] = {}
-    for headline, share in ((True, HEADLINE), (False, 1.0 - HEADLINE)):
-        part = [index for index, row in enumerate(rows) if (row["contrast"] == "skill") == headline]
-        more = [p for what, p in (unlisted or {}).items() if (what == "skill") == headline]
-        adjusted = holm(np.concatenate([[float(rows[index]["p"]) for index in part], *more]))
-        corrected |= {index: min(1.0, p / share) for index, p in zip(part, adjusted.tolist(), strict=False)}
-    concluded = [row | {"p_holm": corrected[index]} for index, row in enumerate(rows)]
-    return [row | {"verdict": _pair_sentence(row)} for row in concluded]
-
-
-def average(members: Sequence[Measured]) -> Measured:
-    """Mean of several families, for contrasts of kinds: it speaks of these families, not of others of the same kind."""
-    count = min(len(one.score_draws) for one in members)
-    return Measured(
-        float(np.mean([one.value for one in members])),
-        np.mean([one.draws[:count] for one in members], axis=0),
-        float(np.mean([one.score for one in members])),
-        np.mean([one.score_draws[:count] for one in members], axis=0),
-        float(np.mean([one.expected for one in members])),
-        min(one.freedom for one in members),
-    )
-
-
-def _pair_sentence(row: Mapping[str, Any]) -> str:
-    low, high = row["interval"]
-    if row["difference"] < 0:
-        low, high = -high, -low
-    larger, smaller = (row["first"], row["second"]) if row["difference"] >= 0 else (row["second"], row["first"])
-    size = f"{abs(row['difference']):.2f} [{low:.2f}, {high:.2f}], p = {row['p_holm']:.2g} after Holm"
-    what = row["contrast"]
-    if row["p_holm"] >= SIGNIFICANCE:
-        beyond = " beyond what their noise explains" if what == "skill" else ""
-        return f"cannot tell whether {larger} and {smaller} differ in {what}{beyond}: difference {size}"
-    return f"the {what} of {larger} is larger than that of {smaller}, by {size}"
 
 
 def family_sentence(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scaling.analysis.family_evidence import Held, Judged, left_over, log_error_ratio, shared_draws
-from scaling.analysis.family_verdict import centred_interval
+from scaling.analysis.pair_contrasts import centred_interval
 from scaling.laws.compute_optimal.frontier import best_use, tabled_compute, trained_budgets
 from scaling.laws.compute_optimal.isoflop import describe_isoflop
 from scaling.laws.fitting.holdout import root_mean_square
@@ -138,12 +138,12 @@ def _errors(one: Judged) -> Floats:
     return draw_noise(left_over(one.cells, one.found), one.noise, shared, np.random.default_rng(0), KEPT_DRAWS)
 
 
-def plain(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
     """The value with what JSON allows: numpy scalars as Python's, tuples as lists, NaN and infinities as None."""
     if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
+        return {key: jsonable(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
+        return [jsonable(inner) for inner in value]
     if isinstance(value, np.bool_):
         return bool(value)
     if isinstance(value, np.integer):

@@ -7,20 +7,18 @@ from typing import Any
 import numpy as np
 
 from scaling.analysis.family_evidence import Judged, Skill
-from scaling.analysis.family_verdict import (
+from scaling.analysis.family_verdict import family_sentence, gate, order_share
+from scaling.analysis.misfit import measure_misfit
+from scaling.analysis.pair_contrasts import (
     Measured,
     average,
     centred_interval,
     conclude,
     contrasts,
-    family_sentence,
-    gate,
     measured_exponent,
     measured_skill,
-    order_share,
     p_values_without,
 )
-from scaling.analysis.misfit import measure_misfit
 from scaling.analysis.significance import SIGNIFICANCE
 
 MOST_CROSSED = 50

@@ -14,7 +14,7 @@ import polars as pl
 
 from scaling.analysis.checklist_answers import trained_as, with_checklists
 from scaling.analysis.family_evidence import Judged, Skill, hold_out, judge_families, skill_of
-from scaling.analysis.fits_rows import fit_row, frontier_row, holdout_row, plain
+from scaling.analysis.fits_rows import fit_row, frontier_row, holdout_row, jsonable
 from scaling.analysis.ranking import rank_families
 from scaling.analysis.rival_forms import compare_forms
 from scaling.analysis.usable_runs import Cells, cells_of
@@ -60,7 +60,7 @@ def fit_study(runs: pl.DataFrame, *, classes: int, seed: int = 0, bootstrap: int
         if response == "loss":
             report["frontier"] = [row for one in judged if (row := frontier_row(one))]
             ranked = rank_families(judged, skills, part["fits"])
-    return plain(report | ranked)
+    return jsonable(report | ranked)
 
 
 def judge(

@@ -235,9 +235,9 @@ def _required(path: Path, options: dict[str, str | None]) -> list[str]:
 
 def _show(result: Any, as_json: bool, printer: str) -> None:
     if as_json:
-        from scaling.analysis.fits_rows import plain
+        from scaling.analysis.fits_rows import jsonable
 
-        print(json.dumps(plain(result), indent=1, allow_nan=False))
+        print(json.dumps(jsonable(result), indent=1, allow_nan=False))
         return
     from scaling.report import terminal_laws
 

@@ -27,6 +27,8 @@ from scaling.jobs.calibration import (
 )
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
+from scaling.models.outside import own_place
+from scaling.models.own_files import told
 from scaling.runs.grid import ResolvedCell
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
@@ -141,7 +143,10 @@ def _measured(cell: ResolvedCell, image: ImageSpec) -> tuple[float, float | None
     child.join()
     if queue.empty():
         raise RuntimeError(f"measuring {cell.family} with N = {cell.params} failed with exit code {child.exitcode}")
-    return queue.get()
+    found = queue.get()
+    if isinstance(found, str):
+        raise CalibrationError(f"{cell.family} with N = {cell.params} cannot be trained: {found}")
+    return found
 
 
 def _measure_here(cell: ResolvedCell, image: ImageSpec, queue: Any) -> None:
@@ -157,8 +162,12 @@ def _measure_here(cell: ResolvedCell, image: ImageSpec, queue: Any) -> None:
         trainer._validate()
         peak = resident_bytes(at_peak=True) if before is not None else None
         queue.put((seconds, None if before is None or peak is None else max(0.0, peak - before)))
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        place = own_place(cell.family)
+        if place is None:
+            traceback.print_exc()
+        else:
+            queue.put(told(error, place[0]))
         os._exit(1)
     os._exit(0)
 

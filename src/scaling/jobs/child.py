@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.slots import Slot
+from scaling.models.outside import own_place
+from scaling.models.own_files import told
 from scaling.runs.grid import Run
 from scaling.runs.lease import Lease, LostLease
 from scaling.training.attempt import CellTraining
@@ -110,9 +112,13 @@ def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any
         print(error)
         code = SUCCEEDED
     except BaseException as error:
-        reason.value = " ".join(f"{type(error).__name__}: {error}".split()).encode()[: REASON_BYTES - 1]
+        place = own_place(training.cell.family)
+        told_so = told(error, place[0]) if place else " ".join(f"{type(error).__name__}: {error}".split())
+        reason.value = told_so.encode()[: REASON_BYTES - 1]
         with contextlib.suppress(OSError):
             traceback.print_exc()
+            if place:
+                print(told_so)  # the log ends with where in the user's file it was
         if is_out_of_memory(error) and not slot.alone:
             code = CROWDED
     with contextlib.suppress(OSError):

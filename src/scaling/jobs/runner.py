@@ -30,6 +30,7 @@ from scaling.jobs.slots import Cores, GpuShares, Slot, Slots
 from scaling.models import get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec
+from scaling.models.own_files import OwnModelError
 from scaling.runs.deciding_code import check_unchanged
 from scaling.runs.grid import ResolvedCell, Run
 from scaling.runs.lease import HEARTBEAT_SECONDS, Lease
@@ -295,7 +296,8 @@ def _import_before_forking(cells: list[ResolvedCell]) -> None:
     That is timm with the files of the families, and what torch imports for its first optimiser and its FLOP counter.
     """
     for family in {cell.family for cell in cells}:
-        get_family(family)
+        with contextlib.suppress(OwnModelError):  # each of its cells says what is wrong with a model of one's own
+            get_family(family)
     make_optimizer(torch.nn.Linear(1, 1), cells[0].recipe, 0.0)
     forward_flop(torch.nn.Flatten(), ImageSpec(28, 1, 2))
 

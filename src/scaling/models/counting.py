@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from scaling.models.family import ImageSpec
+from scaling.models.own_files import OwnModelError
 
 _FILLS = frozenset({"normal_", "uniform_", "fill_", "zero_", "copy_", "add_", "mul_", "clamp_", "erfinv_"})
 _SAME_SHAPE = frozenset({F.batch_norm, F.layer_norm, F.gelu, F.relu})
@@ -48,6 +49,28 @@ def count_params(model: nn.Module) -> int:
     )
 
 
+def check_output(build: Callable[[], nn.Module], image: ImageSpec, name: str, tell: Callable[[Exception], str]) -> None:
+    """That the model which ``build`` makes takes images and gives logits [images, classes]. Draws no random number.
+
+    Raises:
+        ValueError: it does not; the message begins with ``name``, and ``tell`` puts what was raised in words.
+    """
+    state = torch.get_rng_state()
+    try:
+        model = build().eval()
+        with torch.no_grad():
+            output = model(torch.zeros(2, image.channels, image.side, image.side))
+    except OwnModelError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{name} does not take {image}: {tell(error)}") from error
+    finally:
+        torch.set_rng_state(state)
+    given = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+    if given != [2, image.classes]:
+        raise ValueError(f"{name} gives {given} for 2 {image}; it must give logits, [2, {image.classes}]")
+
+
 def forward_flop(model: nn.Module, image: ImageSpec) -> int:
     """FLOP of one image's forward pass in eval mode: 2 for each multiply-add of a matrix product or convolution.
 
@@ -60,7 +83,15 @@ def forward_flop(model: nn.Module, image: ImageSpec) -> int:
     buffers = {id(tensor): tensor.to("meta") for tensor in model.buffers()}
     shadow = copy.deepcopy(model, parameters | buffers).eval()
     images = torch.empty(1, image.channels, image.side, image.side, device="meta")
-    # The order matters: the outermost mode sees torch's functions, the counter what they are made of.
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad(), _Sketch():
-        shadow(images)
+    try:
+        # The order matters: the outermost mode sees torch's functions, the counter what they are made of.
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad(), _Sketch():
+            shadow(images)
+    except RuntimeError:
+        if any(parameter.is_meta for parameter in model.parameters()):
+            raise
+        # A forward pass of a user's own that looks at values, or makes tensors on the CPU: it is counted with values.
+        real = copy.deepcopy(model).cpu().eval()
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
+            real(torch.zeros(1, image.channels, image.side, image.side))
     return counter.get_total_flops()

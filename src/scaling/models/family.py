@@ -51,6 +51,9 @@ class Regularisation:
                 raise ValueError(f"{name} is {rate}; allowed are rates from 0 up to, not including, 1")
 
 
+SEARCHED_WIDTHS = (1.0, 65_536.0, 1.0)
+"""Least and largest width, and step, where a family's range is found by building it: whole numbers, up to out of reach."""
+
 Build = Callable[..., "nn.Module"]
 """(width, depth, image, regularisation, *, options) -> model: (batch, channels, side, side) -> (batch, classes)."""
 
@@ -77,6 +80,8 @@ class Family:
     """Least width from which training on a CPU is faster in the channels_last memory format; None where never."""
     auxiliary_heads: int = 0
     """Classifiers beside the last one, whose losses are added while training."""
+    searched: bool = False
+    """Whether the ladder looks for the part of ``widths`` that can be built, and deepens by N."""
 
     @property
     def name(self) -> str:

@@ -12,16 +12,21 @@ import importlib.metadata
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from scaling.files import json_sha256, write_atomic
 from scaling.models.architecture import Architecture
 from scaling.models.family import Family, ImageSpec, Regularisation
+from scaling.models.outside import own_place
+from scaling.models.own_files import OwnModelError, contents
+from scaling.models.range_search import Span, find_span
 
 TOLERANCE = 0.05
 """Share of the target by which N may miss it."""
+
+NO_RATES = Regularisation()
 
 
 class SizeError(ValueError):
@@ -70,7 +75,7 @@ class Ladders:
         Raises:
             SizeError: the target lies outside the range by more than 5 %, or the depth cannot be built.
         """
-        key = f"rung {made} {target} {image}"
+        key = f"rung {_named(made)} {target} {image}"
         if key not in self._load():
             self._store(key, asdict(self._solve(_architecture(made), target, image)))
         return Rung(**self._load()[key])
@@ -78,23 +83,47 @@ class Ladders:
     def range(self, made: str | Architecture, image: ImageSpec) -> tuple[int, int]:
         """Least and largest N of a family, or of a variant of one, for such images."""
         architecture = replace(_architecture(made), match="params")
-        key = f"range {architecture} {image}"
+        key = f"range {_named(architecture)} {image}"
         if key not in self._load():
             self._store(key, self._ends(architecture, image))
         smallest, largest = self._load()[key]
         return smallest, largest
 
+    def refusal(self, made: Architecture, image: ImageSpec, rates: Regularisation) -> str:
+        """Why a family cannot be trained with such rates of dropout and stochastic depth; empty if it can. Raises SizeError."""
+        key = f"rates {_named(made)} {rates} {image}"
+        if key not in self._load():
+            start, depth = self._span(made, image).depths[0]
+            try:
+                _sketch(made, depth, start, image, rates)
+                self._store(key, "")
+            except ValueError as error:
+                self._store(key, str(error))
+        return self._load()[key]
+
     def _ends(self, made: Architecture, image: ImageSpec) -> tuple[int, int]:
-        narrowest, widest, _ = _family(made.family).widths
-        depths = _depths(made)
         try:
-            return self._size(made, depths[0][1], narrowest, image), self._size(made, depths[-1][1], widest, image)
+            span = self._span(made, image)
+            depths = span.depths
+            return self._size(made, depths[0][1], span.least, image), self._size(made, depths[-1][1], span.largest, image)
         except ValueError as error:
             raise SizeError(str(error)) from error
 
+    def _span(self, made: Architecture, image: ImageSpec) -> Span:
+        """The widths and depths of a family, or of a variant of one."""
+        family = _family(made)
+        if not family.searched:
+            depths = family.depths if made.depth is None else ((family.widths[0], made.depth),)
+            return Span(*family.widths, depths)
+        key = f"span {_named(made)} {image}"
+        if key not in self._load():
+            self._store(key, asdict(find_span(family, made, image, partial(self._size, made, image=image))))
+        found = self._load()[key]
+        return Span(**(found | {"depths": tuple((width, depth) for width, depth in found["depths"])}))
+
     def _solve(self, made: Architecture, target: int, image: ImageSpec) -> Rung:
         if made.match == "flop":
-            wanted, unit, measure = self.rung(made.family, target, image).flop_forward, "FLOP", self._flop
+            wanted, unit, measure = self.rung(made.usual, target, image).flop_forward, "FLOP", self._flop
             self.range(made, image)
         else:
             wanted, unit, measure = target, "N", self._size
@@ -103,16 +132,17 @@ class Ladders:
                 nearest = min(max(target, smallest), largest)
                 allowed = f"for {image} allowed are {smallest:,} to {largest:,}, nearest is {nearest:,}"
                 raise SizeError(f"{made} cannot have {target:,} parameters; {allowed}")
+        span = self._span(made, image)
         start, depth = next(
-            ((start, depth) for start, depth in reversed(_depths(made))
+            ((start, depth) for start, depth in reversed(span.depths)
              if measure(made, depth, start, image) <= wanted),
-            _depths(made)[0],
+            span.depths[0],
         )  # fmt: skip
         width = self._nearest_width(made, depth, start, wanted, image, measure)
         params, flop = self._size(made, depth, width, image), self._flop(made, depth, width, image)
         reached = flop if made.match == "flop" else params
         within = abs(reached - wanted) <= TOLERANCE * wanted
-        if made.match == "flop" and not within and width in _family(made.family).widths[:2]:
+        if made.match == "flop" and not within and width in (span.least, span.largest):
             raise SizeError(f"{made} cannot have the {wanted:,} FLOP of {made.family} at N = {target:,}; it has {reached:,}")
         note = "" if within else f"{unit} = {reached:,} is the nearest to {wanted:,}: whole channels are too coarse here"
         return Rung(made.family, target, width, depth, params, flop, within, note)
@@ -121,7 +151,8 @@ class Ladders:
         self, made: Architecture, depth: int, start: float, target: int, image: ImageSpec, measure: Callable[..., int]
     ) -> float:
         """Width, on the family's grid of widths, whose N (or other ``measure``) is nearest to the target."""
-        _, widest, step = _family(made.family).widths
+        span = self._span(made, image)
+        widest, step = span.largest, span.step
         low, high = 0, round((widest - start) / step)
 
         def size(index: int) -> int:
@@ -157,7 +188,12 @@ class Ladders:
     def _flop(self, made: Architecture, depth: int, width: float, image: ImageSpec) -> int:
         from scaling.models.counting import forward_flop
 
-        return forward_flop(_sketch(made, depth, width, image), image)
+        try:
+            return forward_flop(_sketch(made, depth, width, image), image)
+        except RuntimeError:  # a user's own that looks at values as it computes
+            if own_place(made.family) is None:
+                raise
+            return forward_flop(_family(made).build(width, depth, image, Regularisation(), made.options), image)
 
     def _load(self) -> dict[str, Any]:
         if self._known is None:
@@ -172,26 +208,35 @@ class Ladders:
             write_atomic(self.cache, json.dumps(body, indent=0).encode(), durable=False)
 
 
-def _family(name: str) -> Family:
+def _family(made: Architecture) -> Family:
     from scaling.models import get_family
 
-    return get_family(name)
+    return get_family(made.family, made.options)
+
+
+def _named(made: str | Architecture) -> str:
+    """What a cache calls it: of a user's own model with a hash of its files, which may change under the same name."""
+    place = own_place(_architecture(made).family)
+    try:
+        return f"{made} {contents(place[0])}" if place else str(made)
+    except OwnModelError as error:
+        raise SizeError(str(error)) from error
 
 
 def _architecture(made: str | Architecture) -> Architecture:
     return Architecture(made) if isinstance(made, str) else made
 
 
-def _depths(made: Architecture) -> tuple[tuple[float, int], ...]:
-    """(width from which on, depth) of the family's own rule, or the depth that is fixed."""
-    family = _family(made.family)
-    return family.depths if made.depth is None else ((family.widths[0], made.depth),)
-
-
-def _sketch(made: Architecture, depth: int, width: float, image: ImageSpec) -> Any:
+def _sketch(made: Architecture, depth: int, width: float, image: ImageSpec, rates: Regularisation = NO_RATES) -> Any:
     from scaling.models.counting import sketch
 
-    return sketch(lambda: _family(made.family).build(width, depth, image, Regularisation(), made.options))
+    def build() -> Any:
+        return _family(made).build(width, depth, image, rates, made.options)
+
+    try:
+        return sketch(build)
+    except OwnModelError:  # values are looked at while it is built, say; what is wrong with it then shows again
+        return build()
 
 
 @cache

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 Kind = Literal["fully-connected", "convolutional", "transformer", "other"]
-Option = bool | str
+Option = bool | int | float | str
 
 
 @dataclass(frozen=True)

@@ -44,14 +44,15 @@ class Modules:
 
     Args:
         package: its folder, whose name is the package's.
+        sources: its files with their contents; None to read all that lie below the folder.
 
     Raises:
         CodeError: a source file cannot be read.
     """
 
-    def __init__(self, package: Path) -> None:
+    def __init__(self, package: Path, sources: dict[Path, bytes] | None = None) -> None:
         self.package = package
-        self.sources = read_sources(package)
+        self.sources = read_sources(package) if sources is None else sources
         self._modules: dict[str, Module | None] = {}
 
     def path(self, module: str) -> Path:
@@ -62,9 +63,12 @@ class Modules:
     def module(self, name: str) -> Module | None:
         """The module ``name``; None if it is not of this package. Raises CodeError if it cannot be parsed."""
         if name not in self._modules:
-            inside = name.split(".")[0] == self.package.name and self.path(name) in self.sources
-            self._modules[name] = self._read(name) if inside else None
+            self._modules[name] = self._read(name) if self.inside(name) else None
         return self._modules[name]
+
+    def inside(self, name: str) -> bool:
+        """Whether the module ``name`` is of this package."""
+        return name.split(".")[0] == self.package.name and self.path(name) in self.sources
 
     def _read(self, name: str) -> Module:
         path, found = self.path(name), Module()
@@ -82,7 +86,7 @@ class Modules:
         for statement in statements:
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 found.imports |= imported_names(statement, base)
-                if "*" in found.imports and found.imports["*"][0].split(".")[0] == self.package.name:
+                if "*" in found.imports and self.inside(found.imports["*"][0]):
                     raise CodeError(f"{base}: line {statement.lineno}: import * hides what is used; allowed: names")
             elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 found.definitions.setdefault(statement.name, []).append(statement)

@@ -13,13 +13,17 @@ import hashlib
 import json
 from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import version
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Final
 
+from scaling.models.outside import TIMM, is_outside, own_place
+from scaling.models.timm_rules import rule_of
 from scaling.runs.code_modules import CodeError, read_sources
 from scaling.runs.fingerprint import Code
 from scaling.runs.fingerprint_cache import FingerprintCache
+from scaling.runs.own_code import own_fingerprint
 from scaling.study.declared import CLAIM_FIGURES, FIGURES, module_of
 
 PACKAGE: Final = Path(__file__).parents[1]
@@ -34,6 +38,8 @@ STOPS: Final = (
     "scaling.study.pretraining_settings",
     "scaling.models.registry",
     "scaling.models.ladder",
+    "scaling.models.timm_rules",
+    "scaling.models.outside:facts_of",
     "scaling.data.prepare",
     "scaling.data.prepared",
     "scaling.data.source_registry",
@@ -69,7 +75,36 @@ OBJECTIVES: Final = {"mae": "scaling.training.objectives.mae", "dino": "scaling.
 
 def run_code(family: str) -> dict[str, str]:
     """Fingerprints of the code that decides a run of ``family`` that starts from random weights. Raises CodeError."""
-    return {"training": _fingerprint(TRAINING, (START,)), "model": _fingerprint((f"scaling.models.{family}:family",))}
+    return {"training": _fingerprint(TRAINING, (START,)), **_model_code(family)}
+
+
+def _model_code(family: str) -> dict[str, str]:
+    """The part of it that is the family's: its file, or for one from outside timm's version or the user's own files.
+
+    Raises:
+        CodeError: a file cannot be read.
+    """
+    place = own_place(family)
+    if place is not None:
+        return {"model": _fingerprint(("scaling.models.own_family:make",)), "own": _own(*place)}
+    if is_outside(family):
+        rule = repr(rule_of(family.removeprefix(TIMM)))
+        return {
+            "model": _fingerprint(("scaling.models.timm_family:make",)),
+            "rule": hashlib.sha256(rule.encode()).hexdigest()[:24],
+            "timm": version("timm"),
+        }
+    return {"model": _fingerprint((f"scaling.models.{family}:family",))}
+
+
+def _own(path: Path, name: str) -> str:
+    if (path, name) not in _taken_own:
+        _taken_own[path, name] = own_fingerprint(path, name)
+    return _taken_own[path, name]
+
+
+_taken_own: dict[tuple[Path, str], str] = {}
+"""The same as ``_taken``, of users' own models."""
 
 
 def started_run_code(family: str) -> dict[str, str]:
@@ -118,8 +153,10 @@ def _law_files() -> list[str]:
 def benchmarks_code(benchmarks: Iterable[str], families: Iterable[str]) -> str:
     """Fingerprint of the code of ``benchmarks``, models of ``families`` included. Raises CodeError."""
     parts = [f"scaling.jobs.benchmarks.{module_of(name)}:benchmark" for name in sorted(benchmarks)]
-    parts += [f"scaling.models.{name}:family" for name in sorted(families)]
-    return _fingerprint(("scaling.jobs.benchmarks.run_benchmarks:run_benchmarks", *parts))
+    outside = sorted(name for name in families if is_outside(name))
+    parts += [f"scaling.models.{name}:family" for name in sorted(set(families) - set(outside))]
+    code = _fingerprint(("scaling.jobs.benchmarks.run_benchmarks:run_benchmarks", *parts))
+    return "-".join([code, *(part for name in outside for part in _model_code(name).values())])
 
 
 @cache
@@ -139,6 +176,9 @@ def check_unchanged() -> None:
     Raises:
         CodeError: code that decides results was edited.
     """
+    for (path, name), taken in _taken_own.items():
+        if own_fingerprint(path, name) != taken:
+            raise CodeError(f"{path} was edited while this command started: run it again")
     if read_sources(PACKAGE) == _shared_code(()).modules.sources:
         return
     for roots, more_stops in list(_taken):

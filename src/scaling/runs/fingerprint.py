@@ -35,6 +35,7 @@ class Code:
         package: its folder, whose name is the package's.
         stops: modules, or ``module:name``, that decide nothing: references to them are not followed.
         telling_keywords: name of a function or class -> keywords of its calls that only tell.
+        modules: its files, where they are not all those below its folder.
 
     Raises:
         CodeError: a source file cannot be read.
@@ -45,9 +46,10 @@ class Code:
         package: Path,
         stops: Collection[str] = (),
         telling_keywords: Mapping[str, Collection[str]] | None = None,
+        modules: Modules | None = None,
     ) -> None:
         self.stops, self.telling_keywords = frozenset(stops), telling_keywords or {}
-        self.modules = Modules(package)
+        self.modules = modules or Modules(package)
         self._shapes: dict[Definition, _Shape] = {}
 
     def with_stops(self, stops: Collection[str]) -> Code:

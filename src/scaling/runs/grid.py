@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from scaling.files import digest
+from scaling.models.outside import identity
 from scaling.models.registry import Option
 from scaling.runs.deciding_code import backbone_code, run_code, started_run_code
 from scaling.study.pretraining_settings import Pretraining
@@ -193,7 +194,7 @@ def _trained_settings(job: Run) -> dict[str, Any]:
     # Usual options are left out, so that keys are the same as before there were options.
     options = {"options": dict(job.options)} if job.options else {}
     return options | {
-        "family": job.family,
+        "family": identity(job.family),
         "width": job.width,
         "depth": job.depth,
         "params": job.params,

@@ -42,7 +42,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("study", pl.String, "", "study that asked for the run (added by collect)"),
     Column("pack", pl.String, "", "job that holds the run (added by collect)"),
     Column("family", pl.String, "", "architecture family, or a study's name for a variant of one"),
-    Column("kind", pl.String, "", "convolutional, transformer or fully-connected"),
+    Column("kind", pl.String, "", "convolutional, transformer, fully-connected or other"),
     Column("model", pl.String, "", "family that was built (added by collect)"),
     Column("variant", pl.String, "", "options, depth and match where they are not the family's own (added by collect)"),
     Column("recipe", pl.String, "", "name of the training recipe"),

@@ -161,7 +161,8 @@ def gather(study: Study, layout: Layout, packs: Iterable[Pack], warn: Callable[[
                 row |= {"key": resolved.key, "params": resolved.params, "width": resolved.width}
                 row |= {"depth": resolved.depth, "learning_rate": resolved.learning_rate}
                 # Records have the family that was built, not the name that a study gives to a variant.
-                row |= _stored(store, resolved.key, warn) | {"family": cell.family}
+                row |= _stored(store, resolved.key, warn)
+                row |= {"family": cell.family, "kind": study.kind(cell.family)}
             rows.append(row)
     return runs_table(rows)
 

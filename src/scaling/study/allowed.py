@@ -56,8 +56,8 @@ def literals(keys: Keys) -> list[str]:
 
 
 def alternatives(keys: Keys) -> str:
-    """What is allowed at ``keys`` apart from words: " or a number", " or a list", or an empty string."""
-    others = {float: " or a number", int: " or a number", list: " or a list"}
+    """What is allowed at ``keys`` apart from words: " or a number", a model from outside, or an empty string."""
+    others = {float: " or a number", int: " or a number", list: " or a list", str: ", timm/NAME or PATH.py:NAME"}
     found = [others.get(get_origin(one) or one, "") for one in types_at(keys)]
     return "".join(dict.fromkeys(found))
 

@@ -13,11 +13,13 @@ from ruamel.yaml.comments import CommentedMap
 
 from scaling.data import DataError, SourceFacts, describe
 from scaling.models.architecture import Architecture
-from scaling.models.family import ImageSpec
+from scaling.models.family import ImageSpec, Regularisation
 from scaling.models.ladder import Ladders, SizeError
+from scaling.models.outside import is_outside
 from scaling.study.declared import BENCHMARKS
 from scaling.study.in_range import into_range, moved_into_range, size_range
 from scaling.study.layout import Layout
+from scaling.study.outside_models import why_not
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.schema import Data, FamilySettings, Study
 from scaling.study.spaced import as_list
@@ -55,6 +57,7 @@ def checked_study(path: Path, ladders: Ladders | None = None, checks: Sequence[C
         if study is not None:
             study = moved_into_range(study, ladders, ImageSpec(facts.side, facts.channels, facts.classes))
             problems += _anchor_problems(study, tree, facts, ladders)
+            problems += _rate_problems(study, tree, facts, ladders)
             problems += _benchmark_problems(study, tree, facts, ladders)
             image = ImageSpec(facts.side, facts.channels, facts.classes)
             problems += [problem for check in checks for problem in check(study, path, tree, image)]
@@ -126,11 +129,13 @@ def _size_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts, 
         try:
             settings = FamilySettings.model_validate({"model": family} | (own or {}))
             architecture = settings.architecture(family)
+            if why_not(architecture.family, settings.width, "modern"):
+                continue  # parse has said so
             ladders.range(architecture, image)
         except (ValidationError, TypeError):
             continue  # parse has said so
         except SizeError as error:
-            where = ("families", family, "depth")
+            where = ("families", family, "model" if is_outside(settings.architecture(family).family) else "depth")
             problems.append(Problem(where, str(error), line_of(tree, where)))
             continue
         sizes, keys = as_list(shared), ("grid", "params")
@@ -175,6 +180,23 @@ def _anchor_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladde
             except SizeError as error:
                 where = ("families", family, "recipe", "anchors", "params")
                 problems.append(Problem(where, str(error), line_of(tree, where)))
+    return problems
+
+
+def _rate_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
+    """Rates of dropout or stochastic depth that an entry's model does not take."""
+    image = ImageSpec(facts.side, facts.channels, facts.classes)
+    problems = []
+    for family in study.families:
+        recipe = study.family_recipe(family)
+        rates = Regularisation(recipe.dropout, recipe.stochastic_depth)
+        try:
+            refusal = ladders.refusal(study.architecture(family), image, rates) if rates != Regularisation() else ""
+        except SizeError:
+            continue  # said with its sizes
+        if refusal:
+            keys = ("families", family, "recipe")
+            problems.append(Problem(keys, refusal, line_of(tree, keys)))
     return problems
 
 

@@ -10,7 +10,7 @@ always, and the sizes of the grid where a study asks for it (`grid.out_of_range:
 3. Where they then do not fit at the other end, they are spread from the least to the largest size, each with its share of the
    way in log N.
 
-Moved sizes are rounded to three significant digits, at the ends inwards.
+Moved sizes are rounded to three significant digits, at the ends inwards. docs/studies.md has examples.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def moved_into_range(study: Study, ladders: Ladders, image: ImageSpec) -> Study:
 
 def size_range(made: Architecture, ladders: Ladders, image: ImageSpec) -> tuple[int, int]:
     """Least and largest target N of an architecture: of one that matches FLOP, those of its family. Raises SizeError."""
-    return ladders.range(made.family if made.match == "flop" else made, image)
+    return ladders.range(made.usual if made.match == "flop" else made, image)
 
 
 def _movable(study: Study, entry: str) -> list[tuple[Literal["sizes", "anchors"], list[int]]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from scaling.models.registry import FAMILIES
+from scaling.models.outside import facts_of
 
 RECIPE_VERSION: Final = 1
 """Bumped when training changes meaning in a way that no field of the recipe says; part of every cell's key."""
@@ -138,11 +138,11 @@ def recipe_for(name: str, family: str, *changes: dict[str, Any]) -> Recipe:
 
     Raises pydantic.ValidationError where a change makes a field invalid.
     """
-    facts = FAMILIES[family]
+    facts = facts_of(family)
     fields: dict[str, Any] = dict(facts.recipe)
     if name == "historical":
         anchors = dict(fields["anchors"])
-        if facts.historical["optimizer"] == "sgd":
+        if facts.historical.get("optimizer") == "sgd":
             anchors["rates"] = HISTORICAL_SGD_RATES
         # No weight average: the papers report the last weights. Batches that would be the whole set at small D are cut.
         fields = {"average": 0, "anchors": anchors} | dict(facts.historical)

@@ -25,9 +25,11 @@ from pydantic import (
 
 from scaling.data import DEFAULT_SOURCE, SOURCES, DataSettings
 from scaling.models.architecture import Architecture, unusual_options
+from scaling.models.outside import facts_of
 from scaling.models.registry import FAMILIES, Kind, Option
 from scaling.study.declared import BENCHMARKS, PROBES, described
 from scaling.study.layout import LONGEST_NAME, RESERVED
+from scaling.study.outside_models import Moves, OutsideName, check_own, moved_options, only_from_outside, only_of_timm
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.recipe import Integer, Number, Recipe, RecipeChanges, Strict, recipe_for
 from scaling.study.spaced import MOST_SIZES, Count, Counts
@@ -159,16 +161,27 @@ class Grid(Strict):
 class FamilySettings(Strict):
     """What one entry of ``families`` does differently: a family, or under a name of its own a variant of one."""
 
-    model: FamilyName | None = Field(
-        default=None, description="the family that it is a variant of; null = its name is a family's"
+    model: FamilyName | OutsideName | None = Field(
+        default=None,
+        description="the family that it is a variant of, timm/NAME, or PATH.py:NAME for a class or function of your own "
+        "(docs/own_models.md), its path relative to the study's; null = its name is a family's",
     )
-    options: dict[str, bool | str] = Field(
+    kind: Kind | None = Field(
+        default=None, description="of a model of timm or of your own: its class of architectures; null = by a table, or other"
+    )
+    options: dict[str, bool | int | float | str] = Field(
         default={},
         description="parts of the architecture: alexnet activation (relu, tanh), lrn (true, false); plain and resnet norm "
-        "(batch, none), downsample (stride, pool); swin shift (true, false)",
+        "(batch, none), downsample (stride, pool); swin shift (true, false); of a model of timm or of your own, any keyword",
     )
-    depth: Annotated[Integer, Field(gt=0, le=1000)] | None = Field(
-        default=None, description="its depth in every size, in the family's own unit; null = the family's rule"
+    width: Moves | None = Field(
+        default=None,
+        description="of a model of timm: the arguments that its width moves, as multiples; null = by a table",
+    )
+    depth: Annotated[Integer, Field(gt=0, le=1000)] | Moves | None = Field(
+        default=None,
+        description="its depth in every size, in the family's own unit; null = the family's rule; of a model of timm also the "
+        "arguments that the depth moves, as multiples of it",
     )
     match: Literal["params", "flop"] = Field(
         default="params", description="what meets N: its own parameters, or the FLOP that the family by its own rule has at N"
@@ -197,7 +210,7 @@ class FamilySettings(Strict):
     @classmethod
     def _can_be_pretrained(cls, pretrain: Pretraining | None, info: ValidationInfo) -> Pretraining | None:
         model = info.data.get("model")
-        if pretrain is not None and model is not None and not FAMILIES[model].pretrainable:
+        if pretrain is not None and model is not None and not facts_of(model).pretrainable:
             allowed = ", ".join(name for name, facts in FAMILIES.items() if facts.pretrainable)
             raise ValueError(f"{model} cannot be pre-trained; allowed: {allowed}")
         return pretrain
@@ -218,10 +231,24 @@ class FamilySettings(Strict):
             unusual_options(info.data["model"], options)
         return options
 
+    _own_is_there = field_validator("model")(check_own)
+
+    @field_validator("width", "depth")
+    @classmethod
+    def _of_timm(cls, said: Any, info: ValidationInfo) -> Any:
+        return only_of_timm(said, info.data.get("model"))
+
+    @field_validator("kind")
+    @classmethod
+    def _from_outside(cls, kind: Kind | None, info: ValidationInfo) -> Kind | None:
+        return only_from_outside(kind, info.data.get("model"))
+
     def architecture(self, name: str) -> Architecture:
         """What the entry called ``name`` builds."""
         model = self.model or name
-        return Architecture(model, unusual_options(model, self.options), self.depth, self.match)
+        depth = self.depth if isinstance(self.depth, int) else None
+        moved = moved_options(self.width, self.depth if isinstance(self.depth, dict) else None)
+        return Architecture(model, unusual_options(model, self.options | moved), depth, self.match)
 
 
 class Laws(Strict):
@@ -371,7 +398,7 @@ class Study(Strict):
 
     def kind(self, family: str) -> Kind:
         """The kind of ``family``."""
-        return FAMILIES[self.architecture(family).family].kind
+        return self.entry(family).kind or facts_of(self.architecture(family).family).kind
 
     def moved(self, moves: Mapping[str, tuple[Move, ...]]) -> Study:
         """The study with the sizes and anchors of some entries as ``moves`` has them, by the rule of ``in_range``."""

@@ -16,15 +16,16 @@ MOST_SIZES: Final = 1000
 DIGITS: Final = 2
 """Significant digits of the sizes between the first and the last (assumption: they read well and are even to 5 %)."""
 
+_FIELDS: Final[dict[str, Any]] = {
+    "from": (Count, Field(description="the first, as it is written")),
+    "to": (Count, Field(description="the last, as it is written; larger than `from`")),
+    "count": (Annotated[Integer, Field(ge=2, le=MOST_SIZES)], Field(description="how many, both ends included")),
+}
 Spaced: Any = create_model(
     "Spaced",
     __base__=Strict,
     __doc__="Sizes evenly spaced in their logarithm, those between the ends rounded to two significant digits.",
-    **{
-        "from": (Count, Field(description="the first, as it is written")),
-        "to": (Count, Field(description="the last, as it is written; larger than `from`")),
-        "count": (Annotated[Integer, Field(ge=2, le=MOST_SIZES)], Field(description="how many, both ends included")),
-    },
+    **_FIELDS,
 )  # not a class: `from` is a word of Python
 
 

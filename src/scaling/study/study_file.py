@@ -14,7 +14,9 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from scaling.models.outside import TIMM
 from scaling.models.registry import FAMILIES
+from scaling.study.outside_models import locate, why_not
 from scaling.study.schema import MOST_CELLS, Study
 from scaling.study.study_messages import line_of, problems_of, suggest
 from scaling.study.study_problems import Problem, StudyError
@@ -50,6 +52,7 @@ def read_tree(path: Path) -> CommentedMap:
         raise StudyError(path, [Problem((), f"a value cannot be read: {error}")]) from error
     if not isinstance(tree, CommentedMap):
         raise StudyError(path, [Problem((), f"must be a mapping of keys, received {type(tree).__name__}")])
+    locate(tree.get("families"), path.parent)
     return tree
 
 
@@ -111,9 +114,13 @@ def _name_problems(study: Study, tree: CommentedMap) -> list[Problem]:
     problems = []
     for name in study.families:
         model = study.architecture(name).family
-        if name in FAMILIES and model != name:
+        if name in FAMILIES and model not in (name, f"{TIMM}{name}"):
             keys = ("families", name, "model")
             message = f"received {json.dumps(model)}; an entry called {name} is that family, a variant needs another name"
+            problems.append(Problem(keys, message, line_of(tree, keys)))
+        entry = study.entry(name)
+        if message := why_not(model, entry.width, entry.recipe_name or study.recipe_name):
+            keys = ("families", name, "model")
             problems.append(Problem(keys, message, line_of(tree, keys)))
         owner = next((other for other in study.families if PACK.fullmatch(name.removeprefix(other))), None)
         if owner is not None:

@@ -21,6 +21,7 @@ from scaling.data.augment import Augment, normalise
 from scaling.models import build, get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec, Regularisation
+from scaling.models.outside import identity
 from scaling.runs.grid import Run
 from scaling.runs.store import Record
 from scaling.training.average import WeightAverage
@@ -60,7 +61,7 @@ class Trainer:
         self.bf16 = cell.precision == "bf16"
         from_width = get_family(cell.family).channels_last_from
         self.channels_last = from_width is not None and cell.width >= from_width
-        torch.manual_seed(stream(cell.seed, "initialisation", cell.family, cell.width, cell.depth))
+        torch.manual_seed(stream(cell.seed, "initialisation", identity(cell.family), cell.width, cell.depth))
         self.model: nn.Module = self._build()
         self.flop_forward, self.flop_trained = self._count()
         self.model.to(cell.device)

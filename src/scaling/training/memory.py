@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from scaling.data import ImageData
 from scaling.models import build
 from scaling.models.family import ImageSpec, Regularisation
+from scaling.models.own_files import OwnModelError
 from scaling.runs.grid import Run
 from scaling.training.evaluation import EVALUATION_BATCH
 from scaling.training.images import IN_MEMORY_BYTES
@@ -122,8 +123,11 @@ class MemoryEstimate:
         at = (cell.family, cell.width, cell.depth, cell.options, cell.recipe.dropout, cell.recipe.stochastic_depth)
         if at not in self._models:
             rates = Regularisation(cell.recipe.dropout, cell.recipe.stochastic_depth)
-            with torch.device("meta"):
-                model = build(cell.family, cell.width, cell.depth, self.spec, rates, cell.options)
+            try:
+                with torch.device("meta"):
+                    model = build(cell.family, cell.width, cell.depth, self.spec, rates, cell.options)
+            except OwnModelError:  # it looks at values while it is built
+                model = build(cell.family, cell.width, cell.depth, self.spec, rates, cell.options).to("meta")
             size = sum(tensor.nbytes for tensor in [*model.parameters(), *model.buffers()])
             self._models[at] = (size, count_activations(model, self.spec, 2, cell.recipe.auxiliary_weight))
         return self._models[at]

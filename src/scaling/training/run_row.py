@@ -8,7 +8,7 @@ import timm
 import torch
 from torch import nn
 
-from scaling.models.registry import FAMILIES
+from scaling.models.outside import facts_of, identity
 from scaling.runs.records import DIVERGED, DONE
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ def run_row(trainer: Trainer, machine: str) -> dict[str, Any]:
     before = trainer.start.flop if trainer.start else 0.0
     row: dict[str, Any] = {
         "key": cell.key,
-        "family": cell.family,
-        "kind": FAMILIES[cell.family].kind,
+        "family": identity(cell.family),
+        "kind": facts_of(cell.family).kind,
         "recipe": recipe.name,
         "params": cell.params,
         "width": cell.width,

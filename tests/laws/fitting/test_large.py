@@ -48,6 +48,7 @@ def test_intervals_are_as_wide_as_those_of_all_rows(table, monkeypatch: pytest.M
     assert high - low == pytest.approx(whole_high - whole_low, rel=0.05)
 
 
+@pytest.mark.slow
 def test_resamples_of_the_short_table_spread_as_those_of_the_long_one(table) -> None:
     data, loss = table
     found = fit(forms.chinchilla(), data, loss, delta=1e-2)

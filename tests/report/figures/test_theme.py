@@ -15,6 +15,7 @@ from scaling.report.figures.theme import (
     family_colour,
     family_line,
     family_order,
+    family_scales,
     family_shape,
 )
 
@@ -71,6 +72,14 @@ def test_an_unknown_family_keeps_its_looks_and_comes_last():
     assert family_colour("zeta") == family_colour("zeta") in FAMILY_COLOURS.values()
     assert family_shape("zeta") == family_shape("zeta") in FAMILY_SHAPES.values()
     assert family_line("zeta") == KIND_LINES["other"]
+
+
+def test_families_of_a_figure_have_looks_of_their_own():
+    names = [*list(FAMILIES)[:6], "mine", "yours", "theirs", "ours"]
+    colour, fill, shape, line = family_scales(names, {"mine": "transformer"})
+    assert [len(set(scale.palette(len(names)))) for scale in (colour, fill, shape)] == [len(names)] * 3
+    lines = dict(zip(colour.limits, line.palette(len(names)), strict=True))
+    assert (lines["mine"], lines["yours"], lines["vgg"]) == ("dashed", "dashdot", "solid")
 
 
 @pytest.mark.parametrize("colour", [*FAMILY_COLOURS.values(), "#000000", "#ffffff", "#123456"])

@@ -201,14 +201,14 @@ claim = Claim(
         ),
         Part(
             "shift",
-            "Per pixel of a shift the MLP loses more than twice the accuracy that convolutional nets lose.",
+            "Per pixel of a shift the MLP loses more than twice as much accuracy as convolutional nets.",
             "how much more accuracy the MLP loses per pixel than the mean of AlexNet, VGG, GoogLeNet and ResNet",
             _against(CONVOLUTIONAL, loss_per_pixel, PER_PIXEL),
             threshold=TWICE,
         ),
         Part(
             "crop",
-            "In an enlarged crop the MLP loses more than twice the accuracy that convolutional nets lose.",
+            "In an enlarged crop the MLP loses more than twice as much accuracy as convolutional nets.",
             "how much more accuracy the MLP loses in the central 24 and 20 of 28 pixels than the convolutional nets' mean",
             _against(CONVOLUTIONAL, lost_to_crops, "of accuracy lost in a crop"),
             threshold=TWICE,
@@ -216,7 +216,7 @@ claim = Claim(
         *(
             Part(
                 f"shift against {family}",
-                f"Per pixel of a shift the MLP loses more than twice the accuracy that {family} loses.",
+                f"Per pixel of a shift the MLP loses more than twice as much accuracy as {family}.",
                 f"how much more accuracy the MLP loses per pixel than {family}",
                 _against((family,), loss_per_pixel, PER_PIXEL),
                 threshold=TWICE,
@@ -226,8 +226,7 @@ claim = Claim(
         ),
         Part(
             "shift, 4,000 images",
-            "Trained on eight times the images, the MLP loses more than twice the accuracy per pixel that convolutional nets "
-            "lose.",
+            "With eight times the images, too, the MLP loses more than twice as much accuracy per pixel as convolutional nets.",
             "how much more accuracy the MLP loses per pixel than the convolutional nets' mean",
             _against(CONVOLUTIONAL, loss_per_pixel, PER_PIXEL, in_place_much),
             threshold=TWICE,
@@ -235,8 +234,7 @@ claim = Claim(
         ),
         Part(
             "crop, 4,000 images",
-            "Trained on eight times the images, the MLP loses more than twice the accuracy in a crop that convolutional nets "
-            "lose.",
+            "With eight times the images, too, the MLP loses more than twice as much accuracy in a crop as convolutional nets.",
             "how much more accuracy the MLP loses in the central 24 and 20 of 28 pixels than the convolutional nets' mean",
             _against(CONVOLUTIONAL, lost_to_crops, "of accuracy lost in a crop", in_place_much),
             threshold=TWICE,
@@ -263,8 +261,7 @@ claim = Claim(
         ),
         Part(
             "lost pixels",
-            "More than half of the accuracy that convolutional nets lose at 6 pixels is due to the part that leaves the "
-            "picture.",
+            "More than half of the accuracy that convolutional nets lose at 6 pixels is due to what leaves the picture.",
             "accuracy lost if the same pixels are cut off and the rest stays in place, as a share of that lost to the shift",
             _lost_pixels,
             scale="plain",

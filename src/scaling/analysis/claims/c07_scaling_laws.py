@@ -8,7 +8,7 @@ from typing import Any
 
 from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.evidence import Evidence
-from scaling.analysis.family_verdict import holm
+from scaling.analysis.pair_contrasts import holm
 
 # The families that the claim was written for are named here, not looked up: a family that is added later must not change the
 # decision, or a study without it would no longer have a verdict.

@@ -11,8 +11,8 @@ from scipy.stats import t as student
 
 from scaling.analysis.claims.claim import CANNOT_TELL, NOT_TESTABLE, REFUTED, SUPPORTED, Claim, Finding, MissingEvidence, Part
 from scaling.analysis.claims.evidence import Evidence
-from scaling.analysis.family_verdict import holm
-from scaling.analysis.fits_rows import plain
+from scaling.analysis.fits_rows import jsonable
+from scaling.analysis.pair_contrasts import holm
 from scaling.analysis.significance import SIGNIFICANCE
 
 
@@ -57,7 +57,7 @@ def judge_claims(claims: Sequence[Claim], evidence: Evidence) -> list[dict[str, 
                 "rows": rows,
             }
         )
-    return plain(entries)
+    return jsonable(entries)
 
 
 def _measured(part: Part, evidence: Evidence) -> tuple[Finding | None, str]:

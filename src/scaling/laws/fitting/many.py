@@ -77,28 +77,30 @@ def _fit_batch(
         ]
     )
     basins, counts, owner = _basins(found, owner, len(points))
-    # One path per table, all with the same number of steps.
-    paths = [path(float(a), float(b), PATH_FACTORS[0]) for a, b in zip(wide, deltas, strict=True)]
-    steps = max(map(len, paths))
-    widths = np.array([[*np.geomspace(max(a, b), b, steps + 1)[1:-1], b] for a, b in zip(wide, deltas, strict=True)])
-    for step in range(steps):
-        last = step == steps - 1
-        found = _minimise(batch, widths[:, step], owner, basins, 1e-14 if last else 1e-4)
+    widths = _falling_widths(wide, deltas)
+    for step in range(widths.shape[1]):
+        tolerance = 1e-14 if step == widths.shape[1] - 1 else 1e-4
+        found = _minimise(batch, widths[:, step], owner, basins, tolerance)
         basins = found.theta
     fits: list[Fit | None] = []
     for i, one in enumerate(points):
         mine = np.flatnonzero(owner == i)
         values = found.objective[mine]
-        if not found.converged[mine[np.argmin(values)]]:
+        leader, best = mine[np.argmin(values)], float(values.min())
+        if not found.converged[leader]:
             fits.append(None)
             continue
-        best = float(values.min())
         share = float(counts[mine][values <= best + SAME_OPTIMUM * abs(best) + 1e-24].sum() / starts)
-        leader = mine[np.argmin(values)]
         done = judged(law, one, found.theta[leader], best, float(deltas[i]), starts=starts, share=share, clock=clock)
         fits.append(done if done.parameters else None)
     seconds = (time.perf_counter() - clock) / len(points)
     return [one and replace(one, seconds=seconds) for one in fits]
+
+
+def _falling_widths(wide: Floats, deltas: Floats) -> Floats:
+    """Deltas [T, steps] from wide [T] to the final ones [T] as by ``solver.path``, with one number of steps for all tables."""
+    steps = max(len(path(float(a), float(b), PATH_FACTORS[0])) for a, b in zip(wide, deltas, strict=True))
+    return np.array([[*np.geomspace(max(a, b), b, steps + 1)[1:-1], b] for a, b in zip(wide, deltas, strict=True)])
 
 
 def _batch(law: Law, points: Sequence[Points]) -> tuple[HuberProblem, Floats]:

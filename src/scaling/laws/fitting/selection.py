@@ -22,7 +22,7 @@ from scaling.laws.fitting.stacked import Candidate, Stack
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
-from scaling.laws.intervals.doubt import Doubt, doubt_of
+from scaling.laws.intervals.doubt import doubt_of
 from scaling.laws.law_errors import InputError
 
 NEAREST: Final = 2
@@ -80,7 +80,7 @@ def stack(
     scored = [i for i in range(len(rows.origins)) if any(own[i] is not None for own in errors)]
     nested = [_nested(errors, i, voting) for i in scored]
     noise = float(np.sqrt(sum(one.share * one.fit.noise**2 for one in candidates)))
-    doubt: Doubt = doubt_of(noise, nested, [rows.origins[i].beyond[rows.origins[i].test] for i in scored])
+    doubt = doubt_of(noise, nested, [rows.origins[i].beyond[rows.origins[i].test] for i in scored])
     rmse = float(np.sqrt(np.mean([np.mean(error**2) for error in nested]))) if len(nested) > 1 else None
     widest = max(laws, key=lambda law: len(law.variables))
     return Stack(candidates, widest.variables, rows.raw, len(scored), rmse, doubt, rows.sample)
@@ -99,15 +99,18 @@ def _shares(errors: Sequence[Errors], voting: Sequence[int]) -> tuple[Floats, li
     """Shares of the candidates [c] by the origins ``voting``, equal without any; and each one's geometric mean error."""
     rms = [[np.nan if (error := own[i]) is None else float(root_mean_square(error)) for i in voting] for own in errors]
     table = np.array(rms, float).reshape(len(errors), len(voting))
+    # Origins that scored no candidate say nothing.
     table = table[:, np.isfinite(table).any(axis=0)]
     if not table.size:
         return np.full(len(errors), 1.0 / len(errors)), [None] * len(errors)
     scored = np.isfinite(table)
     eligible = scored.mean(axis=1) >= LEAST_SCORED * scored.mean(axis=1).max()
+    # Candidates are compared at the origins that scored all eligible ones; without any, a missing score counts as a bad one.
     common = scored[eligible].all(axis=0)
     table = table[:, common] if common.any() else np.where(scored, table, UNSCORED * np.nanmax(table, axis=0))
     table = np.where(np.isfinite(table), table, np.inf)
     logs = np.log(np.maximum(table, LEAST_ERROR))
+    # Each origin multiplies a candidate's share by the best error there over its own.
     votes = np.where(eligible, np.exp(-(logs - logs.min(axis=0)).sum(axis=1)), 0.0)
     scores = np.exp(np.log(np.maximum(table, ROUNDING)).mean(axis=1))
     return votes / votes.sum(), [float(score) if np.isfinite(score) else None for score in scores]

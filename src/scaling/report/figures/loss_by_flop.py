@@ -41,7 +41,7 @@ def loss_by_flop(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
         + p9.geom_point(p9.aes(shape="family"), size=2.1, alpha=0.55, stroke=0, show_legend=lines.is_empty())
         + log_x_powers("C: training compute (FLOP)")
         + log_y_plain("L: test loss (nats)", most=8)
-        + family_scales(families)
+        + family_scales(families, dict(cells.select("family", "kind").iter_rows()))
         + look(8.6, 4.8)
         + p9.theme(legend_key_width=32)
     )

@@ -7,7 +7,7 @@ The families' colours were found by a search for hues that stay apart for reader
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -57,21 +57,39 @@ def family_shape(family: str) -> str:
     return FAMILY_SHAPES.get(family) or spare[zlib.crc32(family.encode()[::-1]) % len(spare)]
 
 
-def family_line(family: str) -> str:
-    """The line type of the family's kind; a family of unknown kind gets a dash-dotted line."""
-    return KIND_LINES[FAMILIES[family].kind] if family in FAMILIES else "dashdot"
+def family_line(family: str, kind: str = "") -> str:
+    """The line type of the family's kind, ``kind`` where it is no family here; of an unknown kind a dash-dotted line."""
+    return KIND_LINES.get(FAMILIES[family].kind if family in FAMILIES else kind, "dashdot")
 
 
-def family_scales(families: Iterable[str]) -> list[PlotAddable]:
-    """Scales for colour, fill, shape and line type that name the families in one merged legend."""
+def family_scales(families: Iterable[str], kinds: Mapping[str, str] | None = None) -> list[PlotAddable]:
+    """Scales for colour, fill, shape and line type that name the families in one merged legend.
+
+    ``kinds`` says of which kind those are that are no families here.
+    """
+    kinds = kinds or {}
     order = family_order(families)
-    colours = [family_colour(family) for family in order]
+    colours = _distinct(order, FAMILY_COLOURS, family_colour)
     return [
         p9.scale_color_manual(values=colours, limits=order, name="family"),
         p9.scale_fill_manual(values=colours, limits=order, name="family"),
-        p9.scale_shape_manual(values=[family_shape(family) for family in order], limits=order, name="family"),
-        p9.scale_linetype_manual(values=[family_line(family) for family in order], limits=order, name="family"),
+        p9.scale_shape_manual(values=_distinct(order, FAMILY_SHAPES, family_shape), limits=order, name="family"),
+        p9.scale_linetype_manual(
+            values=[family_line(family, kinds.get(family, "")) for family in order], limits=order, name="family"
+        ),
     ]
+
+
+def _distinct(order: list[str], own: dict[str, str], look_of: Callable[[str], str]) -> list[str]:
+    """A look for each of ``order``: a family's own; for another the one of its name or, where that is taken, the next free."""
+    found = {name: own[name] for name in order if name in own}
+    spare = list(own.values())
+    for name in order:
+        if name not in found:
+            first = spare.index(look_of(name))
+            turned = spare[first:] + spare[:first]
+            found[name] = next((each for each in turned if each not in found.values()), spare[first])
+    return [found[name] for name in order]
 
 
 def level_scales(name: str, values: Iterable[float]) -> list[PlotAddable]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from scaling.data import ImageData
-from scaling.models.registry import FAMILIES
+from scaling.models.outside import facts_of
 from scaling.training.loop import Trainer
 from scaling.training.probes import Probe, Row
 
@@ -33,7 +33,7 @@ def receptive_fields(model: nn.Module, family: str, images: Tensor) -> list[Row]
         Rows with quantity, label (the module), x (positions of its map), value; none for a family without positions.
     """
     rows = []
-    for place, layout in FAMILIES[family].maps:
+    for place, layout in facts_of(family).maps:
         influence, positions = pixel_influence(model, place, layout, images)
         reach = (influence > 0).double().mean().item()
         effective = (influence >= EFFECTIVE * influence.max()).double().mean().item()
