@@ -208,7 +208,7 @@ def _refuse_table_options(context: typer.Context, path: Path) -> None:
         and getattr(context.get_parameter_source(option.name), "name", "") == "COMMANDLINE"
     ]
     if given:
-        say(f"{path} is a study, which says itself what is fitted; {', '.join(given)} belong to a table (.csv, .parquet)")
+        say(f"{path} is a study, which says itself what is fitted; only a table (.csv, .parquet) takes {', '.join(given)}")
         raise typer.Exit(BAD_INPUT)
 
 

@@ -69,7 +69,7 @@ def _line_of_key(text: str, key: str, error: DuplicateKeyError) -> int | None:
 
 def _near_files(path: Path) -> str:
     folder = path.parent
-    names = [entry.name for entry in folder.glob("*.y*ml")] if folder.is_dir() else []
+    names = [entry.name for entry in folder.glob("*.y*ml") if entry.is_file()] if folder.is_dir() else []
     near = difflib.get_close_matches(path.name, names, n=1)
     return f"; did you mean {folder / near[0]}?" if near else ""
 
