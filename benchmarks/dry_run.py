@@ -19,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scaling.jobs.calibration import Calibration, Line, Pace, pace_name, write_calibration
+from scaling.jobs.calibration import Calibration, Line, Speed, speed_name, write_calibration
 from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
 from scaling.models.registry import FAMILIES
@@ -76,8 +76,8 @@ def main() -> None:
         (folder / "study.yaml").write_text(
             json.dumps(study(options.cells, {"pack": options.pack} if options.pack else {"minutes": options.minutes}))
         )
-        paces = {pace_name(Architecture(family), ImageSpec(28, 1, 10), 64): Pace(Line(1e-4, 0.0)) for family in FAMILIES}
-        write_calibration(Calibration("cpu", "fp32", "assumed", paces), folder / "calibration.json")
+        speeds = {speed_name(Architecture(family), ImageSpec(28, 1, 10), 64): Speed(Line(1e-4, 0.0)) for family in FAMILIES}
+        write_calibration(Calibration("cpu", "fp32", "assumed", speeds), folder / "calibration.json")
         for label in ("first", "again"):
             print(label, end=": ", flush=True)
             dry_run(folder)

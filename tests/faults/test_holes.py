@@ -15,10 +15,24 @@ recipe: {images_floor: 2000, images_factor: 1, evaluations: 2, learning_rate: 0.
 """
 
 
+RAISES = """\
+from torch import nn
+
+class Net(nn.Sequential):
+    def forward(self, images):
+        if len(images) == 64:  # a batch of training; the checker's images are fewer
+            raise ValueError("64 images are too many")
+        return super().forward(images)
+
+def net(width, depth, image):
+    return Net(nn.Flatten(), nn.Linear(image.side**2 * image.channels, width), nn.ReLU(), nn.Linear(width, image.classes))
+"""
+
+
 def test_a_family_that_raises(checkout):
     path = checkout.folder / "studies" / "holes.yaml"
-    # without residual branches there is no stochastic depth: mlp raises when it is built
-    path.write_text(STUDY.replace("  mlp:\n", "  mlp: {recipe: {stochastic_depth: 0.1}}\n"))
+    (checkout.folder / "studies" / "raises.py").write_text(RAISES)
+    path.write_text(STUDY.replace("  mlp:\n", "  mlp: {model: raises.py:net}\n"))
     run = checkout.snakemake("--config", "study=studies/holes.yaml")
     text = run.stdout + run.stderr
     assert run.returncode != 0
@@ -27,9 +41,9 @@ def test_a_family_that_raises(checkout):
     assert "report: reports/holes/index.html" in text
     runs = pl.read_parquet(checkout.folder / "results/holes/runs.parquet")
     assert dict(runs.select("family", "status").iter_rows()) == {"mlp": "failed", "vit": "done"}
-    assert "stochastic_depth of mlp" in runs.filter(pl.col("family") == "mlp")["reason"].item()
+    assert "64 images are too many" in runs.filter(pl.col("family") == "mlp")["reason"].item()
     page = (checkout.folder / "reports/holes/index.html").read_text()
-    assert "stochastic_depth of mlp" in page
+    assert "64 images are too many" in page
     before = checkout.records()
 
     path.write_text(STUDY)
