@@ -32,16 +32,16 @@ def net(width, depth, image):
 def test_a_family_that_raises(checkout):
     path = checkout.folder / "studies" / "holes.yaml"
     (checkout.folder / "studies" / "raises.py").write_text(RAISES)
-    path.write_text(STUDY.replace("  mlp:\n", "  mlp: {model: raises.py:net}\n"))
+    path.write_text(STUDY.replace("  mlp:\n", "  mine: {model: raises.py:net}\n"))
     run = checkout.snakemake("--config", "study=studies/holes.yaml")
     text = run.stdout + run.stderr
     assert run.returncode != 0
     assert "1 of 2 runs have no result" in text
-    assert "mlp N=13000 D=300 seed=0" in text
+    assert "mine N=13000 D=300 seed=0" in text
     assert "report: reports/holes/index.html" in text
     runs = pl.read_parquet(checkout.folder / "results/holes/runs.parquet")
-    assert dict(runs.select("family", "status").iter_rows()) == {"mlp": "failed", "vit": "done"}
-    assert "64 images are too many" in runs.filter(pl.col("family") == "mlp")["reason"].item()
+    assert dict(runs.select("family", "status").iter_rows()) == {"mine": "failed", "vit": "done"}
+    assert "64 images are too many" in runs.filter(pl.col("family") == "mine")["reason"].item()
     page = (checkout.folder / "reports/holes/index.html").read_text()
     assert "64 images are too many" in page
     before = checkout.records()
