@@ -53,6 +53,19 @@ def write_atomic(path: Path, content: bytes, *, durable: bool = True) -> None:
         raise OSError(error.errno, f"{error.strerror} while writing {path}", str(path)) from error
 
 
+def flush(path: Path) -> None:
+    """Flush ``path`` to disk: what any process wrote into a file, or a folder's names, so that a rename outlasts a power cut.
+
+    Raises:
+        OSError: it cannot be opened or flushed.
+    """
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def canonical(value: Any) -> bytes:
     """``value`` as JSON bytes that are the same for equal values."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -23,6 +23,7 @@ from scaling.data.data_errors import Unfinished, one_line
 from scaling.data.listing import Chunk, Irregular, Split, Stamp
 from scaling.data.pixels import decode
 from scaling.data.prepared import Slot
+from scaling.files import flush
 
 SECONDS_TO_DISK: Final = 5.0
 """Decoded rows are flushed to disk, and written down as done, so often: what a kill costs."""
@@ -127,11 +128,11 @@ def decode_all(
             unwritten[key] = part
             advance(len(chunk.places))
             if time.monotonic() - flushed > SECONDS_TO_DISK:
-                _to_disk(file)
+                flush(file)
                 journal.add(unwritten)
                 unwritten, flushed = {}, time.monotonic()
     except BaseException:
-        _to_disk(file)
+        flush(file)
         journal.add(unwritten)
         raise
     return found
@@ -211,15 +212,6 @@ def _decode_chunk(task: tuple[Chunk, dict[str, Slot]]) -> Decoded:
             found.unreadable.append(UnreadableImage(place.name, reason, place.split, place.row))
             rows[place.row] = 0
     return found
-
-
-def _to_disk(path: Path) -> None:
-    """Flush what any process has written into the mapped file."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _cores() -> int:

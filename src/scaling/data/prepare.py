@@ -15,6 +15,7 @@ from scaling.data.prepared import load
 from scaling.data.seen import look, seen_path
 from scaling.data.source import Target
 from scaling.data.source_registry import SOURCES, DataSettings, watched
+from scaling.files import flush
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def _build(settings: DataSettings, path: Path, progress: bool) -> None:
         os.replace(partial, path)
         if seen is not None:
             seen.write(seen_path(path))
-        _sync_folder(path.parent)
+        flush(path.parent)
     except (KeyboardInterrupt, SystemExit, Unfinished):
         if not journal.exists():
             partial.unlink(missing_ok=True)
@@ -103,12 +104,3 @@ def _build(settings: DataSettings, path: Path, progress: bool) -> None:
         journal.unlink(missing_ok=True)
         raise
     journal.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename outlast a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
