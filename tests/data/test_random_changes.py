@@ -95,5 +95,8 @@ def test_mixup_blends_and_cutmix_pastes():
 
 def test_with_both_each_batch_draws_one_of_them():
     images = torch.arange(4.0)[:, None, None, None].expand(-1, 1, 16, 16)
-    whole = [set(Mix(1.0, 1.0, 4)(images, torch.arange(4), generator(seed))[0].unique().tolist()) <= {0, 1, 2, 3} for seed in range(60)]
+    whole = [
+        set(Mix(1.0, 1.0, 4)(images, torch.arange(4), generator(seed))[0].unique().tolist()) <= {0, 1, 2, 3}
+        for seed in range(60)
+    ]
     assert 15 < sum(whole) < 45

@@ -86,7 +86,9 @@ def test_a_length_takes_the_place_of_another_way_to_say_it():
     assert recipe_for("modern", "vit", {"epochs": 3}).steps(1000) == 47
 
 
-@pytest.mark.parametrize("said", [{"epochs": 1, "images_seen": 5}, {"images_factor": 3, "epochs": 1}, {"images_floor": 3, "images_seen": 1}])
+@pytest.mark.parametrize(
+    "said", [{"epochs": 1, "images_seen": 5}, {"images_factor": 3, "epochs": 1}, {"images_floor": 3, "images_seen": 1}]
+)
 def test_a_length_is_said_once(said):
     with pytest.raises(ValidationError, match="the length of training is given twice, by .* and by .*; keep one"):
         RecipeChanges.model_validate(said)

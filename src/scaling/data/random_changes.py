@@ -70,8 +70,8 @@ class RandomChanges:
 class Mix:
     """Mixtures of the images of a batch, with their labels: mixup (Zhang et al. 2018), CutMix (Yun et al. 2019).
 
-    ``mixup`` and ``cutmix`` are the alpha of Beta(alpha, alpha), from which one share is drawn for each batch; 0 = never. If both
-    are given, each batch draws which of the two it gets.
+    ``mixup`` and ``cutmix`` are the alpha of Beta(alpha, alpha), from which one share is drawn for each batch; 0 = never.
+    If both are given, each batch draws which of the two it gets.
     """
 
     mixup: float

@@ -69,7 +69,12 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("loss_se", pl.Float64, "nats", "standard error of loss from the finite test set"),
     Column("error", pl.Float64, "share", "test error rate of the same checkpoint"),
     Column("error_se", pl.Float64, "share", "standard error of error from the finite test set"),
-    Column("top5_error", pl.Float64, "share", "test images whose class is not among the five likeliest; null for 20 classes or fewer"),
+    Column(
+        "top5_error",
+        pl.Float64,
+        "share",
+        "test images whose class is not among the five likeliest; null for 20 classes or fewer",
+    ),
     Column(
         "balanced_error",
         pl.Float64,

@@ -179,7 +179,9 @@ class _OneLength(Strict):
         others = [name for way in LENGTHS if info.field_name not in way for name in way]
         said = [name for name in others if info.data.get(name) is not None]
         if value is not None and said:
-            raise ValueError(f"the length of training is given twice, by {' and '.join(said)} and by {info.field_name}; keep one")
+            raise ValueError(
+                f"the length of training is given twice, by {' and '.join(said)} and by {info.field_name}; keep one"
+            )
         return value
 
 
