@@ -90,7 +90,7 @@ def test_a_length_takes_the_place_of_another_way_to_say_it():
     "said", [{"epochs": 1, "images_seen": 5}, {"images_factor": 3, "epochs": 1}, {"images_floor": 3, "images_seen": 1}]
 )
 def test_a_length_is_said_once(said):
-    with pytest.raises(ValidationError, match="the length of training is given twice, by .* and by .*; keep one"):
+    with pytest.raises(ValidationError, match=r"the length of training is given twice, by .* and by .*; keep one"):
         RecipeChanges.model_validate(said)
 
 

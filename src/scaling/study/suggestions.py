@@ -8,8 +8,8 @@ from typing import Final
 NEAR: Final = 0.7
 NEAR_SHORT: Final = 0.6
 SHORT: Final = 4
-"""Least likeness of two words (difflib's ratio) at which one is taken for a slip of the pen of the other; the second for words of
-few letters, in which a single slip leaves little: `vti` and `vit` have 0.67. Assumption."""
+"""Least likeness of two words (difflib's ratio) at which one is taken for a slip of the pen of the other; the second for words
+of few letters, in which a single slip leaves little: `vti` and `vit` have 0.67. Assumption."""
 
 MOST_NAMED: Final = 100
 """Allowed words that a message lists: all keys and names of the program; a study may have more entries than that."""
