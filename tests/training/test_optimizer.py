@@ -39,7 +39,7 @@ def test_resumed_is_bit_identical_to_unbroken(optimizer, family, target, small_c
     for name, tensor in whole.best.items():
         assert torch.equal(tensor, resumed.best[name]), name
     losses = [point["train_loss"] for point in whole.progress.curve]
-    assert losses[-1] < 0.9 * losses[0]  # it learns
+    assert losses[-1] < losses[0] - 0.1  # it learns
 
 
 def test_optimisers_differ_and_all_are_budgeted_for(small_cell, images):
