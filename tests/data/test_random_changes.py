@@ -75,7 +75,7 @@ def test_a_mixture_has_the_shares_of_its_labels():
     """Images that are their label everywhere: what is left of each can be read off."""
     labels = torch.arange(6)
     images = torch.nn.functional.one_hot(labels, 6).float()[:, :, None, None].expand(-1, -1, 8, 8)
-    for mix in (Mix(1.0, 0.0, 6), Mix(0.0, 1.0, 6), Mix(0.5, 0.5, 6)):
+    for mix in (Mix(1.0, 0.0, 6), Mix(0, 1, 6), Mix(0.5, 0.5, 6)):
         for seed in range(5):
             mixed, shares = mix(images, labels, generator(seed))
             torch.testing.assert_close(mixed.mean((2, 3)), shares)

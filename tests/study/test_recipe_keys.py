@@ -6,12 +6,12 @@ from typing import Literal, get_args, get_origin
 import pytest
 from pydantic_core import PydanticUndefined
 
-from scaling.study.recipe import Anchors, Recipe
+from scaling.study.recipe import Anchors, Recipe, RecipeChanges
 
 TEXT = (Path(__file__).parents[2] / "docs" / "recipe.md").read_text()
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in TEXT.splitlines() if line.startswith("| `")]
 TABLE = {key.strip("`"): (default, allowed) for key, default, allowed, _ in (row for row in ROWS if len(row) == 4)}
-FIELDS = {name: info for name, info in Recipe.model_fields.items() if name not in ("name", "anchors")}
+FIELDS = {name: Recipe.model_fields[name] for name in RecipeChanges.model_fields if name != "anchors"}
 FIELDS |= {f"anchors.{name}": info for name, info in Anchors.model_fields.items()}
 
 

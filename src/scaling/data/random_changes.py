@@ -84,7 +84,7 @@ class Mix:
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Mix images [b, c, h, w], floats, and labels [b]: mixed images, and the shares of the classes [b, classes]."""
         kinds = ((v2.MixUp, self.mixup), (v2.CutMix, self.cutmix))
-        choices = [kind(alpha=alpha, num_classes=self.classes) for kind, alpha in kinds if alpha]
+        choices = [kind(alpha=float(alpha), num_classes=self.classes) for kind, alpha in kinds if alpha]
         mix: Any = v2.RandomChoice(choices)
         with _global_stream(generator):
             return mix(images, labels)

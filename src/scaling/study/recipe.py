@@ -189,6 +189,8 @@ def _changes(model: type[Strict], name: str, doc: str, base: type[Strict] = Stri
     """``model`` with every field optional, validated as there: what a study may change in it."""
     fields: dict[str, Any] = {}
     for field, info in model.model_fields.items():
+        if field == "name":  # a study says it by `recipe_name`
+            continue
         annotation: Any = Annotated[(info.annotation, *info.metadata, "as there")]
         fields[field] = (annotation | None, Field(default=None, description=info.description))
     return create_model(name, __base__=base, __doc__=doc, **(fields | replaced))
