@@ -98,3 +98,10 @@ def test_keys_at_their_defaults_that_came_later_leave_older_settings_alone():
     plain = recipe_for("modern", "vit")
     assert recipe_for("modern", "vit", {"crop": 1.0, "mixup": 0.0}).settings() == plain.settings()
     assert recipe_for("modern", "vit", {"crop": 0.5}).settings() == plain.settings() | {"crop": 0.5}
+
+
+def test_momentum_of_0_is_refused_where_it_has_no_meaning():
+    assert recipe_for("modern", "vit", {"optimizer": "sgd", "beta1": 0}).beta1 == 0
+    for optimizer in ("sgd-nesterov", "schedule-free-adamw"):
+        with pytest.raises(ValidationError, match=f"{optimizer} needs a beta1 above 0"):
+            recipe_for("modern", "vit", {"beta1": 0}, {"optimizer": optimizer})

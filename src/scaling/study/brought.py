@@ -24,6 +24,9 @@ SCHEDULE_FREE: Final = "schedule-free-adamw"
 FIELDS: Final[dict[str, dict[str, Any]]] = {SCHEDULE_FREE: {"schedule": "constant", "average": 0}}
 """Fields of a recipe that an optimiser sets: the schedule-free one averages weights of a constant rate by itself."""
 
+WITH_MOMENTUM: Final = ("sgd-nesterov", SCHEDULE_FREE)
+"""Optimisers whose formulas have no meaning at a beta1 of 0."""
+
 
 def rates_of(optimizer: str, of_family: list[float]) -> list[float]:
     """Candidate rates of ``optimizer`` for a family whose rates with AdamW are ``of_family``."""

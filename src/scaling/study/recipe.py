@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, create_model, field_validator
 
 from scaling.models.outside import facts_of
-from scaling.study.brought import FIELDS, rates_of
+from scaling.study.brought import FIELDS, WITH_MOMENTUM, rates_of
 
 RECIPE_VERSION: Final = 1
 """Bumped when training changes meaning in a way that no field of the recipe says; part of every cell's key."""
@@ -133,6 +133,14 @@ class Recipe(Strict):
         if value != needed:
             raise ValueError(f"{optimizer} needs {info.field_name}: {needed}; leave it out, or choose another optimizer")
         return value
+
+    @field_validator("beta1")
+    @classmethod
+    def _has_momentum(cls, beta1: float, info: ValidationInfo) -> float:
+        optimizer = info.data.get("optimizer", "")
+        if beta1 == 0 and optimizer in WITH_MOMENTUM:
+            raise ValueError(f"{optimizer} needs a beta1 above 0")
+        return beta1
 
     def length(self, images: int) -> int:
         """T, images seen, at D = ``images``: training must grow with D, or the law gets an offset at large D."""

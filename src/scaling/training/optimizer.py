@@ -70,7 +70,9 @@ def hidden_weights(model: nn.Module) -> list[nn.Parameter]:
     if not layers:
         return []
     last = layers[-1]
-    hidden = [layer.weight for layer in layers if type(layer) is not type(last) or len(layer.weight) != len(last.weight)]
+    hidden: list[Any] = [
+        layer.weight for layer in layers if type(layer) is not type(last) or len(layer.weight) != len(last.weight)
+    ]
     return list(dict.fromkeys(hidden))
 
 
