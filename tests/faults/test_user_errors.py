@@ -31,7 +31,8 @@ def test_all_errors_of_a_study_before_any_job(checkout):
             "grid.sedes: unknown key; did you mean 'seeds'?",
             "line 4: recipe.batch: received true; must be a number",
             'line 4: recipe.clip: received "1e-3"; must be a number',
-            "recipe.optimizer: received \"adamv\", allowed: 'adamw', 'adam' or 'sgd'; did you mean",
+            "recipe.optimizer: received \"adamv\", allowed: 'adamw', 'adam', 'sgd', 'sgd-nesterov', 'muon' or "
+            "'schedule-free-adamw'; did you mean 'adamw'?",
             "recipe.dropout: received 1.5; input should be less than 1",
             "recipe.weight_decay: received NaN; input should be a finite number",
             "grid.images: received [90000, 90000]; must not list a value twice: 90000",

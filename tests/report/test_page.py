@@ -327,3 +327,11 @@ def test_a_table_without_the_columns_is_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match="the runs table lacks the columns seed, loss"):
         build(inputs(runs, runs=runs.drop("loss", "seed")), tmp_path / "index.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_that_only_some_images_have_get_columns_only_there():
+    runs = runs_table(**SMALL)
+    assert "top-5 error" not in Page(render(inputs(runs))).table("seed", "status", "key")[0]
+    many = runs.with_columns(top5_error=pl.lit(0.25), balanced_error=pl.lit(0.375))
+    row = Page(render(inputs(many))).table("seed", "status", "key")[0]
+    assert (row["top-5 error"], row["balanced error"]) == ("0.250", "0.375")

@@ -50,7 +50,7 @@ def edited(tmp_path):
         ("training/evaluation.py", "EVALUATION_BATCH = ", "EVALUATION_BATCH = 1 + ", {"training"}),
         ("data/subsets.py", "0x5B5E7", "0x5B5E8", {"training"}),
         ("training/streams.py", "digest_size=8", "digest_size=16", {"training"}),
-        ("study/recipe.py", "math.ceil(self.images_seen(images) / self.batch)", "self.images_seen(images)", {"training"}),
+        ("study/recipe.py", "math.ceil(self.length(images) / self.batch)", "self.length(images)", {"training"}),
     ],
 )
 def test_an_edit_that_can_change_a_result_touches_exactly_the_runs_that_it_can_change(edited, file, old, new, touched):

@@ -66,3 +66,13 @@ def test_training_losses_of_version_2_are_those_of_the_steps_that_were_made(tmp_
     found = store.read("k")
     assert [point["train_loss"] for point in found.curve] == pytest.approx([0.9, 0.6 * 35 / 30])
     assert found.row["train_loss"] == pytest.approx(0.7)
+
+
+def test_records_of_version_4_have_no_top_5_and_no_balanced_error(tmp_path):
+    store = Store(tmp_path)
+    store.write("k", Record({"error": 0.5}, {}, []))
+    path = store.record_path("k")
+    body = json.loads(path.read_text()) | {"version": 4}
+    del body["checksum"]
+    path.write_text(json.dumps(body | {"checksum": json_sha256(body)}))
+    assert store.read("k").row == {"error": 0.5, "top5_error": None, "balanced_error": None}

@@ -3,7 +3,8 @@ from pydantic import ValidationError
 
 from scaling.models import get_family
 from scaling.models.registry import FAMILIES
-from scaling.study.recipe import Recipe, recipe_for
+from scaling.study.brought import SGD_RATES
+from scaling.study.recipe import ADDED_FIELDS, Recipe, RecipeChanges, recipe_for
 from scaling.study.schema import FamilyName
 from scaling.training.loop import Trainer
 
@@ -44,4 +45,63 @@ def test_a_change_that_makes_no_recipe_is_refused():
 
 
 def test_the_key_s_part_leaves_out_where_the_rate_was_tuned():
-    assert set(Recipe.model_fields) - set(recipe_for("modern", "vit").settings()) == {"anchors", "learning_rate"}
+    left_out = set(Recipe.model_fields) - set(recipe_for("modern", "vit").settings())
+    assert left_out == {"anchors", "learning_rate", *ADDED_FIELDS}
+
+
+def test_optimisers_bring_rates_from_which_a_study_departs():
+    own = FAMILIES["vit"].recipe["anchors"]["rates"]
+
+    def rates(*changes):
+        return recipe_for("modern", "vit", *changes).anchors.rates
+
+    assert rates({"optimizer": "adamw"}) == rates({"optimizer": "muon"}) == own
+    assert rates({"optimizer": "sgd-nesterov"}) == rates({"optimizer": "sgd"}) == SGD_RATES
+    assert rates({"optimizer": "sgd"}, {"optimizer": "adam"}) == own
+    assert rates({"optimizer": "schedule-free-adamw"}) == pytest.approx([2 * rate for rate in own])
+    assert rates({"optimizer": "sgd", "anchors": {"rates": [1, 2]}}) == [1, 2]
+    assert rates({"anchors": {"rates": [1, 2]}}, {"optimizer": "sgd"}) == [1, 2]
+    assert recipe_for("historical", "vgg").anchors.rates == SGD_RATES
+    assert recipe_for("historical", "vgg", {"optimizer": "adamw"}).anchors.rates == FAMILIES["vgg"].recipe["anchors"]["rates"]
+
+
+def test_schedule_free_sets_its_schedule_and_refuses_others():
+    recipe = recipe_for("historical", "vgg", {"optimizer": "schedule-free-adamw"})
+    assert (recipe.schedule, recipe.average) == ("constant", 0)
+    for change in ({"schedule": "linear"}, {"average": 100}):
+        with pytest.raises(ValidationError, match="schedule-free-adamw needs"):
+            recipe_for("modern", "vit", change, {"optimizer": "schedule-free-adamw"})
+
+
+def test_a_length_takes_the_place_of_another_way_to_say_it():
+    def length(*changes):
+        return recipe_for("modern", "vit", *changes).length(1000)
+
+    assert length() == 24_000
+    assert length({"epochs": 2.5}) == 2500
+    assert length({"images_seen": 7}) == 7
+    assert length({"images_seen": 7}, {"epochs": 3}) == 3000
+    assert length({"epochs": 3}, {"images_floor": 50_000}) == 50_000
+    assert length({"images_floor": 50_000}, {"images_factor": 60}) == 60_000
+    assert recipe_for("modern", "vit", {"epochs": 3}).steps(1000) == 47
+
+
+@pytest.mark.parametrize(
+    "said", [{"epochs": 1, "images_seen": 5}, {"images_factor": 3, "epochs": 1}, {"images_floor": 3, "images_seen": 1}]
+)
+def test_a_length_is_said_once(said):
+    with pytest.raises(ValidationError, match=r"the length of training is given twice, by .* and by .*; keep one"):
+        RecipeChanges.model_validate(said)
+
+
+def test_keys_at_their_defaults_that_came_later_leave_older_settings_alone():
+    plain = recipe_for("modern", "vit")
+    assert recipe_for("modern", "vit", {"crop": 1.0, "mixup": 0.0}).settings() == plain.settings()
+    assert recipe_for("modern", "vit", {"crop": 0.5}).settings() == plain.settings() | {"crop": 0.5}
+
+
+def test_momentum_of_0_is_refused_where_it_has_no_meaning():
+    assert recipe_for("modern", "vit", {"optimizer": "sgd", "beta1": 0}).beta1 == 0
+    for optimizer in ("sgd-nesterov", "schedule-free-adamw"):
+        with pytest.raises(ValidationError, match=f"{optimizer} needs a beta1 above 0"):
+            recipe_for("modern", "vit", {"beta1": 0}, {"optimizer": optimizer})

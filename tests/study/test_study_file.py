@@ -126,11 +126,11 @@ def test_duplicate_keys_are_refused_with_both_lines(tmp_path):
         read_tree(path)
 
 
-def test_of_many_allowed_values_the_first_are_named(tmp_path):
+def test_all_allowed_values_are_named(tmp_path):
     many = "name: a\nfamilies: {" + ", ".join(f"a{i}: {{model: vit}}" for i in range(40)) + "}\n"
     _, (found,) = problems(tmp_path, many + "grid: {params: [5000], images: [500]}\nlaws: {families: [zzz]}\n")
     assert 'received "zzz"; allowed: a0, a1' in found
-    assert found.endswith("a14, ... (40 in all)")
+    assert found.endswith(", a38, a39")
 
 
 def test_missing_file_suggests_its_neighbour(tmp_path):

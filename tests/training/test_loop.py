@@ -46,19 +46,6 @@ def test_resumed_is_bit_identical_to_unbroken(family, target, stop_at, small_cel
         assert torch.equal(tensor, resumed.model.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_other_optimisers_resume_too(optimizer, small_cell, images, tmp_path):
-    cell = small_cell(optimizer=optimizer, average=0)
-    _, expected = finished(cell, images, tmp_path)
-    broken = Trainer(cell, images)
-    with pytest.raises(Interrupted):
-        broken.run(tmp_path / "c", 1e9, lambda: broken.progress.step >= 7, ignore)
-    resumed = Trainer(cell, images)
-    resumed.restore(tmp_path / "c")
-    resumed.run(tmp_path / "c", 1e9, never, ignore)
-    assert comparable(resumed.entry("here")) == comparable(expected)
-
-
 def test_the_record_says_what_was_trained(small_cell, images, tmp_path):
     cell = small_cell()
     trainer, entry = finished(cell, images, tmp_path)

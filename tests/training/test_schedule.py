@@ -1,9 +1,11 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaling.study.recipe import recipe_for
+from scaling.study.recipe import Recipe, recipe_for
 from scaling.training.schedule import Order, evaluation_steps, rate_factor
 
 
@@ -56,5 +58,29 @@ def test_historical_steps_divide_the_rate_by_ten_twice():
 
 def test_images_seen_grow_with_the_data_above_a_floor():
     recipe = recipe_for("modern", "mlp", {"images_floor": 1000, "images_factor": 10, "batch": 64})
-    assert [recipe.images_seen(d) for d in (10, 100, 101)] == [1000, 1000, 1010]
+    assert [recipe.length(d) for d in (10, 100, 101)] == [1000, 1000, 1010]
     assert recipe.steps(101) == 16
+
+
+def test_a_line_falls_evenly_to_0():
+    recipe = recipe_for("modern", "mlp", {"warmup": 0.2, "schedule": "linear"})
+    factors = [rate_factor(recipe, step, 100) for step in range(100)]
+    assert factors[20:] == pytest.approx([1 - (step - 20) / 80 for step in range(20, 100)])
+    assert factors[-1] == pytest.approx(1 / 80)
+
+
+def test_warmup_stable_decay_stays_at_the_peak_until_its_cooldown():
+    recipe = recipe_for("modern", "mlp", {"schedule": "warmup-stable-decay", "cooldown": 0.25})
+    factors = [rate_factor(recipe, step, 100) for step in range(100)]
+    assert set(factors[10:76]) == {1.0}
+    assert factors[75:] == pytest.approx([1 - math.sqrt((step - 75) / 25) for step in range(75, 100)])
+    late = recipe_for("modern", "mlp", {"schedule": "warmup-stable-decay", "cooldown": 1.0, "warmup": 0.5})
+    assert max(rate_factor(late, step, 100) for step in range(50, 100)) == 1.0
+
+
+@pytest.mark.parametrize("schedule", Recipe.model_fields["schedule"].annotation.__args__)
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 0.99])
+@pytest.mark.parametrize("steps", [1, 2, 7, 1000])
+def test_every_schedule_has_rates_between_0_and_the_peak(schedule, warmup, steps):
+    recipe = recipe_for("modern", "mlp", {"schedule": schedule, "warmup": warmup})
+    assert all(0 < rate_factor(recipe, step, steps) <= 1 for step in range(steps))

@@ -13,9 +13,10 @@ from scaling.data.data_errors import DataError
 
 @dataclass(frozen=True)
 class Augment:
-    """Random horizontal flip and random shift, drawn anew for every image of every batch.
+    """Random flips and random shift, drawn anew for every image of every batch.
 
-    ``flip``: mirror each image with probability 1/2. ``shift``: k pixels; pad by k on all sides and crop at a
+    ``flip``: mirror each image with probability 1/2; ``vertical_flip``: turn it upside down with probability 1/2.
+    ``shift``: k pixels; pad by k on all sides and crop at a
     random place, as K. He et al., "Deep Residual Learning", section 4.2 (2016) do with k = 4; the 2k + 1
     offsets a direction are equally likely. ``pad_value``: what comes in from outside, in the batch's own
     values; 0 is black in raw pixels.
@@ -24,6 +25,7 @@ class Augment:
     flip: bool
     shift: int
     pad_value: float = 0.0
+    vertical_flip: bool = False
 
     def __post_init__(self) -> None:
         if self.shift < 0:
@@ -31,7 +33,7 @@ class Augment:
 
     def __call__(self, batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Augment ``batch`` [b, c, h, w] of any type; draws come from ``generator``, on its device."""
-        if not self.flip and not self.shift:
+        if not self.flip and not self.vertical_flip and not self.shift:
             return batch
         b, c, h, w = batch.shape
         k, device = self.shift, generator.device
@@ -40,6 +42,9 @@ class Augment:
             mirrored = torch.rand(b, 1, generator=generator, device=device) < 0.5
             columns = torch.where(mirrored, w - 1 - columns, columns)
         rows = torch.arange(h, device=device).expand(b, h)
+        if self.vertical_flip:
+            turned = torch.rand(b, 1, generator=generator, device=device) < 0.5
+            rows = torch.where(turned, h - 1 - rows, rows)
         if k:
             down, right = torch.randint(2 * k + 1, (2, b, 1), generator=generator, device=device)
             rows, columns = rows + down, columns + right

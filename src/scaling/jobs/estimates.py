@@ -121,7 +121,7 @@ class Estimates:
             recipe = self._recipes[family]
             evaluated = EVALUATION_SHARE * evaluation_images(recipe, self.study.data.validation)
             at_once = speed.seconds.at(self.flop(family, target))
-            self._seconds[point] = CELL_SECONDS + (recipe.images_seen(images) + evaluated) * at_once
+            self._seconds[point] = CELL_SECONDS + (recipe.length(images) + evaluated) * at_once
         return self._seconds[point]
 
     def backbone_passes(self, family: str) -> float:
@@ -130,7 +130,7 @@ class Estimates:
         if pretraining is None:
             return 0.0
         recipe = pretraining.full_recipe(self.study.architecture(family).family)
-        return pretraining.cost * recipe.images_seen(pretraining.images)
+        return pretraining.cost * recipe.length(pretraining.images)
 
     def backbone_seconds(self, family: str, target: int) -> float | None:
         """Seconds to pre-train a backbone of ``family``; 0 without one, None if its speed is not known."""

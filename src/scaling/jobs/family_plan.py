@@ -138,7 +138,7 @@ def _backbones(known: Known, family: str, cells: list[Cell], resolved: dict[Cell
 def _flop(study: Study, family: str, cells: list[Cell], backbones: list[int], estimates: Estimates) -> float:
     """FLOP to train ``cells``, and ``backbones`` of these sizes."""
     recipe, passes = study.family_recipe(family), estimates.backbone_passes(family)
-    of_cells = [3.0 * estimates.flop(family, cell.target) * recipe.images_seen(cell.images) for cell in cells]
+    of_cells = [3.0 * estimates.flop(family, cell.target) * recipe.length(cell.images) for cell in cells]
     return math.fsum([*of_cells, *(estimates.flop(family, target) * passes for target in backbones)])
 
 

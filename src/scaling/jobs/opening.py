@@ -13,8 +13,9 @@ from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.study.check import checked_study
 from scaling.study.schema import Study
-from scaling.study.study_messages import line_of, suggest
+from scaling.study.study_messages import line_of
 from scaling.study.study_problems import Problem
+from scaling.study.suggestions import suggest
 
 
 def open_study(path: Path, ladders: Ladders | None = None, *, calibrated: bool = True) -> Study:

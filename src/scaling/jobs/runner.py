@@ -304,4 +304,4 @@ def _import_before_forking(cells: list[ResolvedCell]) -> None:
 
 def _cost(cell: Run) -> float:
     """Relative cost of a run: images seen x parameters, with a floor for the overhead of small models (assumption)."""
-    return cell.recipe.images_seen(cell.images) * (20_000 + cell.params)
+    return cell.recipe.length(cell.images) * (20_000 + cell.params)

@@ -63,7 +63,7 @@ TELLING_KEYWORDS: Final = {
 
 TRAINING: Final = (
     "scaling.training.loop:Trainer",
-    "scaling.study.recipe:Recipe.images_seen",
+    "scaling.study.recipe:Recipe.length",
     "scaling.study.recipe:Recipe.steps",
     # Threads and TF32 decide the last bits.
     "scaling.training.device:use_one_thread",

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import polars as pl
 
-RECORD_VERSION: Final = 4
+RECORD_VERSION: Final = 5
 """Version of the columns below; older records are migrated as they are read, newer ones are refused by name."""
 
 DONE: Final = "done"
@@ -69,6 +69,18 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("loss_se", pl.Float64, "nats", "standard error of loss from the finite test set"),
     Column("error", pl.Float64, "share", "test error rate of the same checkpoint"),
     Column("error_se", pl.Float64, "share", "standard error of error from the finite test set"),
+    Column(
+        "top5_error",
+        pl.Float64,
+        "share",
+        "test images whose class is not among the five likeliest; null for 20 classes or fewer",
+    ),
+    Column(
+        "balanced_error",
+        pl.Float64,
+        "share",
+        "mean of the error rates of the classes; null where all classes have as many test images",
+    ),
     Column("validation_loss", pl.Float64, "nats", "validation cross-entropy of the same checkpoint"),
     Column("validation_error", pl.Float64, "share", "validation error rate of the same checkpoint"),
     Column("train_loss", pl.Float64, "nats", "training loss, mean of the steps since the evaluation before the best"),
@@ -161,5 +173,10 @@ def _from_3(row: Row, curve: Curve) -> tuple[Row, Curve]:
     return row | {"timm_version": None}, curve
 
 
-MIGRATIONS: Final[dict[int, Callable[[Row, Curve], tuple[Row, Curve]]]] = {1: _from_1, 2: _from_2, 3: _from_3}
+def _from_4(row: Row, curve: Curve) -> tuple[Row, Curve]:
+    """Version 4 counted neither the top-5 error nor the balanced one."""
+    return row | {"top5_error": None, "balanced_error": None}, curve
+
+
+MIGRATIONS: Final[dict[int, Callable[[Row, Curve], tuple[Row, Curve]]]] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}
 """Version -> function that turns the row and the evaluations of a record into those of the next version."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
+from scaling.study.brought import SCHEDULE_FREE
 from scaling.study.recipe import Integer, Number, Recipe, RecipeChanges, Strict, recipe_for
 
 PRETRAINING_VERSION: Final = 1
@@ -49,6 +50,11 @@ class Pretraining(Strict):
             raise ValueError(f"mask: {self.objective} hides no patches; leave it out")
         if self.recipe.learning_rate == "tuned":
             raise ValueError("recipe.learning_rate: the rate of pre-training is not tuned; give a number or leave it out")
+        for name in ("mixup", "cutmix"):
+            if getattr(self.recipe, name):
+                raise ValueError(f"recipe.{name}: pre-training has no labels to mix; leave it out")
+        if self.recipe.optimizer == SCHEDULE_FREE:
+            raise ValueError(f"recipe.optimizer: {SCHEDULE_FREE} does not pre-train; choose another")
         return self
 
     @property

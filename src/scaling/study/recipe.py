@@ -1,7 +1,7 @@
 """Training recipes: how a family is trained, by name (``modern``, ``historical``) and family.
 
-A recipe holds everything that changes what a cell means, except its place in the grid. The figures that decided the
-modern defaults are in docs/recipe.md.
+A recipe holds everything that changes what a cell means, except its place in the grid. Its keys, and the figures that decided
+the modern defaults, are in docs/recipe.md.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, create_model, field_validator
 
 from scaling.models.outside import facts_of
+from scaling.study.brought import FIELDS, WITH_MOMENTUM, rates_of
 
 RECIPE_VERSION: Final = 1
 """Bumped when training changes meaning in a way that no field of the recipe says; part of every cell's key."""
+
+LENGTHS: Final = (("images_floor", "images_factor"), ("epochs",), ("images_seen",))
+"""The ways to say how long a run trains; where a study says one, it takes the place of what stood there before."""
 
 
 def _number(value: Any) -> Any:
@@ -55,7 +59,7 @@ class Recipe(Strict):
     """How one cell is trained. Every field is part of the cell's key, except ``anchors``."""
 
     name: Literal["modern", "historical"] = "modern"
-    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "adam", "sgd", "sgd-nesterov", "muon", "schedule-free-adamw"] = "adamw"
     learning_rate: Literal["tuned"] | Annotated[Number, Field(gt=0)] = Field(
         default="tuned", description="'tuned' on validation images at the anchors, or a fixed peak rate"
     )
@@ -64,9 +68,20 @@ class Recipe(Strict):
         default=16_000, description="images seen at least: T = max(images_floor, images_factor x D)"
     )
     images_factor: Annotated[Number, Field(gt=0, le=1e6)] = Field(default=24, description="images seen for each unique image")
+    epochs: Annotated[Number, Field(gt=0, le=1e6)] | None = Field(
+        default=None, description="instead of images_floor and images_factor: T = epochs x D"
+    )
+    images_seen: Annotated[Integer, Field(gt=0)] | None = Field(
+        default=None, description="instead of these: T, the same for every D"
+    )
     warmup: Share = Field(default=0.1, description="share of the steps in which the rate rises linearly")
-    schedule: Literal["cosine", "step", "constant"] = Field(
-        default="cosine", description="fall of the rate after warm-up: to 0 by a cosine, or by 10 at 1/2 and 3/4"
+    schedule: Literal["cosine", "step", "constant", "linear", "warmup-stable-decay"] = Field(
+        default="cosine",
+        description="fall of the rate after warm-up: to 0 by a cosine or a line; by 10 at 1/2 and 3/4 (step); not at all; or "
+        "in the last steps only (warmup-stable-decay)",
+    )
+    cooldown: Annotated[Number, Field(gt=0, le=1)] = Field(
+        default=0.2, description="warmup-stable-decay only: share of the steps, the last ones, in which the rate falls"
     )
     weight_decay: Annotated[Number, Field(ge=0)] = 0.05
     beta1: Share = Field(default=0.9, description="AdamW's beta1; momentum of SGD")
@@ -80,7 +95,25 @@ class Recipe(Strict):
     stochastic_depth: Share = 0.0
     auxiliary_weight: Annotated[Number, Field(ge=0)] = Field(default=0.3, description="weight of GoogLeNet's auxiliary losses")
     flip: bool = Field(default=True, description="mirror training images at random")
+    vertical_flip: bool = Field(default=False, description="turn training images upside down at random")
     shift: Annotated[Integer, Field(ge=0)] = Field(default=1, description="shift training images by up to this many pixels")
+    crop: Annotated[Number, Field(gt=0, le=1)] = Field(
+        default=1.0, description="least share of an image's area in a random crop that is resized to the whole; 1 = no crop"
+    )
+    policy: Literal["none", "randaugment", "trivialaugment"] = Field(
+        default="none", description="random changes of shape and colour, drawn for each image"
+    )
+    magnitude: Annotated[Integer, Field(ge=0, le=30)] = Field(default=9, description="strength of RandAugment, of 30")
+    erase: Annotated[Number, Field(ge=0, le=1)] = Field(
+        default=0.0, description="share of the training images in which a random rectangle is erased"
+    )
+    mixup: Annotated[Number, Field(ge=0, le=100)] = Field(
+        default=0.0, description="alpha of mixup: pairs of images and their labels are mixed, by Beta(alpha, alpha); 0 = never"
+    )
+    cutmix: Annotated[Number, Field(ge=0, le=100)] = Field(
+        default=0.0,
+        description="alpha of CutMix: a rectangle is pasted from another image; beside mixup, each batch draws one of the two",
+    )
     evaluations: Annotated[Integer, Field(gt=0, le=1000)] = Field(
         default=8, description="evaluations, evenly spaced in log steps"
     )
@@ -92,26 +125,83 @@ class Recipe(Strict):
     )
     anchors: Anchors
 
-    def images_seen(self, images: int) -> int:
-        """T = max(floor, factor x D): training must grow with D, or the law gets an offset at large D."""
+    @field_validator("schedule", "average")
+    @classmethod
+    def _suits_the_optimizer(cls, value: Any, info: ValidationInfo) -> Any:
+        optimizer = info.data.get("optimizer", "")
+        needed = FIELDS.get(optimizer, {}).get(info.field_name or "", value)
+        if value != needed:
+            raise ValueError(f"{optimizer} needs {info.field_name}: {needed}; leave it out, or choose another optimizer")
+        return value
+
+    @field_validator("beta1")
+    @classmethod
+    def _has_momentum(cls, beta1: float, info: ValidationInfo) -> float:
+        optimizer = info.data.get("optimizer", "")
+        if beta1 == 0 and optimizer in WITH_MOMENTUM:
+            raise ValueError(f"{optimizer} needs a beta1 above 0")
+        return beta1
+
+    def length(self, images: int) -> int:
+        """T, images seen, at D = ``images``: training must grow with D, or the law gets an offset at large D."""
+        if self.images_seen is not None:
+            return self.images_seen
+        if self.epochs is not None:
+            return max(1, round(self.epochs * images))
         return max(self.images_floor, round(self.images_factor * images))
 
     def steps(self, images: int) -> int:
         """Optimiser steps of a cell with D = ``images`` that is not stopped early."""
-        return math.ceil(self.images_seen(images) / self.batch)
+        return math.ceil(self.length(images) / self.batch)
 
     def settings(self) -> dict[str, Any]:
-        """The recipe's part of a cell's key: all fields but the anchors and the rate, which the cell resolves."""
-        return self.model_dump(exclude={"anchors", "learning_rate"})
+        """The recipe's part of a cell's key: all fields but the anchors and the rate, which the cell resolves.
+
+        Fields that were added later are left out at their defaults, so that the settings of older recipes stay the same.
+        """
+        whole = self.model_dump(exclude={"anchors", "learning_rate"})
+        usual = {name: Recipe.model_fields[name].default for name in ADDED_FIELDS}
+        return {name: value for name, value in whole.items() if name not in usual or value != usual[name]}
 
 
-def _changes(model: type[Strict], name: str, doc: str, **replaced: Any) -> Any:
+ADDED_FIELDS: Final = (
+    "epochs",
+    "images_seen",
+    "cooldown",
+    "vertical_flip",
+    "crop",
+    "policy",
+    "magnitude",
+    "erase",
+    "mixup",
+    "cutmix",
+)
+
+
+class _OneLength(Strict):
+    """Refuses a length of training that is said in two ways."""
+
+    @field_validator("epochs", "images_seen", check_fields=False)
+    @classmethod
+    def _once(cls, value: Any, info: ValidationInfo) -> Any:
+        others = [name for way in LENGTHS if info.field_name not in way for name in way]
+        said = [name for name in others if info.data.get(name) is not None]
+        if value is not None and said:
+            raise ValueError(
+                f"the length of training is given twice, by {' and '.join(said)} and by {info.field_name}; keep one"
+            )
+        return value
+
+
+def _changes(model: type[Strict], name: str, doc: str, base: type[Strict] = Strict, **replaced: Any) -> Any:
     """``model`` with every field optional, validated as there: what a study may change in it."""
     fields: dict[str, Any] = {}
     for field, info in model.model_fields.items():
+        if field == "name":  # a study says it by `recipe_name`
+            continue
         annotation: Any = Annotated[(info.annotation, *info.metadata, "as there")]
         fields[field] = (annotation | None, Field(default=None, description=info.description))
-    return create_model(name, __base__=Strict, __doc__=doc, **(fields | replaced))
+    return create_model(name, __base__=base, __doc__=doc, **(fields | replaced))
 
 
 if TYPE_CHECKING:
@@ -120,17 +210,18 @@ if TYPE_CHECKING:
         """What a study changes in a recipe: the fields of ``Recipe``, each of which may be None."""
 
         learning_rate: Literal["tuned"] | float | None = None
+        optimizer: str | None = None
+        mixup: float | None = None
+        cutmix: float | None = None
 else:
     AnchorChanges = _changes(Anchors, "AnchorChanges", "What a study changes in where a learning rate is tuned.")
     RecipeChanges = _changes(
         Recipe,
         "RecipeChanges",
         "What a study changes in a recipe.",
+        _OneLength,
         anchors=(AnchorChanges | None, Field(default=None, description="where the learning rate is tuned, and its candidates")),
     )
-
-HISTORICAL_SGD_RATES: Final = [1e-2, 3e-2, 1e-1, 3e-1]
-"""Candidate rates of families whose papers trained them with SGD (He et al. 2016 began at 0.1; a step of 3 around it)."""
 
 
 def recipe_for(name: str, family: str, *changes: dict[str, Any]) -> Recipe:
@@ -141,13 +232,19 @@ def recipe_for(name: str, family: str, *changes: dict[str, Any]) -> Recipe:
     facts = facts_of(family)
     fields: dict[str, Any] = dict(facts.recipe)
     if name == "historical":
-        anchors = dict(fields["anchors"])
-        if facts.historical.get("optimizer") == "sgd":
-            anchors["rates"] = HISTORICAL_SGD_RATES
         # No weight average: the papers report the last weights. Batches that would be the whole set at small D are cut.
-        fields = {"average": 0, "anchors": anchors} | dict(facts.historical)
+        fields = {"average": 0, "anchors": fields["anchors"]} | dict(facts.historical)
+    optimizer = next((change["optimizer"] for change in reversed(changes) if "optimizer" in change), None)
+    optimizer = optimizer or fields.get("optimizer", "adamw")
+    anchors = dict(fields["anchors"])
+    fields |= FIELDS.get(optimizer, {}) | {"anchors": anchors | {"rates": rates_of(optimizer, anchors["rates"])}}
     for change in changes:
-        anchors = dict(fields["anchors"]) | (change.get("anchors") or {})
-        fields |= change
-        fields["anchors"] = anchors
+        if any(field in change for way in LENGTHS for field in way):
+            fields = {field: value for field, value in fields.items() if not _other_length(field, change)}
+        fields |= change | {"anchors": dict(fields["anchors"]) | (change.get("anchors") or {})}
     return Recipe.model_validate({"name": name} | fields)
+
+
+def _other_length(field: str, change: dict[str, Any]) -> bool:
+    """Whether ``field`` is of another way to say how long a run trains than the one in ``change``."""
+    return any(field in way and not any(said in change for said in way) for way in LENGTHS)

@@ -18,9 +18,10 @@ from scaling.models.outside import TIMM
 from scaling.models.registry import FAMILIES
 from scaling.study.outside_models import locate, why_not
 from scaling.study.schema import MOST_CELLS, Study
-from scaling.study.study_messages import line_of, problems_of, suggest
+from scaling.study.study_messages import line_of, problems_of
 from scaling.study.study_problems import Problem, StudyError
 from scaling.study.study_text import check_text, read_text
+from scaling.study.suggestions import suggest
 
 SCHEMA_PATH = Path("workflow/schemas/study.schema.json")
 

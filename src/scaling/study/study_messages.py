@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +16,7 @@ from scaling.study.allowed import Keys, alternatives, fields_beside, keys_in, li
 from scaling.study.schema import OLD_NAMES
 from scaling.study.study_problems import MOST_PROBLEMS, Problem, by_line
 from scaling.study.study_text import MOST_DIGITS
+from scaling.study.suggestions import near, suggest
 
 # Pydantic names its kinds of errors by words (https://docs.pydantic.dev/latest/errors/validation_errors); ErrorType lists them.
 MISSING: Final[ErrorType] = "missing"
@@ -26,8 +26,6 @@ BOUNDS: Final[frozenset[ErrorType]] = frozenset(
 )
 """Kinds of errors on a value of the right type: of a union's errors these say most."""
 
-MOST_NAMED: Final = 15
-"""Allowed values that a message lists; of more it gives the first and how many there are."""
 LONGEST_VALUE: Final = 80
 """Characters of a received value that a message repeats."""
 
@@ -95,7 +93,7 @@ def _unknown_word(item: ErrorDetails, keys: Keys) -> str:
     if len(keys) == 2 and keys[0] == "families":  # no model is named, so the entry's name was taken for a family's
         keys, hint = (*keys, "model"), "; an entry of another name says which family it is by `model`"
     expected = item.get("ctx", {})["expected"] + alternatives(keys)
-    return f"received {_received(item)}, allowed: {expected}{_near(str(item['input']), literals(keys))}{hint}"
+    return f"received {_received(item)}, allowed: {expected}{near(str(item['input']), literals(keys))}{hint}"
 
 
 def _too_many_digits(item: ErrorDetails, keys: Keys) -> str:
@@ -119,16 +117,3 @@ MESSAGES: Final[dict[str, Callable[[ErrorDetails, Keys], str]]] = {
     "int_parsing_size": _too_many_digits,
 }
 """What is said of an error, by its kind; of all others pydantic's own words are used."""
-
-
-def _near(word: str, choices: list[str]) -> str:
-    near = difflib.get_close_matches(word[:100], choices, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def suggest(word: str, choices: list[str]) -> str:
-    """The end of a message on ``word``: which of ``choices`` it may have been, or what is allowed."""
-    if near := _near(word, choices):
-        return near
-    named = [*choices[:MOST_NAMED], f"... ({len(choices)} in all)"] if len(choices) > MOST_NAMED else choices
-    return f"; allowed: {', '.join(named)}" if named else ""

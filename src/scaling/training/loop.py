@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from scaling.data import ImageData
-from scaling.data.augment import Augment, normalise
+from scaling.data.augment import normalise
 from scaling.models import build, get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec, Regularisation
@@ -25,18 +25,18 @@ from scaling.models.outside import identity
 from scaling.runs.grid import Run
 from scaling.runs.store import Record
 from scaling.training.average import WeightAverage
+from scaling.training.batches import Batches
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint, save_checkpoint
 from scaling.training.evaluation import EVALUATION_BATCH, Evaluation, evaluate
-from scaling.training.feed import Feed
 from scaling.training.images import CellImages, HeldOut, cell_images
 from scaling.training.memory import peak_memory
 from scaling.training.objectives.supervised import supervised_loss
-from scaling.training.optimizer import make_optimizer
+from scaling.training.optimizer import counters, make_optimizer, set_counters, state_tensors, weights_to_evaluate
 from scaling.training.run_progress import Progress, finite
 from scaling.training.run_row import run_row
-from scaling.training.schedule import Order, evaluation_steps, rate_factor
+from scaling.training.schedule import evaluation_steps, rate_factor
 from scaling.training.start import Start
-from scaling.training.streams import generator, stream
+from scaling.training.streams import stream
 
 CHECK_EVERY: Final = 25
 """Steps between looks at the training loss, which on a GPU wait for it."""
@@ -71,11 +71,9 @@ class Trainer:
         self.average = WeightAverage(self.model, self.recipe.average)
         self.best = {name: tensor.clone() for name, tensor in self.average.model.state_dict().items()}
         self.optimizer = make_optimizer(self.model, self.recipe, cell.learning_rate)
-        self.augment = Augment(flip=self.recipe.flip, shift=self.recipe.shift)
         self.steps = self.recipe.steps(cell.images)
         self.evaluate_at = evaluation_steps(self.recipe, self.steps)
-        self.order = Order(cell.images, self.recipe.batch, stream(cell.seed, "order"))
-        self.feed = Feed(self.images.train, self.order, self.steps)
+        self.batches = Batches(self.images, self.recipe, cell.seed, self.steps, self.spec.classes)
         self.progress = Progress(diverged=start.diverged if start else "")
         self.recent_loss: float | None = None
         """mean training loss of the latest steps, in nats"""
@@ -103,7 +101,9 @@ class Trainer:
 
     def prepare(self, images: Tensor) -> Tensor:
         """uint8 images [b, c, h, w] as the model takes them: normalised, in its memory format."""
-        batch = normalise(images, self.images.mean, self.images.std)
+        return self._in_format(normalise(images, self.images.mean, self.images.std))
+
+    def _in_format(self, batch: Tensor) -> Tensor:
         return batch.contiguous(memory_format=torch.channels_last) if self.channels_last else batch
 
     def backward(self, step: int) -> Tensor:
@@ -112,14 +112,17 @@ class Trainer:
         Micro-batch by micro-batch, each weighted by its share of the batch: the sums are those of the whole batch, unless
         the model normalises by the batch's statistics.
         """
-        images, labels = self.feed.batch(step)
-        images = self.augment(images, generator(self.cell.seed, "augment", step))
+        images, labels = self.batches.batch(step)
+        # Mixed before it is cut, so that micro-batches mix the same images.
+        if self.batches.mix:
+            images, labels = self.batches.mixed(self.prepare(images), labels, step)
+            images = self._in_format(images)
         loss_of = self._objective(step)
         torch.manual_seed(stream(self.cell.seed, "dropout", step))
         total = torch.zeros((), device=labels.device)
         for part, answers in zip(images.split(self.micro_batch), labels.split(self.micro_batch), strict=True):
             with torch.autocast(self.cell.device, torch.bfloat16, enabled=self.bf16):
-                loss = loss_of(self.prepare(part), answers)
+                loss = loss_of(part if self.batches.mix else self.prepare(part), answers)
             loss = loss * (len(part) / len(images))
             loss.backward()
             total += loss.detach()
@@ -232,13 +235,12 @@ class Trainer:
             tensors |= {f"average.{k}": v for k, v in self.average.model.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
         tensors["window"] = self._window
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items() if isinstance(v, Tensor)}
-        return tensors
+        return tensors | {f"optimizer.{name}": tensor for name, tensor in state_tensors(self.optimizer).items()}
 
     def save(self, path: Path) -> None:
         """Write a checkpoint from which ``restore`` goes on."""
-        save_checkpoint(path, self._tensors(), self.progress.state(), self.cell.settings())
+        state = self.progress.state() | {"optimizer": counters(self.optimizer)}
+        save_checkpoint(path, self._tensors(), state, self.cell.settings())
 
     def restore(self, path: Path) -> bool:
         """Go on from the checkpoint at ``path``; False where there is none. Raises UnusableCheckpoint."""
@@ -255,6 +257,7 @@ class Trainer:
             for name, tensor in own.items():
                 # Shapes and memory formats are the model's own; the file holds each tensor's elements in order.
                 tensor.copy_(tensors[name].view(tensor.shape))
+        set_counters(self.optimizer, state.pop("optimizer", []))
         self.progress = Progress.of(state)
         return True
 
@@ -292,7 +295,8 @@ class Trainer:
             progress.seconds = before + time.monotonic() - began
             if progress.step == pending[0] and not progress.diverged:
                 pending.pop(0)
-                self._validate()
+                with weights_to_evaluate(self.optimizer):
+                    self._validate()
                 self.model.train()
             if progress.step % CHECK_EVERY == 0:
                 beat(progress, self.steps)

@@ -25,8 +25,16 @@ CONTEXT_BYTES: Final = 512 * 1024**2
 WORKSPACE_BYTES: Final = 64 * 1024**2
 """What cuBLAS and cuDNN take to work in: assumed, cuBLAS alone takes 8 to 32 MiB."""
 
-TENSORS_PER_PARAMETER: Final = {"adamw": 6, "adam": 6, "sgd": 5}
-"""Weights, gradient, average, best weights, and the optimiser's own: two moments of Adam, one momentum of SGD."""
+TENSORS_PER_PARAMETER: Final = {
+    "adamw": 6,
+    "adam": 6,
+    "sgd": 5,
+    "sgd-nesterov": 5,
+    "muon": 7,
+    "schedule-free-adamw": 6,
+}
+"""Weights, gradient, average, best weights, and the optimiser's own: two moments of Adam (or one and a second copy
+of the weights, schedule-free), one momentum of SGD; of Muon at most two copies of the weights beside its momentum."""
 
 
 VIEWS: Final = 3

@@ -1,21 +1,153 @@
-"""The optimiser of a recipe."""
+"""The optimiser of a recipe. What each brings to a recipe, such as candidate rates, is in ``study/brought.py``."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
 import torch
-from torch import nn
+from schedulefree import AdamWScheduleFree
+from torch import Tensor, nn
 
 from scaling.study.recipe import Recipe
 
+MUON_MOMENTUM: Final = 0.95
+"""Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; ``beta1`` is that of its AdamW."""
 
-def make_optimizer(model: nn.Module, recipe: Recipe, rate: float) -> torch.optim.Optimizer:
+COUNTERS: Final = ("k", "weight_sum", "lr_max")
+"""What schedule-free optimisers carry from step to step beside tensors: in each group of parameters, as plain numbers."""
+
+
+class Optimizer(Protocol):
+    """What training needs of an optimiser: that of torch's, or of several that act as one."""
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]: ...  # noqa: D102
+    def step(self) -> Any: ...  # noqa: D102
+    def zero_grad(self, set_to_none: bool = True) -> None: ...  # noqa: D102
+    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe, rate: float) -> Optimizer:
     """The recipe's optimiser; biases, gains and other vectors are not decayed."""
     parameters = [p for p in model.parameters() if p.requires_grad]
-    groups = [
+    if recipe.optimizer == "muon":
+        hidden = hidden_weights(model)
+        if hidden:
+            kept = {id(weight) for weight in hidden}
+            return MuonAndAdamW(hidden, _adamw([p for p in parameters if id(p) not in kept], recipe, rate), recipe, rate)
+        return _adamw(parameters, recipe, rate)
+    if recipe.optimizer in ("sgd", "sgd-nesterov"):
+        nesterov = recipe.optimizer == "sgd-nesterov"
+        return torch.optim.SGD(_groups(parameters, recipe), lr=rate, momentum=recipe.beta1, nesterov=nesterov, foreach=True)
+    if recipe.optimizer == "schedule-free-adamw":
+        optimizer: Any = AdamWScheduleFree(_groups(parameters, recipe), lr=rate, betas=(recipe.beta1, recipe.beta2))
+        optimizer.train()
+        return optimizer
+    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return kind(_groups(parameters, recipe), lr=rate, betas=(recipe.beta1, recipe.beta2), fused=True)
+
+
+def _groups(parameters: list[nn.Parameter], recipe: Recipe) -> list[dict[str, Any]]:
+    return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=recipe.beta1, foreach=True)
-    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups, lr=rate, betas=(recipe.beta1, recipe.beta2), fused=True)
+
+
+def _adamw(parameters: list[nn.Parameter], recipe: Recipe, rate: float) -> torch.optim.AdamW:
+    return torch.optim.AdamW(_groups(parameters, recipe), lr=rate, betas=(recipe.beta1, recipe.beta2), fused=True)
+
+
+def hidden_weights(model: nn.Module) -> list[nn.Parameter]:
+    """The weights that Muon trains: those of linear layers and convolutions, without the classifier.
+
+    The classifier is the last of these layers in the order in which the model has them; layers of its type with as many outputs
+    are classifiers too (GoogLeNet's auxiliary ones).
+    """
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear | nn.Conv2d) and layer.weight.requires_grad]
+    if not layers:
+        return []
+    last = layers[-1]
+    hidden: list[Any] = [
+        layer.weight for layer in layers if type(layer) is not type(last) or len(layer.weight) != len(last.weight)
+    ]
+    return list(dict.fromkeys(hidden))
+
+
+class MuonAndAdamW:
+    """Muon for the ``hidden`` weights and AdamW for all others, as one optimiser.
+
+    torch's Muon takes matrices alone. A convolution's weight [outputs, inputs, h, w] is one, [outputs, inputs x h x w], as its
+    author has it. Steps are scaled to the size of AdamW's (Liu et al. 2025, arXiv:2502.16982), so one rate serves both.
+    """
+
+    def __init__(self, hidden: list[nn.Parameter], adamw: torch.optim.AdamW, recipe: Recipe, rate: float) -> None:
+        self._hidden, self._adamw = hidden, adamw
+        self._matrices = [nn.Parameter(weight.detach().flatten(1).clone()) for weight in hidden]
+        self._muon = torch.optim.Muon(
+            self._matrices,
+            lr=rate,
+            weight_decay=recipe.weight_decay,
+            momentum=MUON_MOMENTUM,
+            adjust_lr_fn="match_rms_adamw",
+        )
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Those of both."""
+        return self._muon.param_groups + self._adamw.param_groups
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One step of both."""
+        for weight, matrix in zip(self._hidden, self._matrices, strict=True):
+            matrix.copy_(weight.flatten(1))
+            matrix.grad = None if weight.grad is None else weight.grad.flatten(1)
+        self._muon.step()
+        for weight, matrix in zip(self._hidden, self._matrices, strict=True):
+            weight.copy_(matrix.view(weight.shape))
+        self._adamw.step()
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+        for parameter in [*self._hidden, *self._matrices]:
+            parameter.grad = None
+        self._adamw.zero_grad(set_to_none)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of both, by the positions of the parameters: Muon's, then AdamW's."""
+        first, second = self._muon.state_dict()["state"], self._adamw.state_dict()["state"]
+        return {"state": first | {len(self._hidden) + index: state for index, state in second.items()}}
+
+
+def state_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """The tensors that ``optimizer`` carries from step to step, by name."""
+    states = optimizer.state_dict()["state"]
+    return {f"{index}.{k}": v for index, state in states.items() for k, v in state.items() if isinstance(v, Tensor)}
+
+
+def counters(optimizer: Optimizer) -> list[dict[str, float]]:
+    """The plain numbers that it carries, for each group of parameters; an empty list if there are none."""
+    found = [{name: group[name] for name in COUNTERS if name in group} for group in optimizer.param_groups]
+    return found if any(found) else []
+
+
+def set_counters(optimizer: Optimizer, counted: list[dict[str, float]]) -> None:
+    """Give ``optimizer`` the ``counters`` of another of its kind."""
+    for group, numbers in zip(optimizer.param_groups, counted or [{}] * len(optimizer.param_groups), strict=True):
+        group.update(numbers)
+
+
+@contextmanager
+def weights_to_evaluate(optimizer: Optimizer) -> Iterator[None]:
+    """While it lasts, the model has the weights to evaluate, where these are not the ones to train (schedule-free)."""
+    if not isinstance(optimizer, AdamWScheduleFree):
+        yield
+        return
+    optimizer.eval()
+    try:
+        yield
+    finally:
+        optimizer.train()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Final
 
 import torch
 
@@ -15,12 +17,24 @@ def rate_factor(recipe: Recipe, step: int, steps: int) -> float:
     rise = recipe.warmup * steps
     if step < rise:
         return (step + 1) / (rise + 1)
-    if recipe.schedule == "constant":
-        return 1.0
-    progress = (step - rise) / max(1.0, steps - rise)
-    if recipe.schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * progress))
-    return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
+    if recipe.schedule == "warmup-stable-decay":
+        rise = max(rise, (1 - recipe.cooldown) * steps)
+        if step < rise:
+            return 1.0
+    return FALLS[recipe.schedule]((step - rise) / max(1.0, steps - rise))
+
+
+FALLS: Final[dict[str, Callable[[float], float]]] = {
+    # Loshchilov and Hutter 2017, arXiv:1608.03983
+    "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
+    # He et al. 2016 and others divide by 10 twice
+    "step": lambda done: 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01,
+    "constant": lambda done: 1.0,
+    "linear": lambda done: 1 - done,
+    # Hägele et al. 2024, arXiv:2405.18392, section 3: better than a line; the share of 20 % is theirs too
+    "warmup-stable-decay": lambda done: 1 - math.sqrt(done),
+}
+"""Schedule -> the share of the peak rate when a share ``done`` of its fall is over."""
 
 
 def evaluation_steps(recipe: Recipe, steps: int) -> list[int]:

@@ -1,0 +1,111 @@
+"""Every optimiser: what it trains, that it learns, and that a run goes on from its checkpoint as if nothing had been."""
+
+import pytest
+import torch
+from torch import nn
+
+from scaling.study.recipe import Recipe, recipe_for
+from scaling.training.loop import Interrupted, Trainer
+from scaling.training.memory import TENSORS_PER_PARAMETER
+from scaling.training.optimizer import MuonAndAdamW, hidden_weights, make_optimizer, weights_to_evaluate
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+OPTIMIZERS = Recipe.model_fields["optimizer"].annotation.__args__
+RATES = {"sgd": 0.05, "sgd-nesterov": 0.05}
+
+
+def run_on(trainer, path, stop=lambda: False):
+    trainer.run(path, 1e9, stop, lambda *_: None)
+    return trainer
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(("family", "target"), [("mlp", 13_000), ("vgg", 5_000)])
+def test_resumed_is_bit_identical_to_unbroken(optimizer, family, target, small_cell, images, tmp_path):
+    cell = small_cell(family, target, rate=RATES.get(optimizer, 0.01), optimizer=optimizer)
+    whole = run_on(Trainer(cell, images), tmp_path / "whole")
+    broken = Trainer(cell, images)
+    stop_at = whole.evaluate_at[1] + 1  # after an evaluation, and before the next
+    with pytest.raises(Interrupted):
+        run_on(broken, tmp_path / "c", lambda: broken.progress.step >= stop_at)
+    resumed = Trainer(cell, images)
+    assert resumed.restore(tmp_path / "c")
+    assert resumed.progress.step == stop_at
+    run_on(resumed, tmp_path / "c")
+    assert resumed.progress.curve == whole.progress.curve
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(tensor, resumed.model.state_dict()[name]), name
+    for name, tensor in whole.best.items():
+        assert torch.equal(tensor, resumed.best[name]), name
+    losses = [point["train_loss"] for point in whole.progress.curve]
+    assert losses[-1] < losses[0] - 0.1  # it learns
+
+
+def test_optimisers_differ_and_all_are_budgeted_for(small_cell, images):
+    found = set()
+    for optimizer in OPTIMIZERS:
+        trainer = Trainer(small_cell(optimizer=optimizer), images)
+        for _ in range(3):
+            trainer.train_step()
+        found.add(tuple(next(trainer.model.parameters()).flatten()[:50].tolist()))
+    assert len(found) == len(OPTIMIZERS)
+    assert set(TENSORS_PER_PARAMETER) == set(OPTIMIZERS)
+
+
+@pytest.mark.parametrize(
+    ("family", "target", "others"),
+    [
+        ("mlp", 13_000, 1),
+        ("vgg", 5_000, 1),
+        ("googlenet", 5_000, 3),  # two auxiliary classifiers
+        ("resnet", 5_000, 1),
+        ("vit", 4_000, 2),  # the classifier and the positions
+    ],
+)
+def test_muon_leaves_classifiers_and_positions_to_adamw(family, target, others, small_cell, images):
+    model = Trainer(small_cell(family, target, optimizer="muon"), images).model
+    hidden = {id(weight) for weight in hidden_weights(model)}
+    arrays = {name: p for name, p in model.named_parameters() if p.ndim > 1}
+    left = {name: p for name, p in arrays.items() if id(p) not in hidden}
+    assert len(left) == others, list(left)
+    assert hidden == {id(p) for p in arrays.values()} - {id(p) for p in left.values()}
+    assert all(len(p) == 10 or p.ndim == 3 for p in left.values())
+
+
+def test_muon_takes_steps_of_one_size_along_all_directions():
+    """Of a matrix, an orthogonal one times 0.2 x sqrt(its longer side) x the rate (Liu et al. 2025, equation 4)."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 16, 3), nn.Flatten(), nn.Linear(16, 7))
+    recipe = recipe_for("modern", "vgg", {"optimizer": "muon", "weight_decay": 0.0})
+    optimizer = make_optimizer(model, recipe, 0.01)
+    assert isinstance(optimizer, MuonAndAdamW)
+    before = model[0].weight.detach().clone()
+    for parameter in model.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    optimizer.step()
+    sizes = torch.linalg.svdvals((before - model[0].weight.detach()).flatten(1))
+    assert len(sizes) == 16
+    expected = 0.01 * 0.2 * 27**0.5
+    assert expected * 0.5 < sizes.min()
+    assert sizes.max() < expected * 1.5
+    optimizer.zero_grad()
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_model_of_one_layer_has_nothing_for_muon():
+    assert isinstance(
+        make_optimizer(nn.Linear(3, 2), recipe_for("modern", "mlp", {"optimizer": "muon"}), 0.1), torch.optim.AdamW
+    )
+
+
+def test_schedule_free_evaluates_the_average_of_its_steps(small_cell, images):
+    trainer = Trainer(small_cell(optimizer="schedule-free-adamw"), images)
+    for _ in range(5):
+        trainer.train_step()
+    trained = [p.detach().clone() for p in trainer.model.parameters()]
+    with weights_to_evaluate(trainer.optimizer):
+        averaged = [p.detach().clone() for p in trainer.model.parameters()]
+    assert not any(torch.equal(a, b) for a, b in zip(trained, averaged, strict=True))
+    for mine, after in zip(trained, trainer.model.parameters(), strict=True):
+        torch.testing.assert_close(mine, after)
