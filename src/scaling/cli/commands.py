@@ -1,7 +1,7 @@
-"""The command line: ``scaling plan | calibrate | prepare | report | status | schema``, and the commands of the files beside it.
+"""The command line: ``scaling plan | calibrate | prepare | status | schema``, and the commands of the files beside it.
 
 The commands that a study's jobs run, ``scaling tune | train | collect | benchmark | complete``, are in ``job_commands.py``;
-those that fit laws, ``scaling fit | extrapolate | compare | forecast``, in ``table_commands.py``; ``scaling store check`` is in
+those that fit laws, ``scaling fit | extrapolate | compare | forecast``, in ``table_commands.py``; ``scaling report | figures`` in ``report_commands.py``; ``scaling store check`` is in
 ``store_commands.py``. A command reads its words, calls one function and prints what that returns.
 """
 
@@ -20,10 +20,11 @@ from typing import Annotated, Final
 import typer
 
 from scaling.cli import job_commands as cli_jobs
+from scaling.cli import report_commands as cli_reports
 from scaling.cli import store_commands as cli_store
 from scaling.cli import table_commands as cli_tables
-from scaling.cli.endings import BAD_INPUT, EXIT_CODES, MISSING_WORK, end, say
-from scaling.cli.options import DEFAULT_STUDY, KeepGoing, StudyPath
+from scaling.cli.endings import BAD_INPUT, EXIT_CODES, MISSING_WORK, say
+from scaling.cli.options import DEFAULT_STUDY, StudyPath
 from scaling.jobs.job_errors import JobError, MissingWork, Stopped
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.opening import open_study
@@ -102,20 +103,6 @@ def prepare(study_path: StudyPath = DEFAULT_STUDY) -> None:
 
 
 @app.command()
-def report(study_path: StudyPath = DEFAULT_STUDY, keep_going: KeepGoing = False) -> None:
-    """Write the report of a study from what is there now; it is marked as partial if runs are missing."""
-    from scaling.report.plan_table import print_claims
-    from scaling.report.study_report import write_report
-
-    study, layout = open_own(study_path, say)
-    written = write_report(study, study_path, layout, say)
-    if written.claims:
-        print_claims(written.claims)
-    say(f"report: {written.page}")
-    end(missing=written.partial, keep_going=keep_going)
-
-
-@app.command()
 def status(
     study_path: StudyPath = DEFAULT_STUDY,
     once: Annotated[bool, typer.Option("--once", help="print once and end, as when the output is no terminal")] = False,
@@ -155,6 +142,7 @@ def schema() -> None:
 
 cli_jobs.add_to(app)
 cli_tables.add_to(app)
+cli_reports.add_to(app)
 cli_store.add_to(app)
 for command in app.registered_commands:
     command.epilog = EXIT_CODES
