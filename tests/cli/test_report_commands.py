@@ -20,8 +20,13 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = pl.read_csv(SAMPLE).filter(pl.col("family").is_in(["mlp", "vit"]))
     runs = runs.with_columns(family=pl.col("family").replace("vit", "<b>vit"))
     runs = runs.select(
-        "seed", pl.col("family").alias("who"), pl.col("params").alias("size"), pl.col("images").alias("tokens"), "flop",
-        pl.col("loss").alias("nats"), pl.lit("done").alias("status"),
+        "seed",
+        pl.col("family").alias("who"),
+        pl.col("params").alias("size"),
+        pl.col("images").alias("tokens"),
+        "flop",
+        pl.col("loss").alias("nats"),
+        pl.lit("done").alias("status"),
     )
     lost = runs.head(1).with_columns(pl.lit("diverged").alias("status"), pl.lit(None, pl.Float64).alias("nats"))
     path = tmp_path_factory.mktemp("tables") / "other runs.csv"

@@ -366,7 +366,10 @@ def test_rows_are_chosen_and_skipped_on_request(table: Path, tmp_path: Path) -> 
     path.write_text(bad_rows(table, loss="-0.5").replace(",", ";"))
     options = ("--separator", ";", "--where", "family = 'a'")
     refused = run("fit", path, *GRID, *options)
-    assert refused.stderr == f"{path}: column loss, row 3: '-0.5' is not a positive finite number (the first row of data is row 1)\n"
+    assert (
+        refused.stderr
+        == f"{path}: column loss, row 3: '-0.5' is not a positive finite number (the first row of data is row 1)\n"
+    )
     result = run("fit", path, *GRID, *options, "--skip-invalid")
     assert result.exit_code == 0
     assert "50 rows are left out, for which family = 'a' does not hold" in result.stderr
@@ -385,7 +388,9 @@ def test_a_wild_value_is_named_on_the_page(table: Path, tmp_path: Path) -> None:
 def test_a_forecast_of_groups(table: Path) -> None:
     questions = ("--at", "1e5,1e4", "--budget", "6e9")
     result = run("forecast", table, *GRID, *questions)
-    assert "column family has 3 values (a, b, c): one law is fitted to all of them; --by family fits one to each" in result.stderr
+    assert (
+        "column family has 3 values (a, b, c): one law is fitted to all of them; --by family fits one to each" in result.stderr
+    )
     grouped = answer("forecast", table, *GRID, *questions, "--by", "family")
     assert [one["group"] for one in grouped] == [{"family": "a"}, {"family": "b"}, {"family": "c"}]
     assert all(one["warnings"] == [] for one in grouped)

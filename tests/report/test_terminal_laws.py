@@ -21,7 +21,7 @@ FIT = {
     "loss": "sum of Huber(0.001)",
     "parameters": dict.fromkeys(("E", "A", "alpha", "B", "beta"), LONG),
     "standard_errors": dict.fromkeys(("E", "A", "alpha", "B", "beta"), LONG),
-    "intervals": dict.fromkeys(("E", "A", "alpha", "B", "beta"), [LONG, 9.8765e123]) | {"B": None},
+    "intervals": {name: [LONG, 9.8765e123] for name in ("E", "A", "alpha", "beta")} | {"B": None},
     "honest_intervals": {"E": [LONG, 9.8765e123]},
     "honest": {"reasons": {"alpha": "laws that predict as well put it anywhere between two numbers"}, "laws": ["tied"]},
     "interval_method": "profile likelihood",

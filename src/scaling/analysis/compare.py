@@ -15,8 +15,8 @@ from scaling.analysis.fits_rows import frontier_row, jsonable
 from scaling.analysis.ranking import rank_families
 from scaling.analysis.study_statistics import judge
 from scaling.analysis.usable_runs import Cells
-from scaling.laws.any_table.choose_rows import Choice
 from scaling.laws.any_table.ceilings import CLASSES, group_ceiling, number_of
+from scaling.laws.any_table.choose_rows import Choice
 from scaling.laws.any_table.read_table import (
     EVERYTHING,
     ROW,

@@ -43,9 +43,7 @@ TableOrStudy = Annotated[
 ]
 Where = Annotated[
     str | None,
-    typer.Option(
-        "--where", metavar="SQL", help="use only the rows for which this holds: family = 'vit' and params > 1000"
-    ),
+    typer.Option("--where", metavar="SQL", help="use only the rows for which this holds: family = 'vit' and params > 1000"),
 ]
 SkipInvalid = Annotated[
     bool, typer.Option("--skip-invalid", help="leave out rows whose values cannot be used, and name them, instead of ending")

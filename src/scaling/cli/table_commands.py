@@ -22,7 +22,19 @@ from scaling.laws.any_table.table_file import STANDARD_INPUT, TableFile, open_ta
 from scaling.laws.law_errors import InputError
 
 STUDY_ENDINGS: Final = (".yaml", ".yml")
-FORECAST_OF_STUDY: Final = ("law", "y", "at", "budget", "target", "delta", "drop_largest", "ceiling", "where", "seed", "as_json")
+FORECAST_OF_STUDY: Final = (
+    "law",
+    "y",
+    "at",
+    "budget",
+    "target",
+    "delta",
+    "drop_largest",
+    "ceiling",
+    "where",
+    "seed",
+    "as_json",
+)
 """Parameters of ``scaling forecast`` that a study takes too."""
 
 

@@ -27,9 +27,7 @@ def write_table_report(judged: JudgedTable, output: Path, *, n: str, d: str, y: 
     pictures = []
     for name, description, figure in table_figures(judged, n=n, d=d, y=y):
         svg = inline_svg(figure, name, f"{description.title} {description.caption}")
-        pictures.append(
-            {"name": name, "title": description.title, "caption": description.caption, "svg": Markup(svg)}
-        )
+        pictures.append({"name": name, "title": description.title, "caption": description.caption, "svg": Markup(svg)})
     said: dict[str, Any] = {
         "name": Path(judged.table.name).name,
         "columns": {"N": n, "D": d, "response": y},

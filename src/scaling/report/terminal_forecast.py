@@ -16,7 +16,14 @@ def print_extrapolation(result: Mapping[str, Any], console: Console | None = Non
     console = console or terminal()
     curves = result["curves"]
     grid = any("rows_outside" in curve for curve in curves)
-    scores = ("train\nrows", "test\nrows", "reach", "rms log\nerror", "in\ninterval", *(("inside N", "outside N") if grid else ()))
+    scores = (
+        "train\nrows",
+        "test\nrows",
+        "reach",
+        "rms log\nerror",
+        "in\ninterval",
+        *(("inside N", "outside N") if grid else ()),
+    )
     noted = any(_note(curve) for curve in curves)
     table = plain_table(tuple(curves[0]["group"]), scores, ("note",) if noted else ())
     for curve in curves:
@@ -25,7 +32,9 @@ def print_extrapolation(result: Mapping[str, Any], console: Console | None = Non
         names = [escape(value) for value in curve["group"].values()]
         rows = str(curve["rows_train"]), str(curve["rows_test"])
         held = f"{curve['covered']:.0%}" if "covered" in curve else "–"
-        table.add_row(*names, *rows, reach, digits_of(curve["rmse_log"]), held, *inner, *([escape(_note(curve))] if noted else []))
+        table.add_row(
+            *names, *rows, reach, digits_of(curve["rmse_log"]), held, *inner, *([escape(_note(curve))] if noted else [])
+        )
     console.print(table)
     scored = sum(curve["rmse_log"] is not None for curve in curves)
     console.print(
@@ -87,7 +96,8 @@ def _print_answers(result: Mapping[str, Any], console: Console) -> None:
             console.print(f"for a response of {digits_of(answer['response'])}: {answer['reason']}")
             continue
         console.print(
-            f"for a response of {digits_of(answer['response'])}: {digits_of(answer['flop'])} FLOP {_ends_or_none(answer['interval'])}, "
+            f"for a response of {digits_of(answer['response'])}: "
+            f"{digits_of(answer['flop'])} FLOP {_ends_or_none(answer['interval'])}, "
             f"as N = {digits_of(answer['N'])}, D = {digits_of(answer['D'])}"
         )
         _print_warnings(answer, console)
@@ -99,7 +109,9 @@ def _print_isoflop(isoflop: Mapping[str, Any], console: Console) -> None:
     ways = isoflop["exponents"].get("a", {})
     names = {"surface": "by the law", "slices": "slice by slice", "parabola": "by parabolas (biased)"}
     parts = [
-        f"{digits_of(ways[way]['value'])} {ends(ways[way]['interval'])} {label}" for way, label in names.items() if ways.get(way)
+        f"{digits_of(ways[way]['value'])} {ends(ways[way]['interval'])} {label}"
+        for way, label in names.items()
+        if ways.get(way)
     ]
     if parts:
         over = f"over {len(isoflop['slices'])} isoFLOP slices" if isoflop["slices"] else "(no isoFLOP slices to check it by)"

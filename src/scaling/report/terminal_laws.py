@@ -155,9 +155,7 @@ def print_comparison(result: Mapping[str, Any], console: Console | None = None) 
         if fit["parameters"]:
             _add_by_parameter(slim, ("", ""), fit)
     _print_fitting(table, slim, console)
-    console.print(
-        "in brackets 95 % intervals; skill: 1 - error of the law / error of the nearest smaller run", style="dim"
-    )
+    console.print("in brackets 95 % intervals; skill: 1 - error of the law / error of the nearest smaller run", style="dim")
     for one in result["families"]:
         console.print(escape(one["verdict"]["sentence"]))
         _print_outliers(one["fit"], console, f"{one['family']}: ")
@@ -209,5 +207,3 @@ def _interval_or_reason(fit: Mapping[str, Any], name: str) -> str:
     if interval:
         return ends(interval, 5)
     return escape(fit["reasons"].get(name) or fit["reasons"].get("intervals") or fit["reasons"].get("all", "none"))
-
-

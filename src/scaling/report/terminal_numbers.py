@@ -7,8 +7,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
+UNBOUNDED = 100_000
+"""Columns of a terminal on which nothing has to be broken."""
 MOST_DROPPED = 20
 """Excluded rows that are listed one by one."""
 
@@ -53,7 +56,8 @@ def plain_table(words: Sequence[str], numbers: Sequence[str], notes: Sequence[st
 
 def fits_into(table: Table, console: Console) -> bool:
     """Whether no cell of the table has to be broken."""
-    return console.measure(table).maximum <= console.width
+    unbounded = console.options.update(width=UNBOUNDED)
+    return Measurement.get(console, unbounded, table).maximum <= console.width
 
 
 def print_dropped(dropped: Sequence[Mapping[str, Any]], console: Console) -> None:
@@ -64,5 +68,3 @@ def print_dropped(dropped: Sequence[Mapping[str, Any]], console: Console) -> Non
     listed = ", ".join(f"row {one['row']} ({one[response]:.4g})" for one in dropped[:MOST_DROPPED])
     more = f" and {len(dropped) - MOST_DROPPED} more" if len(dropped) > MOST_DROPPED else ""
     console.print(f"left out, the largest {escape(response)}: {listed}{more} (row 1 is the first of the data)")
-
-

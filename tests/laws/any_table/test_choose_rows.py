@@ -94,5 +94,7 @@ def test_invalid_rows_are_counted_and_named(path: Path) -> None:
     with pytest.raises(TableError, match="column loss, row 2: 'nan' is not a positive"):
         rows(path)
     path.write_text("params,loss\n1,x\n2,y\n")
-    with pytest.raises(TableError, match=r"no row is left; 2 rows are left out, whose values cannot be used: row 1 \(loss: 'x'\)"):
+    with pytest.raises(
+        TableError, match=r"no row is left; 2 rows are left out, whose values cannot be used: row 1 \(loss: 'x'\)"
+    ):
         rows(path, skip_invalid=True)

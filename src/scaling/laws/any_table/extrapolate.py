@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from scaling.laws.any_table.ceilings import CLASSES, group_ceiling, number_of
 from scaling.laws.any_table.choose_rows import Choice
 from scaling.laws.any_table.pool import OnGroupDone, work_through
-from scaling.laws.any_table.ceilings import CLASSES, group_ceiling, number_of
 from scaling.laws.any_table.read_table import (
     EVERYTHING,
     numbers,
@@ -79,7 +79,8 @@ def extrapolate_table(
 
     Returns:
         ``{"estimator", "curves": [{"group", "estimator", "rmse_log", "predictions", ...}], "mean", "median", "left_out",
-        "left_out_by_split", "not_used"}``. A curve that could not be fitted has rmse_log None and a reason, and does not count in the mean.
+        "left_out_by_split", "not_used"}``. A curve that could not be fitted has rmse_log None and a reason, and does not count
+        in the mean.
         ``predictions`` has ``{the variables, "observed", "predicted", "low", "high", "low_if_true", "high_if_true"}`` of each
         test row: 95 % intervals of a new run, honestly and if the law holds.
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 
+from scaling.laws.any_table.ceilings import CLASSES, group_ceiling, number_of
 from scaling.laws.any_table.checklist import AUTOMATIC_DELTA
 from scaling.laws.any_table.choose_rows import Choice
 from scaling.laws.any_table.describe import CURVATURE, describe_fit
 from scaling.laws.any_table.pool import OnGroupDone, work_in_batches, work_through
-from scaling.laws.any_table.ceilings import CLASSES, group_ceiling, number_of
 from scaling.laws.any_table.read_table import (
     EVERYTHING,
     ROW,

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from scaling.laws.any_table.ceilings import CLASSES, group_ceiling, number_of
 from scaling.laws.any_table.choose_rows import Choice
 from scaling.laws.any_table.forecast_answers import answer_to_budget, answer_to_target, responses_at, with_honest
 from scaling.laws.any_table.pool import OnGroupDone
-from scaling.laws.any_table.ceilings import CLASSES, group_ceiling, number_of
 from scaling.laws.any_table.read_table import (
     EVERYTHING,
     ROW,

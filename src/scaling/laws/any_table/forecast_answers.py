@@ -1,4 +1,4 @@
-"""Answers of a fitted law of N and D: a response with its intervals, the best N and D of a budget, the budget for a response."""
+"""Answers of a fitted law of N and D: the response at a place, the best N and D of a budget, the budget for a response."""
 
 from __future__ import annotations
 
