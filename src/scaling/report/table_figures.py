@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import plotnine as p9
@@ -20,6 +21,35 @@ from scaling.runs.records import DONE, SCHEMA
 
 LOSS: Final = "loss"
 """What the figures of a report call the response."""
+
+
+CAPTIONS: Final[dict[str, str]] = {
+    "held-out": (
+        "Each point is one row, kept out of the fit and predicted from smaller ones. Right of the line the law promised a higher "
+        "response than was reached, left of it a lower one. Strong points: the largest rows. Black tick: the mean. Grey bar: how "
+        "far off one would be by repeating the nearest smaller row. In brackets the skill, the highest on top."
+    ),
+    "loss-by-flop": (
+        "The response against training compute. Points: one N and D each, the mean of their seeds. Lines: the least response that "
+        "a family's law allows for that compute, with its 95 % band."
+    ),
+    "loss-by-images": "The response against D, one panel per family; the colour says N. Lines: the fitted law with its 95 % band.",
+    "loss-by-params": "The response against N, one panel per family; the colour says D. Lines: the fitted law with its 95 % band.",
+    "exponents": "Exponents and floors of the laws with 95 % intervals, or the reason why there is none.",
+    "residuals": (
+        "Observed over predicted response of every row. Points that bend away from zero together mean a misfit of the law's form. "
+        "Rings: rows far off their law."
+    ),
+}
+"""What each figure shows, in words that suit any table: those of a study speak of images and models."""
+TITLES: Final[dict[str, str]] = {
+    "held-out": "Do the laws predict rows they have not seen?",
+    "loss-by-flop": "What compute buys",
+    "loss-by-images": "More data",
+    "loss-by-params": "Larger models",
+    "exponents": "Exponents and floors",
+    "residuals": "What the laws leave unexplained",
+}
 
 
 def runs_of(judged: JudgedTable) -> pl.DataFrame:
@@ -78,11 +108,11 @@ def table_figures(judged: JudgedTable, *, n: str, d: str, y: str) -> list[tuple[
     }
     has_flop = runs["flop"].is_not_null().any()
     found = []
-    for name, description in PAGE_FIGURES.items():
+    for name, described in PAGE_FIGURES.items():
         if name not in drawn or (name == "loss-by-flop" and not has_flop):
             continue
         figure = drawn[name]()
         for scale in figure.scales:
             scale.name = words.get(scale.name, scale.name) if isinstance(scale.name, str) else scale.name
-        found.append((name, description, figure))
+        found.append((name, replace(described, title=TITLES[name], caption=CAPTIONS[name]), figure))
     return found
