@@ -220,7 +220,8 @@ def test_a_ceiling_is_none_a_number_or_follows_from_classes(table: Path, tmp_pat
 def test_compare_gives_families_pairs_and_a_verdict(table: Path) -> None:
     arguments = ("compare", table, "--family", "family", "--kind", "kind", *GRID, "--seed-column", "seed")
     result = answer(*arguments)
-    assert set(result) == {"families", "pairs", "verdict"}
+    assert set(result) == {"families", "pairs", "verdict", "not_used"}
+    assert result["not_used"] == []
     assert [one["family"] for one in result["families"]] == ["a", "b", "c"]
     assert {(pair["first"], pair["second"]) for pair in result["pairs"]} == {("a", "b"), ("a", "c"), ("b", "c")}
     told = {(pair["first"], pair["second"]): pair["p_holm"] for pair in result["pairs"] if pair["contrast"] == "alpha"}
@@ -380,8 +381,8 @@ def test_rows_are_chosen_and_skipped_on_request(table: Path, tmp_path: Path) -> 
 def test_a_wild_value_is_named_on_the_page(table: Path, tmp_path: Path) -> None:
     path = tmp_path / "wild.csv"
     path.write_text(bad_rows(table, loss="1e300"))
-    page = " ".join(run("fit", path, *GRID, "--where", "family = 'a'", "--delta", "auto").stdout.split())
-    assert "far off the law, kept, where each counts little: row 3 (1e+300, the law says" in page
+    page = " ".join(run("fit", path, *GRID, "--where", "family = 'a'").stdout.split())
+    assert "far off the law, kept: row 3 (1e+300, the law says" in page
     assert "without it: E 0.2" in page
 
 

@@ -2,8 +2,8 @@
 
 The commands that a study's jobs run, ``scaling tune | train | collect | benchmark | complete``, are in ``job_commands.py``;
 those that fit laws, ``scaling fit | extrapolate | compare | forecast``, in ``table_commands.py``; those that write pages and
-figures, ``scaling report | figures``, in ``report_commands.py``; ``scaling store check`` in ``store_commands.py``. A command reads
-its words, calls one function and prints what that returns.
+figures, ``scaling report | figures``, in ``report_commands.py``; ``scaling store check`` in ``store_commands.py``. A command
+reads its words, calls one function and prints what that returns.
 """
 
 from __future__ import annotations

@@ -25,20 +25,24 @@ LOSS: Final = "loss"
 
 CAPTIONS: Final[dict[str, str]] = {
     "held-out": (
-        "Each point is one row, kept out of the fit and predicted from smaller ones. Right of the line the law promised a higher "
-        "response than was reached, left of it a lower one. Strong points: the largest rows. Black tick: the mean. Grey bar: how "
-        "far off one would be by repeating the nearest smaller row. In brackets the skill, the highest on top."
+        "Each point is one row, kept out of the fit and predicted from smaller ones. Right of the line the law promised a "
+        "higher response than was reached, left of it a lower one. Strong points: the largest rows. Black tick: the mean. "
+        "Grey bar: how far off one would be by repeating the nearest smaller row. In brackets the skill, the highest on top."
     ),
     "loss-by-flop": (
-        "The response against training compute. Points: one N and D each, the mean of their seeds. Lines: the least response that "
-        "a family's law allows for that compute, with its 95 % band."
+        "The response against training compute. Points: one N and D each, the mean of their seeds. Lines: the least response "
+        "that a family's law allows for that compute, with its 95 % band."
     ),
-    "loss-by-images": "The response against D, one panel per family; the colour says N. Lines: the fitted law with its 95 % band.",
-    "loss-by-params": "The response against N, one panel per family; the colour says D. Lines: the fitted law with its 95 % band.",
+    "loss-by-images": (
+        "The response against D, one panel per family; the colour says N. Lines: the fitted law with its 95 % band."
+    ),
+    "loss-by-params": (
+        "The response against N, one panel per family; the colour says D. Lines: the fitted law with its 95 % band."
+    ),
     "exponents": "Exponents and floors of the laws with 95 % intervals, or the reason why there is none.",
     "residuals": (
-        "Observed over predicted response of every row. Points that bend away from zero together mean a misfit of the law's form. "
-        "Rings: rows far off their law."
+        "Observed over predicted response of every row. Points that bend away from zero together mean a misfit of the law's "
+        "form. Rings: rows far off their law."
     ),
 }
 """What each figure shows, in words that suit any table: those of a study speak of images and models."""

@@ -89,8 +89,7 @@ def _print_outliers(fit: Mapping[str, Any], console: Console, whose: str = "") -
     ]
     more = f" and {len(listed) - MOST_OUTLIERS} more" if len(listed) > MOST_OUTLIERS else ""
     console.print(
-        escape(f"{whose}far off the law, kept, where each counts little: {', '.join(listed[:MOST_OUTLIERS])}{more}; ")
-        + escape(outlier_change(found)),
+        escape(f"{whose}far off the law, kept: {', '.join(listed[:MOST_OUTLIERS])}{more}; ") + escape(outlier_change(found)),
         style="yellow",
     )
 
