@@ -64,9 +64,8 @@ def latex_of(frame: pl.DataFrame) -> str:
     )
     place = shown.columns.index("estimate") + 1
     shown = shown.insert_column(place, pl.Series("95 % interval", ends))
-    styled = (
-        shown.fill_null("--").to_pandas().style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1)
-    )
+    styled = shown.fill_null("--").to_pandas().style
+    styled.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1)
     numbers = {"rows", "estimate", "95 % interval", "p"}
     aligned = "".join("r" if name in numbers else "l" for name in shown.columns)
     return f"{PACKAGES}\n{styled.to_latex(hrules=True, column_format=aligned)}"
