@@ -77,6 +77,12 @@ def test_a_wide_terminal_has_one_line_per_group() -> None:
     assert slim.count("alpha") == 2  # a line of its own per group
 
 
+def test_a_narrow_table_says_below_it_why_a_fit_did_not_converge() -> None:
+    bound = [fit | {"status": "at-bound", "reasons": {"E": "at its lower bound"}} for fit in groups()]
+    page = " ".join(printed(print_fits, bound, 80).split())
+    assert "family = b, task = imagenet: at-bound (E at its lower bound)" in page
+
+
 def test_an_outlier_is_named_on_every_page() -> None:
     for printer, result in ((print_fits, [FIT | {"group": {}}]), (print_fits, groups()), (print_comparison, comparison())):
         page = " ".join(printed(printer, result, 100).split())

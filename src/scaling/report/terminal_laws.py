@@ -109,8 +109,11 @@ def _print_groups(fits: Sequence[Mapping[str, Any]], console: Console) -> None:
         rows = f"{fit['rows']} (less {len(fit['dropped'])})" if fit.get("dropped") else str(fit["rows"])
         status = fit["status"] + _because(fit)
         table.add_row(*names, fit["law"], rows, *(_with_interval(fit, name) for name in parameters), status)
-        _add_by_parameter(slim, (*names, fit["law"], rows), fit, (status,))
-    _print_fitting(table, slim, console)
+        _add_by_parameter(slim, (*names, fit["law"], rows), fit, (fit["status"],))
+    if not _print_fitting(table, slim, console):
+        for fit in fits:
+            if because := _because(fit):
+                console.print(f"{escape(_group(fit['group']))}: {fit['status']}{because}")
     methods = list(dict.fromkeys(fit["interval_method"] for fit in fits if fit["parameters"]))
     console.print(f"in brackets 95 % intervals: {'; '.join(methods) or 'none'}")
     for fit in fits:
@@ -130,9 +133,11 @@ def _add_by_parameter(table: Table, head: Sequence[str], fit: Mapping[str, Any],
         table.add_row(*(head if first else [""] * len(head)), *line, *(tail if first else [""] * len(tail)))
 
 
-def _print_fitting(wide: Table, slim: Table, console: Console) -> None:
-    """Print the wide table if no cell of it would be broken, else the slim one, which holds the same."""
-    console.print(wide if fits_into(wide, console) else slim)
+def _print_fitting(wide: Table, slim: Table, console: Console) -> bool:
+    """Print the wide table if no cell of it would be broken, else the slim one; returns whether the wide one was printed."""
+    is_wide = fits_into(wide, console)
+    console.print(wide if is_wide else slim)
+    return is_wide
 
 
 def print_comparison(result: Mapping[str, Any], console: Console | None = None) -> None:
