@@ -45,6 +45,8 @@ app = typer.Typer(
 
 NO_SUCH_PLACE: Final = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 """Errors of a path that a user gave, which no disk would take."""
+TRAINING: Final = ("torch", "torchvision", "timm", "safetensors", "snakemake")
+"""What the extra `training` of this package installs."""
 LOOK_SECONDS: Final = 2.0
 """Seconds between two looks of `scaling status`, at least (assumption)."""
 
@@ -169,6 +171,13 @@ def main() -> None:
     except Stopped as error:
         say(str(error))
         sys.exit(EXIT_RESUMABLE)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in TRAINING:
+            raise
+        say(
+            f"{error.name} is not installed, which studies need and tables do not: `uv sync` adds it, or the extra scaling[training]"
+        )
+        sys.exit(BAD_INPUT)
     except OSError as error:
         if not error.filename:
             raise

@@ -8,7 +8,7 @@ from pathlib import Path
 
 SAMPLE = Path(__file__).parents[3] / "reports/sample/runs.csv"
 
-SCRIPT = """
+ABSENT = """
 import sys
 
 class Absent:
@@ -17,6 +17,11 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())
+"""
+
+SCRIPT = (
+    ABSENT
+    + """
 try:
     import torch
 except ModuleNotFoundError:
@@ -41,6 +46,7 @@ for command in (
         raise ended.exception
 print(len(scaling.fit(scaling.read_runs(sys.argv[1], where="family = 'mlp'"))))
 """
+)
 
 
 def test_every_command_for_tables_runs_without_torch_and_snakemake(tmp_path: Path) -> None:
@@ -53,3 +59,12 @@ def test_every_command_for_tables_runs_without_torch_and_snakemake(tmp_path: Pat
     assert refused.startswith("extrapolate 2")
     assert "has no row with train or test" in refused
     assert lines == ["no torch", "fit 0", "forecast 0", "compare 0", "report 0", "figures 0", "1"]
+
+
+def test_a_study_says_what_is_missing_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("name: tiny\nfamilies: {mlp: {}}\ngrid: {params: [13000], images: [300]}\n")
+    script = ABSENT + "sys.argv = ['scaling', 'plan', 'study.yaml']\nfrom scaling.cli import main\nmain()\n"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100, cwd=tmp_path)
+    assert ran.returncode == 2
+    assert "is not installed, which studies need and tables do not" in ran.stderr
+    assert "Traceback" not in ran.stderr
