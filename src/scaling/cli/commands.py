@@ -174,9 +174,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in TRAINING:
             raise
-        say(
-            f"{error.name} is not installed, which studies need and tables do not: `uv sync` adds it, or the extra scaling[training]"
-        )
+        say(f"{error.name} is not installed, which studies need and tables do not: `uv sync` adds it, or scaling[training]")
         sys.exit(BAD_INPUT)
     except OSError as error:
         if not error.filename:
