@@ -220,7 +220,8 @@ def test_a_ceiling_is_none_a_number_or_follows_from_classes(table: Path, tmp_pat
 def test_compare_gives_families_pairs_and_a_verdict(table: Path) -> None:
     arguments = ("compare", table, "--family", "family", "--kind", "kind", *GRID, "--seed-column", "seed")
     result = answer(*arguments)
-    assert set(result) == {"families", "pairs", "verdict"}
+    assert set(result) == {"families", "pairs", "verdict", "not_used"}
+    assert result["not_used"] == []
     assert [one["family"] for one in result["families"]] == ["a", "b", "c"]
     assert {(pair["first"], pair["second"]) for pair in result["pairs"]} == {("a", "b"), ("a", "c"), ("b", "c")}
     told = {(pair["first"], pair["second"]): pair["p_holm"] for pair in result["pairs"] if pair["contrast"] == "alpha"}
@@ -328,6 +329,87 @@ def test_one_distinct_size_is_refused(table: Path, tmp_path: Path) -> None:
         result = run(command[0], tmp_path / "one.csv", *GRID, *command[1:])
         assert result.exit_code == 2
         assert result.stderr == f"{tmp_path / 'one.csv'}: column params has 1 distinct value (3000); at least 2 are needed\n"
+
+
+def test_standard_input_in_any_form_gives_the_same_answer(table: Path) -> None:
+    (whole,) = answer("fit", table, *GRID, "--where", "family = 'b'")
+    frame = pl.read_csv(table).filter(pl.col("family") == "b")
+    for text in (frame.write_csv(), frame.write_csv(separator="\t"), frame.write_ndjson()):
+        result = CliRunner().invoke(app, ["fit", "-", *GRID, "--json"], input=text)
+        assert result.exit_code == 0, result.stderr
+        (entry,) = json.loads(result.stdout)
+        assert (entry["rows"], entry["parameters"]) == (25, pytest.approx(whole["parameters"], rel=1e-9))
+
+
+def test_runs_that_are_not_done_make_no_table_unusable(table: Path, tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    row = pl.col("loss").cum_count()
+    status = pl.when(row == 3).then(pl.lit("diverged")).otherwise(pl.lit("done"))
+    frame = pl.read_csv(table).with_columns(status=status)
+    frame.with_columns(loss=pl.when(pl.col("status") == "done").then("loss")).write_csv(path)
+    said = f"{path}: 1 row is left out, whose run is not done: diverged 1\n"
+    for command in (("fit",), ("compare", "--family", "family"), ("forecast", "--at", "1e5,1e5", "--by", "family")):
+        result = run(command[0], path, *GRID, *command[1:])
+        assert result.exit_code == 0
+        assert said in result.stderr
+    (entry,) = answer("fit", path, *GRID)
+    assert entry["rows"] == 74
+    assert entry["not_used"] == [{"why": "whose run is not done", "rows": 1, "parts": ["diverged 1"]}]
+    (left_out,) = [item["answer"] for item in entry["checklist"] if item["question"] == "Were any points left out?"]
+    assert left_out == "1 row is left out, whose run is not done: diverged 1"
+    compared = answer("compare", path, *GRID, "--family", "family")
+    assert compared["not_used"] == entry["not_used"]
+    assert [one["fit"]["rows"] for one in compared["families"]] == [24, 25, 25]
+
+
+def test_rows_are_chosen_and_skipped_on_request(table: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(bad_rows(table, loss="-0.5").replace(",", ";"))
+    options = ("--separator", ";", "--where", "family = 'a'")
+    refused = run("fit", path, *GRID, *options)
+    assert (
+        refused.stderr
+        == f"{path}: column loss, row 3: '-0.5' is not a positive finite number (the first row of data is row 1)\n"
+    )
+    result = run("fit", path, *GRID, *options, "--skip-invalid")
+    assert result.exit_code == 0
+    assert "50 rows are left out, for which family = 'a' does not hold" in result.stderr
+    assert "1 row is left out, whose values cannot be used: row 3 (loss: '-0.5')" in result.stderr
+    assert "; 24 rows;" in result.stdout
+
+
+def test_a_wild_value_is_named_on_the_page(table: Path, tmp_path: Path) -> None:
+    path = tmp_path / "wild.csv"
+    path.write_text(bad_rows(table, loss="1e300"))
+    page = " ".join(run("fit", path, *GRID, "--where", "family = 'a'").stdout.split())
+    assert "far off the law, kept: row 3 (1e+300, the law says" in page
+    assert "without it: E 0.2" in page
+
+
+def test_a_forecast_of_groups(table: Path) -> None:
+    questions = ("--at", "1e5,1e4", "--budget", "6e9")
+    result = run("forecast", table, *GRID, *questions)
+    assert (
+        "column family has 3 values (a, b, c): one law is fitted to all of them; --by family fits one to each" in result.stderr
+    )
+    grouped = answer("forecast", table, *GRID, *questions, "--by", "family")
+    assert [one["group"] for one in grouped] == [{"family": "a"}, {"family": "b"}, {"family": "c"}]
+    assert all(one["warnings"] == [] for one in grouped)
+    alone = answer("forecast", table, *GRID, *questions, "--where", "family = 'c'")
+    assert alone["at"] == grouped[2]["at"]
+    assert alone["warnings"] == []
+    assert "family = c" in run("forecast", table, *GRID, *questions, "--by", "family").stdout
+
+
+def test_latex_has_every_value_and_escapes_names(table: Path) -> None:
+    text = run("fit", table, *GRID, "--by", "family", "--latex").stdout
+    assert text.count("alpha") == 3
+    assert "\\toprule" in text
+    assert "95 \\% interval" in text
+    compared = run("compare", table, *GRID, "--family", "family", "--latex").stdout
+    assert compared.count("\\begin{tabular}") == 2
+    both = run("fit", table, *GRID, "--latex", "--json")
+    assert (both.exit_code, both.stderr) == (2, "--json and --latex exclude each other\n")
 
 
 def test_no_command_for_tables_imports_torch(table: Path) -> None:

@@ -60,6 +60,16 @@ def test_a_new_number_trains_only_what_is_new(checkout):
     after = checkout.records()
     assert {key: after[key] for key in before} == before
     assert len(after) == len(before) + 4
+    # Six runs per family are enough for a law without a floor: a forecast takes them from the store.
+    asked = checkout.scaling("forecast", "studies/smoke.yaml", "--law", "powers", "--at", "33000,900", "--json")
+    assert asked.returncode == 0, asked.stderr
+    answers = json.loads(asked.stdout)
+    assert [one["group"] for one in answers] == [{"family": "mlp"}, {"family": "vit"}]
+    assert [one["rows"] for one in answers] == [6, 6]
+    assert all(0.1 < one["at"][0]["response"] < 2.5 for one in answers)
+    drawn = checkout.scaling("figures", "studies/smoke.yaml", "--format", "svg", "--output", "paper")
+    assert drawn.returncode == 0, drawn.stderr
+    assert {"loss-by-images.svg", "learning-rates.svg"} <= {path.name for path in (checkout.folder / "paper").iterdir()}
 
 
 def test_a_change_of_one_family_retrains_that_family(checkout):

@@ -47,8 +47,8 @@ def with_checklists(
             "identified": _identified(entry),
             "intervals": _intervals(one),
             "validation": _validation(holdout, skills[family]),
-            "left out": _left_out(one.cells),
         }
+        own["left out"] = known[family].get("left out") or _left_out(one.cells)
         entries.append(entry | {"checklist": checklist(one.found, entry["outliers"], dict(known[family]) | own)})
     return entries
 

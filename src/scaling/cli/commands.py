@@ -1,8 +1,9 @@
-"""The command line: ``scaling plan | calibrate | prepare | report | status | schema``, and the commands of the files beside it.
+"""The command line: ``scaling plan | calibrate | prepare | status | schema``, and the commands of the files beside it.
 
 The commands that a study's jobs run, ``scaling tune | train | collect | benchmark | complete``, are in ``job_commands.py``;
-those that fit laws, ``scaling fit | extrapolate | compare | forecast``, in ``table_commands.py``; ``scaling store check`` is in
-``store_commands.py``. A command reads its words, calls one function and prints what that returns.
+those that fit laws, ``scaling fit | extrapolate | compare | forecast``, in ``table_commands.py``; those that write pages and
+figures, ``scaling report | figures``, in ``report_commands.py``; ``scaling store check`` in ``store_commands.py``. A command
+reads its words, calls one function and prints what that returns.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from typing import Annotated, Final
 import typer
 
 from scaling.cli import job_commands as cli_jobs
+from scaling.cli import report_commands as cli_reports
 from scaling.cli import store_commands as cli_store
 from scaling.cli import table_commands as cli_tables
-from scaling.cli.endings import BAD_INPUT, EXIT_CODES, MISSING_WORK, end, say
-from scaling.cli.options import DEFAULT_STUDY, KeepGoing, StudyPath
+from scaling.cli.endings import BAD_INPUT, EXIT_CODES, MISSING_WORK, say
+from scaling.cli.options import DEFAULT_STUDY, StudyPath
 from scaling.jobs.job_errors import JobError, MissingWork, Stopped
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.opening import open_study
@@ -43,6 +45,8 @@ app = typer.Typer(
 
 NO_SUCH_PLACE: Final = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 """Errors of a path that a user gave, which no disk would take."""
+TRAINING: Final = ("torch", "torchvision", "timm", "safetensors", "snakemake")
+"""What the extra `training` of this package installs."""
 LOOK_SECONDS: Final = 2.0
 """Seconds between two looks of `scaling status`, at least (assumption)."""
 
@@ -102,20 +106,6 @@ def prepare(study_path: StudyPath = DEFAULT_STUDY) -> None:
 
 
 @app.command()
-def report(study_path: StudyPath = DEFAULT_STUDY, keep_going: KeepGoing = False) -> None:
-    """Write the report of a study from what is there now; it is marked as partial if runs are missing."""
-    from scaling.report.plan_table import print_claims
-    from scaling.report.study_report import write_report
-
-    study, layout = open_own(study_path, say)
-    written = write_report(study, study_path, layout, say)
-    if written.claims:
-        print_claims(written.claims)
-    say(f"report: {written.page}")
-    end(missing=written.partial, keep_going=keep_going)
-
-
-@app.command()
 def status(
     study_path: StudyPath = DEFAULT_STUDY,
     once: Annotated[bool, typer.Option("--once", help="print once and end, as when the output is no terminal")] = False,
@@ -155,6 +145,7 @@ def schema() -> None:
 
 cli_jobs.add_to(app)
 cli_tables.add_to(app)
+cli_reports.add_to(app)
 cli_store.add_to(app)
 for command in app.registered_commands:
     command.epilog = EXIT_CODES
@@ -180,6 +171,11 @@ def main() -> None:
     except Stopped as error:
         say(str(error))
         sys.exit(EXIT_RESUMABLE)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in TRAINING:
+            raise
+        say(f"{error.name} is not installed, which studies need and tables do not: `uv sync` adds it, or scaling[training]")
+        sys.exit(BAD_INPUT)
     except OSError as error:
         if not error.filename:
             raise

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from scaling.cli.endings import say
+from scaling.laws.any_table.choose_rows import Choice
 from scaling.laws.forms.catalogue import NAMES
 from scaling.laws.law_errors import InputError
 
@@ -32,8 +34,24 @@ MemoryMb = Annotated[
 ]
 Minutes = Annotated[float | None, typer.Option(min=0, help="minutes that the job asked for, for its note")]
 
-TablePath = Annotated[Path, typer.Argument(metavar="TABLE", help="a .csv, .csv.gz or .parquet file, one row per run")]
-TableOrStudy = Annotated[Path, typer.Argument(metavar="TABLE|STUDY", help="a .csv or .parquet table, or a .yaml study")]
+TablePath = Annotated[
+    Path,
+    typer.Argument(metavar="TABLE", help="a .csv, .tsv, .jsonl or .parquet file, one row per run, or - for standard input"),
+]
+TableOrStudy = Annotated[
+    Path, typer.Argument(metavar="TABLE|STUDY", help="a .csv, .tsv, .jsonl or .parquet table, - , or a .yaml study")
+]
+Where = Annotated[
+    str | None,
+    typer.Option("--where", metavar="SQL", help="use only the rows for which this holds: family = 'vit' and params > 1000"),
+]
+SkipInvalid = Annotated[
+    bool, typer.Option("--skip-invalid", help="leave out rows whose values cannot be used, and name them, instead of ending")
+]
+Separator = Annotated[
+    str | None,
+    typer.Option("--separator", metavar="CHARACTER", help="what stands between the columns: a character, or tab, space"),
+]
 
 LawName = Annotated[
     str,
@@ -97,6 +115,14 @@ UniqueColumn = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="seed of random starts and resamples")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a page for people")]
+
+
+AsLatex = Annotated[bool, typer.Option("--latex", help="print a table for a paper, in LaTeX")]
+
+
+def choice_of(where: str | None, skip_invalid: bool) -> Choice:
+    """Which rows of a table are used; what is left out is said on standard error."""
+    return Choice(where, skip_invalid, say)
 
 
 def columns_of(by: list[str] | None) -> list[str]:

@@ -6,8 +6,9 @@ Results go to standard output, as a page for people or as JSON with --json; ever
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +18,24 @@ from scaling.cli import options
 from scaling.cli.endings import BAD_INPUT, end, say
 from scaling.cli.options import DEFAULT_STUDY
 from scaling.cli.progress_bar import progress_bar
+from scaling.laws.any_table.table_file import STANDARD_INPUT, TableFile, open_table
 from scaling.laws.law_errors import InputError
 
 STUDY_ENDINGS: Final = (".yaml", ".yml")
+FORECAST_OF_STUDY: Final = (
+    "law",
+    "y",
+    "at",
+    "budget",
+    "target",
+    "delta",
+    "drop_largest",
+    "ceiling",
+    "where",
+    "seed",
+    "as_json",
+)
+"""Parameters of ``scaling forecast`` that a study takes too."""
 
 
 def fit(
@@ -37,8 +53,12 @@ def fit(
     bootstrap: options.Bootstrap = 0,
     starts: options.Starts = 16,
     ceiling: options.Ceiling = None,
+    where: options.Where = None,
+    skip_invalid: options.SkipInvalid = False,
+    separator: options.Separator = None,
     seed: options.Seed = 42,
     as_json: options.AsJson = False,
+    latex: options.AsLatex = False,
     keep_going: options.KeepGoing = False,
 ) -> None:
     """Fit a law to a table, or to each of its groups; for a study, fit its laws to its runs.
@@ -48,18 +68,18 @@ def fit(
     if path.name.endswith(STUDY_ENDINGS):
         from scaling.jobs.fit_study import fit_study
 
-        _refuse_table_options(context, path)
+        refuse_options(context, path)
         all_there = fit_study(path, say, without_runs=keep_going)
         end(missing=not all_there, keep_going=keep_going)
         return
-    with _one_line():
+    with one_line():
         from scaling.laws.any_table.fit_table import fit_table, told_of_many
         from scaling.laws.any_table.pool import usable_cores
 
-        (y,) = _required(path, {"--y": y})
-        with progress_bar(f"fitting {path.name}") as progress:
+        table, (y,) = opened(path, separator, {"--y": y})
+        with progress_bar(f"fitting {called(path)}") as progress:
             entries = fit_table(
-                path,
+                table,
                 y=y,
                 law=law,
                 n=n,
@@ -75,10 +95,11 @@ def fit(
                 ceiling=options.ceiling_of(ceiling),
                 workers=usable_cores(),
                 progress=progress,
+                choice=options.choice_of(where, skip_invalid),
             )
         if told := told_of_many(entries):
-            say(f"{path.name}: {told}")
-    _show(entries, as_json, "print_fits")
+            say(f"{called(path)}: {told}")
+    _show(entries, as_json, "terminal_laws.print_fits", "latex_of_fits" if latex else None)
 
 
 def extrapolate(
@@ -92,18 +113,21 @@ def extrapolate(
     by: options.Groups = None,
     estimator: options.Estimator = "auto",
     ceiling: options.Ceiling = None,
+    where: options.Where = None,
+    skip_invalid: options.SkipInvalid = False,
+    separator: options.Separator = None,
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
 ) -> None:
     """Fit the rows marked train, predict the rows marked test, and say how far off the predictions are."""
-    with _one_line():
+    with one_line():
         from scaling.laws.any_table.extrapolate import extrapolate_table
         from scaling.laws.any_table.pool import usable_cores
 
-        y, split = _required(path, {"--y": y, "--split": split})
-        with progress_bar(f"extrapolating {path.name}") as progress:
+        table, (y, split) = opened(path, separator, {"--y": y, "--split": split})
+        with progress_bar(f"extrapolating {called(path)}") as progress:
             result = extrapolate_table(
-                path,
+                table,
                 y=y,
                 split=split,
                 x=x,
@@ -116,8 +140,9 @@ def extrapolate(
                 seed=seed,
                 workers=usable_cores(),
                 progress=progress,
+                choice=options.choice_of(where, skip_invalid),
             )
-    _show(result, as_json, "print_extrapolation")
+    _show(result, as_json, "terminal_forecast.print_extrapolation")
 
 
 def compare(
@@ -129,17 +154,21 @@ def compare(
     y: options.Response = None,
     seed_column: options.SeedColumn = None,
     ceiling: options.Ceiling = None,
+    where: options.Where = None,
+    skip_invalid: options.SkipInvalid = False,
+    separator: options.Separator = None,
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
+    latex: options.AsLatex = False,
 ) -> None:
     """Say which families follow their law: how well each predicts its larger runs, its exponents, and all pairs compared."""
-    with _one_line():
+    with one_line():
         from scaling.analysis.compare import compare_table
 
-        family, n, d, y = _required(path, {"--family": family, "--n": n, "--d": d, "--y": y})
-        with progress_bar(f"comparing {path.name}") as progress:
+        table, (family, n, d, y) = opened(path, separator, {"--family": family, "--n": n, "--d": d, "--y": y})
+        with progress_bar(f"comparing {called(path)}") as progress:
             result = compare_table(
-                path,
+                table,
                 family=family,
                 kind=kind,
                 n=n,
@@ -149,12 +178,14 @@ def compare(
                 ceiling=options.ceiling_of(ceiling),
                 seed=seed,
                 progress=progress,
+                choice=options.choice_of(where, skip_invalid),
             )
-    _show(result, as_json, "print_comparison")
+    _show(result, as_json, "terminal_laws.print_comparison", "latex_of_comparison" if latex else None)
 
 
 def forecast(
-    path: options.TablePath,
+    context: typer.Context,
+    path: options.TableOrStudy,
     law: options.GridLawName = "chinchilla",
     n: options.SizeColumn = None,
     d: options.DataColumn = None,
@@ -162,21 +193,35 @@ def forecast(
     at: options.Places = None,
     budget: options.Budgets = None,
     target: options.Targets = None,
+    by: options.Groups = None,
     flop: options.FlopColumn = None,
     delta: options.Delta = "auto",
     drop_largest: options.DropLargest = 0,
     ceiling: options.Ceiling = None,
+    where: options.Where = None,
+    skip_invalid: options.SkipInvalid = False,
+    separator: options.Separator = None,
     seed: options.Seed = 42,
     as_json: options.AsJson = False,
 ) -> None:
-    """Ask a fitted law: which loss at this N and D, which N and D for this budget, which budget for this loss."""
-    with _one_line():
-        from scaling.laws.any_table.forecast import forecast_table
+    """Ask a fitted law: which loss at this N and D, which N and D for this budget, which budget for this loss.
 
-        n, d, y = _required(path, {"--n": n, "--d": d, "--y": y})
-        with progress_bar(f"fitting {path.name}"):
-            result = forecast_table(
-                path,
+    Of a study, each family is asked, from the runs that the store holds now.
+    """
+    with one_line():
+        from scaling.laws.any_table.forecast import forecast_groups
+
+        if path.name.endswith(STUDY_ENDINGS):
+            from scaling.jobs.study_runs import own_runs
+
+            refuse_options(context, path, allowed=FORECAST_OF_STUDY)
+            table = open_table(own_runs(path, say), name=str(path))
+            n, d, y, flop, by = "params", "images", y or "loss", "flop", ["family"]
+        else:
+            table, (n, d, y) = opened(path, separator, {"--n": n, "--d": d, "--y": y})
+        with progress_bar(f"fitting {called(path)}") as progress:
+            entries = forecast_groups(
+                table,
                 n=n,
                 d=d,
                 y=y,
@@ -188,9 +233,14 @@ def forecast(
                 at=[options.place_of(text) for text in at or ()],
                 budgets=budget or (),
                 targets=target or (),
+                by=options.columns_of(by),
                 seed=seed,
+                progress=progress,
+                choice=options.choice_of(where, skip_invalid),
             )
-    _show(result, as_json, "print_forecast")
+        for warning in entries[0]["warnings"]:
+            say(f"{called(path)}: {warning}")
+    _show(entries if by else entries[0], as_json, "terminal_forecast.print_forecast")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -199,12 +249,12 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _refuse_table_options(context: typer.Context, path: Path) -> None:
-    """Refuse options of a table for a study, which says itself how its laws are fitted."""
+def refuse_options(context: typer.Context, path: Path, allowed: Sequence[str] = ()) -> None:
+    """Refuse options of a table for a study, which says itself what they say; parameters called ``allowed`` are taken."""
     given = [
         option.opts[0]
         for option in context.command.params
-        if option.name not in (None, "path", "keep_going")
+        if option.name not in (None, "path", "keep_going", *allowed)
         and getattr(context.get_parameter_source(option.name), "name", "") == "COMMANDLINE"
     ]
     if given:
@@ -213,7 +263,7 @@ def _refuse_table_options(context: typer.Context, path: Path) -> None:
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
+def one_line() -> Iterator[None]:
     """Bad input ends the command with one line and exit code 2."""
     try:
         yield
@@ -222,23 +272,35 @@ def _one_line() -> Iterator[None]:
         raise typer.Exit(BAD_INPUT) from error
 
 
-def _required(path: Path, options: dict[str, str | None]) -> list[str]:
-    """The values of ``options``. Raises InputError if some are missing, with the columns to choose from."""
-    from scaling.laws.any_table.read_table import column_names
-
+def opened(path: Path, separator: str | None, options: dict[str, str | None]) -> tuple[TableFile, list[str]]:
+    """The table, and the values of ``options``. Raises InputError if some are missing, with the columns to choose from."""
+    table = open_table(path, separator)
     missing = [name for name, value in options.items() if value is None]
     if missing:
-        held = ", ".join(column_names(path))
-        raise InputError(f"{path}: {' and '.join(missing)} must name a column; it has {held}")
-    return [value for value in options.values() if value is not None]
+        held = ", ".join(table.columns)
+        raise InputError(f"{table.name}: {' and '.join(missing)} must name a column; it has {held}")
+    return table, [value for value in options.values() if value is not None]
 
 
-def _show(result: Any, as_json: bool, printer: str) -> None:
+def called(path: Path) -> str:
+    """What messages call a table."""
+    return "standard input" if str(path) == STANDARD_INPUT else path.name
+
+
+def _show(result: Any, as_json: bool, printer: str, latex: str | None = None) -> None:
+    """Print a result as JSON, as LaTeX by the function of that name, or as a page for people by ``printer``."""
+    if as_json and latex:
+        say("--json and --latex exclude each other")
+        raise typer.Exit(BAD_INPUT)
+    if latex:
+        from scaling.report import latex_table
+
+        print(getattr(latex_table, latex)(result))
+        return
     if as_json:
         from scaling.analysis.fits_rows import jsonable
 
         print(json.dumps(jsonable(result), indent=1, allow_nan=False))
         return
-    from scaling.report import terminal_laws
-
-    getattr(terminal_laws, printer)(result)
+    module, function = printer.split(".")
+    getattr(import_module(f"scaling.report.{module}"), function)(result)

@@ -55,12 +55,12 @@ def render(run: ReportInputs) -> str:
     progress = tables.progress(run.runs)
     done = run.runs.filter(pl.col("status") == "done")
     return (
-        _environment()
+        page_environment()
         .get_template("page.html.j2")
         .render(
             run=run,
-            style=_verbatim("page.css"),
-            script=_verbatim("page.js"),
+            style=verbatim("page.css"),
+            script=verbatim("page.js"),
             progress=progress,
             partial=run.partial or progress["done"] + progress["diverged"] < progress["all"],
             mixed=mixed(run.runs),
@@ -95,11 +95,11 @@ def render(run: ReportInputs) -> str:
 def render_claims(run: ReportInputs) -> str:
     """The page of the claims as text."""
     return (
-        _environment()
+        page_environment()
         .get_template("claims.html.j2")
         .render(
             run=run,
-            style=_verbatim("page.css"),
+            style=verbatim("page.css"),
             partial=run.partial,
             claims=run.claims,
             pictures={claim["name"]: claim_pictures(claim) for claim in run.claims},
@@ -107,7 +107,8 @@ def render_claims(run: ReportInputs) -> str:
     )
 
 
-def _environment() -> jinja2.Environment:
+def page_environment() -> jinja2.Environment:
+    """The templates of the pages with the filters that they use; text is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("scaling.report", "template"),
         autoescape=True,
@@ -134,8 +135,8 @@ def _picture(name: str, figure: Figure, run: ReportInputs) -> dict[str, Any]:
     return {"name": name, "title": figure.title, "caption": figure.caption, "svg": Markup(svg)}
 
 
-def _verbatim(name: str) -> Markup:
-    # Our own style and script; nothing from data is in them.
+def verbatim(name: str) -> Markup:
+    """A file of the templates' folder as it stands: our own style and script, in which nothing comes from data."""
     return Markup(resources.files("scaling.report").joinpath("template", name).read_text("utf-8"))
 
 

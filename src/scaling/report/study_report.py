@@ -9,12 +9,14 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaling.analysis.own_study import fit_laws, judge_own_claims
 from scaling.jobs.collected import Benchmarks, Collected
 from scaling.jobs.job_notes import read_all_notes
+from scaling.jobs.owner import open_own
 from scaling.jobs.plan import make_plan
+from scaling.report.gallery import PAGE_FIGURES
 from scaling.report.inputs import ReportInputs
 from scaling.report.page import build
 from scaling.report.size_notes import size_notes
@@ -24,6 +26,9 @@ from scaling.runs.resolve import read_tuning
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_images import look_at_images
+
+if TYPE_CHECKING:
+    import plotnine as p9
 
 Verdicts = tuple[dict[str, Any], list[dict[str, Any]]]
 """The laws with the verdicts on families; the verdicts on claims."""
@@ -47,6 +52,19 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
     Made from the store as it is: where that has moved on since the laws were fitted, they are fitted anew for the page, and
     the claims are judged anew.
     """
+    inputs = _gathered(study, study_path, layout, warn)
+    return Written(build(inputs, layout.report), inputs.claims, inputs.partial)
+
+
+def study_figures(study_path: Path, warn: Callable[[str], None]) -> dict[str, p9.ggplot]:
+    """The figures of the page of a study as its store has it now, by name. Raises StudyError."""
+    study, layout = open_own(study_path, warn)
+    inputs = _gathered(study, study_path, layout, warn).with_laws()
+    return {name: figure.draw(inputs) for name, figure in PAGE_FIGURES.items()}
+
+
+def _gathered(study: Study, study_path: Path, layout: Layout, warn: Callable[[str], None]) -> ReportInputs:
+    """All that the page is made from."""
     collected = Collected(study, layout, warn)
     runs, benchmarks = collected.runs, collected.benchmarks()
     if benchmarks.lacking:
@@ -67,7 +85,7 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
         notes=read_all_notes(layout.jobs),
         size_notes=size_notes(study),
     )
-    return Written(build(inputs, layout.report), claims, inputs.partial)
+    return inputs
 
 
 def _stored(collected: Collected, benchmarks: Benchmarks, warn: Callable[[str], None]) -> Verdicts | None:

@@ -1,4 +1,4 @@
-"""Fits, extrapolations, comparisons and forecasts as tables on the terminal."""
+"""Fits and comparisons as tables on the terminal."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from scaling.laws.any_table.checklist import outlier_change
+from scaling.report.terminal_numbers import digits_of, ends, fits_into, percent, plain_table, print_dropped, terminal
+
 MOST_PAIRS = 60
 """All pairs are printed up to this number; beyond it only those that differ, with a count of the rest (see --json)."""
-
-MOST_DROPPED = 20
-"""Excluded rows that are listed one by one."""
+MOST_OUTLIERS = 10
+"""Outliers of a fit that are listed one by one (assumption); the others are counted, and are in the output of --json."""
 
 
 def print_fits(fits: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
     """Print what ``laws.any_table.fit_table`` returns: one fit in full, several as a table with one row per fit."""
-    console = console or _console()
+    console = console or terminal()
     if len(fits) == 1:
         _print_fit(fits[0], console)
     else:
@@ -32,16 +34,15 @@ def _print_fit(fit: Mapping[str, Any], console: Console) -> None:
     console.print(f"status: {fit['status']}{_because(fit)}")
     if not fit["parameters"]:
         return
-    table = Table("parameter", title_justify="left")
     honest, held = fit.get("honest", {"reasons": {}, "laws": []}), fit.get("honest_intervals", {})
-    for name in ("value", "standard error", "95 % if the law holds", *(["95 % honestly"] if held else [])):
-        table.add_column(name, justify="right")
+    table = plain_table(("parameter",), ("value", "standard\nerror"))
+    for name in ("95 % if the law holds", *(["95 % honestly"] if held else [])):  # or the reason why there is none
+        table.add_column(name, justify="right", overflow="fold")
     for name, value in fit["parameters"].items():
         error = fit["standard_errors"].get(name)
-        ends = held.get(name)
-        said = f"[{_digits(ends[0])}, {_digits(ends[1])}]" if ends else honest["reasons"].get(name, "–")
-        last = [escape(said)] if held else []
-        table.add_row(name, _digits(value, 6), _digits(error, 3), _interval_or_reason(fit, name), *last)
+        own = held.get(name)
+        last = [ends(own) if own else escape(honest["reasons"].get(name, "–"))] if held else []
+        table.add_row(name, digits_of(value, 6), digits_of(error, 3), _interval_or_reason(fit, name), *last)
     console.print(table)
     if held:
         whole = honest["reasons"].get("all")
@@ -51,24 +52,16 @@ def _print_fit(fit: Mapping[str, Any], console: Console) -> None:
     certificate = fit["certificate"]
     tried = f" (on {certificate['sample']})" if certificate["sample"] else ""
     console.print(
-        f"objective {fit['objective']:.12g}, log residual {_percent(fit['residual_rms'])} rms; "
+        f"objective {fit['objective']:.12g}, log residual {percent(fit['residual_rms'])} rms; "
         f"{certificate['share']:.0%} of {certificate['starts']} starts reached it{tried}, "
         f"gradient {certificate['gradient']:.1e}, condition {certificate['condition']:.1e}; {fit['seconds']:.2g} s"
     )
     _print_scores(fit, console)
+    _print_outliers(fit, console)
     if "dropped" in fit:
-        _print_dropped(fit["dropped"], console)
-        whole = ", ".join(f"{name} {_digits(value)}" for name, value in fit["parameters_with_dropped"].items())
+        print_dropped(fit["dropped"], console)
+        whole = ", ".join(f"{name} {digits_of(value)}" for name, value in fit["parameters_with_dropped"].items())
         console.print(f"with them the fit would be: {whole or 'none'}")
-
-
-def _print_dropped(dropped: Sequence[Mapping[str, Any]], console: Console) -> None:
-    if not dropped:
-        return
-    (response,) = [name for name in dropped[0] if name != "row"]
-    listed = ", ".join(f"row {one['row']} ({one[response]:.4g})" for one in dropped[:MOST_DROPPED])
-    more = f" and {len(dropped) - MOST_DROPPED} more" if len(dropped) > MOST_DROPPED else ""
-    console.print(f"left out, the largest {escape(response)}: {listed}{more} (row 1 is the first of the data)")
 
 
 def _print_scores(fit: Mapping[str, Any], console: Console) -> None:
@@ -85,85 +78,91 @@ def _print_scores(fit: Mapping[str, Any], console: Console) -> None:
         console.print(f"not scored, too few rows: {', '.join(unscored)}")
 
 
+def _print_outliers(fit: Mapping[str, Any], console: Console, whose: str = "") -> None:
+    """The rows that lie far off the law, by name, and what the law would be without them."""
+    found = fit.get("outliers")
+    if not found or not found["rows"]:
+        return
+    listed = [
+        f"row {str(one['row']).removeprefix('row ')} ({one['observed']:.4g}, the law says {one['predicted']:.4g})"
+        for one in found["rows"]
+    ]
+    more = f" and {len(listed) - MOST_OUTLIERS} more" if len(listed) > MOST_OUTLIERS else ""
+    console.print(
+        escape(f"{whose}far off the law, kept: {', '.join(listed[:MOST_OUTLIERS])}{more}; ") + escape(outlier_change(found)),
+        style="yellow",
+    )
+
+
 def _print_groups(fits: Sequence[Mapping[str, Any]], console: Console) -> None:
     parameters = list(dict.fromkeys(name for fit in fits for name in fit["parameters"]))
+    groups = tuple(fits[0]["group"])
     table = Table()
-    for name in (*fits[0]["group"], "law"):
+    for name in (*groups, "law"):
         table.add_column(escape(name))
     for name in ("rows", *parameters):
         table.add_column(name, justify="right")
     table.add_column("status")
+    slim = plain_table((*groups, "law"), ("rows", "", "value", "95 % interval"), ("status",))
     for fit in fits:
-        cells = [_with_interval(fit, name) for name in parameters]
         names = [escape(value) for value in fit["group"].values()]
-        dropped = f" (less {len(fit['dropped'])})" if fit.get("dropped") else ""
-        table.add_row(*names, fit["law"], f"{fit['rows']}{dropped}", *cells, fit["status"] + _because(fit))
-    console.print(table)
+        rows = f"{fit['rows']} (less {len(fit['dropped'])})" if fit.get("dropped") else str(fit["rows"])
+        status = fit["status"] + _because(fit)
+        table.add_row(*names, fit["law"], rows, *(_with_interval(fit, name) for name in parameters), status)
+        _add_by_parameter(slim, (*names, fit["law"], rows), fit, (fit["status"],))
+    if not _print_fitting(table, slim, console):
+        for fit in fits:
+            if because := _because(fit):
+                console.print(f"{escape(_group(fit['group']))}: {fit['status']}{because}")
     methods = list(dict.fromkeys(fit["interval_method"] for fit in fits if fit["parameters"]))
     console.print(f"in brackets 95 % intervals: {'; '.join(methods) or 'none'}")
+    for fit in fits:
+        _print_outliers(fit, console, f"{_group(fit['group'])}: ")
     without = sum(not fit["parameters"] for fit in fits)
     console.print(f"{len(fits)} groups" + (f", {without} of which could not be fitted" if without else ""))
 
 
-def print_extrapolation(result: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print what ``laws.extrapolate.extrapolate_table`` returns."""
-    console = console or _console()
-    curves = result["curves"]
-    grid = any("rows_outside" in curve for curve in curves)
-    table = Table()
-    for name in curves[0]["group"]:
-        table.add_column(escape(name))
-    for name in (
-        "train rows",
-        "test rows",
-        "reach",
-        "rms log error",
-        "in interval",
-        *(("inside N", "outside N") if grid else ()),
-    ):
-        table.add_column(name, justify="right")
-    table.add_column("note")
-    for curve in curves:
-        reach = ", ".join(f"{name} x{_digits(value, 2)}" for name, value in curve.get("reach", {}).items())
-        inner = [_digits(curve.get(name)) for name in ("rmse_log_inside", "rmse_log_outside")] if grid else []
-        note = curve.get("reason") or {"converged": ""}.get(curve.get("status", "converged"), curve.get("status")) or ""
-        names = [escape(value) for value in curve["group"].values()]
-        rows = str(curve["rows_train"]), str(curve["rows_test"])
-        held = f"{curve['covered']:.0%}" if "covered" in curve else "–"
-        table.add_row(*names, *rows, reach, _digits(curve["rmse_log"]), held, *inner, escape(note))
-    console.print(table)
-    scored = sum(curve["rmse_log"] is not None for curve in curves)
-    console.print(
-        f"estimator {result['estimator']}: root mean square log error over {scored} of {len(curves)} curves: "
-        f"mean {_digits(result['mean'])}, median {_digits(result['median'])}"
-    )
-    console.print("in interval: test rows within the 95 % interval of a new run, which carries the law's own error")
-    if grid:
-        console.print("inside and outside: test rows whose N lies within, and beyond, the range of N in the train rows")
-    if result["left_out"]:
-        held = ", ".join(f"{value or 'empty'} {count}" for value, count in result["left_out_by_split"].items())
-        console.print(f"{result['left_out']} rows left out, whose split is neither train nor test: {escape(held)}")
+def _add_by_parameter(table: Table, head: Sequence[str], fit: Mapping[str, Any], tail: Sequence[str] = ()) -> None:
+    """One line per parameter of a fit; what is said once, ``head`` and ``tail``, stands in the first."""
+    lines = [
+        (escape(name), digits_of(value), ends(fit["intervals"][name]) if fit["intervals"].get(name) else "no interval")
+        for name, value in fit["parameters"].items()
+    ] or [("", "–", "–")]
+    for i, line in enumerate(lines):
+        first = i == 0
+        table.add_row(*(head if first else [""] * len(head)), *line, *(tail if first else [""] * len(tail)))
+
+
+def _print_fitting(wide: Table, slim: Table, console: Console) -> bool:
+    """Print the wide table if no cell of it would be broken, else the slim one; returns whether the wide one was printed."""
+    is_wide = fits_into(wide, console)
+    console.print(wide if is_wide else slim)
+    return is_wide
 
 
 def print_comparison(result: Mapping[str, Any], console: Console | None = None) -> None:
     """Print what ``verdicts.compare.compare_table`` returns."""
-    console = console or _console()
+    console = console or terminal()
     parameters = list(dict.fromkeys(name for one in result["families"] for name in one["fit"]["parameters"]))
     table = Table("family")
     for name in ("rows", "skill", *parameters):
         table.add_column(name, justify="right")
+    slim = plain_table(("family",), ("rows", "", "value", "95 % interval"))
     for one in result["families"]:
         verdict, fit = one["verdict"], one["fit"]
-        skill = _digits(verdict["skill"], 2)
-        if verdict["skill_interval"]:
-            skill += f"\n[dim]{_ends(verdict['skill_interval'], 2)}[/]"
-        table.add_row(escape(one["family"]), str(fit["rows"]), skill, *(_with_interval(fit, name) for name in parameters))
-    console.print(table)
-    console.print(
-        "below each value its 95 % interval; skill: 1 - error of the law / error of the nearest smaller run", style="dim"
-    )
+        name, rows = escape(one["family"]), str(fit["rows"])
+        skill = digits_of(verdict["skill"], 2)
+        known = ends(verdict["skill_interval"], 2) if verdict["skill_interval"] else None
+        wide = f"{skill}\n[dim]{known}[/]" if known else skill
+        table.add_row(name, rows, wide, *(_with_interval(fit, name) for name in parameters))
+        slim.add_row(name, rows, "skill", skill, known or "no interval")
+        if fit["parameters"]:
+            _add_by_parameter(slim, ("", ""), fit)
+    _print_fitting(table, slim, console)
+    console.print("in brackets 95 % intervals; skill: 1 - error of the law / error of the nearest smaller run", style="dim")
     for one in result["families"]:
         console.print(escape(one["verdict"]["sentence"]))
+        _print_outliers(one["fit"], console, f"{one['family']}: ")
     _print_pairs(result["pairs"], console)
     for sentence in result["verdict"]:
         console.print(escape(sentence), style="bold")
@@ -172,79 +171,13 @@ def print_comparison(result: Mapping[str, Any], console: Console | None = None) 
 def _print_pairs(pairs: Sequence[Mapping[str, Any]], console: Console) -> None:
     shown = pairs if len(pairs) <= MOST_PAIRS else [pair for pair in pairs if pair["p_holm"] < 0.05][:MOST_PAIRS]
     if shown:
-        table = Table("contrast", "first", "second")
-        for name in ("difference", "95 % interval", "p after Holm"):
-            table.add_column(name, justify="right")
+        table = plain_table(("contrast", "first", "second"), ("difference", "95 % interval", "p after\nHolm"))
         for pair in shown:
             names = [escape(str(pair[key])) for key in ("contrast", "first", "second")]
-            table.add_row(*names, _digits(pair["difference"], 3), _ends(pair["interval"], 3), _digits(pair["p_holm"], 2))
+            table.add_row(*names, digits_of(pair["difference"], 3), ends(pair["interval"], 3), digits_of(pair["p_holm"], 2))
         console.print(table)
     if len(shown) < len(pairs):
         console.print(f"{len(pairs) - len(shown)} more contrasts are in the output of --json")
-
-
-def print_forecast(result: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print what ``laws.forecast.forecast_table`` returns."""
-    console = console or _console()
-    law = ", ".join(f"{name} {_digits(value)}" for name, value in result["parameters"].items())
-    console.print(
-        f"[bold]{result['law']}[/], {result['status']}: {law}; {result['rows']} rows, C = {escape(result['compute'])}"
-    )
-    _print_dropped(result["dropped"], console)
-    for answer in result["at"]:
-        console.print(
-            f"at N = {_digits(answer['N'])}, D = {_digits(answer['D'])}: {_digits(answer['response'])}, "
-            f"one new run expected in {_ends(answer['interval'])} if the law holds"
-            + (f", honestly in {_ends(answer['honest_interval'])}" if answer["honest_interval"] else "")
-        )
-        _print_warnings(answer, console)
-    for answer in result["budgets"]:
-        if answer["N"] is None:
-            console.print(f"for {_digits(answer['flop'])} FLOP: {answer['reason']}")
-            continue
-        parts = [
-            f"{name} = {_digits(answer[key])} {_ends(answer[f'{key}_interval'])}"
-            for name, key in (("N", "N"), ("D", "D"), ("response", "response"))
-        ]
-        console.print(f"for {_digits(answer['flop'])} FLOP: {', '.join(parts)}")
-        _print_warnings(answer, console)
-    for answer in result["targets"]:
-        if answer["flop"] is None:
-            console.print(f"for a response of {_digits(answer['response'])}: {answer['reason']}")
-            continue
-        console.print(
-            f"for a response of {_digits(answer['response'])}: {_digits(answer['flop'])} FLOP {_ends(answer['interval'])}, "
-            f"as N = {_digits(answer['N'])}, D = {_digits(answer['D'])}"
-        )
-        _print_warnings(answer, console)
-    _print_isoflop(result["isoflop"], console)
-    console.print("brackets are 95 % intervals", style="dim")
-
-
-def _print_isoflop(isoflop: Mapping[str, Any], console: Console) -> None:
-    """Exponents of the best N, and whether slices of equal compute agree."""
-    ways = isoflop["exponents"].get("a", {})
-    names = {"surface": "by the law", "slices": "slice by slice", "parabola": "by parabolas (biased)"}
-    parts = [
-        f"{_digits(ways[way]['value'])} {_ends(ways[way]['interval'])} {label}" for way, label in names.items() if ways.get(way)
-    ]
-    if parts:
-        over = f"over {len(isoflop['slices'])} isoFLOP slices" if isoflop["slices"] else "(no isoFLOP slices to check it by)"
-        console.print(f"best N grows as C^a {over}: a = {', '.join(parts)}")
-    departure = isoflop["departure"].get("a")
-    if departure and not departure["interval"][0] <= 0 <= departure["interval"][1]:
-        console.print("  warning: the slices depart from the law by more than noise", style="yellow")
-
-
-def _print_warnings(answer: Mapping[str, Any], console: Console) -> None:
-    for warning in answer["warnings"]:
-        console.print(f"  warning: {escape(warning)}", style="yellow")
-
-
-def _console() -> Console:
-    """A console as wide as the terminal; in a pipe or a file no line is folded."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=1000)
 
 
 def _group(group: Mapping[str, str]) -> str:
@@ -269,26 +202,12 @@ def _with_interval(fit: Mapping[str, Any], name: str) -> str:
     if name not in fit["parameters"]:
         return ""
     interval = fit["intervals"].get(name)
-    below = _ends(interval) if interval else "no interval"
-    return f"{_digits(fit['parameters'][name])}\n[dim]{below}[/]"
+    below = ends(interval) if interval else "no interval"
+    return f"{digits_of(fit['parameters'][name])}\n[dim]{below}[/]"
 
 
 def _interval_or_reason(fit: Mapping[str, Any], name: str) -> str:
     interval = fit["intervals"].get(name)
     if interval:
-        return _ends(interval, 5)
+        return ends(interval, 5)
     return escape(fit["reasons"].get(name) or fit["reasons"].get("intervals") or fit["reasons"].get("all", "none"))
-
-
-def _ends(interval: Sequence[float | None], digits: int = 4) -> str:
-    low, high = interval
-    return escape(f"[{_digits(low, digits)}, {'no end' if high is None else _digits(high, digits)}]")
-
-
-def _digits(value: float | None, digits: int = 4) -> str:
-    """A number for people; a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}g}"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.3g} %"

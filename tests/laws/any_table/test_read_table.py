@@ -58,7 +58,7 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="no such file"):
         read_table(tmp_path / "absent.csv", ["n"])
     (tmp_path / "a.xlsx").write_bytes(b"x")
-    with pytest.raises(TableError, match=r"a table is a \.csv, \.csv\.gz or \.parquet file, got \.xlsx"):
+    with pytest.raises(TableError, match=r"a table is a \.csv, .* or \.parquet file, got \.xlsx"):
         read_table(tmp_path / "a.xlsx", ["n"])
     (tmp_path / "a.parquet").write_bytes(b"not parquet")
     with pytest.raises(TableError, match="cannot be read"):

@@ -164,12 +164,19 @@ def outlier_sentence(account: Mapping[str, Any] | None) -> str:
     count, limit = len(account["rows"]), f"beyond {account['threshold']:g} robust standard deviations"
     if not count:
         return f"none {limit}"
-    head = f"{count} {limit}, kept"
+    return f"{count} {limit}, kept; {outlier_change(account)}"
+
+
+def outlier_change(account: Mapping[str, Any]) -> str:
+    """What a law would be without its outliers, as a phrase; ``account`` as ``describe_outliers`` gives it, with rows."""
+    they = "it" if len(account["rows"]) == 1 else "them"
     if account["reason"] is not None:
-        return f"{head}; without {'it' if count == 1 else 'them'} no law could be fitted: {account['reason']}"
+        return f"without {they} no law could be fitted: {account['reason']}"
     moved = ", ".join(
         f"{name} {account['parameters_without'][name]:.4g} instead of {value:.4g}"
         for name, value in account["parameters"].items()
     )
-    change = f"predictions on the table would change by at most {np.expm1(account['largest_change']):.1%}"
-    return f"{head}; without {'it' if count == 1 else 'them'}: {moved}; {change}"
+    # Beyond a factor of 100 a percentage says less than the factor's power of ten.
+    change = account["largest_change"]
+    shown = f"{np.expm1(change):.1%}" if change < np.log(100.0) else f"a factor of 10^{change / np.log(10.0):.0f}"
+    return f"without {they}: {moved}; predictions on the table would change by at most {shown}"

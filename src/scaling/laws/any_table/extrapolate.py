@@ -6,24 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from scaling.laws.any_table.ceilings import CLASSES, group_ceiling, number_of
+from scaling.laws.any_table.choose_rows import Choice
 from scaling.laws.any_table.pool import OnGroupDone, work_through
 from scaling.laws.any_table.read_table import (
-    CLASSES,
-    TableError,
-    group_ceiling,
-    number_of,
+    EVERYTHING,
     numbers,
     read_table,
     require_apart,
     require_unique,
     variables,
 )
+from scaling.laws.any_table.table_file import Readable, TableError
 from scaling.laws.fitting.selection import stack
 from scaling.laws.fitting.solver import fit
 from scaling.laws.fitting.stacked import Stack
@@ -45,7 +44,7 @@ LEVEL = 0.95
 
 
 def extrapolate_table(
-    path: str | Path,
+    path: Readable,
     *,
     y: str,
     split: str,
@@ -59,11 +58,12 @@ def extrapolate_table(
     seed: int = 0,
     workers: int = 1,
     progress: OnGroupDone | None = None,
+    choice: Choice = EVERYTHING,
 ) -> dict[str, Any]:
     """Fit the rows whose split is ``train`` and predict those whose split is ``test``, group by group.
 
     Args:
-        path: CSV or Parquet.
+        path: a file, "-" for standard input, a frame, or a table that is open.
         y: column of the response.
         split: column with train or test; rows with any other value are counted and left out.
         x: column of one variable; or n and d for two.
@@ -75,10 +75,12 @@ def extrapolate_table(
         seed: of the starts.
         workers: processes among which many groups are shared (``laws.any_table.pool``).
         progress: called after each group.
+        choice: which rows are used.
 
     Returns:
         ``{"estimator", "curves": [{"group", "estimator", "rmse_log", "predictions", ...}], "mean", "median", "left_out",
-        "left_out_by_split"}``. A curve that could not be fitted has rmse_log None and a reason, and does not count in the mean.
+        "left_out_by_split", "not_used"}``. A curve that could not be fitted has rmse_log None and a reason, and does not count
+        in the mean.
         ``predictions`` has ``{the variables, "observed", "predicted", "low", "high", "low_if_true", "high_if_true"}`` of each
         test row: 95 % intervals of a new run, honestly and if the law holds.
 
@@ -92,10 +94,10 @@ def extrapolate_table(
     law = None if estimator == "auto" else _law_of(estimator, ceiling, columns)
     classes = [CLASSES] if ceiling == CLASSES else []
     require_apart(**columns, y=y, split=split, **{f"by ({name})": name for name in by})
-    table = read_table(path, [*columns.values(), y, *classes], by, only=(split, PARTS))
+    table = read_table(path, [*columns.values(), y, *classes], by, only=(split, PARTS), choice=choice)
     for part in PARTS:
         if not (table.frame[split] == part).any():
-            raise TableError(f"{path}: no row has {split} = {part}")
+            raise TableError(f"{table.name}: no row has {split} = {part}")
     if unique is not None:
         require_unique(table, unique, str(d))
     groups = list(table.groups(by))
@@ -109,6 +111,7 @@ def extrapolate_table(
         "median": float(np.median(errors)) if errors else None,
         "left_out": sum(table.left_out.values()),
         "left_out_by_split": dict(table.left_out),
+        "not_used": table.told_not_used(),
     }
 
 

@@ -10,15 +10,14 @@ from typing import Any
 
 import polars as pl
 
+from scaling.laws.any_table.ceilings import CLASSES, group_ceiling, number_of
 from scaling.laws.any_table.checklist import AUTOMATIC_DELTA
+from scaling.laws.any_table.choose_rows import Choice
 from scaling.laws.any_table.describe import CURVATURE, describe_fit
 from scaling.laws.any_table.pool import OnGroupDone, work_in_batches, work_through
 from scaling.laws.any_table.read_table import (
-    CLASSES,
+    EVERYTHING,
     ROW,
-    TableError,
-    group_ceiling,
-    number_of,
     numbers,
     read_table,
     require_apart,
@@ -27,6 +26,7 @@ from scaling.laws.any_table.read_table import (
     variables,
     without_largest,
 )
+from scaling.laws.any_table.table_file import Readable, TableError
 from scaling.laws.fitting.fitted import Fit
 from scaling.laws.fitting.many import fit_many
 from scaling.laws.fitting.selection import choose
@@ -47,7 +47,7 @@ BATCH = 50
 
 
 def fit_table(
-    path: str | Path,
+    path: Readable,
     *,
     y: str,
     law: str = "chinchilla",
@@ -64,11 +64,12 @@ def fit_table(
     ceiling: float | str | None = None,
     workers: int = 1,
     progress: OnGroupDone | None = None,
+    choice: Choice = EVERYTHING,
 ) -> list[dict[str, Any]]:
     """Fit a law to a table, or to each group of it.
 
     Args:
-        path: CSV or Parquet.
+        path: a file, "-" for standard input, a frame, or a table that is open.
         y: column of the response.
         law: name of a law, or "auto" for the one that best predicts larger rows from smaller ones.
         n, d: columns of a law of N and D; x: column of a law of one variable.
@@ -82,9 +83,11 @@ def fit_table(
         ceiling: of a bounded response; infinite for none; "classes" for chance among the column of that name.
         workers: processes among which many groups are shared (``any_table.pool``).
         progress: called after each group.
+        choice: which rows are used.
 
     Returns:
         One entry per group: group, law, status, rows, parameters, objective, standard_errors, intervals, certificate and more.
+        ``not_used`` says which rows of the whole table were left out and why.
         ``intervals`` are right if the law holds; ``honest_intervals`` (``laws.intervals.agreement``; for at most HONEST_GROUPS
         groups) also if another law holds that predicts equally well. Beyond MANY_GROUPS groups of a named law there are at most
         MANY_STARTS starts, and ``intervals`` come from the curvature of each optimum, as ``interval_method`` says.
@@ -107,7 +110,7 @@ def fit_table(
     if law != "auto":
         law_for(law, columns, 1.0 if classes and law in BOUNDED else limit)
     require_apart(**columns, y=y, **{f"by ({name})": name for name in by})
-    table = read_table(path, [*columns.values(), y, *classes], by)
+    table = read_table(path, [*columns.values(), y, *classes], by, choice=choice)
     for column in columns.values():
         require_distinct(table, column)
     if unique is not None:
@@ -115,12 +118,24 @@ def fit_table(
     groups = list(table.groups(by))
     most = max(rows.height for _, rows in groups)
     if drop_largest >= most:
-        raise TableError(f"{path}: drop_largest is {drop_largest}, which leaves none of {most} rows")
+        raise TableError(f"{table.name}: drop_largest is {drop_largest}, which leaves none of {most} rows")
     if limit is not None and not (table.frame[y] < limit).any():
         least = table.frame[y].min()
-        raise TableError(f"{path}: column {y}: no value lies below the ceiling {limit:g}; the smallest is {least:g}")
+        raise TableError(f"{table.name}: column {y}: no value lies below the ceiling {limit:g}; the smallest is {least:g}")
     asked = _Asked(
-        str(path), y, columns, law, delta, drop_largest, bootstrap, seed, starts, ceiling, len(groups) <= HONEST_GROUPS
+        table.name,
+        y,
+        columns,
+        law,
+        delta,
+        drop_largest,
+        bootstrap,
+        seed,
+        starts,
+        ceiling,
+        len(groups) <= HONEST_GROUPS,
+        tuple(table.told_not_used()),
+        tuple(one.sentence() for one in table.not_used),
     )
     if len(groups) > MANY_GROUPS and law != "auto":
         return work_in_batches(partial(_fit_batch, asked), groups, size=BATCH, workers=workers, progress=progress)
@@ -142,6 +157,8 @@ class _Asked:
     starts: int
     ceiling: float | str | None
     honest: bool
+    not_used: tuple[dict[str, Any], ...]
+    left_out: tuple[str, ...]
 
 
 _Group = tuple[Mapping[str, str], pl.DataFrame]
@@ -167,6 +184,7 @@ def _fit_group(asked: _Asked, job: _Group) -> dict[str, Any]:
     entry: dict[str, Any] = {"group": group} | describe_fit(
         found, bootstrap=asked.bootstrap, seed=asked.seed, rows=names, told=told
     )
+    entry["not_used"] = list(asked.not_used)
     if scores is not None:
         entry["scores"] = scores
     if asked.honest:
@@ -192,7 +210,7 @@ def _fit_batch(asked: _Asked, jobs: Sequence[_Group]) -> list[dict[str, Any]]:
         described = describe_fit(
             found[i], bootstrap=asked.bootstrap, seed=asked.seed, rows=kept[ROW].to_list(), told=told, profiles=False
         )
-        entries.append({"group": group} | described)
+        entries.append({"group": group} | described | {"not_used": list(asked.not_used)})
         if dropped is not None:
             entries[-1]["dropped"] = dropped.select(pl.col(ROW).alias("row"), asked.y).to_dicts()
             entries[-1]["parameters_with_dropped"] = wholes[i].parameters
@@ -226,7 +244,7 @@ def _known_of(asked: _Asked, group: Mapping[str, str], scores: Mapping[str, floa
         "response": f"column {asked.y} of {Path(asked.path).name}{of}",
         "counting": ", ".join(f"{name} is column {column}" for name, column in asked.columns.items()),
         "choice": f"{asked.law}, named by the user",
-        "left out": "no",
+        "left out": "; ".join(asked.left_out) or "no",
         "validation": "none; `scaling extrapolate` predicts rows that were held out",
     }
     if scores is not None:
@@ -235,7 +253,8 @@ def _known_of(asked: _Asked, group: Mapping[str, str], scores: Mapping[str, floa
     if asked.delta is None:
         known["objective"] = AUTOMATIC_DELTA
     if asked.drop_largest:
-        known["left out"] = f"the {asked.drop_largest} largest responses, as the user asked; they are listed under dropped"
+        dropped = f"the {asked.drop_largest} largest responses, as the user asked; they are listed under dropped"
+        known["left out"] = "; ".join((dropped, *asked.left_out))
     return known
 
 

@@ -1,27 +1,27 @@
-"""Read any table of points, CSV or Parquet: columns by name, with file, column and row in the message on a bad value."""
+"""Read any table of points: columns by name, with file, column and row in the message on a bad value."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from scaling.laws.forms.catalogue import require_ceiling
+from scaling.laws.any_table.choose_rows import Choice, LeftOut, chosen_rows
+from scaling.laws.any_table.table_file import Readable, TableError, TableFile, open_table
+from scaling.laws.any_table.written_numbers import as_numbers, has_comma
 from scaling.laws.forms.terms import Floats
 from scaling.laws.law_errors import InputError
 
 ROW: Final = "(row)"
 """Column with a row's number in the file: rows of data are counted from 1."""
-ENDINGS: Final = (".csv", ".csv.gz", ".parquet")
-
-
-class TableError(InputError):
-    """A table that cannot be used; its message is one line with file, column and row."""
+EVERYTHING: Final = Choice()
+"""All rows."""
+MOST_NAMED: Final = 20
+"""Most invalid rows that are named one by one (assumption); the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,16 @@ class Table:
     """A table whose numeric columns are positive and finite.
 
     Attributes:
-        path: the file.
+        name: what messages call it: its file, standard input, or table for a frame.
         frame: the chosen columns, numbers as Float64 and others as text, and ROW.
         left_out: value of the column that selects rows -> number of rows left out with it; "" stands for an empty value.
+        not_used: rows that the user's condition, their status or an invalid value left out.
     """
 
-    path: Path
+    name: str
     frame: pl.DataFrame
     left_out: Mapping[str, int] = field(default_factory=dict)
+    not_used: tuple[LeftOut, ...] = ()
 
     def groups(self, by: Sequence[str]) -> Iterator[tuple[dict[str, str], pl.DataFrame]]:
         """Values of ``by`` and rows of each group, in the order of the file; one group of all rows without ``by``."""
@@ -46,111 +48,150 @@ class Table:
         for key, rows in self.frame.group_by(*by, maintain_order=True):
             yield dict(zip(by, map(str, key), strict=True)), rows
 
+    def told_not_used(self) -> list[dict[str, Any]]:
+        """``not_used`` for JSON."""
+        return [one.plain() for one in self.not_used]
+
 
 def read_table(
-    path: str | Path,
+    table: Readable,
     numbers: Sequence[str],
     labels: Sequence[str] = (),
     *,
     only: tuple[str, Sequence[str]] | None = None,
+    choice: Choice = EVERYTHING,
 ) -> Table:
-    """Read the columns named, in the order of the file.
+    """Read the columns named, in the order of the file. Blank lines are passed over, but count as rows.
 
     Args:
-        path: a .csv (or .csv.gz) or .parquet file.
+        table: a file, "-" for standard input, a frame, or a table that is open.
         numbers: columns whose values must be positive and finite.
         labels: columns kept as text, without spaces around it.
         only: a column, and the values of it with which rows are used; other rows are counted and not checked.
+        choice: which rows are used.
 
     Raises:
         TableError: for a missing file, an unknown kind of file, a missing or duplicate column, no rows, or a value that is
             missing, text, NaN, infinite or not positive.
+        InputError: for a condition that is none.
     """
-    path = Path(path)
+    source = open_table(table)
     chosen = [only[0]] if only else []
-    frame = _read(path, (*numbers, *labels, *chosen))
-    if not frame.height:
-        raise TableError(f"{path}: the table has no rows")
+    frame = _loaded(source, (*numbers, *labels, *chosen))
+    used, not_used = chosen_rows(source, choice, (*numbers, *labels, *chosen))
     frame = frame.with_row_index(ROW, 1)
+    if used is not None:
+        frame = frame.filter(used)
+    frame = _without_blank_lines(source, frame)
+    if not frame.height:
+        raise TableError(f"{source.name}: the table has no rows")
     left_out: dict[str, int] = {}
     if only:
         name, values = only
         text = frame[name].cast(pl.String).str.strip_chars().fill_null("")
-        used = text.is_in(list(values))
+        marked = text.is_in(list(values))
         found = text.value_counts(sort=True).rows()
-        if not used.any():
+        if not marked.any():
             held = ", ".join(f"{value or 'nothing'} in {count}" for value, count in found[:5])
-            raise TableError(f"{path}: column {name} has no row with {' or '.join(values)}; it has {held} rows")
+            raise TableError(f"{source.name}: column {name} has no row with {' or '.join(values)}; it has {held} rows")
         left_out = {value: count for value, count in found if value not in values}
-        frame = frame.with_columns(text).filter(used)
-    columns = [_number(path, frame, name) for name in dict.fromkeys(numbers)]
-    text = [_label(path, frame, name) for name in dict.fromkeys((*labels, *chosen)) if name not in numbers]
-    return Table(path, pl.DataFrame([*columns, *text, frame[ROW]]), left_out)
+        frame = frame.with_columns(text).filter(marked)
+    columns = [_number(source, frame, name) for name in dict.fromkeys(numbers)]
+    columns += [_label(frame, name) for name in dict.fromkeys((*labels, *chosen)) if name not in numbers]
+    read = pl.DataFrame([*(column.values for column in columns), frame[ROW]])
+    invalid = [(int(row), column) for column in columns for row in column.bad.arg_true()]
+    if invalid and not choice.skip_invalid:
+        row, column = invalid[0]
+        raise TableError(
+            f"{source.name}: column {column.values.name}, row {frame[ROW][row]}: {column.faults(row)} "
+            "(the first row of data is row 1)"
+        )
+    if invalid:
+        first = {row: column for row, column in reversed(invalid)}
+        named = [f"row {frame[ROW][row]} ({first[row].values.name}: {first[row].shown(row)})" for row in sorted(first)]
+        more = (f"{len(named) - MOST_NAMED:,} more",) if len(named) > MOST_NAMED else ()
+        not_used.append(LeftOut("whose values cannot be used", len(named), (*named[:MOST_NAMED], *more)))
+        if len(named) == frame.height:
+            raise TableError(f"{source.name}: no row is left; {not_used[-1].sentence()}")
+        read = read.filter(~pl.Series(np.isin(np.arange(frame.height), list(first))))
+    if choice.tell is not None:
+        for one in not_used:
+            choice.tell(f"{source.name}: {one.sentence()}")
+    return Table(source.name, read, left_out, tuple(not_used))
 
 
-def column_names(path: Path) -> list[str]:
-    """Names of a table's columns; nothing else of it is read.
-
-    Raises:
-        TableError: if there is no such file, or it is not a table.
-    """
-    if not path.is_file():
-        raise TableError(f"{path}: no such file")
-    if not path.name.endswith(ENDINGS):
-        raise TableError(f"{path}: a table is a .csv, .csv.gz or .parquet file, got {path.suffix or 'no ending'}")
-    try:
-        if path.name.endswith(".parquet"):
-            return list(pl.read_parquet_schema(path))
-        return pl.read_csv(path, n_rows=0, infer_schema=False).columns
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise TableError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
-
-
-def _read(path: Path, wanted: Sequence[str]) -> pl.DataFrame:
-    present = column_names(path)
+def require_columns(source: TableFile, wanted: Sequence[str]) -> None:
+    """Check that a table has the columns ``wanted``, each once. Raises TableError."""
+    present = source.columns
     for name in wanted:
         if name not in present:
             close = get_close_matches(name, present, 1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            if len(present) == 1 and any(mark in present[0] for mark in ";\t"):
-                hint = "; are its columns separated by commas?"
-            raise TableError(f"{path}: no column {name}; it has {', '.join(present)}{hint}")
+            if len(present) == 1 and source.separator is not None and any(mark in present[0] for mark in ",;\t"):
+                hint = "; which character separates its columns? --separator says it"
+            raise TableError(f"{source.name}: no column {name}; it has {', '.join(present)}{hint}")
         if f"{name}_duplicated_0" in present:  # what the reader calls the second of two
-            raise TableError(f"{path}: column {name} appears twice")
-    columns = list(dict.fromkeys(wanted))
-    try:
-        if path.name.endswith(".parquet"):
-            return pl.read_parquet(path, columns=columns)
-        return pl.read_csv(path, columns=columns, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise TableError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+            raise TableError(f"{source.name}: column {name} appears twice")
 
 
-def _number(path: Path, frame: pl.DataFrame, name: str) -> pl.Series:
+def _loaded(source: TableFile, wanted: Sequence[str]) -> pl.DataFrame:
+    require_columns(source, wanted)
+    return source.load(wanted)
+
+
+def _without_blank_lines(source: TableFile, frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a text without those that hold nothing in any column: spreadsheets write such lines after the last row."""
+    if source.typed:
+        return frame
+    blank = frame.select(pl.all_horizontal(_is_blank(name) for name in frame.columns if name != ROW)).to_series()
+    if not blank.any():
+        return frame
+    whole = source.load(source.columns).with_row_index(ROW, 1)
+    blank_rows = whole.filter(pl.all_horizontal(_is_blank(name) for name in source.columns))[ROW]
+    return frame.filter(~pl.col(ROW).is_in(blank_rows.to_list()))
+
+
+def _is_blank(name: str) -> pl.Expr:
+    return pl.col(name).is_null() | (pl.col(name).str.strip_chars() == "")
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column as read, which of its values [n] are bad, and its values as they stand in the table."""
+
+    values: pl.Series
+    bad: pl.Series
+    written: pl.Series
+    what: str
+    decimal_comma: bool = False
+
+    def shown(self, row: int) -> str:
+        got = self.written[row]
+        return "nothing" if got is None or (isinstance(got, str) and not got.strip()) else repr(got)
+
+    def faults(self, row: int) -> str:
+        got = self.written[row]
+        if self.decimal_comma and isinstance(got, str) and has_comma(got):
+            return f"{got!r} has a comma, which may stand for thousands or for the decimal point; write it without one"
+        return f"{self.shown(row)}{self.what}"
+
+
+def _number(source: TableFile, frame: pl.DataFrame, name: str) -> _Column:
     column = frame[name]
     if not (column.dtype.is_numeric() or column.dtype in (pl.String, pl.Null)):
-        raise TableError(f"{path}: column {name} holds {column.dtype}, not numbers")
-    values = (column.str.strip_chars() if column.dtype == pl.String else column).cast(pl.Float64, strict=False)
+        raise TableError(f"{source.name}: column {name} holds {column.dtype}, not numbers")
+    if column.dtype == pl.String:
+        values = as_numbers(column.str.strip_chars(), source.separator)
+    else:
+        values = column.cast(pl.Float64, strict=False)
     bad = values.is_null() | ~values.is_finite().fill_null(False) | (values <= 0).fill_null(True)
-    if bad.any():
-        row = int(bad.arg_true()[0])
-        got = column[row]
-        shown = "nothing" if got is None or got == "" else repr(got)
-        raise _bad_value(path, frame, name, row, f"{shown} is not a positive finite number")
-    return values
+    comma = source.separator not in (",", None)
+    return _Column(values, bad, column, " is not a positive finite number", comma)
 
 
-def _label(path: Path, frame: pl.DataFrame, name: str) -> pl.Series:
+def _label(frame: pl.DataFrame, name: str) -> _Column:
     text = frame[name].cast(pl.String).str.strip_chars()
-    empty = text.is_null() | (text == "").fill_null(True)
-    if empty.any():
-        row = int(empty.arg_true()[0])
-        raise _bad_value(path, frame, name, row, "nothing; a name is needed")
-    return text
-
-
-def _bad_value(path: Path, frame: pl.DataFrame, name: str, row: int, what: str) -> TableError:
-    return TableError(f"{path}: column {name}, row {frame[ROW][row]}: {what} (the first row of data is row 1)")
+    return _Column(text, text.is_null() | (text == "").fill_null(True), frame[name], "; a name is needed")
 
 
 def require_apart(**columns: str | None) -> None:
@@ -178,7 +219,7 @@ def require_distinct(table: Table, column: str, needed: int = 2) -> None:
     if distinct < needed:
         value = table.frame[column][0]
         raise TableError(
-            f"{table.path}: column {column} has {distinct} distinct value ({value:g}); at least {needed} are needed"
+            f"{table.name}: column {column} has {distinct} distinct value ({value:g}); at least {needed} are needed"
         )
 
 
@@ -213,49 +254,6 @@ def variables(n: str | None, d: str | None, x: str | None, unique: str | None = 
     return {"N": str(n), "D": str(d)} | ({"U": unique} if unique is not None else {})
 
 
-CLASSES: Final = "classes"
-"""Ceiling that follows from a column of this name: chance among so many classes."""
-
-
-def number_of(ceiling: float | str | None) -> float | None:
-    """The ceiling if it is a number; None for CLASSES and if none was given.
-
-    Raises:
-        InputError: for another word, or a number that is not positive.
-    """
-    if ceiling == CLASSES or ceiling is None:
-        return None
-    if isinstance(ceiling, str):
-        raise InputError(f"ceiling is {ceiling!r}; it must be a positive number, none or {CLASSES}")
-    require_ceiling(ceiling)
-    return ceiling
-
-
-def group_ceiling(ceiling: float | str | None, rows: pl.DataFrame, response: str) -> float | None:
-    """The ceiling of some rows: as given, or chance among their classes.
-
-    Args:
-        ceiling: a number, infinite for no ceiling, None if it is not known, or CLASSES.
-        rows: with the column CLASSES if that is the ceiling.
-        response: column of the response, whose name says whether it is an error rate or a cross-entropy.
-
-    Raises:
-        InputError: if the number of classes is not a whole number of 2 or more that is the same in all rows, or if chance is
-            not known for the response.
-    """
-    if ceiling != CLASSES:
-        return number_of(ceiling)
-    counts = rows[CLASSES].unique()
-    if len(counts) != 1 or counts[0] < 2 or counts[0] != round(counts[0]):
-        shown = ", ".join(f"{value:g}" for value in counts.sort()[:5])
-        raise InputError(f"column {CLASSES} is {shown}; --ceiling classes needs one whole number of 2 or more per group")
-    if "error" in response.lower():
-        return float((counts[0] - 1) / counts[0])
-    if "loss" in response.lower():
-        return float(np.log(counts[0]))
-    raise InputError(f"--ceiling classes needs a column of errors or losses, got {response}; give chance as a number")
-
-
 def require_unique(table: Table, unique: str, seen: str) -> None:
     """Check that unique data can be a third variable.
 
@@ -269,6 +267,6 @@ def require_unique(table: Table, unique: str, seen: str) -> None:
     if np.ptp(ratio) < 1e-6:
         times = f"{float(np.exp(ratio[0])):.3g}" if len(ratio) else "0"
         raise TableError(
-            f"{table.path}: column {unique}: every row has seen its data {times} time(s), so that it adds nothing to {seen}; "
+            f"{table.name}: column {unique}: every row has seen its data {times} time(s), so that it adds nothing to {seen}; "
             "leave --unique out"
         )

@@ -1,0 +1,174 @@
+"""The commands that write pages and figures: ``scaling report | figures``, of a study or of any table of runs."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scaling.cli import options
+from scaling.cli.endings import end, say
+from scaling.cli.options import DEFAULT_STUDY
+from scaling.cli.progress_bar import progress_bar
+from scaling.cli.table_commands import STUDY_ENDINGS, called, one_line, opened, refuse_options
+from scaling.laws.law_errors import InputError
+
+if TYPE_CHECKING:
+    import plotnine as p9
+
+    from scaling.analysis.compare import JudgedTable
+    from scaling.laws.any_table.table_file import TableFile
+
+
+class Format(StrEnum):
+    """What a figure is written as."""
+
+    PDF = "pdf"
+    SVG = "svg"
+    PNG = "png"
+
+
+DPI = 300
+"""Dots per inch of a PNG (assumption): what journals usually ask for."""
+Output = Annotated[
+    Path | None, typer.Option("--output", metavar="FILE", help="of a table: the page to write (default: TABLE.html, here)")
+]
+Folder = Annotated[
+    Path | None, typer.Option("--output", metavar="FOLDER", help="where the files go (default: TABLE-figures, here)")
+]
+FigureFormat = Annotated[Format, typer.Option("--format", help="what the files are")]
+
+
+def report(
+    context: typer.Context,
+    path: options.TableOrStudy = DEFAULT_STUDY,
+    family: options.FamilyColumn = None,
+    kind: options.KindColumn = None,
+    n: options.SizeColumn = None,
+    d: options.DataColumn = None,
+    y: options.Response = None,
+    seed_column: options.SeedColumn = None,
+    flop: options.FlopColumn = None,
+    ceiling: options.Ceiling = None,
+    where: options.Where = None,
+    skip_invalid: options.SkipInvalid = False,
+    separator: options.Separator = None,
+    seed: options.Seed = 0,
+    output: Output = None,
+    keep_going: options.KeepGoing = False,
+) -> None:
+    """Write the report of a study from what is there now, marked as partial if runs are missing; or of any table of runs.
+
+    The page of a table is one file that needs nothing else: laws, figures, and the families compared.
+    """
+    if path.name.endswith(STUDY_ENDINGS):
+        from scaling.jobs.owner import open_own
+        from scaling.report.plan_table import print_claims
+        from scaling.report.study_report import write_report
+
+        refuse_options(context, path)
+        study, layout = open_own(path, say)
+        written = write_report(study, path, layout, say)
+        if written.claims:
+            print_claims(written.claims)
+        say(f"report: {written.page}")
+        end(missing=written.partial, keep_going=keep_going)
+        return
+    with one_line():
+        from scaling.report.table_report import write_table_report
+
+        table, (n, d, y) = opened(path, separator, {"--n": n, "--d": d, "--y": y})
+        page = output or Path(f"{_stem(path)}.html")
+        if page.suffix not in (".html", ".htm"):
+            raise InputError(f"--output is {page}; it must be an .html file")
+        judged = _judged(path, table, (family, kind, n, d, y), (seed_column, flop, ceiling, where), skip_invalid, seed)
+        command = shlex.join(["scaling", *sys.argv[1:]])
+        say(f"report: {write_table_report(judged, page, n=n, d=d, y=y, command=command)}")
+
+
+def figures(
+    context: typer.Context,
+    path: options.TableOrStudy = DEFAULT_STUDY,
+    family: options.FamilyColumn = None,
+    kind: options.KindColumn = None,
+    n: options.SizeColumn = None,
+    d: options.DataColumn = None,
+    y: options.Response = None,
+    seed_column: options.SeedColumn = None,
+    flop: options.FlopColumn = None,
+    ceiling: options.Ceiling = None,
+    where: options.Where = None,
+    skip_invalid: options.SkipInvalid = False,
+    separator: options.Separator = None,
+    seed: options.Seed = 0,
+    output: Folder = None,
+    figure_format: FigureFormat = Format.PDF,
+) -> None:
+    """Write each figure of a report to a file of its own, for a paper: those of a study, or of any table of runs."""
+    with one_line():
+        folder = output or Path(f"{_stem(path)}-figures")
+        if path.name.endswith(STUDY_ENDINGS):
+            from scaling.report.study_report import study_figures
+
+            refuse_options(context, path, allowed=("output", "figure_format"))
+            drawn = study_figures(path, say)
+        else:
+            from scaling.report.table_figures import table_figures
+
+            table, (n, d, y) = opened(path, separator, {"--n": n, "--d": d, "--y": y})
+            judged = _judged(path, table, (family, kind, n, d, y), (seed_column, flop, ceiling, where), skip_invalid, seed)
+            drawn = {name: figure for name, _, figure in table_figures(judged, n=n, d=d, y=y)}
+    _save(drawn, folder, figure_format)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (report, figures):
+        app.command()(command)
+
+
+def _judged(
+    path: Path,
+    table: TableFile,
+    columns: tuple[str | None, str | None, str, str, str],
+    said: tuple[str | None, str | None, str | None, str | None],
+    skip_invalid: bool,
+    seed: int,
+) -> JudgedTable:
+    """The laws of a table's families, as the options of ``report`` and ``figures`` ask for them."""
+    from scaling.analysis.compare import judge_table
+
+    family, kind, n, d, y = columns
+    seed_column, flop, ceiling, where = said
+    with progress_bar(f"judging {called(path)}") as progress:
+        return judge_table(
+            table,
+            family=family,
+            kind=kind,
+            n=n,
+            d=d,
+            y=y,
+            seed_column=seed_column,
+            flop=flop,
+            ceiling=options.ceiling_of(ceiling),
+            seed=seed,
+            progress=progress,
+            choice=options.choice_of(where, skip_invalid),
+        )
+
+
+def _save(drawn: dict[str, p9.ggplot], folder: Path, kind: Format) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in drawn.items():
+        file = folder / f"{name}.{kind.value}"
+        figure.save(file, format=kind.value, dpi=DPI, verbose=False, limitsize=False)
+        say(str(file))
+
+
+def _stem(path: Path) -> str:
+    """A table's or a study's name without its endings."""
+    return called(path).split(".")[0]

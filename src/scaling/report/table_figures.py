@@ -1,0 +1,122 @@
+"""The figures of a study's report for any table of runs, whose axes carry the names of the table's own columns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+import plotnine as p9
+import polars as pl
+
+from scaling.analysis.compare import JudgedTable
+from scaling.analysis.fits_rows import jsonable
+from scaling.report.figures import Figure
+from scaling.report.figures.exponents import exponents
+from scaling.report.figures.held_out import holdout
+from scaling.report.figures.loss_by_flop import loss_by_flop
+from scaling.report.figures.loss_by_size import AXES, loss_by_size
+from scaling.report.figures.residuals import residuals
+from scaling.report.gallery import PAGE_FIGURES
+from scaling.runs.records import DONE, SCHEMA
+
+LOSS: Final = "loss"
+"""What the figures of a report call the response."""
+
+
+CAPTIONS: Final[dict[str, str]] = {
+    "held-out": (
+        "Each point is one row, kept out of the fit and predicted from smaller ones. Right of the line the law promised a "
+        "higher response than was reached, left of it a lower one. Strong points: the largest rows. Black tick: the mean. "
+        "Grey bar: how far off one would be by repeating the nearest smaller row. In brackets the skill, the highest on top."
+    ),
+    "loss-by-flop": (
+        "The response against training compute. Points: one N and D each, the mean of their seeds. Lines: the least response "
+        "that a family's law allows for that compute, with its 95 % band."
+    ),
+    "loss-by-images": (
+        "The response against D, one panel per family; the colour says N. Lines: the fitted law with its 95 % band."
+    ),
+    "loss-by-params": (
+        "The response against N, one panel per family; the colour says D. Lines: the fitted law with its 95 % band."
+    ),
+    "exponents": "Exponents and floors of the laws with 95 % intervals, or the reason why there is none.",
+    "residuals": (
+        "Observed over predicted response of every row. Points that bend away from zero together mean a misfit of the law's "
+        "form. Rings: rows far off their law."
+    ),
+}
+"""What each figure shows, in words that suit any table: those of a study speak of images and models."""
+TITLES: Final[dict[str, str]] = {
+    "held-out": "Do the laws predict rows they have not seen?",
+    "loss-by-flop": "What compute buys",
+    "loss-by-images": "More data",
+    "loss-by-params": "Larger models",
+    "exponents": "Exponents and floors",
+    "residuals": "What the laws leave unexplained",
+}
+
+
+def runs_of(judged: JudgedTable) -> pl.DataFrame:
+    """The table with the columns of a study's runs table; what it does not know is null."""
+    frames = [
+        pl.DataFrame(
+            {
+                "key": cells.keys,
+                "family": [cells.family] * len(cells.keys),
+                "kind": [cells.kind] * len(cells.keys),
+                "params": cells.params,
+                "images": cells.images,
+                "seed": cells.seeds.astype(int),
+                LOSS: cells.y,
+                "flop": cells.flop,
+                "status": [DONE] * len(cells.keys),
+            }
+        )
+        for cells in judged.families
+    ]
+    frame = pl.concat(frames).with_columns(pl.col("flop").fill_nan(None))
+    lacking = [pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in frame.columns]
+    return frame.with_columns(*lacking)
+
+
+def fits_of(judged: JudgedTable) -> dict[str, Any]:
+    """The laws of a table as a report reads them, where the response is called ``loss``."""
+    fits = jsonable(judged.fits)
+    for part in ("fits", "holdout"):
+        fits[part] = [entry | {"response": LOSS} for entry in fits[part]]
+    return fits
+
+
+def table_figures(judged: JudgedTable, *, n: str, d: str, y: str) -> list[tuple[str, Figure, p9.ggplot]]:
+    """Name, description and drawing of each figure, in the order of the page.
+
+    Args:
+        judged: the table with its laws; n, d, y: what its columns are called.
+    """
+    runs, fits = runs_of(judged), fits_of(judged)
+    drawn = {
+        "held-out": lambda: holdout(fits),
+        "loss-by-flop": lambda: loss_by_flop(runs, fits),
+        "loss-by-images": lambda: loss_by_size(runs, fits, along="images"),
+        "loss-by-params": lambda: loss_by_size(runs, fits, along="params"),
+        "exponents": lambda: exponents(fits),
+        "residuals": lambda: residuals(runs, fits),
+    }
+    words = {
+        AXES["params"]: f"N: {n}",
+        AXES["images"]: f"D: {d}",
+        "L: test loss (nats)": y,
+        "predicted loss against observed: too low on the left, too high on the right": (
+            f"predicted {y} against observed: too low on the left, too high on the right"
+        ),
+    }
+    has_flop = runs["flop"].is_not_null().any()
+    found = []
+    for name, described in PAGE_FIGURES.items():
+        if name not in drawn or (name == "loss-by-flop" and not has_flop):
+            continue
+        figure = drawn[name]()
+        for scale in figure.scales:
+            scale.name = words.get(scale.name, scale.name) if isinstance(scale.name, str) else scale.name
+        found.append((name, replace(described, title=TITLES[name], caption=CAPTIONS[name]), figure))
+    return found
