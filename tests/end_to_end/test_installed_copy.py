@@ -1,4 +1,4 @@
-"""A copy that is installed from the wheel, in a folder of its own: a study is written for the user's images, and run to its report."""
+"""A copy installed from the wheel, in a folder of the user's: a study is written for their images, and run to its report."""
 
 import json
 import os

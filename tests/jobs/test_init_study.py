@@ -54,7 +54,7 @@ def test_more_time_than_all_images_and_sizes_need_is_said():
 
 def test_it_never_overwrites():
     Path("my.yaml").write_text("mine")
-    with pytest.raises(JobError, match="my.yaml is there already and stays as it is"):
+    with pytest.raises(JobError, match=r"my\.yaml is there already and stays as it is"):
         written(60)
     assert Path("my.yaml").read_text() == "mine"
 

@@ -31,7 +31,11 @@ def test_between_kinds_no_large_step_is_left_out():
     budget = ends[0][0]
     while budget < ends[-1][1]:
         kind = [kind for kind, (least, _) in zip(kinds, ends, strict=True) if least <= budget][-1]
-        used = cost(kind.shape(kind.largest(lambda number, kind=kind: cost(kind.shape(number, 5000)) <= budget), 5000))
+
+        def fits(number: float, kind: Growth = kind, budget: float = budget) -> bool:
+            return cost(kind.shape(number, 5000)) <= budget
+
+        used = cost(kind.shape(kind.largest(fits), 5000))
         assert 0.8 * budget <= used <= budget
         budget *= 1.1
 
@@ -56,6 +60,8 @@ def test_the_largest_that_fits_is_found():
     assert kind.largest(lambda number: True) == 10_000
 
 
-@pytest.mark.parametrize(("value", "below", "above"), [(7, 7, 7), (99.5, 99, 100), (1234, 1200, 1300), (18_000, 18_000, 18_000)])
+@pytest.mark.parametrize(
+    ("value", "below", "above"), [(7, 7, 7), (99.5, 99, 100), (1234, 1200, 1300), (18_000, 18_000, 18_000)]
+)
 def test_sizes_have_two_digits(value, below, above):
     assert (down(value), up(value)) == (below, above)

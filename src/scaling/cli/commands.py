@@ -2,7 +2,8 @@
 
 Those that begin and run a study, ``scaling init | run``, are in ``run_commands.py``; those that its jobs run, ``scaling tune |
 train | collect | benchmark | complete``, in ``job_commands.py``; those that fit laws, ``scaling fit | extrapolate | compare |
-forecast``, in ``table_commands.py``; ``scaling store check`` is in ``store_commands.py``. A command reads its words, calls one function and prints what that returns.
+forecast``, in ``table_commands.py``; ``scaling store check`` is in ``store_commands.py``. A command
+reads its words, calls one function and prints what that returns.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ Side = Annotated[int | None, typer.Option("--side", help="pixels; images that ar
 Channels = Annotated[int | None, typer.Option("--channels", help="3 for colour, 1 for grey; of images that are decoded")]
 AllCores = Annotated[str, typer.Option("--cores", metavar="COUNT|all", help="cores of this machine to use")]
 Profile = Annotated[
-    str | None, typer.Option("--profile", help="slurm: train on a cluster, as slurm/config.yaml says; or a folder of Snakemake's")
+    str | None,
+    typer.Option("--profile", help="slurm: train on a cluster, as slurm/config.yaml says; or another profile"),
 ]
 More = Annotated[list[str] | None, typer.Argument(metavar="[-- OPTIONS]", help="options of Snakemake, such as -- --dry-run")]
 

@@ -48,8 +48,8 @@ class Dag:
         look_for_mark()
         for key in sorted(set(config) - {"study"}):
             raise ValueError(
-                f"--config: unknown key {key}{suggest(key, ['study'])}; a study is a file, chosen by --config study=FILE, and none is "
-                "changed by --configfile"
+                f"--config: unknown key {key}{suggest(key, ['study'])}; a study is a file, chosen by --config study=FILE, "
+                "and --configfile changes none"
             )
         self.path = Path(str(config.get("study", "config.yaml")))
         self._program = [sys.executable, "-m", "scaling"]

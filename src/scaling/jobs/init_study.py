@@ -123,7 +123,7 @@ class _Finder:
         kinds = growths(self.images, self.image.classes, self.ratio)
         if not kinds:
             raise JobError(
-                f"{self.images} images to train on, those for validation left out, are too few for {self.image.classes} classes; "
+                f"{self.images} training images, those for validation left out, are too few for {self.image.classes} classes; "
                 f"allowed: at least {SMALL[-1] * self.image.classes}"
             )
         least = [kind.shape(kind.least, self.least_n) for kind in kinds]

@@ -24,7 +24,7 @@ class TimeLeft:
         self._at_first: tuple[float, float] | None = None
 
     def seconds(self, status: StudyStatus, now: float) -> float | None:
-        """Seconds left at the time ``now`` (in seconds, of any clock that does not go back); None if they cannot be told yet."""
+        """Seconds left at the time ``now`` (seconds of a clock that never goes back); None if they cannot be told yet."""
         left = self._work_left(status)
         if self._at_first is None:
             self._at_first = (now, left)

@@ -61,8 +61,8 @@ def _now(cells: Sequence[CellStatus], before: Sequence[PackStatus]) -> str:
     for job in before:
         at_it = [cell for cell in job.cells if cell.state == RUNNING]
         if at_it:
-            what = "tuning the learning rate" if job.name.startswith("tune") else "pre-training"
-            return f"{what}: N={at_it[0].target}{_step(at_it[0])}"
+            what = "tuning" if job.name.startswith("tune") else "pre-training"
+            return f"{what}, N={at_it[0].target}{_step(at_it[0])}"
     if _ended(cells) == len(cells):
         return "done"
     return "waiting for its learning rate" if any(cell.reason == UNTUNED for cell in cells) else "waiting"

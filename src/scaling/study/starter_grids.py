@@ -83,14 +83,16 @@ class Growth:
 def growths(images: int, classes: int, ratio: float) -> list[Growth]:
     """The kinds of grids for so many training ``images`` and ``classes``, each larger than those before.
 
-    First D grows, from a smallest of ``LEAST_D``. Where all images are used, N grows, to at most ``ratio`` times the smallest.
-    A D has an image of every class at least; none where there are too few images for that.
+    First D grows, from a smallest of ``LEAST_D`` or an image of every class. Where all images are used, N grows, to at most ``ratio`` times the smallest.
+    There are none for so few images that some class would have none.
     """
     found = []
     for (sizes, usual, data_sizes, data_ratio), wider in ((SMALL, SMALL_WIDER), (USUAL, USUAL_WIDER)):
         if images < data_ratio * classes:
             continue
-        by_data = Growth(min(data_ratio * LEAST_D, images), images, sizes, data_sizes, min(usual, ratio), data_ratio, images)
+        by_data = Growth(
+            min(data_ratio * max(LEAST_D, classes), images), images, sizes, data_sizes, min(usual, ratio), data_ratio, images
+        )
         found.append(by_data)
         for more_sizes, least, most in wider:
             if least < ratio:

@@ -54,7 +54,7 @@ class Starter:
             name=self.name,
             description=scalar(f"{', '.join(self.families)} on {_images_in_words(self.data)}."),
             data="\n".join(f"  {key}: {scalar(value)}{DATA_COMMENTS.get(key, '')}" for key, value in self.data.items()),
-            families="\n".join(f"  {name}:" + (f" {{ model: {scalar(of)} }}" if of else "") for name, of in self.families.items()),
+            families="\n".join(f"  {name}:{_named(of)}" for name, of in self.families.items()),
             params=self.shape.params,
             images=self.shape.images,
             data_sizes=", ".join(f"{size:,}" for size in self.data_sizes),
@@ -85,6 +85,10 @@ def scalar(value: object) -> str:
     """``value`` as YAML reads it back."""
     text = str(value)
     return text if isinstance(value, int) or PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
+def _named(model: str | None) -> str:
+    return f" {{ model: {scalar(model)} }}" if model else ""
 
 
 def _images_in_words(data: Mapping[str, object]) -> str:
