@@ -37,8 +37,8 @@ def test_families_runs_done_lowest_loss_and_time_left():
     assert head == "my: 3 of 8 runs done, about 2:05 left"
     assert [row.split()[:4] for row in rows] == [["mlp", "3", "of", "3"], ["vit", "0", "of", "3"], ["vgg", "0", "of", "2"]]
     assert rows[0].split()[4:] == ["0.600", "done"]
-    assert rows[1].endswith("N=13000 D=1, step 50 of 100, loss 1.250, and 1 more")
-    assert rows[2].endswith("tuning, N=13000, step 50 of 100, loss 1.250")
+    assert rows[1].endswith("N=13000 D=1, step 50/100, loss 1.250, and 1 more")
+    assert rows[2].endswith("tuning, N=13000, step 50/100, loss 1.250")
     assert trouble.startswith("mlp N=13000 D=3 seed=0 diverged")
 
 

@@ -73,7 +73,7 @@ def _step(cell: CellStatus) -> str:
     if progress is None:
         return ""
     loss = "" if progress.loss is None else f", loss {progress.loss:.3f}"
-    return f", step {progress.step} of {progress.steps}{loss}"
+    return f", step {progress.step}/{progress.steps}{loss}"
 
 
 def _trouble(cells: list[CellStatus]) -> list[Text]:

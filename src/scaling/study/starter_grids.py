@@ -83,7 +83,8 @@ class Growth:
 def growths(images: int, classes: int, ratio: float) -> list[Growth]:
     """The kinds of grids for so many training ``images`` and ``classes``, each larger than those before.
 
-    First D grows, from a smallest of ``LEAST_D`` or an image of every class. Where all images are used, N grows, to at most ``ratio`` times the smallest.
+    First D grows, from a smallest of ``LEAST_D`` or an image of every class. Where all images
+    are used, N grows, to at most ``ratio`` times the smallest.
     There are none for so few images that some class would have none.
     """
     found = []
