@@ -1,8 +1,9 @@
 """The command line: ``scaling plan | calibrate | prepare | status | schema``, and the commands of the files beside it.
 
-The commands that a study's jobs run, ``scaling tune | train | collect | benchmark | complete``, are in ``job_commands.py``;
-those that fit laws, ``scaling fit | extrapolate | compare | forecast``, in ``table_commands.py``; those that write pages and
-figures, ``scaling report | figures``, in ``report_commands.py``; ``scaling store check`` in ``store_commands.py``. A command
+Those that begin and run a study, ``scaling init | run``, are in ``run_commands.py``; those that its jobs run, ``scaling tune |
+train | collect | benchmark | complete``, in ``job_commands.py``; those that fit laws, ``scaling fit | extrapolate | compare |
+forecast``, in ``table_commands.py``; those that write pages and figures, ``scaling report | figures``, in
+``report_commands.py``; ``scaling store check`` is in ``store_commands.py``. A command
 reads its words, calls one function and prints what that returns.
 """
 
@@ -22,6 +23,7 @@ import typer
 
 from scaling.cli import job_commands as cli_jobs
 from scaling.cli import report_commands as cli_reports
+from scaling.cli import run_commands as cli_runs
 from scaling.cli import store_commands as cli_store
 from scaling.cli import table_commands as cli_tables
 from scaling.cli.endings import BAD_INPUT, EXIT_CODES, MISSING_WORK, say
@@ -143,6 +145,7 @@ def schema() -> None:
     print(schema_text(), end="")
 
 
+cli_runs.add_to(app)
 cli_jobs.add_to(app)
 cli_tables.add_to(app)
 cli_reports.add_to(app)

@@ -24,6 +24,7 @@ from scaling.runs.grid import Pack, cells
 from scaling.runs.job_hashes import benchmarks_hash, pack_hash, tuning_hash
 from scaling.study.layout import Layout
 from scaling.study.study_images import data_settings, image_spec, look_at_images
+from scaling.study.study_messages import suggest
 
 Demand = Callable[[Any], int]
 """(wildcards) -> how much of a resource to ask for."""
@@ -45,11 +46,10 @@ class Dag:
             SlurmError: in a job of Slurm that does not see the driver's folder.
         """
         look_for_mark()
-        more = sorted(set(config) - {"study"})
-        if more:
+        for key in sorted(set(config) - {"study"}):
             raise ValueError(
-                f"a study is chosen by --config study=studies/NAME.yaml, not by --configfile, which would merge two "
-                f"studies into one (received the keys {', '.join(more)})"
+                f"--config: unknown key {key}{suggest(key, ['study'])}; a study is a file, chosen by --config study=FILE, "
+                "and --configfile changes none"
             )
         self.path = Path(str(config.get("study", "config.yaml")))
         self._program = [sys.executable, "-m", "scaling"]

@@ -55,6 +55,8 @@ class CellStatus:
     machine: str = ""
     rate: float | None = None
     progress: ProgressReport | None = None
+    loss: float | None = None
+    """of a run that is done: test cross-entropy, in nats"""
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,10 @@ class Watcher:
             return replace(cell, state=FAILED, reason=str(error))
         except DamagedRecord as error:
             return replace(cell, reason=f"{error}; it will be trained again")
-        return cell if record is None else replace(cell, state=record.row["status"], reason=record.row["reason"])
+        if record is None:
+            return cell
+        row = record.row
+        return replace(cell, state=row["status"], reason=row["reason"], loss=row.get("loss"))
 
 
 def _waiting(pack: Pack) -> list[CellStatus]:

@@ -106,7 +106,7 @@ def _jobs(jobs: list[PackStatus], active: list[PackStatus], limit: int | None) -
 def _running(running: list[tuple[PackStatus, CellStatus]], limit: int | None) -> RenderableType:
     table = _table("running", "machine", numbers=("step", "loss", "images/s", "left"))
     for pack, cell in running[:limit]:
-        name = _name(cell) + (f" rate={cell.rate:g}" if pack.name.startswith("tune") and cell.rate else "")
+        name = cell_name(cell) + (f" rate={cell.rate:g}" if pack.name.startswith("tune") and cell.rate else "")
         progress = cell.progress
         if progress is None:
             table.add_row(name, escape(cell.machine), "starting", "", "", "")
@@ -117,7 +117,7 @@ def _running(running: list[tuple[PackStatus, CellStatus]], limit: int | None) ->
             f"{progress.step}/{progress.steps}",
             "" if progress.loss is None else f"{progress.loss:.3f}",
             "" if progress.images_per_second is None else f"{progress.images_per_second:,.0f}",
-            "" if progress.seconds_left is None else _duration(progress.seconds_left),
+            "" if progress.seconds_left is None else duration(progress.seconds_left),
         )
     return _with_rest(table, len(running), limit, "running")
 
@@ -127,7 +127,7 @@ def _trouble(cells: list[tuple[PackStatus, CellStatus]], limit: int | None) -> R
     order = {FAILED: 0, STOPPED: 1, DIVERGED: 2}
     for _, cell in sorted(cells, key=lambda pair: order[pair[1].state])[:limit]:
         at = f"step {cell.progress.step}/{cell.progress.steps}: " if cell.progress else ""
-        table.add_row(_name(cell), f"[{STYLES[cell.state]}]{cell.state}[/]", escape(at + cell.reason))
+        table.add_row(cell_name(cell), f"[{STYLES[cell.state]}]{cell.state}[/]", escape(at + cell.reason))
     return _with_rest(table, len(cells), limit, "not done")
 
 
@@ -136,11 +136,13 @@ def _with_rest(table: Table, count: int, limit: int | None, what: str) -> Render
     return Group(table, Text(f"and {more} more {what} (all: --once)", "dim")) if more > 0 else table
 
 
-def _name(cell: CellStatus) -> str:
+def cell_name(cell: CellStatus) -> str:
+    """A run by its place in the grid."""
     return f"{cell.family} N={cell.target} D={cell.images} seed={cell.seed}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """``seconds`` as minutes:seconds, or hours:minutes:seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
