@@ -1,7 +1,8 @@
 """The command line: ``scaling plan | calibrate | prepare | report | status | schema``, and the commands of the files beside it.
 
 The commands that a study's jobs run, ``scaling tune | train | collect | benchmark | complete``, are in ``job_commands.py``;
-those that fit laws, ``scaling fit | extrapolate | compare | forecast``, in ``table_commands.py``; ``scaling store check`` is in
+those that fit laws, ``scaling fit | extrapolate | compare | forecast``, in ``table_commands.py``; ``scaling next`` is in
+``next_command.py``, ``scaling store check`` is in
 ``store_commands.py``. A command reads its words, calls one function and prints what that returns.
 """
 
@@ -20,6 +21,7 @@ from typing import Annotated, Final
 import typer
 
 from scaling.cli import job_commands as cli_jobs
+from scaling.cli import next_command as cli_next
 from scaling.cli import store_commands as cli_store
 from scaling.cli import table_commands as cli_tables
 from scaling.cli.endings import BAD_INPUT, EXIT_CODES, MISSING_WORK, end, say
@@ -155,6 +157,7 @@ def schema() -> None:
 
 cli_jobs.add_to(app)
 cli_tables.add_to(app)
+cli_next.add_to(app)
 cli_store.add_to(app)
 for command in app.registered_commands:
     command.epilog = EXIT_CODES

@@ -37,7 +37,10 @@ BUDGET_SHARE: Final = 0.25
 """Share of the time of all runs of the study that is spent if nothing else is said (assumption)."""
 
 
-@dataclass(frozen=True)
+@dataclassUnit = Literal["minutes", "flop", "gpu-hours"]
+
+
+(frozen=True)
 class Budget:
     """What may be spent; ``amount`` None takes ``BUDGET_SHARE`` of the time of the study's runs, in minutes.
 
@@ -45,7 +48,7 @@ class Budget:
     """
 
     amount: float | None = None
-    unit: Literal["minutes", "flop", "gpu-hours"] = "minutes"
+    unit: Unit = "minutes"
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,23 @@ class NextRuns:
     def as_rows(self) -> list[dict[str, Any]]:
         """The rows as plain dicts."""
         return [asdict(row) for row in self.rows]
+
+    def notes(self) -> list[str]:
+        """What has to be known beside the rows, a sentence each."""
+        lines = [f"{family} has no law: {reason}; it gets no rows" for family, reason in self.without.items()]
+        lines += [f"{family}: {why}; its widths are rough" for family, why in self.unsure.items()]
+        if self.missing:
+            lines.append(f"{self.missing} runs of the study have no result yet; they are neither counted nor proposed")
+        if self.widths and not self.rows:
+            lines.append("no run narrows anything within this budget")
+        return lines
+
+    def pasted(self) -> str:
+        """The rows in the words of the study file."""
+        lines = [
+            f"    - {{family: {row.family}, params: {row.params}, images: {row.images}, seeds: {row.seeds}}}" for row in self.rows
+        ]
+        return "\n".join(["grid:", "  added:", *lines])
 
 
 def next_of(path: Path, goal: Goal, budget: Budget, say: Callable[[str], None]) -> NextRuns:
