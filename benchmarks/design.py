@@ -77,9 +77,7 @@ def evaluate(family: Family, sizes: int, grid: Grid, reach: float) -> tuple[floa
     runs = Runs(np.log(np.column_stack([n, d])), np.arange(len(n), dtype=float))
     nothing = Runs(np.zeros((0, 2)), np.zeros(0))
     goals = [asked_of(family.found, "exponents"), asked_of(family.found, "prediction")]
-    return seconds, [
-        WIDTH * Narrowing(family.found, family.noise, runs, nothing, asked).variance ** 0.5 for asked in goals
-    ]
+    return seconds, [WIDTH * Narrowing(family.found, family.noise, runs, nothing, asked).variance ** 0.5 for asked in goals]
 
 
 DESIGNS: dict[str, tuple[int, Grid, float]] = {
@@ -236,7 +234,9 @@ def public_tables(folder: Path) -> list[Table]:
     vision = pl.read_csv(folder / "vision_grid_imagenet.csv")
     return [
         table("lm_grid", law_named("chinchilla"), pl.read_csv(folder / "lm_grid.csv"), ["params", "tokens"], "loss", flop),
-        table("chinchilla, test: the 24 dearest", law_named("chinchilla"), points, ["params", "tokens"], "loss", pl.col("flop")),
+        table(
+            "chinchilla, test: the 24 dearest", law_named("chinchilla"), points, ["params", "tokens"], "loss", pl.col("flop")
+        ),
         table("lm_repeated_182", law_named("overfitting"), repeated, ["params", "tokens", "unique_tokens"], "loss", flop),
         *(
             table(f"ImageNet, {name}", law_named("bounded", 0.999), rows, ["params", "images"], "error", pl.col("flop"))

@@ -110,7 +110,9 @@ def test_a_budget_in_flop_and_the_usual_one(layout):
     assert flop.rows and flop.budget is None
     usual = next_runs(study(), layout, RUNS, "prediction", Budget())
     assert usual.minutes <= usual.budget
-    more = study(grid=study().grid.model_dump() | {"added": [{"family": "resnet", "params": 60_000, "images": 8000, "seeds": [7]}]})
+    more = study(
+        grid=study().grid.model_dump() | {"added": [{"family": "resnet", "params": 60_000, "images": 8000, "seeds": [7]}]}
+    )
     assert next_runs(more, layout, RUNS, "prediction", Budget()).budget > usual.budget
     assert 0 < BUDGET_SHARE < 1
 

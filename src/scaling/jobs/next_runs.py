@@ -37,10 +37,10 @@ BUDGET_SHARE: Final = 0.25
 """Share of the time of all runs of the study that is spent if nothing else is said (assumption)."""
 
 
-@dataclassUnit = Literal["minutes", "flop", "gpu-hours"]
+Unit = Literal["minutes", "flop", "gpu-hours"]
 
 
-(frozen=True)
+@dataclass(frozen=True)
 class Budget:
     """What may be spent; ``amount`` None takes ``BUDGET_SHARE`` of the time of the study's runs, in minutes.
 
@@ -115,7 +115,8 @@ class NextRuns:
     def pasted(self) -> str:
         """The rows in the words of the study file."""
         lines = [
-            f"    - {{family: {row.family}, params: {row.params}, images: {row.images}, seeds: {row.seeds}}}" for row in self.rows
+            f"    - {{family: {row.family}, params: {row.params}, images: {row.images}, seeds: {row.seeds}}}"
+            for row in self.rows
         ]
         return "\n".join(["grid:", "  added:", *lines])
 
@@ -179,9 +180,7 @@ def next_runs(study: Study, layout: Layout, runs: pl.DataFrame, goal: Goal, budg
     for family, candidate in choices:
         cell = members[family][candidate]
         places.setdefault((family, cell.target, cell.images), []).append(candidate)
-    blocks = [
-        Block(family, tuple(chosen), float(minutes[family][chosen].sum())) for (family, _, _), chosen in places.items()
-    ]
+    blocks = [Block(family, tuple(chosen), float(minutes[family][chosen].sum())) for (family, _, _), chosen in places.items()]
     told = in_order(lots, blocks, aim)
     rows = [_row(members[one.block.family], one.block, one.gain, one.before, one.after) for one in told]
     ended = [lot.copy() for lot in lots]

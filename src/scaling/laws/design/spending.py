@@ -74,9 +74,7 @@ def spend(families: Sequence[Narrowing], costs: Sequence[Floats], budget: float,
     return best[1]
 
 
-def _greedy(
-    families: Sequence[Narrowing], costs: Sequence[Floats], budget: float, aim: Aim, power: float
-) -> list[Choice]:
+def _greedy(families: Sequence[Narrowing], costs: Sequence[Floats], budget: float, aim: Aim, power: float) -> list[Choice]:
     """Take the candidate that narrows most for its cost to the ``power``, as long as one is affordable and narrows anything."""
     choices: list[Choice] = []
     left = budget
