@@ -4,13 +4,14 @@
     uv run python benchmarks/design.py simulated             designs followed on simulated truths, beside the whole grid
     uv run python benchmarks/design.py replayed DATA         designs followed on the public tables, beside the whole tables
 
-grids: RUNS is a runs table of a study that ran (``reports/<study>/runs.csv``): its laws, its noise between seeds and its seconds per
-run stand for what another grid would show. For each design: core minutes, and the median over families of the 95 % widths of alpha
-and beta (root mean square of both) and of the log prediction at three times the largest N and D.
+grids: RUNS is a runs table of a study that ran (``reports/<study>/runs.csv``): its laws, its noise between seeds and its seconds
+per run stand for what another grid would show. For each design: core minutes, and the median over families of the 95 % widths of
+alpha and beta (root mean square of both) and of the log prediction at three times the largest N and D.
 
 simulated and replayed: a pilot of the cheapest rows is fitted; the runs that narrow the prediction most for their cost are added,
-up to a share of the cost of the whole grid; the law is fitted again, and so on. Beside it rows in random order, the cheapest first,
-and the whole grid. The error is that of the predictions of the test rows (simulated: of the truth at three times the largest N and D).
+up to a share of the cost of the whole grid; the law is fitted again, and so on. Beside it rows in random order, the cheapest
+first, and the whole grid. The error is that of the predictions of the test rows (simulated: of the truth at three times the
+largest N and D).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from scaling.analysis.design_evidence import UNKNOWN_PLACE
 from scaling.laws import Law, fit
 from scaling.laws.design.asked import Asked, asked_of, gradients
 from scaling.laws.design.narrowing import WIDTH, Narrowing
@@ -160,7 +162,7 @@ def add_by_design(table: Table, rows: np.ndarray, limit: float) -> np.ndarray:
     if not found.parameters or left <= 0 or not len(rest):
         return rows
     spare = max(len(rows) - len(table.law.parameters), 1)
-    noise = RunNoise(max(float(np.sum(found.residuals**2)) / spare, 1e-8))
+    noise = RunNoise(max(float(np.sum(found.residuals**2)) / spare, 1e-8), place=UNKNOWN_PLACE)
     runs, others = (Runs(table.logs[part], part.astype(float)) for part in (rows, rest))
     asked = Asked(gradients(found, table.places - found.centre), "log response")
     family = Narrowing(found, noise, runs, others, asked)

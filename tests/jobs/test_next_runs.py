@@ -49,11 +49,12 @@ def test_candidates_are_new_and_within_what_can_be_made(ladders):
     sizes = candidate_sizes(one, "resnet", ladders, IMAGE)
     least, largest = ladders.range("resnet", IMAGE)
     assert set(one.sizes("resnet")) < set(sizes)
-    assert least <= sizes[0] and one.sizes("resnet")[-1] < sizes[-1] <= min(largest, MOST_STEP * one.sizes("resnet")[-1])
+    assert least <= sizes[0]
+    assert one.sizes("resnet")[-1] < sizes[-1] <= min(largest, MOST_STEP * one.sizes("resnet")[-1])
     candidates = candidate_cells(one, "resnet", ladders, IMAGE, 18_000)
     assert not set(candidates) & set(cells(one, "resnet"))
     assert len(set(candidates)) == len(candidates)
-    assert max(cell.images for cell in candidates) == 18_000 or max(cell.images for cell in candidates) > 8000
+    assert max(cell.images for cell in candidates) == 18_000  # all that there are, less than a step beyond 8,000
     assert max(cell.images for cell in candidate_cells(one, "resnet", ladders, IMAGE, 8000)) == 8000
     assert {cell.seed for cell in candidates if (cell.target, cell.images) == (one.sizes("resnet")[0], 300)} == {2, 3, 4, 5}
 
@@ -61,7 +62,8 @@ def test_candidates_are_new_and_within_what_can_be_made(ladders):
 @pytest.mark.parametrize("goal", ["exponents", "prediction", "contrast", "skill"])
 def test_rows_keep_the_budget_and_narrow_what_is_asked(layout, goal):
     found = next_runs(study(), layout, RUNS, goal, Budget(20.0))
-    assert found.rows and sum(row.minutes for row in found.rows) == pytest.approx(found.minutes) <= 20.0
+    assert sum(row.minutes for row in found.rows) == pytest.approx(found.minutes)
+    assert 0 < found.minutes <= 20.0
     assert (found.without, found.missing) == ({}, 0)
     for family, (now, after) in found.widths.items():
         own = [row for row in found.rows if row.family == family]
@@ -91,7 +93,8 @@ def test_minutes_are_those_of_the_calibration_if_there_is_one(layout):
     speeds = {name: Speed(Line(1.0, 0.0)) for name in names}
     write_calibration(Calibration("cpu", "fp32", "a machine", speeds), layout.speed)
     slow = next_runs(study(), layout, RUNS, "prediction", Budget(20.0))
-    assert by_runs.rows and slow.rows == []
+    assert by_runs.rows
+    assert slow.rows == []
     assert slow.notes() == ["no run narrows anything within this budget"]
     with pytest.raises(JobError, match="--gpu-hours: the speeds known are of cpu, fp32, a machine"):
         next_runs(study(), layout, RUNS, "prediction", Budget(1.0, "gpu-hours"))
@@ -107,7 +110,8 @@ def test_speeds_are_read_off_the_runs(layout):
 
 def test_a_budget_in_flop_and_the_usual_one(layout):
     flop = next_runs(study(), layout, RUNS, "prediction", Budget(1e12, "flop"))
-    assert flop.rows and flop.budget is None
+    assert flop.rows
+    assert flop.budget is None
     usual = next_runs(study(), layout, RUNS, "prediction", Budget())
     assert usual.minutes <= usual.budget
     more = study(
@@ -120,12 +124,14 @@ def test_a_budget_in_flop_and_the_usual_one(layout):
 def test_a_family_without_a_law_is_named_and_so_is_one_that_is_not_determined(layout):
     few = RUNS.filter((RUNS["family"] == "vgg") | (RUNS["params"] < 10_000))
     found = next_runs(study(), layout, few, "prediction", Budget(5.0))
-    assert set(found.without) == {"resnet"} and set(found.widths) == {"vgg"}
-    assert found.notes()[0].startswith("resnet has no law: ") and "distinct N" in found.notes()[0]
+    assert (set(found.without), set(found.widths)) == ({"resnet"}, {"vgg"})
+    assert found.notes()[0].startswith("resnet has no law: ")
+    assert "distinct N" in found.notes()[0]
     assert next_runs(study(), layout, few.filter(few["family"] == "resnet"), "prediction", Budget(5.0)).widths == {}
-    noisy = synthetic_runs(FAMILIES, noise=0.6, seed=3)
+    noisy = synthetic_runs(FAMILIES, noise=0.2, seed=3)
     unsure = next_runs(study(), layout, noisy, "prediction", Budget(5.0)).unsure
-    assert unsure and all("not identifiable" in why for why in unsure.values())
+    assert unsure
+    assert all("not identifiable" in why for why in unsure.values())
 
 
 def test_the_terminal_and_the_page_show_the_same_rows(layout):
@@ -133,7 +139,8 @@ def test_the_terminal_and_the_page_show_the_same_rows(layout):
     console = Console(file=io.StringIO(), width=200)
     print_next(found, console)
     text, section = console.file.getvalue(), next_section(found)
-    assert found.pasted() in text and "exponents alpha and beta" in text
+    assert found.pasted() in text
+    assert "exponents alpha and beta" in text
     assert section["rows"] == found.as_rows()
     assert [row["family"] for row in section["widths"]] == list(FAMILIES)
     assert next_section(None) is None

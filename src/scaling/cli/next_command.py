@@ -12,8 +12,8 @@ from scaling.cli.options import DEFAULT_STUDY, StudyPath
 from scaling.laws.design.asked import GOALS
 
 GOAL_HELP = (
-    "what is to be known better: exponents (alpha and beta), prediction (the loss at three times the largest N and D), contrast "
-    "(differences of exponents between families), skill (predictions of larger N, larger D and both, against persistence)"
+    "what is to be known better: exponents (alpha and beta), prediction (the loss at three times the largest N and D), "
+    "contrast (differences of exponents between families), skill (predictions of larger N, larger D and both, against persistence)"
 )
 
 MostMinutes = Annotated[

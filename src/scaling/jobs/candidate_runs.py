@@ -16,6 +16,8 @@ from scaling.study.spaced import DIGITS, rounded
 
 MOST_STEP: Final = 3.0
 """Largest factor by which a size or a data size may exceed those of the grid (assumption): a law is sure of no more."""
+LEAST_STEP: Final = 1.25
+"""Factor by which the images that there are must exceed the largest D to be worth a data size of their own (assumption)."""
 ONLY_STEP: Final = 2.0
 """The factor where there is one size only, whose grid has no step (assumption)."""
 NEW_SEEDS: Final = 4
@@ -34,7 +36,7 @@ def candidate_cells(study: Study, family: str, ladders: Ladders, image: ImageSpe
     known = {(cell.target, cell.images, cell.seed) for cell in cells(study, family)}
     data = sorted({images for _, images, _ in known})
     largest = most_images or data[-1]
-    data += [images for images in _beyond(data) if images <= largest]
+    data += [images for images in [min(_beyond(data)[0], largest)] if images > LEAST_STEP * data[-1]]
     return [
         Cell(family, target, images, seed)
         for target in candidate_sizes(study, family, ladders, image)

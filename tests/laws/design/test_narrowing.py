@@ -50,7 +50,8 @@ def test_narrowed_says_what_take_does_and_a_copy_is_independent():
     other.take(3)
     assert other.variance == pytest.approx(expected[3], rel=1e-9)
     assert (family.variance, other.narrowed()[3]) == (before, pytest.approx(other.variance))
-    assert (expected <= before).all() and expected.min() < 0.9 * before
+    assert (expected <= before).all()
+    assert expected.min() < 0.9 * before
 
 
 def test_seeds_of_one_place_help_less_where_the_law_itself_is_off_there():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scaling.laws.design.run_noise import MOST_COMMON, RunNoise, Runs
+from scaling.laws.design.run_noise import MOST_COMMON, RANGE, RunNoise, Runs
 
 
 def runs(*places: tuple[float, float, int]) -> Runs:
@@ -14,7 +14,9 @@ def runs(*places: tuple[float, float, int]) -> Runs:
 def test_runs_share_what_they_have_in_common():
     noise = RunNoise(4.0, shared=0.3, place=0.2)
     some = runs((10, 100, 0), (20, 100, 0), (10, 100, 1), (10, 200, 0))
-    expected = 4.0 * np.array([[1, 0.3, 0.2, 0], [0.3, 1, 0, 0], [0.2, 0, 1, 0], [0, 0, 0, 1]])
+    near, far = 0.2 * np.exp(-np.log(2) / RANGE), 0.2 * np.exp(-np.sqrt(2) * np.log(2) / RANGE)
+    rows = [[1, 0.3 + near, 0.2, near], [0.3 + near, 1, near, far], [0.2, near, 1, near], [near, far, near, 1]]
+    expected = 4.0 * np.array(rows)
     np.testing.assert_allclose(noise.among(some), expected)
 
 
@@ -27,4 +29,4 @@ def test_a_run_keeps_noise_of_its_own_however_much_is_shared():
     noise = RunNoise(1.0, shared=0.9, place=0.9)
     covariance = noise.among(runs((10, 100, 0), (10, 100, 1), (20, 100, 0)))
     assert np.linalg.eigvalsh(covariance)[0] > 0
-    assert covariance[0, 1] == pytest.approx(MOST_COMMON / 2)
+    assert covariance[0, 1] == pytest.approx(MOST_COMMON / 2)  # another seed of the same place

@@ -18,11 +18,11 @@ Goal = Literal["exponents", "prediction", "contrast", "skill"]
 GOALS: Final[tuple[Goal, ...]] = get_args(Goal)
 
 BEYOND = 3.0
-"""Factor beyond the largest N and D at which a prediction is asked for (assumption: as far as honest intervals hold 93 % or more
-in every simulated setting, docs/laws.md)."""
+"""Factor beyond the largest N and D at which a prediction is asked for (assumption: as far as honest intervals hold 93 % or
+more in every simulated setting, docs/laws.md)."""
 LEAST_FLOOR = 0.1
-"""Share of the smallest response at which the derivative of a smaller floor is taken (assumption): the logarithm of a floor at 0
-has no influence on anything, though the floor itself may be wrong."""
+"""Share of the smallest response at which the derivative of a smaller floor is taken (assumption): the logarithm of a floor
+at 0 has no influence on anything, though the floor itself may be wrong."""
 
 
 class Asked(NamedTuple):
@@ -42,8 +42,8 @@ def asked_of(found: Fit, goal: Goal) -> Asked:
 
     - exponents, contrast: its exponents of one variable each (alpha, beta).
     - prediction: the log response where every variable is ``BEYOND`` times the largest of its rows.
-    - skill: log responses where the first variable, the second or both are ``BEYOND`` times the largest, in units of the error of
-      persistence, which repeats the response at the largest.
+    - skill: log responses where the first variable, the second or both are ``BEYOND`` times the largest, in units of the error
+      of persistence, which repeats the response at the largest.
 
     Raises:
         InputError: the law has no exponents of one variable.

@@ -1,8 +1,8 @@
-"""Errors of runs, and which of them runs share: what is drawn per run, per (seed, D) and per (N, D).
+"""Errors of runs, and which of them runs share: what is drawn per run, per (seed, D) and per place.
 
-The variance of a log response is a power of D. One part of it is shared by all runs of one (seed, D), which train on the same
-images. Another is shared by all seeds of one place, since a law that is not quite true is off by the same for each of them: more
-seeds do not average it out. The rest is a run's own.
+The variance of a log response is a power of D. One part of it is shared by all runs of one (seed, D), which train on the
+same images. Another is the error of a law that is not quite true: it is the same for all seeds of one place, which more seeds do not
+average out, and alike at places nearby. The rest is a run's own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from scaling.laws.forms.terms import Floats
 
 MOST_COMMON = 0.95
 """Largest share of the variance that runs have in common (assumption): the rest keeps the covariance invertible."""
+
+RANGE = 1.0
+"""Distance in log units over which the error of a law that is not quite true stays alike, to a factor of e (assumption)."""
 
 
 class Runs(NamedTuple):
@@ -32,7 +35,7 @@ class RunNoise(NamedTuple):
         variance: of one run where log D is ``reference``.
         slope: d log variance / d log D; reference: a log D.
         shared: share of the variance that runs of one (seed, D) have in common.
-        place: share that seeds of one place have in common.
+        place: share that seeds of one place have in common, and less the farther two places are apart.
     """
 
     variance: float
@@ -50,8 +53,8 @@ class RunNoise(NamedTuple):
         shared, place = self._common()
         same_seed = first.seeds[:, None] == second.seeds[None]
         same_data = np.isclose(first.logs[:, first.data, None], second.logs[None, :, second.data], rtol=0, atol=1e-9)
-        same_place = np.isclose(first.logs[:, None], second.logs[None], rtol=0, atol=1e-9).all(axis=2)
-        common = shared * (same_seed & same_data) + place * same_place
+        distance = np.sqrt(np.sum((first.logs[:, None] - second.logs[None]) ** 2, axis=2))
+        common = shared * (same_seed & same_data) + place * np.exp(-distance / RANGE)
         return self.deviations(first)[:, None] * self.deviations(second)[None] * common
 
     def among(self, runs: Runs) -> Floats:

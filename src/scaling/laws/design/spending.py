@@ -1,8 +1,8 @@
 """Spending a budget on runs: greedily by what each narrows for its cost, with two rivals for the last word.
 
-Greedy by narrowing per cost may fill the budget with cheap runs where one large run would have told more; greedy by narrowing alone
-does the opposite. Both are tried, and one between them, and the one that ends narrowest is taken (for the first two, Khuller, Moss
-and Naor 1999, "The budgeted maximum coverage problem").
+Greedy by narrowing per cost may fill the budget with cheap runs where one large run would have told more; greedy by narrowing
+alone does the opposite. Both are tried, and one between them, and the one that ends narrowest is taken (for the first two,
+Khuller, Moss and Naor 1999, "The budgeted maximum coverage problem").
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Aim:
 
     Args:
         families: what is known of each at the start.
-        paired: whether what is asked is the difference of two families; the width is then the mean over all pairs with a family.
+        paired: whether what is asked is the difference of two families; a width is then the mean over the pairs of a family.
     """
 
     def __init__(self, families: Sequence[Narrowing], paired: bool) -> None:
