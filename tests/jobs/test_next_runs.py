@@ -10,7 +10,7 @@ from rich.console import Console
 from synthetic_runs import SIZES, synthetic_runs
 
 from scaling.jobs.calibration import Calibration, Line, Speed, write_calibration
-from scaling.jobs.candidate_runs import MOST_STEP, candidate_cells, candidate_sizes
+from scaling.jobs.candidate_runs import MOST_STEP, NEW_SEEDS, candidate_cells, candidate_sizes
 from scaling.jobs.job_errors import JobError
 from scaling.jobs.next_runs import BUDGET_SHARE, Budget, next_runs
 from scaling.jobs.run_speeds import speeds_of_runs
@@ -56,7 +56,9 @@ def test_candidates_are_new_and_within_what_can_be_made(ladders):
     assert len(set(candidates)) == len(candidates)
     assert max(cell.images for cell in candidates) == 18_000  # all that there are, less than a step beyond 8,000
     assert max(cell.images for cell in candidate_cells(one, "resnet", ladders, IMAGE, 8000)) == 8000
-    assert {cell.seed for cell in candidates if (cell.target, cell.images) == (one.sizes("resnet")[0], 300)} == {2, 3, 4, 5}
+    assert {cell.seed for cell in candidates if (cell.target, cell.images) == (one.sizes("resnet")[0], 300)} == set(
+        range(2, 2 + NEW_SEEDS)
+    )
 
 
 @pytest.mark.parametrize("goal", ["exponents", "prediction", "contrast", "skill"])

@@ -13,7 +13,7 @@ from scaling.laws.design.asked import GOALS
 
 GOAL_HELP = (
     "what is to be known better: exponents (alpha and beta), prediction (the loss at three times the largest N and D), "
-    "contrast (differences of exponents between families), skill (predictions of larger N, larger D and both, against persistence)"
+    "contrast (differences of exponents between families), skill (predictions of larger N, larger D and both)"
 )
 
 MostMinutes = Annotated[

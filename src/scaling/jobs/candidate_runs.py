@@ -20,8 +20,8 @@ LEAST_STEP: Final = 1.25
 """Factor by which the images that there are must exceed the largest D to be worth a data size of their own (assumption)."""
 ONLY_STEP: Final = 2.0
 """The factor where there is one size only, whose grid has no step (assumption)."""
-NEW_SEEDS: Final = 4
-"""New seeds that a place may get (assumption)."""
+NEW_SEEDS: Final = 12
+"""New seeds that a place may get (assumption): with 4, designs on simulated grids ran out of cheap places that tell much."""
 
 
 def candidate_cells(study: Study, family: str, ladders: Ladders, image: ImageSpec, most_images: int | None) -> list[Cell]:

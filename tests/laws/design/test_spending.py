@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scaling.laws import fit
-from scaling.laws.design.asked import BEYOND, asked_of
+from scaling.laws.design.asked import BEYOND, Asked, asked_of, gradients
 from scaling.laws.design.narrowing import WIDTH, Narrowing
 from scaling.laws.design.run_noise import RunNoise, Runs
 from scaling.laws.design.spending import Aim, Block, in_order, spend, variances_of
@@ -16,7 +16,7 @@ NOISE = 0.02
 
 
 def grid(sizes, data, seeds):
-    n, d, s = (a.ravel() for a in np.meshgrid(sizes, data, np.array(seeds, float)))
+    n, d, s = (a.ravel() for a in np.meshgrid(sizes, data, np.array(list(seeds), float)))
     return Runs(np.log(np.column_stack([n, d])), s)
 
 
@@ -37,7 +37,7 @@ def fitted(runs, rng=None):
 SIZES, DATA = np.geomspace(5e3, 5e5, 6), np.geomspace(300, 3e4, 6)
 WHOLE = grid(SIZES, DATA, [0])
 PILOT = grid(SIZES[:4], DATA[:4], [0])
-ALL = grid(SIZES, DATA, [1, 2, 3, 4])
+ALL = grid(SIZES, DATA, range(1, 13))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_nothing_is_chosen_that_cannot_be_paid(pilot):
 
 def test_rows_are_in_the_order_of_their_gain_and_their_widths_join(pilot):
     costs, aim = prices(ALL), Aim([pilot], paired=False)
-    blocks = [Block(0, (i, i + 1), float(costs[i] + costs[i + 1])) for i in (0, 60, 120)]
+    blocks = [Block(0, (i, i + 1), float(costs[i] + costs[i + 1])) for i in (0, 180, 360)]
     told = in_order([pilot], blocks, aim)
     assert told[0].before == pytest.approx(WIDTH * pilot.variance**0.5)
     assert [one.after for one in told[:-1]] == pytest.approx([one.before for one in told[1:]])
@@ -79,7 +79,7 @@ def test_rows_are_in_the_order_of_their_gain_and_their_widths_join(pilot):
 
 def test_a_contrast_is_as_wide_as_its_families_together(pilot):
     other = pilot.copy()
-    other.take(100)
+    other.take(300)
     variances = variances_of([pilot, other])
     expected = WIDTH * np.sqrt(variances.sum())
     np.testing.assert_allclose(Aim([pilot, other], paired=True).start, [expected, expected])
@@ -98,8 +98,8 @@ def test_a_design_that_is_followed_predicts_as_the_whole_grid_at_a_fraction_of_i
         n, d = np.exp(PILOT.logs).T
         shown = LAW.predict(TRUTH, N=n, D=d) * np.exp(NOISE * rng.normal(size=len(n)))
         found = fit(LAW, {"N": n, "D": d}, shown, delta=None)
-        family = Narrowing(found, RunNoise(NOISE**2), PILOT, ALL, asked_of(found, "prediction"))
-        budget = 0.2 * whole_cost - prices(PILOT).sum()
+        family = Narrowing(found, RunNoise(NOISE**2), PILOT, ALL, Asked(gradients(found, np.log(far)[None] - found.centre), ""))
+        budget = 0.25 * whole_cost - prices(PILOT).sum()
         chosen = [c.candidate for c in spend([family], [prices(ALL)], budget, Aim([family], paired=False))]
         runs = joined(PILOT, ALL, chosen)
         n, d = np.exp(runs.logs).T
@@ -110,5 +110,5 @@ def test_a_design_that_is_followed_predicts_as_the_whole_grid_at_a_fraction_of_i
         of_whole = fitted(WHOLE, rng).predict(N=far[0], D=far[1])
         errors.append(np.log([of_design, of_whole]) - truth)
     design, whole = np.sqrt(np.mean(np.square(errors), axis=0))
-    assert max(shares) <= 0.2 + 1e-9
+    assert max(shares) <= 0.25 + 1e-9
     assert design <= whole

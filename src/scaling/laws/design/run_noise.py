@@ -1,8 +1,8 @@
 """Errors of runs, and which of them runs share: what is drawn per run, per (seed, D) and per place.
 
-The variance of a log response is a power of D. One part of it is shared by all runs of one (seed, D), which train on the
-same images. Another is the error of a law that is not quite true: it is the same for all seeds of one place, which more seeds do not
-average out, and alike at places nearby. The rest is a run's own.
+The variance of a log response is a power of D. One part of it is shared by all runs of one (seed, D), which train on the same
+images. Another is the error of a law that is not quite true: it is the same for all seeds of one place, which more seeds do
+not average out, and alike at places nearby. The rest is a run's own.
 """
 
 from __future__ import annotations
