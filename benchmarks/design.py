@@ -5,13 +5,13 @@
     uv run python benchmarks/design.py replayed DATA         designs followed on the public tables, beside the whole tables
 
 grids: RUNS is a runs table of a study that ran (``reports/<study>/runs.csv``): its laws, its noise between seeds and its
-seconds per run stand for what another grid would show. For each design: core minutes, and the median over families of the 95 % widths
-of alpha and beta (root mean square of both) and of the log prediction at three times the largest N and D.
+seconds per run stand for what another grid would show. For each design: core minutes, and the median over families of the 95 %
+widths of alpha and beta (root mean square of both) and of the log prediction at three times the largest N and D.
 
 simulated and replayed: a pilot of the cheapest rows is fitted; the runs that narrow the prediction most for their cost are
 added, up to a share of the cost of the whole grid; the law is fitted again, and so on. Beside it rows in random order, the
-cheapest first, and the whole grid. The error is that of the predictions of the test rows (simulated: of the truth at three times the
-largest N and D).
+cheapest first, and the whole grid. The error is that of the predictions of the test rows (simulated: of the truth at three
+times the largest N and D).
 """
 
 from __future__ import annotations
