@@ -21,6 +21,7 @@ def entries(runs: pl.DataFrame) -> dict[str, dict]:
     return {entry["rival"]: entry for entry in compare_forms(judged, "loss", np.log(10))}
 
 
+@pytest.mark.slow
 def test_power_laws_with_a_floor_beat_forms_without_a_power() -> None:
     found = entries(synthetic_runs(sizes=5, data_sizes=5, noise=0.005, seed=1))
     for rival in ("logarithms", "exponentials"):

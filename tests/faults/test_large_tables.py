@@ -69,6 +69,7 @@ def test_thousands_of_groups(table: Path) -> None:
     assert f"of {SOME} groups, about" in result.stderr
     told = "2,000 groups: intervals from the curvature of each optimum, 4 starts each; fit a group alone for profile intervals"
     assert result.stderr.count(told) == 1
-    # By chance 5 % of the intervals miss the truth.
+    # By chance 5 % of the intervals miss the truth; of ten thousand 3 to 7 % did. A sample of them has its standard error.
+    error = 2 * (0.05 * 0.95 / SOME) ** 0.5
     held = [entry["intervals"]["alpha"][0] < 0.35 < entry["intervals"]["alpha"][1] for entry in entries]
-    assert 0.93 < np.mean(held) < 0.97
+    assert 0.93 - error < np.mean(held) < 0.97 + error

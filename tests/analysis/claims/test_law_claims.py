@@ -109,6 +109,7 @@ def studied():
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["larger models", "more data", "order in N", "order in D"])
 def test_larger_models_and_more_data_that_help_are_seen(studied: dict[str, Evidence], part: str):
     claim = named("more-data-larger-models")
@@ -116,6 +117,7 @@ def test_larger_models_and_more_data_that_help_are_seen(studied: dict[str, Evide
     assert verdicts(claim, studied["flat"])[part] != "supported"
 
 
+@pytest.mark.slow
 def test_the_whole_way_from_runs_to_the_headline(studied: dict[str, Evidence]):
     assert verdicts(named("scaling-laws"), studied["falling"])["vit"] == "supported"
     assert verdicts(named("scaling-laws"), studied["flat"])["vit"] != "supported"

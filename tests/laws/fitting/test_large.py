@@ -23,6 +23,7 @@ def table() -> tuple[dict[str, np.ndarray], np.ndarray]:
     return data, forms.chinchilla().predict(TRUTH, **data) * np.exp(0.01 * rng.normal(size=ROWS))
 
 
+@pytest.mark.slow
 def test_the_optimum_is_that_of_all_rows_and_the_sample_is_named(table, monkeypatch: pytest.MonkeyPatch) -> None:
     data, loss = table
     found = fit(forms.chinchilla(), data, loss, delta=1e-2)

@@ -37,7 +37,7 @@ DRAW = {
 
 
 NOTHING = {
-    "holdout": {"No family has enough cells to hold some out."},
+    "holdout": {"No family has enough runs to hold some out."},
     "exponents": {"No law has been fitted yet.", "No exponent has an interval: too few cells."},
     "residuals": {"No law has been fitted yet."},
     "learning rates": {"No learning rate was tuned."},
@@ -62,7 +62,7 @@ def test_every_figure_shows_every_family_and_its_cells_or_says_why_not(study, na
     if name in ("loss by images", "loss by params"):
         assert points == len(done)
     if not points:
-        assert words & NOTHING.get(name, {"No cell has finished yet."})
+        assert words & NOTHING.get(name, {"No run has finished yet."})
         assert name in ("holdout", "exponents", "residuals") or not len(done)
     else:
         families = done["family"] if name != "learning rates" else runs["family"]

@@ -25,7 +25,7 @@ def holdout(fits: dict, response: str = "loss") -> p9.ggplot:
     """
     cells = holdout_cells(fits, response)
     if cells.is_empty():
-        return empty("No family has enough cells to hold some out.")
+        return empty("No family has enough runs to hold some out.")
     skills = skill_by_family(cells)
     order = list(skills)
     origins = [ORIGINS[origin] for origin in ORIGINS if origin in cells["origin"]]

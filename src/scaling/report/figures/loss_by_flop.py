@@ -17,7 +17,7 @@ def loss_by_flop(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
     """
     cells = finished(runs).filter(pl.col("flop") > 0)
     if cells.is_empty():
-        return empty("No cell has finished yet.")
+        return empty("No run has finished yet.")
     families = family_order(cells["family"])
     levels = pl.Enum(families)
     means = cells.group_by("family", "params", "images", maintain_order=True).agg(pl.mean("flop"), pl.mean("loss"))
@@ -38,7 +38,9 @@ def loss_by_flop(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
         figure += p9.geom_line(p9.aes(linetype="family"), data=drawn.to_pandas(), size=0.9)
     return (
         figure
-        + p9.geom_point(p9.aes(shape="family"), size=2.1, alpha=0.55, stroke=0, show_legend=lines.is_empty())
+        + p9.geom_point(
+            p9.aes(shape="family"), size=2.1, alpha=0.9 if lines.is_empty() else 0.55, stroke=0, show_legend=lines.is_empty()
+        )
         + log_x_powers("C: training compute (FLOP)")
         + log_y_plain("L: test loss (nats)", most=8)
         + family_scales(families, dict(cells.select("family", "kind").iter_rows()))

@@ -26,7 +26,7 @@ def loss_by_size(runs: pl.DataFrame, fits: dict, along: Literal["images", "param
     """Test loss along D (``"images"``) or N (``"params"``), log axes; the other size is the colour."""
     cells = finished(runs)
     if cells.is_empty():
-        return empty("No cell has finished yet.")
+        return empty("No run has finished yet.")
     other = "params" if along == "images" else "images"
     families = family_order(cells["family"])
     titles = panel_titles(fits, families)
