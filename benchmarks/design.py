@@ -211,7 +211,7 @@ def compared(table: Table, seed: int = 0) -> dict[str, list[float]]:
     }
 
 
-def show(name: str, pilot: float, found: dict[str, Sequence[float]]) -> None:
+def show(name: str, pilot: float, found: dict[str, list[float]]) -> None:
     """A table of errors by share of the cost."""
     print(f"\n{name}: pilot {pilot:.1%} of the cost, whole table {found['whole'][0]:.4f}")
     print(f"{'':10}" + "".join(f"{share:>8.0%}" for share in SHARES))

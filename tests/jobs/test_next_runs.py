@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -75,6 +76,8 @@ def test_rows_keep_the_budget_and_narrow_what_is_asked(layout, goal):
             assert [row.width_before for row in own] == pytest.approx([now, *(row.width_after for row in own[:-1])])
             assert after == pytest.approx(own[-1].width_after if own else now)
         assert after < now or not own
+    gains = [row.gain for row in found.rows]
+    assert all(later <= earlier * (1 + 1e-9) for earlier, later in pairwise(gains))
     places = [(row.family, row.params, row.images) for row in found.rows]
     assert len(set(places)) == len(places)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from scaling.cli.endings import BAD_INPUT, say
 from scaling.cli.options import DEFAULT_STUDY, StudyPath
-from scaling.laws.design.asked import GOALS
+from scaling.laws.design.asked import GOALS, Goal
+
+if TYPE_CHECKING:
+    from scaling.jobs.next_runs import Unit
 
 GOAL_HELP = (
     "what is to be known better: exponents (alpha and beta), prediction (the loss at three times the largest N and D), "
@@ -33,11 +36,11 @@ def next_(
     output_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a page for people")] = False,
 ) -> None:
     """Say which runs to add to a study: those that narrow most what its laws leave open, for their cost. Nothing is trained."""
-    from scaling.jobs.next_runs import Budget, Unit, next_of
+    from scaling.jobs.next_runs import Budget, next_of
 
     given: dict[Unit, float | None] = {"minutes": minutes, "flop": flop, "gpu-hours": gpu_hours}
-    said = {unit: amount for unit, amount in given.items() if amount is not None}
-    chosen = next((one for one in GOALS if one == goal), None)
+    said: dict[Unit, float] = {unit: amount for unit, amount in given.items() if amount is not None}
+    chosen: Goal | None = next((one for one in GOALS if one == goal), None)
     if chosen is None:
         _refuse(f"--for is {goal!r}; allowed: {', '.join(GOALS)}")
     if len(said) > 1:

@@ -32,7 +32,8 @@ def speeds_of_runs(study: Study, runs: pl.DataFrame, image: ImageSpec) -> Calibr
             continue
         evaluated = EVALUATION_SHARE * evaluation_images(recipe, study.data.validation)
         points = []
-        for flop in {own["flop_forward"].min(), own["flop_forward"].max()}:
+        forward = own["flop_forward"].to_list()
+        for flop in {min(forward), max(forward)}:
             took = [
                 max(row["seconds"] - CELL_SECONDS, 0.5 * row["seconds"]) / (row["images_seen"] + evaluated)
                 for row in own.filter(pl.col("flop_forward") == flop).iter_rows(named=True)

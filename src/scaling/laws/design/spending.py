@@ -88,7 +88,8 @@ def _greedy(families: Sequence[Narrowing], costs: Sequence[Floats], budget: floa
             after = np.repeat(variances[None], len(cost), axis=0)
             after[:, index] = family.narrowed()
             gains = np.where(family.taken | (cost > left), 0.0, now - aim.of(after)) / cost**power
-            candidate = int(np.argmax(gains))
+            # Of equal ones the first: rounding must not choose a seed.
+            candidate = int(np.argmax(gains >= gains.max() * (1 - 1e-9)))
             if gains[candidate] > best:
                 best, chosen = float(gains[candidate]), Choice(index, candidate)
         if chosen is None:
@@ -122,7 +123,10 @@ class Told(NamedTuple):
 
 
 def in_order(families: Sequence[Narrowing], blocks: Sequence[Block], aim: Aim) -> list[Told]:
-    """The blocks, at each step the one that then narrows most for its cost; ``families`` are not changed."""
+    """The blocks, at each step the one that then narrows most for its cost; ``families`` are not changed.
+
+    Where a block makes a later one worth more, both are given the gain that they have together.
+    """
     own = [family.copy() for family in families]
     left, told = list(blocks), []
     while left:
@@ -140,4 +144,20 @@ def in_order(families: Sequence[Narrowing], blocks: Sequence[Block], aim: Aim) -
         block = left.pop(best)
         own[block.family] = family
         told.append(Told(block, gain, *(float(aim.widths(v)[block.family]) for v in (before, after))))
-    return told
+    return _pooled(told)
+
+
+def _pooled(told: Sequence[Told]) -> list[Told]:
+    """The same with gains that never rise: rows that pay only together have the gain of all of them."""
+    groups: list[list[Told]] = []
+    for one in told:
+        groups.append([one])
+        while len(groups) > 1 and _gain(groups[-1]) > _gain(groups[-2]):
+            last = groups.pop()
+            groups[-1] += last
+    return [one._replace(gain=_gain(group)) for group in groups for one in group]
+
+
+def _gain(group: Sequence[Told]) -> float:
+    """Gain of blocks together, per unit of cost."""
+    return sum(one.gain * one.block.cost for one in group) / sum(one.block.cost for one in group)
