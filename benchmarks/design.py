@@ -1,37 +1,54 @@
-"""Which grid identifies the exponents best for its minutes? Expected widths of intervals, before anything is trained.
+"""Which runs tell most for their cost? Designs that are only planned, simulated, and replayed on public tables.
 
-    uv run python benchmarks/design.py RUNS.csv
+    uv run python benchmarks/design.py grids RUNS.csv        expected widths of other grids, before anything is trained
+    uv run python benchmarks/design.py simulated             designs followed on simulated truths, beside the whole grid
+    uv run python benchmarks/design.py replayed DATA         designs followed on the public tables, beside the whole tables
 
-RUNS is a runs table of a study that ran (``reports/<study>/runs.csv``): its laws, its noise between seeds and its seconds
-a cell stand for what another grid would show. For each design: core minutes, and the median over families of the 95 % half
-widths of alpha, beta and the log prediction at ten times the largest N and D, by the curvature at the fitted law.
+grids: RUNS is a runs table of a study that ran (``reports/<study>/runs.csv``): its laws, its noise between seeds and its
+seconds per run stand for what another grid would show. For each design: core minutes, and the median over families of the 95 %
+widths of alpha and beta (root mean square of both) and of the log prediction at three times the largest N and D.
+
+simulated and replayed: a pilot of the cheapest rows is fitted; the runs that narrow the prediction most for their cost are
+added, up to a share of the cost of the whole grid; the law is fitted again, and so on. Beside it rows in random order, the
+cheapest first, and the whole grid. The error is that of the predictions of the test rows (simulated: of the truth at three
+times the largest N and D).
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy.stats import t as student
 
-from scaling.laws import fit
+from scaling.analysis.design_evidence import UNKNOWN_PLACE
+from scaling.laws import Law, fit
+from scaling.laws.design.asked import Asked, asked_of, gradients
+from scaling.laws.design.narrowing import WIDTH, Narrowing
+from scaling.laws.design.run_noise import RunNoise, Runs
+from scaling.laws.design.spending import Aim, spend
 from scaling.laws.fitting.fitted import Fit
+from scaling.laws.fitting.points import too_few
 from scaling.laws.forms import known_laws as forms
+from scaling.laws.forms.catalogue import law_named
 
 Grid = dict[float, int]
 """D -> seeds."""
+SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5)
+"""Shares of the cost of the whole grid after which the law is fitted and runs are chosen again."""
+RANDOM = 20
+"""Random orders of the rows to compare with."""
 
 
 class Family(NamedTuple):
-    """What a family showed: its law, variance of a log loss at D = 1,000, its slope in log D, log seconds of a cell [3]."""
+    """What a family showed: its law, the noise of its runs, log seconds of a run as a plane in log N and log D [3], its N."""
 
     name: str
     found: Fit
-    variance: float
-    slope: float
+    noise: RunNoise
     cost: np.ndarray
     sizes: tuple[float, float]
 
@@ -45,12 +62,13 @@ def learn(runs: pl.DataFrame, slope: float) -> list[Family]:
         found = fit(forms.chinchilla(), {"N": n, "D": d}, y, weights, delta=None)
         variance = float(np.sum(weights * found.residuals**2) / max(len(y) - 5, 1))
         cost = np.linalg.lstsq(np.column_stack([np.ones(len(n)), np.log(n), np.log(d)]), np.log(s), rcond=None)[0]
-        families.append(Family(str(name), found, variance, slope, cost, (n.min(), n.max())))
+        noise = RunNoise(variance, slope, float(np.log(1000.0)))
+        families.append(Family(str(name), found, noise, cost, (n.min(), n.max())))
     return families
 
 
-def evaluate(family: Family, sizes: int, grid: Grid, reach: float) -> tuple[float, np.ndarray]:
-    """Core seconds of a design, and the half widths of alpha, beta and the log prediction at 10x, [3]."""
+def evaluate(family: Family, sizes: int, grid: Grid, reach: float) -> tuple[float, list[float]]:
+    """Core seconds of a design, and the widths of the exponents and of the log prediction beyond it."""
     low, high = family.sizes
     levels = np.geomspace(low, high * reach, sizes)
     n, d = (
@@ -58,15 +76,10 @@ def evaluate(family: Family, sizes: int, grid: Grid, reach: float) -> tuple[floa
         for c in zip(*((size, images) for size in levels for images, k in grid.items() for _ in range(k)), strict=True)
     )
     seconds = float(np.exp(family.cost @ np.array([np.ones(len(n)), np.log(n), np.log(d)])).sum())
-    law, centre = family.found.law, family.found.centre
-    logs = np.log(np.column_stack([n, d])) - centre
-    gradient = law.evaluate(family.found.theta[None], logs).gradient()[0]
-    variance = family.variance * (d / 1000.0) ** family.slope
-    inverse = np.linalg.pinv(gradient.T @ (gradient / variance[:, None]))
-    place = np.log([[high * 10.0, 4e4]]) - centre
-    far = law.evaluate(family.found.theta[None], place).gradient()[0, 0]
-    spread = np.sqrt([inverse[2, 2], inverse[4, 4], far @ inverse @ far])
-    return seconds, spread * student.ppf(0.975, len(n) - 5)
+    runs = Runs(np.log(np.column_stack([n, d])), np.arange(len(n), dtype=float))
+    nothing = Runs(np.zeros((0, 2)), np.zeros(0))
+    goals = [asked_of(family.found, "exponents"), asked_of(family.found, "prediction")]
+    return seconds, [WIDTH * Narrowing(family.found, family.noise, runs, nothing, asked).variance ** 0.5 for asked in goals]
 
 
 DESIGNS: dict[str, tuple[int, Grid, float]] = {
@@ -88,18 +101,200 @@ DESIGNS: dict[str, tuple[int, Grid, float]] = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path)
-    parser.add_argument("--slope", type=float, default=-0.5, help="d log variance / d log D of the noise")
-    options = parser.parse_args()
-    families = learn(pl.read_csv(options.runs), options.slope)
-    print(f"{'design':44} core minutes  half width of alpha, beta, log prediction at 10x (median of families)")
+def grids(path: Path, slope: float) -> None:
+    """Expected widths of the designs above."""
+    families = learn(pl.read_csv(path), slope)
+    print(f"{'design':44} core minutes  width of exponents, of the log prediction at 3x (median of families)")
     for name, (sizes, grid, reach) in DESIGNS.items():
         found = [evaluate(family, sizes, grid, reach) for family in families]
         minutes = sum(seconds for seconds, _ in found) / 60
         widths = np.median([width for _, width in found], axis=0)
         print(f"{name:44} {minutes:8.1f}      " + "  ".join(f"{width:.3f}" for width in widths))
+
+
+class Table(NamedTuple):
+    """Rows that a design may choose from, and rows that are to be predicted.
+
+    Attributes:
+        name: for people; law: that is fitted.
+        logs: uncentred logs of the law's variables [n, k]; log_y: log response [n]; cost: [n].
+        places: logs of the variables where the law is asked for [m, k]; truth: log response there [m].
+    """
+
+    name: str
+    law: Law
+    logs: np.ndarray
+    log_y: np.ndarray
+    cost: np.ndarray
+    places: np.ndarray
+    truth: np.ndarray
+
+
+def fitted(table: Table, rows: np.ndarray) -> Fit:
+    """The law fitted to some rows of a table."""
+    data = {name: np.exp(table.logs[rows, i]) for i, name in enumerate(table.law.variables)}
+    return fit(table.law, data, np.exp(table.log_y[rows]), delta=None)
+
+
+def error_of(table: Table, rows: np.ndarray) -> float:
+    """Root mean square log error of the predictions from some rows; NaN where nothing can be fitted."""
+    found = fitted(table, rows)
+    if not found.parameters:
+        return float("nan")
+    predicted = found.law.log_values(found.theta[None], table.places - found.centre)[0]
+    return float(np.sqrt(np.mean((predicted - table.truth) ** 2)))
+
+
+def pilot_of(table: Table) -> np.ndarray:
+    """The cheapest rows that a law can be fitted to with as many rows to spare as it has parameters."""
+    order = np.argsort(table.cost, kind="stable")
+    for count in range(2 * len(table.law.parameters), len(order)):
+        if not too_few(table.law, table.logs[order[:count]]):
+            return order[:count]
+    return order
+
+
+def add_by_design(table: Table, rows: np.ndarray, limit: float) -> np.ndarray:
+    """The rows with those that narrow the predictions most added, up to the cost ``limit``."""
+    found = fitted(table, rows)
+    left = limit - float(table.cost[rows].sum())
+    rest = np.setdiff1d(np.arange(len(table.cost)), rows)
+    if not found.parameters or left <= 0 or not len(rest):
+        return rows
+    spare = max(len(rows) - len(table.law.parameters), 1)
+    noise = RunNoise(max(float(np.sum(found.residuals**2)) / spare, 1e-8), place=UNKNOWN_PLACE)
+    runs, others = (Runs(table.logs[part], part.astype(float)) for part in (rows, rest))
+    asked = Asked(gradients(found, table.places - found.centre), "log response")
+    family = Narrowing(found, noise, runs, others, asked)
+    chosen = spend([family], [table.cost[rest]], left, Aim([family], paired=False))
+    return np.concatenate([rows, rest[[choice.candidate for choice in chosen]]])
+
+
+def in_turn(order: np.ndarray) -> Callable[[Table, np.ndarray, float], np.ndarray]:
+    """A rival of the design: the rows in this order, as far as they fit below the limit."""
+
+    def add(table: Table, rows: np.ndarray, limit: float) -> np.ndarray:
+        taken = list(rows)
+        spent = float(table.cost[rows].sum())
+        for row in order:
+            if row not in taken and spent + table.cost[row] <= limit:
+                taken.append(row)
+                spent += float(table.cost[row])
+        return np.array(taken)
+
+    return add
+
+
+def followed(table: Table, add: Callable[[Table, np.ndarray, float], np.ndarray]) -> list[float]:
+    """Error after each of the SHARES; NaN while the pilot alone costs more."""
+    rows, errors = pilot_of(table), []
+    for share in SHARES:
+        limit = share * float(table.cost.sum())
+        if table.cost[rows].sum() > limit:
+            errors.append(float("nan"))
+            continue
+        rows = add(table, rows, limit)
+        errors.append(error_of(table, rows))
+    return errors
+
+
+def compared(table: Table, seed: int = 0) -> dict[str, list[float]]:
+    """Errors of the design, of random orders (their median), and of the cheapest rows first; of the whole table last."""
+    rng = np.random.default_rng(seed)
+    orders = [in_turn(rng.permutation(len(table.cost))) for _ in range(RANDOM)]
+    cheapest = in_turn(np.argsort(table.cost, kind="stable"))
+    return {
+        "design": followed(table, add_by_design),
+        "random": np.median([followed(table, order) for order in orders], axis=0).tolist(),
+        "cheapest": followed(table, cheapest),
+        "whole": [error_of(table, np.arange(len(table.cost)))],
+    }
+
+
+def show(name: str, pilot: float, found: dict[str, list[float]]) -> None:
+    """A table of errors by share of the cost."""
+    print(f"\n{name}: pilot {pilot:.1%} of the cost, whole table {found['whole'][0]:.4f}")
+    print(f"{'':10}" + "".join(f"{share:>8.0%}" for share in SHARES))
+    for way in ("design", "random", "cheapest"):
+        print(f"{way:10}" + "".join(f"{error:8.4f}" for error in found[way]))
+
+
+def public_tables(folder: Path) -> list[Table]:
+    """The public tables, with the rows that they keep for testing."""
+
+    def table(name: str, law: Law, frame: pl.DataFrame, columns: Sequence[str], y: str, cost: pl.Expr) -> Table:
+        frame = frame.with_columns(cost.alias("(cost)"))
+        train, test = (frame.filter(pl.col("split") == part) for part in ("train", "test"))
+        logs = [np.log(part.select(columns).cast(pl.Float64).to_numpy()) for part in (train, test)]
+        ys = [np.log(part[y].to_numpy()) for part in (train, test)]
+        return Table(name, law, logs[0], ys[0], train["(cost)"].to_numpy(), logs[1], ys[1])
+
+    flop = 6.0 * pl.col("params") * pl.col("tokens")
+    repeated = pl.read_csv(folder / "lm_repeated_182.csv")
+    points = pl.read_csv(folder / "chinchilla_245.csv").sort("loss")[:-5].sort("flop")
+    points = points.with_columns(split=pl.when(pl.int_range(pl.len()) < 216).then(pl.lit("train")).otherwise(pl.lit("test")))
+    vision = pl.read_csv(folder / "vision_grid_imagenet.csv")
+    return [
+        table("lm_grid", law_named("chinchilla"), pl.read_csv(folder / "lm_grid.csv"), ["params", "tokens"], "loss", flop),
+        table(
+            "chinchilla, test: the 24 dearest", law_named("chinchilla"), points, ["params", "tokens"], "loss", pl.col("flop")
+        ),
+        table("lm_repeated_182", law_named("overfitting"), repeated, ["params", "tokens", "unique_tokens"], "loss", flop),
+        *(
+            table(f"ImageNet, {name}", law_named("bounded", 0.999), rows, ["params", "images"], "error", pl.col("flop"))
+            for (name,), rows in vision.group_by("family", maintain_order=True)
+        ),
+    ]
+
+
+TRUTHS = {
+    "mlp": {"E": 0.25, "A": 40.0, "alpha": 0.60, "B": 3.5, "beta": 0.35},
+    "vgg": {"E": 0.20, "A": 6.0, "alpha": 0.45, "B": 14.0, "beta": 0.55},
+    "vit": {"E": 0.22, "A": 9.0, "alpha": 0.46, "B": 10.0, "beta": 0.45},
+}
+"""Laws of the size that small image classifiers show."""
+
+
+def simulated_table(truth: dict[str, float], levels: int, seeds: int, noise: float, rng: np.random.Generator) -> Table:
+    """A grid of ``levels`` N and D over two decades each, and the truth at three times the largest."""
+    law = forms.chinchilla()
+    n, d, _ = (a.ravel() for a in np.meshgrid(np.geomspace(5e3, 5e5, levels), np.geomspace(300, 3e4, levels), range(seeds)))
+    log_y = np.log(law.predict(truth, N=n, D=d)) + noise * rng.normal(size=len(n))
+    place = np.array([[1.5e6, 9e4]])
+    value = np.log(law.predict(truth, N=place[:, 0], D=place[:, 1]))
+    return Table("", law, np.log(np.column_stack([n, d])), log_y, n * d, np.log(place), value)
+
+
+def simulated(repeats: int) -> None:
+    """Designs on simulated grids, root mean square error over repetitions."""
+    for name, truth in TRUTHS.items():
+        for levels, seeds, noise in ((6, 1, 0.01), (6, 2, 0.02), (8, 1, 0.02)):
+            found, pilots = [], []
+            for repeat in range(repeats):
+                table = simulated_table(truth, levels, seeds, noise, np.random.default_rng(repeat))
+                pilots.append(table.cost[pilot_of(table)].sum() / table.cost.sum())
+                found.append(compared(table, repeat))
+            merged = {way: np.sqrt(np.mean(np.square([one[way] for one in found]), axis=0)).tolist() for way in found[0]}
+            show(f"{name}, {levels} x {levels}, {seeds} seeds, noise {noise:.0%}", float(np.mean(pilots)), merged)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=("grids", "simulated", "replayed"))
+    parser.add_argument("path", type=Path, nargs="?")
+    parser.add_argument("--slope", type=float, default=-0.5, help="grids: d log variance / d log D of the noise")
+    parser.add_argument("--repeats", type=int, default=40, help="simulated: grids per setting")
+    options = parser.parse_args()
+    if options.part == "simulated":
+        simulated(options.repeats)
+        return
+    if options.path is None:
+        parser.error(f"{options.part} needs a path")
+    if options.part == "grids":
+        grids(options.path, options.slope)
+        return
+    for table in public_tables(options.path):
+        show(table.name, table.cost[pilot_of(table)].sum() / table.cost.sum(), compared(table))
 
 
 if __name__ == "__main__":

@@ -335,3 +335,24 @@ def test_errors_that_only_some_images_have_get_columns_only_there():
     many = runs.with_columns(top5_error=pl.lit(0.25), balanced_error=pl.lit(0.375))
     row = Page(render(inputs(many))).table("seed", "status", "key")[0]
     assert (row["top-5 error"], row["balanced error"]) == ("0.250", "0.375")
+
+
+def test_what_to_train_next_is_shown_with_what_to_paste():
+    table = runs_table(**SMALL)
+    row = {"family": "resnet", "params": 60_000, "images": 4000, "seeds": [0, 7], "minutes": 1.5, "gain": 0.02}
+    section = {
+        "asked": "the exponents",
+        "unit": "exponent",
+        "rows": [row | {"width_before": 0.4, "width_after": 0.3}],
+        "runs": "2 runs",
+        "minutes": 1.5,
+        "widths": [{"family": "resnet", "now": 0.4, "after": 0.3}],
+        "notes": ["mlp has no law: too few"],
+        "paste": "grid:\n  added:\n    - {family: resnet}",
+    }
+    text = render(inputs(table, next_runs=section))
+    assert 'href="#next"' in text
+    assert ["resnet", "60k", "4k", "0, 7", "1.50", "2.0 %", "0.400", "0.300"] in [row for t in Page(text).tables for row in t]
+    assert "- {family: resnet}" in text
+    assert "mlp has no law: too few." in text
+    assert "What to train next" not in render(inputs(table))

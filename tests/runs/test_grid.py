@@ -33,6 +33,18 @@ def test_cells_are_the_product_with_repeats():
     ]
 
 
+def test_runs_beside_the_grid_are_cells_of_their_family_alone():
+    added = [
+        {"family": "vit", "params": 7, "images": 3, "seeds": [5]},
+        {"family": "vit", "params": 1, "images": 3, "seeds": [0, 2]},
+    ]
+    grid = {"params": [1], "images": [3], "seeds": [0]}
+    plain, more = study(grid=grid), study(grid=grid | {"added": added})
+    assert [(c.target, c.images, c.seed) for c in cells(more, "vit")] == [(1, 3, 0), (1, 3, 2), (7, 3, 5)]
+    assert cells(more, "mlp") == cells(plain, "mlp")
+    assert (more.sizes("vit"), more.all_sizes("vit"), more.with_laws()) == ([1], [1, 7], ["vit", "mlp"])
+
+
 @given(st.sampled_from(["family", "size", "cell"]))
 def test_packs_partition_the_cells(kind):
     one = study(jobs={"pack": kind})

@@ -108,6 +108,18 @@ def test_images_from_to_and_count_beyond_the_data(tmp_path, ladders):
     ]
 
 
+def test_runs_beside_the_grid_are_checked_like_those_of_it(tmp_path, ladders):
+    rows = (
+        "{family: vti, params: 5000, images: 500, seeds: [0]}",
+        "{family: vit, params: 5, images: 500, seeds: [0]}",
+        "{family: vit, params: 5000, images: 90000, seeds: [0]}",
+    )
+    found = [errors(tmp_path, ladders, GOOD.replace("[500]}", f"[500], added: [{row}]}}")) for row in rows]
+    assert ['grid.added[0].family: received "vti"' in line for line in found[0]] == [True]
+    assert ["grid.added[0].params: vit cannot have 5 parameters" in line for line in found[1]] == [True]
+    assert ["grid.added[0].images: received 90000; allowed: at most 18000" in line for line in found[2]] == [True]
+
+
 def test_images_of_an_arm_beyond_the_data(tmp_path, ladders):
     found = errors(tmp_path, ladders, GOOD.replace("vit: ", "vit: {images: [18001]}"))
     assert ["families.vit.images[0]: received 18001" in line for line in found] == [True]

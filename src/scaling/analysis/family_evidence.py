@@ -82,6 +82,23 @@ class Skill:
     reason: str | None
 
 
+def fit_families(families: Sequence[Cells], law: Law, seed: int) -> tuple[list[Fit], Noise]:
+    """Fit each family, estimate the noise from all residuals together, and fit again with its weights.
+
+    Args:
+        families: one response of each.
+        law: of N and D, the same for all.
+        seed: of starts.
+    """
+
+    def fitted(cells: Cells, weights: Floats | None) -> Fit:
+        return fit(law, {"N": cells.params, "D": cells.images}, cells.y, weights, delta=None, seed=seed)
+
+    first = [fitted(cells, None) for cells in families]
+    noise = estimate_noise([left_over(cells, found) for cells, found in zip(families, first, strict=True) if found.parameters])
+    return [fitted(cells, noise.weights(cells.images) if len(cells.keys) else None) for cells in families], noise
+
+
 def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples: int) -> Iterator[Judged]:
     """Fit each family, estimate the noise from all residuals together, fit again with its weights, and resample.
 
@@ -94,14 +111,9 @@ def judge_families(families: Sequence[Cells], law: Law, *, seed: int, resamples:
         seed: of starts and resamples; resamples: number B.
     """
 
-    def fitted(cells: Cells, weights: Floats | None) -> Fit:
-        return fit(law, {"N": cells.params, "D": cells.images}, cells.y, weights, delta=None, seed=seed)
-
-    first = [fitted(cells, None) for cells in families]
-    noise = estimate_noise([left_over(cells, found) for cells, found in zip(families, first, strict=True) if found.parameters])
+    fits, noise = fit_families(families, law, seed)
     shared = shared_draws(families, seed, resamples)
-    for index, cells in enumerate(families):
-        found = fitted(cells, noise.weights(cells.images) if len(cells.keys) else None)
+    for index, (cells, found) in enumerate(zip(families, fits, strict=True)):
         if not found.parameters:
             yield Judged(cells, found, noise, None, None, None)
             continue

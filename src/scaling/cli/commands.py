@@ -3,7 +3,7 @@
 Those that begin and run a study, ``scaling init | run``, are in ``run_commands.py``; those that its jobs run, ``scaling tune |
 train | collect | benchmark | complete``, in ``job_commands.py``; those that fit laws, ``scaling fit | extrapolate | compare |
 forecast``, in ``table_commands.py``; those that write pages and figures, ``scaling report | figures``, in
-``report_commands.py``; ``scaling store check`` is in ``store_commands.py``. A command
+``report_commands.py``; ``scaling next`` is in ``next_command.py``, ``scaling store check`` in ``store_commands.py``. A command
 reads its words, calls one function and prints what that returns.
 """
 
@@ -22,6 +22,7 @@ from typing import Annotated, Final
 import typer
 
 from scaling.cli import job_commands as cli_jobs
+from scaling.cli import next_command as cli_next
 from scaling.cli import report_commands as cli_reports
 from scaling.cli import run_commands as cli_runs
 from scaling.cli import store_commands as cli_store
@@ -149,6 +150,7 @@ cli_runs.add_to(app)
 cli_jobs.add_to(app)
 cli_tables.add_to(app)
 cli_reports.add_to(app)
+cli_next.add_to(app)
 cli_store.add_to(app)
 for command in app.registered_commands:
     command.epilog = EXIT_CODES

@@ -135,9 +135,10 @@ class Dag:
         found = {}
         for family in self.study.families:
             recipe = self.study.family_recipe(family)
-            seen = {images: recipe.length(images) for images in self.study.data_sizes(family)}
-            flop = {target: self._estimates.flop(family, target) for target in self.study.sizes(family)}
-            found[family] = int(sum(flop[cell.target] * seen[cell.images] for cell in cells(self.study, family)) / 1e9)
+            flop = sum(
+                self._estimates.flop(family, cell.target) * recipe.length(cell.images) for cell in cells(self.study, family)
+            )
+            found[family] = int(flop / 1e9)
         return found
 
     def training_demand(self) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def plan_family(known: Known, family: str, jobs: list[Pack], foreseen: Foreseen)
 def _rungs(study: Study, family: str, estimates: Estimates) -> tuple[dict[str, Any], ...]:
     """The model at each size of ``family``."""
     architecture = study.architecture(family)
-    rungs = {target: estimates.ladders.rung(architecture, target, estimates.image) for target in study.sizes(family)}
+    rungs = {target: estimates.ladders.rung(architecture, target, estimates.image) for target in study.all_sizes(family)}
     return tuple(
         {
             "target": target,

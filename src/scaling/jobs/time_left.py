@@ -46,7 +46,7 @@ class TimeLeft:
         estimates = self._estimates
         if estimates.timed:
             return estimates.known_seconds(cell.family, cell.target, cell.images)
-        seen = estimates.study.family_recipe(cell.family).images_seen(cell.images)
+        seen = estimates.study.family_recipe(cell.family).length(cell.images)
         return 3.0 * estimates.flop(cell.family, cell.target) * seen
 
     def _tuning(self, family: str, job: PackStatus | None) -> float:

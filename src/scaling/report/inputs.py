@@ -39,6 +39,9 @@ class ReportInputs:
     size_notes: list[str] = field(default_factory=list)
     """what of the study's sizes was moved into a family's range, or has no effect"""
 
+    next_runs: dict[str, Any] | None = None
+    """what to train next, by `next_section` of next_table.py; None where no family has a law"""
+
     def with_laws(self) -> ReportInputs:
         """The same inputs, restricted to the families that have laws; all families where nothing is fitted yet."""
         named = [verdict["family"] for verdict in self.fits.get("verdicts", [])]

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 from scaling.analysis.own_study import fit_laws, judge_own_claims
 from scaling.jobs.collected import Benchmarks, Collected
 from scaling.jobs.job_notes import read_all_notes
+from scaling.jobs.next_runs import Budget, next_runs
 from scaling.jobs.owner import open_own
 from scaling.jobs.plan import make_plan
 from scaling.report.gallery import PAGE_FIGURES
 from scaling.report.inputs import ReportInputs
+from scaling.report.next_table import next_section
 from scaling.report.page import build
 from scaling.report.size_notes import size_notes
 from scaling.runs.derived import WrongFile, read_json, set_aside
@@ -84,6 +86,7 @@ def _gathered(study: Study, study_path: Path, layout: Layout, warn: Callable[[st
         claims=claims,
         notes=read_all_notes(layout.jobs),
         size_notes=size_notes(study),
+        next_runs=next_section(next_runs(study, layout, runs, "prediction", Budget())),
     )
     return inputs
 

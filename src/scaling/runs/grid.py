@@ -210,12 +210,13 @@ def _trained_settings(job: Run) -> dict[str, Any]:
 
 
 def cells(study: Study, family: str) -> list[Cell]:
-    """The cells of ``family``, each once, in the order N, D, seed."""
+    """The cells of ``family``, of the grid and beside it, each once, in the order N, D, seed."""
     found = set()
     for target in study.sizes(family):
         for images in study.data_sizes(family):
             for seed in _seeds(study, family, target, images):
                 found.add((target, images, seed))
+    found |= {(one.params, one.images, seed) for one in study.added(family) for seed in one.seeds}
     return [Cell(family, *place) for place in sorted(found)]
 
 

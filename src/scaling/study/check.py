@@ -56,6 +56,7 @@ def checked_study(path: Path, ladders: Ladders | None = None, checks: Sequence[C
         problems += _size_problems(raw, tree, facts, ladders)
         if study is not None:
             study = moved_into_range(study, ladders, ImageSpec(facts.side, facts.channels, facts.classes))
+            problems += _added_problems(study, tree, facts, ladders)
             problems += _anchor_problems(study, tree, facts, ladders)
             problems += _rate_problems(study, tree, facts, ladders)
             problems += _benchmark_problems(study, tree, facts, ladders)
@@ -95,6 +96,9 @@ def _images_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts
     grid = raw.get("grid")
     if isinstance(grid, dict):
         values += [(("grid", "images", i), value) for i, value in enumerate(as_list(grid.get("images")))]
+    if isinstance(grid, dict) and isinstance(grid.get("added"), list):
+        for index, one in enumerate(grid["added"]):
+            values.append((("grid", "added", index, "images"), one.get("images") if isinstance(one, dict) else None))
     families = raw.get("families")
     blocks: list[tuple[tuple[str, ...], Any]] = [(("recipe",), raw.get("recipe"))]
     if isinstance(families, dict):
@@ -153,6 +157,19 @@ def _size_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts, 
             would = f"`out_of_range: move` under `grid` would give {family} {', '.join(f'{size:,}' for size in moved)}"
             found[0] = replace(found[0], message=f"{found[0].message}; {would}")
         problems += found
+    return problems
+
+
+def _added_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladders: Ladders) -> list[Problem]:
+    """Sizes of runs beside the grid that their family cannot have."""
+    image = ImageSpec(facts.side, facts.channels, facts.classes)
+    problems = []
+    for index, one in enumerate(study.grid.added):
+        try:
+            ladders.rung(study.architecture(one.family), one.params, image)
+        except SizeError as error:
+            keys = ("grid", "added", index, "params")
+            problems.append(Problem(keys, str(error), line_of(tree, keys)))
     return problems
 
 

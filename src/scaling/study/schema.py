@@ -142,6 +142,17 @@ class Repeat(Strict):
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(description="seeds added there")
 
 
+class Added(Strict):
+    """Runs of one family at one size and data size, beside those of the grid."""
+
+    family: ArmName = Field(description="an entry of `families`")
+    params: Count = Field(description="N, as it is built: it does not move into the family's range")
+    images: Count = Field(description="D")
+    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(description="seeds added there")
+
+    _distinct = field_validator("seeds")(_distinct)
+
+
 class Grid(Strict):
     """The cells: every size with every data size and seed."""
 
@@ -154,6 +165,9 @@ class Grid(Strict):
     )
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(default=[0], description="seeds of every size and data size")
     repeats: list[Repeat] = Field(default=[], description="more seeds for a part of the grid")
+    added: list[Added] = Field(
+        default=[], description="single runs beside the grid, in the form in which `scaling next` prints them"
+    )
 
     _distinct = field_validator("params", "images", "seeds")(_distinct)
 
@@ -435,7 +449,16 @@ class Study(Strict):
         """Most cells that ``family`` may have, counted without making them: each seed of `repeats` counts as new everywhere."""
         own = self.entry(family).seeds
         seeds = len(own) if own else len(self.grid.seeds) + sum(len(repeat.seeds) for repeat in self.grid.repeats)
-        return len(self.sizes(family)) * len(self.data_sizes(family)) * seeds
+        added = sum(len(one.seeds) for one in self.added(family))
+        return len(self.sizes(family)) * len(self.data_sizes(family)) * seeds + added
+
+    def added(self, family: str) -> list[Added]:
+        """The runs of ``family`` beside the grid."""
+        return [one for one in self.grid.added if one.family == family]
+
+    def all_sizes(self, family: str) -> list[int]:
+        """The target N of all runs of ``family``, those beside the grid included, ascending."""
+        return sorted({*self.sizes(family), *(one.params for one in self.added(family))})
 
     def benchmarked(self) -> list[str]:
         """The entries of ``families`` that are timed."""

@@ -136,6 +136,11 @@ def _name_problems(study: Study, tree: CommentedMap) -> list[Problem]:
             keys = (block, "families", index)
             message = f"received {json.dumps(name)}{suggest(name, list(study.families))}"
             problems.append(Problem(keys, message, line_of(tree, keys)))
+    for index, one in enumerate(study.grid.added):
+        if one.family not in study.families:
+            keys = ("grid", "added", index, "family")
+            message = f"received {json.dumps(one.family)}{suggest(one.family, list(study.families))}"
+            problems.append(Problem(keys, message, line_of(tree, keys)))
     return problems
 
 
