@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.slots import Slot
@@ -16,10 +16,10 @@ from scaling.models.outside import own_place
 from scaling.models.own_files import told
 from scaling.runs.grid import Run
 from scaling.runs.lease import Lease, LostLease
-from scaling.training.attempt import CellTraining
 from scaling.training.device import see_only, use_one_thread
-from scaling.training.loop import Interrupted
-from scaling.training.memory import is_out_of_memory
+
+if TYPE_CHECKING:
+    from scaling.training.attempt import CellTraining
 
 CROWDED: Final = 76
 """Exit code of a child that ran out of memory while other runs shared its GPU."""
@@ -75,6 +75,9 @@ def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any
         share: shared memory; the share of the steps that is done.
         reason: shared memory; why the run failed.
     """
+    from scaling.training.loop import Interrupted
+    from scaling.training.memory import is_out_of_memory
+
     parent = os.getppid()
     terminal = os.fdopen(os.dup(2), "w", buffering=1)
     code = 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import platform
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 
 class DeviceError(RuntimeError):
@@ -34,7 +36,26 @@ class Device:
     gpus: tuple[Gpu, ...] = ()
 
 
+DRIVERS: Final = ("libcuda.so.1", "/dev/kfd")
+"""What torch needs of a GPU's driver on Linux: CUDA's library, loaded by this name, or the kernel's door to AMD's."""
+
+
+def has_driver() -> bool:
+    """Whether there may be a GPU here: False where torch, whose import takes seconds, could not find one either."""
+    library, door = DRIVERS
+    if not sys.platform.startswith("linux") or Path(door).exists():
+        return True
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
 def _probe(queue: Any) -> None:
+    if not has_driver():
+        queue.put(("cpu", False, cpu_name(), ()))
+        return
     import torch
 
     if torch.cuda.is_available():
