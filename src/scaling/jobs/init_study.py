@@ -32,11 +32,13 @@ from scaling.models.ladder import Ladders
 from scaling.models.outside import is_outside, own_place
 from scaling.models.registry import FAMILIES
 from scaling.runs.grid import cells
+from scaling.study.family_settings import FamilySettings
+from scaling.study.image_settings import Data
 from scaling.study.in_range import moved_into_range, size_range
 from scaling.study.layout import Layout
 from scaling.study.outside_models import locate
 from scaling.study.recipe import Anchors
-from scaling.study.schema import Data, FamilySettings, Study
+from scaling.study.schema import Study
 from scaling.study.spaced import rounded, spaced
 from scaling.study.starter_grids import LEAST_D, SMALL, USUAL, Shape, down, growths, up
 from scaling.study.starter_text import Starter, entry_of, name_from
