@@ -7,7 +7,7 @@ import pytest
 
 from scaling.cli.commands import main
 from scaling.jobs.calibration import Calibration, Line, Speed, write_calibration
-from scaling.jobs.init_study import Budget, init_study
+from scaling.jobs.init_study import TimeBudget, init_study
 from scaling.jobs.job_errors import JobError
 from scaling.jobs.opening import open_study
 from scaling.jobs.plan import make_plan
@@ -30,7 +30,7 @@ def folder(tmp_path, ladders, monkeypatch):
 
 
 def written(minutes: float, path: str = "my.yaml", families=("mlp", "resnet"), data=DATA, cores: int = 2):
-    budget = Budget(60 * minutes, cores, "auto", f"{minutes:g} minutes")
+    budget = TimeBudget(60 * minutes, cores, "auto", f"{minutes:g} minutes")
     return init_study(Path(path), data, list(families), budget, lambda message: None)
 
 
@@ -102,7 +102,7 @@ def test_the_command_ends_with_2_on_bad_input(monkeypatch, capsys, words, said):
 
 def test_the_command_says_what_it_wrote(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["scaling", "init", "my.yaml", "--families", "mlp,resnet", "--minutes", "30"])
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("scaling.cli.run_commands.usable_cores", lambda: 2)
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median_low
@@ -24,7 +24,7 @@ from scaling.jobs.calibration import Calibration
 from scaling.jobs.estimates import Estimates
 from scaling.jobs.job_errors import JobError
 from scaling.jobs.opening import open_study
-from scaling.jobs.owner import check_owner
+from scaling.jobs.owner import Say, check_owner
 from scaling.jobs.plan import known_speeds
 from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
@@ -46,8 +46,6 @@ from scaling.study.study_file import parse
 from scaling.study.study_messages import suggest
 from scaling.study.study_problems import StudyError
 
-Say = Callable[[str], None]
-
 LEAST_N: Final = 5000
 """The smallest size of the default study."""
 VALIDATION_SHARE: Final = 5
@@ -55,7 +53,7 @@ VALIDATION_SHARE: Final = 5
 
 
 @dataclass(frozen=True)
-class Budget:
+class TimeBudget:
     """The time that a study may take: ``seconds`` of so many ``cores`` (or devices); what it trains on; the same in words."""
 
     seconds: float
@@ -75,7 +73,7 @@ class Written:
     whole: bool
 
 
-def init_study(path: Path, data: Mapping[str, Any], families: list[str], budget: Budget, say: Say) -> Written:
+def init_study(path: Path, data: Mapping[str, Any], families: list[str], budget: TimeBudget, say: Say) -> Written:
     """Write a study to ``path``, which must not exist.
 
     Args:
@@ -102,7 +100,7 @@ def init_study(path: Path, data: Mapping[str, Any], families: list[str], budget:
 class _Finder:
     """Tries grids for one study."""
 
-    def __init__(self, path: Path, data: Mapping[str, Any], families: list[str], budget: Budget, say: Say) -> None:
+    def __init__(self, path: Path, data: Mapping[str, Any], families: list[str], budget: TimeBudget, say: Say) -> None:
         self.path, self.budget, self.say = path, budget, say
         self.layout = Layout(name_from(path))
         self.ladders = Ladders(self.layout.ladders)

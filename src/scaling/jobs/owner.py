@@ -16,10 +16,11 @@ from scaling.study.schema import Study
 from scaling.study.study_file import read_tree
 from scaling.study.study_problems import Problem, StudyError
 
-Warn = Callable[[str], None]
+Say = Callable[[str], None]
+"""Prints a line for people."""
 
 
-def open_own(path: Path, warn: Warn, *, take: bool = True) -> tuple[Study, Layout]:
+def open_own(path: Path, warn: Say, *, take: bool = True) -> tuple[Study, Layout]:
     """The study at ``path``, opened by ``open_study``, and its layout; the results of its name must not be another file's.
 
     Args:
@@ -36,7 +37,7 @@ def open_own(path: Path, warn: Warn, *, take: bool = True) -> tuple[Study, Layou
     return study, layout
 
 
-def check_owner(study: Study, path: Path, layout: Layout, warn: Warn, *, take: bool) -> None:
+def check_owner(study: Study, path: Path, layout: Layout, warn: Say, *, take: bool) -> None:
     """The same check for a study that is open. Raises StudyError."""
     owner = _owner(layout.owner)
     if owner is not None and _same(owner, path):
