@@ -38,7 +38,18 @@ def open_own(path: Path, warn: Say, *, take: bool = True) -> tuple[Study, Layout
 
 
 def check_owner(study: Study, path: Path, layout: Layout, warn: Say, *, take: bool) -> None:
-    """The same check for a study that is open. Raises StudyError."""
+    """Check that the results of a study's name are not another file's, for a study that is open.
+
+    Args:
+        study: as ``open_study`` gave it.
+        path: its file.
+        layout: where its results lie.
+        warn: is told if the results belonged to a file that is gone.
+        take: whether the results belong to this file from now on.
+
+    Raises:
+        StudyError: the results belong to another file.
+    """
     owner = _owner(layout.owner)
     if owner is not None and _same(owner, path):
         return
