@@ -54,7 +54,7 @@ def test_more_time_than_all_images_and_sizes_need_is_said():
 
 def test_it_never_overwrites():
     Path("my.yaml").write_text("mine")
-    with pytest.raises(JobError, match=r"my\.yaml is there already and stays as it is"):
+    with pytest.raises(JobError, match=r"my\.yaml exists already and is not overwritten"):
         written(60)
     assert Path("my.yaml").read_text() == "mine"
 
@@ -64,7 +64,7 @@ def test_it_never_overwrites():
     [
         ({"minutes": 0.1}, r"0.1 minutes are too few: the smallest grid takes about \d+ minutes here"),
         ({"families": ["mlp", "resent"]}, "--families: received 'resent'; did you mean 'resnet'?"),
-        ({"families": ["mlp", "mlp"]}, "--families: mlp stands there twice"),
+        ({"families": ["mlp", "mlp"]}, "--families: mlp is named twice"),
         ({"data": {"source": "fashion-mnist", "side": 8}}, "--side: received 8; input should be greater than or equal to 28"),
         ({"path": "nowhere/my.yaml"}, "there is no folder nowhere"),
     ],

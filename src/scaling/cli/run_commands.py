@@ -118,7 +118,7 @@ def run(study_path: StudyPath, more: More = None, cores: AllCores = "all", profi
             _show(driver, study, layout, count if local else None)
         _tell_end(driver.code, layout, log, began)
     if driver.code and driver.stopped:
-        raise Stopped("stopped; the same command goes on")
+        raise Stopped("stopped; the same command continues")
     if driver.code:
         raise typer.Exit(BAD_INPUT if driver.code == BAD_INPUT else MISSING_WORK)
 
@@ -160,7 +160,7 @@ def _tell_end(code: int | None, layout: Any, log: Path, began: float) -> None:
             return
     if code:
         say("\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]))
-        say(f"all that Snakemake said: {log}")
+        say(f"Snakemake's whole output: {log}")
     else:
         say(f"report: {layout.report}")
 

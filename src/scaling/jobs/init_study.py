@@ -88,7 +88,7 @@ def init_study(path: Path, data: Mapping[str, Any], families: list[str], budget:
         DataError, SizeError, DeviceError: the images cannot be used, a model cannot be built, the device is not there.
     """
     if path.exists() or path.is_symlink():
-        raise JobError(f"{path} is there already and stays as it is; name another file")
+        raise JobError(f"{path} exists already and is not overwritten; name another file")
     if not path.parent.is_dir():
         raise JobError(f"{path}: there is no folder {path.parent}")
     found = _Finder(path, data, families, budget, say).find()
@@ -123,7 +123,7 @@ class _Finder:
         kinds = growths(self.images, self.image.classes, self.ratio)
         if not kinds:
             raise JobError(
-                f"{self.images} training images, those for validation left out, are too few for {self.image.classes} classes; "
+                f"{self.images} training images, besides those for validation, are too few for {self.image.classes} classes; "
                 f"allowed: at least {SMALL[-1] * self.image.classes}"
             )
         least = [kind.shape(kind.least, self.least_n) for kind in kinds]
@@ -211,7 +211,7 @@ def _architectures(families: list[str]) -> list[Architecture]:
             raise JobError(f"--families: received {word!r}{suggest(word, list(FAMILIES))}; or timm/NAME, or PATH.py:NAME")
     names = [entry_of(word)[0] for word in families]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise JobError(f"--families: {', '.join(twice)} stands there twice; keep one")
+        raise JobError(f"--families: {', '.join(twice)} is named twice; keep one")
     try:
         return [FamilySettings.model_validate({"model": word}).architecture(word) for word in families]
     except ValidationError as error:

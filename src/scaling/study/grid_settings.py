@@ -39,7 +39,7 @@ class Added(Strict):
     """Runs of one family at one size and data size, beside those of the grid."""
 
     family: EntryName = Field(description="an entry of `families`")
-    params: Count = Field(description="N, as it is built: it does not move into the family's range")
+    params: Count = Field(description="N; unlike the grid's sizes it is never moved into the family's range")
     images: Count = Field(description="D")
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(description="seeds added there")
 
