@@ -1,4 +1,4 @@
-"""The prepared file: one safetensors file a source, memory-mapped, so that it may be larger than memory.
+"""The prepared file: one safetensors file per source, memory-mapped, so that it may be larger than memory.
 
 Layout (https://github.com/huggingface/safetensors#format): eight bytes with the length of the header, the
 header as JSON, then the tensors without gaps: train_labels and test_labels (int64), train_images and

@@ -37,7 +37,7 @@ LARGEST_MULTIPLE: Final = 1_000_000
 Moves = Annotated[
     dict[str, Annotated[float | list[float], BeforeValidator(_multiples)]], Field(min_length=1, max_length=MOST_STAGES)
 ]
-"""Argument -> what it is for a width (or a depth) of 1; a list for one value a stage."""
+"""Argument -> what it is for a width (or a depth) of 1; a list for one value per stage."""
 
 
 def check_own(model: str | None) -> str | None:
