@@ -254,7 +254,11 @@ def _figures(values: np.ndarray) -> str:
 
 
 def room_for(path: Path, size: int) -> None:
-    """DataError, with both figures, unless the disk of ``path`` has ``size`` bytes free."""
+    """Check that the disk of ``path`` has ``size`` bytes free.
+
+    Raises:
+        DataError: it has fewer; the message gives both figures.
+    """
     free = shutil.disk_usage(path.parent).free
     if size > free:
         raise DataError(f"{path}: needs {in_words(size)} of disk, {in_words(free)} are free in {str(path.parent)!r}; make room")

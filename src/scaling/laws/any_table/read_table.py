@@ -235,7 +235,7 @@ def without_largest(rows: pl.DataFrame, column: str, count: int) -> tuple[pl.Dat
 
 
 def numbers(rows: pl.DataFrame, column: str) -> Floats:
-    """A numeric column as an array [n]."""
+    """The numeric ``column`` of ``rows`` as an array [n] of float64."""
     return rows[column].to_numpy().astype(np.float64)
 
 

@@ -19,7 +19,7 @@ EXACT: Final = 1e-9
 """Log residual below which data lie on the law: what is left there is rounding."""
 
 
-def in_words(status: str) -> str:
+def status_in_words(status: str) -> str:
     """A fit's ``status`` as pages say it: too-few-cells is told as "too few cells"."""
     return status.replace("-", " ")
 
