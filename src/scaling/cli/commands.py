@@ -52,6 +52,7 @@ NO_SUCH_PLACE: Final = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EI
 """Errors of a path that a user gave, which no disk would take."""
 TRAINING: Final = ("torch", "torchvision", "timm", "safetensors", "snakemake")
 """What the extra `training` of this package installs."""
+ADD_TRAINING: Final = "`uv sync` adds it in a checkout, `pip install 'scaling[training]'` to an installed copy"
 
 
 def _print_version(wanted: bool) -> None:
@@ -178,7 +179,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in TRAINING:
             raise
-        say(f"{error.name} is not installed, which studies need and tables do not: `uv sync` adds it, or scaling[training]")
+        say(f"{error.name} is not installed, which studies need and tables do not; {ADD_TRAINING}")
         sys.exit(BAD_INPUT)
     except OSError as error:
         if not error.filename:
