@@ -151,8 +151,12 @@ def test_the_terminal_and_the_page_show_the_same_rows(layout):
     console = Console(file=io.StringIO(), width=200)
     print_next(found, console)
     text, section = console.file.getvalue(), next_section(found)
-    assert found.pasted() in text
+    assert f"Paste into the study's file, under `grid:`:\n{found.pasted()}" in text
     assert "exponents alpha and beta" in text
     assert section["rows"] == found.as_rows()
+    assert section["paste_where"] == "under `grid:`"
+    more = replace(found, continued=True)
+    assert more.paste_where == "below the lines of `added:` that are there, under `grid:`"
+    assert "  added:\n" + more.pasted() == found.pasted()
     assert [row["family"] for row in section["widths"]] == list(FAMILIES)
     assert next_section(None) is None

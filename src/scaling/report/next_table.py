@@ -31,7 +31,7 @@ def print_next(found: NextRuns, console: Console | None = None) -> None:
     for line in found.notes():
         console.print(line, markup=False)
     if found.rows:
-        console.print(f"\nPaste into the study's file, {found.paste_where}:", style="bold", markup=False)
+        console.print(f"\nPaste into the study's file, {found.paste_where}:", style="bold", markup=False, soft_wrap=True)
         console.print(found.pasted(), markup=False, soft_wrap=True)
 
 
