@@ -16,6 +16,7 @@ from scaling.cli.options import (
     PackName,
     StudyPath,
 )
+from scaling.study.layout import Layout
 
 
 def tune(
@@ -28,9 +29,11 @@ def tune(
     keep_going: KeepGoing = False,
 ) -> None:
     """Tune the learning rate of one family of a study."""
+    from scaling.data import trust_prepared_files
     from scaling.jobs.training_job import Given, TrainingJob
     from scaling.jobs.tune_job import tune_family
 
+    trust_prepared_files(Layout("").data)
     job = TrainingJob.open(study_path, Given(cores, machine_cores, memory_mb, minutes), say)
     found = tune_family(job, family)
     if found.rule is None:
@@ -51,10 +54,12 @@ def train(
     keep_going: KeepGoing = False,
 ) -> None:
     """Train the runs of one job of a study; its table is written whatever became of each run."""
+    from scaling.data import trust_prepared_files
     from scaling.jobs.train_job import train_pack
     from scaling.jobs.training_job import Given, TrainingJob
     from scaling.runs.records import without_result
 
+    trust_prepared_files(Layout("").data)
     job = TrainingJob.open(study_path, Given(cores, machine_cores, memory_mb, minutes), say)
     runs = train_pack(job, pack)
     end(missing=not without_result(runs).is_empty(), keep_going=keep_going)

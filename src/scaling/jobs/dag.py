@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from scaling.data import prepared_path
+from scaling.data import prepared_path, trust_prepared_files
 from scaling.jobs.calibration import read_calibration
 from scaling.jobs.estimates import Estimates, minutes_to_ask
 from scaling.jobs.job_notes import memory_to_ask, read_notes
@@ -33,11 +33,12 @@ Demand = Callable[[Any], int]
 class Dag:
     """The study that Snakemake was asked for, in terms of its rules."""
 
-    def __init__(self, config: dict[str, Any], deployed_from: str | None = None) -> None:
+    def __init__(self, config: dict[str, Any], deployed_from: str | None = None, *, in_job: bool = False) -> None:
         """Open the study.
 
         Args:
             config: Snakemake's; it may hold the path of the study and nothing else.
+            in_job: whether this is a job of the driver, which has looked at the images of the study already.
             deployed_from: the repository, if rules run in an environment of their own; else None.
 
         Raises:
@@ -46,6 +47,8 @@ class Dag:
             SlurmError: in a job of Slurm that does not see the driver's folder.
         """
         look_for_mark()
+        if in_job:
+            trust_prepared_files(Layout("").data)
         for key in sorted(set(config) - {"study"}):
             raise ValueError(
                 f"--config: unknown key {key}{suggest(key, ['study'])}; a study is a file, chosen by --config study=FILE, "

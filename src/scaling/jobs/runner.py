@@ -2,9 +2,9 @@
 
 torch is imported once; each run is a forked child, so that one that fails or dies leaves the others alone. As many train at a
 time as the job has slots for (``slots.py``), the longest first. Backbones are trained before the runs that start from them, by
-whichever job needs one first; a lease keeps other jobs from training it too. A run that runs out of memory beside others is
-started again with a GPU to itself, and there with micro-batches of half the size, then a quarter and so on, at the same
-effective batch.
+whichever job needs one first; a lease keeps other jobs from training it too. A run that runs out of memory beside others, or
+meets another error of CUDA there, is started again with a GPU to itself, and if memory runs out there too, with micro-batches
+of half the size, then a quarter and so on, at the same effective batch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Final
 
 import torch
 
-from scaling.data import DataError, ImageData, load
+from scaling.data import DataError, ImageData, is_verified, load
 from scaling.jobs.child import CROWDED, SUCCEEDED, Child
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.outcome import Outcome, Telling, name_of
@@ -37,7 +37,7 @@ from scaling.runs.lease import HEARTBEAT_SECONDS, Lease
 from scaling.runs.resolve import last_line
 from scaling.runs.store import ForeignRecord, Record, Store
 from scaling.training.attempt import CellTraining
-from scaling.training.device import Device
+from scaling.training.device import Device, Gpu
 from scaling.training.memory import MemoryEstimate
 from scaling.training.optimizer import make_optimizer
 from scaling.training.start import is_kept
@@ -82,7 +82,7 @@ class PackRunner:
     ) -> None:
         self.store, self.device, self.label = store, device, label
         self.checkpoint_seconds, self.probes = checkpoint_seconds, tuple(probes)
-        self.data: ImageData = load(data_path)
+        self.data: ImageData = load(data_path, verify=not is_verified(data_path))
         self.slots: Slots = Cores(cores if device.kind == "cpu" else 1)
         if device.gpus:
             self.slots = GpuShares(device.gpus, MemoryEstimate(self.data), max(cores, machine_cores))
@@ -171,7 +171,7 @@ class PackRunner:
             self.slots.free(slot)
             return False
         del self._leases[run.key]
-        running.append(Child.start(self._training(run, slot), lease, slot))
+        running.append(Child.start(self._training(run, slot), lease, slot, self._gpu(slot)))
         return True
 
     def _needs_no_training(self, cell: Run, outcome: Outcome) -> bool:
@@ -208,12 +208,17 @@ class PackRunner:
         lease.release()
         return None
 
+    def _gpu(self, slot: Slot) -> Gpu | None:
+        """The GPU of ``slot``."""
+        return self.device.gpus[slot.gpu] if slot.gpu is not None and self.device.gpus else None
+
     def _training(self, cell: Run, slot: Slot) -> CellTraining:
+        gpu = self._gpu(slot)
         return CellTraining(
             cell,
             self.data,
             self.store,
-            self.device.machine,
+            (gpu and gpu.name) or self.device.machine,
             self.checkpoint_seconds,
             alone=slot.alone,
             probes=self.probes,
@@ -251,7 +256,8 @@ class PackRunner:
             )
             waiting.append(job.cell)
         elif code == CROWDED and not self._stop.is_set():
-            self._tell.warn(f"{name_of(job.cell)} ran out of memory beside others; it is started again with a GPU to itself")
+            why = f" ({job.said})" if job.said else ""
+            self._tell.warn(f"{name_of(job.cell)} failed on a GPU beside others{why}; it is started again with a GPU to itself")
             self._alone.add(key)
             waiting.append(job.cell)
         elif code in (EXIT_RESUMABLE, CROWDED):
