@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from scaling.data import prepared_path, trust_prepared_files
+from scaling.data import SOURCES, prepared_path, trust_prepared_files
+from scaling.data.decoded_source import DecodedSource
 from scaling.jobs.calibration import read_calibration
 from scaling.jobs.estimates import Estimates, minutes_to_ask
 from scaling.jobs.job_notes import memory_to_ask, read_notes
@@ -88,6 +89,11 @@ class Dag:
         """The prepared images."""
         return prepared_path(data_settings(self.study), self.layout.data)
 
+    @property
+    def decodes(self) -> bool:
+        """Whether preparing means to decode files of the user's own."""
+        return isinstance(SOURCES[self.study.data.source], DecodedSource)
+
     @cached_property
     def images(self) -> str:
         """A name for the contents of the image folder, which changes with them; empty for other sources."""
@@ -155,7 +161,8 @@ class Dag:
 
         def memory(wildcards: Any) -> int:
             pack = self.packs[wildcards.pack]
-            estimate = self._estimates.memory_mb(pack.family, {cell.target for cell in pack.cells}, len(pack.cells))
+            targets, images = {cell.target for cell in pack.cells}, max(cell.images for cell in pack.cells)
+            estimate = self._estimates.memory_mb(pack.family, targets, len(pack.cells), images)
             return memory_to_ask(estimate, read_notes(self.layout.jobs, "train", pack.name))
 
         def minutes(wildcards: Any) -> int:
@@ -174,7 +181,7 @@ class Dag:
                 return self._estimates.memory_mb(wildcards.family, (), 0)
             anchors = recipe.anchors
             cells = len(anchors.params) * len(anchors.rates)
-            estimate = self._estimates.memory_mb(wildcards.family, anchors.params, cells)
+            estimate = self._estimates.memory_mb(wildcards.family, anchors.params, cells, anchors.images)
             return memory_to_ask(estimate, read_notes(self.layout.jobs, "tune", wildcards.family))
 
         def minutes(wildcards: Any) -> int:
