@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,7 +98,11 @@ class Project:
         """End the command where it still runs, and the jobs of a node that went down under them."""
         if self.driver is not None and self.driver.poll() is None:
             self.driver.terminate()
-            self.driver.wait(60)
+            try:
+                self.driver.wait(60)
+            except subprocess.TimeoutExpired:  # it waits for its jobs, which are ended below, or lie in a queue
+                os.killpg(self.driver.pid, signal.SIGKILL)
+                self.driver.wait()
         for process in psutil.process_iter(["cwd"]):
             if process.info["cwd"] == str(self.folder):
                 with contextlib.suppress(psutil.NoSuchProcess):
