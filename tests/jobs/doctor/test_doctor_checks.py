@@ -106,7 +106,7 @@ def test_a_cluster_is_asked_with_what_the_profile_says(slurm):
     slurm(text.read_text(), sbatch='echo "$@" > asked')
     assert login_checks.test_only().status == PASS
     assert Path("asked").read_text().split() == [
-        "--test-only", "--mem=4000", "--time=60", "--cpus-per-task=2", "--gpus=1", "--wrap=true",
+        "--test-only", "--mem=4000", "--time=60", "--cpus-per-task=2", "--nodes=1", "--gpus=1", "--wrap=true",
     ]  # fmt: skip
     assert {login_checks.job_age().status, login_checks.accounting().status, login_checks.arrays().status} == {PASS}
     slurm(text.read_text(), sbatch="echo 'allocation failure: Invalid account' >&2; exit 1")
