@@ -57,12 +57,16 @@ def prepare(settings: DataSettings, root: Path, *, progress: bool = True, trust:
     Raises DataError when the source cannot be had or, under ``unreadable="refuse"``, an image cannot be read.
     """
     path = prepared_path(settings, root)
-    if (trust and is_verified(path)) or _usable(path, settings):
+
+    def is_good() -> bool:
+        return (trust and is_verified(path)) or _usable(path, settings)
+
+    if is_good():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     # The lock is the kernel's: it falls when its holder dies, so a killed build blocks nobody.
     with FileLock(path.with_suffix(".lock")):
-        if not _usable(path, settings):
+        if not is_good():
             _build(settings, path, progress)
     return path
 
