@@ -4,7 +4,7 @@ import os
 import pytest
 import torch
 
-from scaling.training.device import DeviceError, Gpu, cores_here, detect, see_gpu, see_only
+from scaling.training.device import DeviceError, Gpu, detect, see_gpu, see_only
 
 
 def seen(gpu: int, visible: str | None) -> tuple[str, bool]:
@@ -53,16 +53,6 @@ def test_a_child_sees_its_gpu_by_its_own_name_and_computes_in_32_bits(handle, ex
     child.join()
     assert child.exitcode == 0
     assert queue.get() == (expected, False, False)
-
-
-def test_cores_are_those_of_the_affinity_and_of_the_slurm_job(monkeypatch):
-    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
-    here = cores_here()
-    assert 1 <= here <= (os.cpu_count() or 1)
-    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "1")
-    assert cores_here() == 1
-    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "4096")
-    assert cores_here() == here
 
 
 def test_a_cpu_has_no_gpus():

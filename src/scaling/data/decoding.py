@@ -20,6 +20,7 @@ import numpy as np
 from PIL import UnidentifiedImageError
 from PIL import __version__ as pillow_version
 
+from scaling.cores import usable_cores
 from scaling.data.data_errors import Unfinished, one_line
 from scaling.data.listing import Chunk, Irregular, Split, Stamp
 from scaling.data.pixels import decode
@@ -144,7 +145,7 @@ def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], wher
 
     Raises Unfinished, which names ``where``, when a process is killed.
     """
-    workers = min(_cores(), len(tasks))
+    workers = min(usable_cores(), len(tasks))
     if workers <= 1:
         yield from map(function, tasks)
         return
@@ -220,8 +221,3 @@ def _write_at(descriptor: int, content: bytes, offset: int) -> None:
     done = 0
     while done < len(content):
         done += os.pwrite(descriptor, content[done:], offset + done)
-
-
-def _cores() -> int:
-    """Cores that this process may use: a batch system's limit counts, not the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

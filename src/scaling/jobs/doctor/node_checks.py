@@ -11,12 +11,12 @@ from typing import Final
 
 import psutil
 
+from scaling.cores import usable_cores
 from scaling.jobs.deadline import seconds_left
 from scaling.jobs.doctor.finding import ABSENT, FAIL, PASS, Check, Finding
 from scaling.jobs.estimates import CELL_MB, PROGRAM_MB
 from scaling.jobs.slurm import SHARED, SlurmError, look_for_mark
 from scaling.training import nvidia
-from scaling.training.device import cores_here
 
 IMPORT_SECONDS: Final = 60.0
 """Seconds from which importing torch counts as slow: 8 s are usual, 20 to 30 s on a shared filesystem."""
@@ -26,7 +26,7 @@ UNLIMITED: Final = 2**60
 
 def cpus() -> Finding:
     """CPUs by affinity, and by Slurm."""
-    machine, here = os.cpu_count() or 1, cores_here()
+    machine, here = os.cpu_count() or 1, usable_cores()
     said = os.environ.get("SLURM_CPUS_ON_NODE")
     found = f"{here} of {machine}" + (f", Slurm gave {said}" if said else "")
     if said and here < int(said):
