@@ -100,6 +100,7 @@ def render_claims(run: ReportInputs) -> str:
         .render(
             run=run,
             style=verbatim("page.css"),
+            claims_style=verbatim("claims.css"),
             partial=run.partial,
             claims=run.claims,
             pictures={claim["name"]: claim_pictures(claim) for claim in run.claims},
