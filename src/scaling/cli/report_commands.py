@@ -37,6 +37,7 @@ DPI = 300
 Output = Annotated[
     Path | None, typer.Option("--output", metavar="FILE", help="of a table: the page to write (default: TABLE.html, here)")
 ]
+Pdf = Annotated[bool, typer.Option("--pdf", help="also print the page to a PDF beside it, by an installed Chromium")]
 Folder = Annotated[
     Path | None, typer.Option("--output", metavar="FOLDER", help="where the files go (default: TABLE-figures, here)")
 ]
@@ -59,6 +60,7 @@ def report(
     separator: options.Separator = None,
     seed: options.Seed = 0,
     output: Output = None,
+    pdf: Pdf = False,
     keep_going: options.KeepGoing = False,
 ) -> None:
     """Write the report of a study from what is there now, marked as partial if runs are missing; or of any table of runs.
@@ -70,15 +72,21 @@ def report(
         from scaling.report.plan_table import print_claims
         from scaling.report.study_report import write_report
 
-        refuse_options(context, path)
+        refuse_options(context, path, allowed=("pdf",))
         study, layout = open_own(path, say)
         written = write_report(study, path, layout, say)
+        if written.answer:
+            print(written.answer)
         if written.claims:
             print_claims(written.claims)
         say(f"report: {written.page}")
+        if pdf:
+            _print(written.page)
         end(missing=written.partial, keep_going=keep_going)
         return
     with one_line():
+        from scaling.report.first_screen import answer
+        from scaling.report.table_figures import fits_of
         from scaling.report.table_report import write_table_report
 
         table, (n, d, y) = opened(path, separator, {"--n": n, "--d": d, "--y": y})
@@ -87,7 +95,11 @@ def report(
             raise InputError(f"--output is {page}; it must be an .html file")
         judged = _judged(path, table, (family, kind, n, d, y), (seed_column, flop, ceiling, where), skip_invalid, seed)
         command = shlex.join(["scaling", *sys.argv[1:]])
+        if said := answer(fits_of(judged)):
+            print(said)
         say(f"report: {write_table_report(judged, page, n=n, d=d, y=y, command=command)}")
+    if pdf:
+        _print(page)
 
 
 def figures(
@@ -159,6 +171,16 @@ def _judged(
             progress=progress,
             choice=options.choice_of(where, skip_invalid),
         )
+
+
+def _print(page: Path) -> None:
+    """Print a page to a PDF beside it; the page is whole without, so that a failure is told and does not end the command."""
+    from scaling.report.print_page import CannotPrint, print_page
+
+    try:
+        say(f"report: {print_page(page)}")
+    except CannotPrint as error:
+        say(str(error))
 
 
 def _save(drawn: dict[str, p9.ggplot], folder: Path, kind: Format) -> None:
