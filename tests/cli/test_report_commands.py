@@ -71,6 +71,17 @@ def test_a_page_without_families_and_what_is_refused(table: Path, tmp_path: Path
     assert "study.yaml is a study" in study.stderr
 
 
+def test_a_wild_value_is_named_and_not_drawn(table: Path, tmp_path: Path) -> None:
+    wild, page = tmp_path / "wild.csv", tmp_path / "page.html"
+    rows = pl.read_csv(table).filter(pl.col("who") == "mlp", pl.col("status") == "done").with_row_index()
+    rows.with_columns(nats=pl.when(pl.col("index") == 3).then(1e300).otherwise("nats")).drop("index").write_csv(wild)
+    result = run("report", wild, *COLUMNS, "--output", page)
+    assert result.exit_code == 0, result.stderr
+    # Below the four figures that draw rows, and in their words for readers that do not see.
+    assert page.read_text().count("Not drawn, more than 10,000 times off the median of the family: row 4 (1e+300).") == 8
+    assert "10³⁰⁰" not in "".join(re.findall(r"<svg.*?</svg>", page.read_text(), re.DOTALL))
+
+
 @pytest.mark.parametrize(("kind", "begins"), [("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")])
 def test_figures_for_a_paper(table: Path, tmp_path: Path, kind: str, begins: bytes) -> None:
     result = run("figures", table, *COLUMNS, "--format", kind, "--output", tmp_path, "--where", "who = 'mlp'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -384,6 +385,20 @@ def test_a_wild_value_is_named_on_the_page(table: Path, tmp_path: Path) -> None:
     page = " ".join(run("fit", path, *GRID, "--where", "family = 'a'").stdout.split())
     assert "far off the law, kept: row 3 (1e+300, the law says" in page
     assert "without it: E 0.2" in page
+
+
+def test_a_wild_value_does_not_bend_the_law(table: Path, tmp_path: Path) -> None:
+    path = tmp_path / "wild.csv"
+    path.write_text(bad_rows(table, loss="1e300"))
+    options = (*GRID, "--where", "family = 'a'", "--json", "--delta", "auto")
+    (clean,), (wild,) = (json.loads(run("fit", file, *options).stdout) for file in (table, path))
+    assert clean["status"] == wild["status"] == "converged"
+    for name, value in clean["parameters"].items():
+        low, high = clean["intervals"][name]
+        assert abs(wild["parameters"][name] - value) < (high - low), name
+    judged = run("compare", path, *GRID, "--family", "family")
+    assert "falls by" in judged.stdout + judged.stderr
+    assert not re.search(r"\d{9}", judged.stdout), judged.stdout
 
 
 def test_a_forecast_of_groups(table: Path) -> None:

@@ -61,3 +61,12 @@ def test_of_many_failures_the_worst_are_named_and_all_are_counted():
     ]
     assert lines[6:] == ["and 2 stopped"]
     assert max(map(len, lines)) <= 80
+
+
+def test_columns_stay_where_they_are_whatever_they_hold():
+    long = PackStatus("vit", "vit", tuple(cell("vit", 10**place, RUNNING, progress=HALF) for place in range(5, 8)))
+    short = PackStatus("vit", "vit", (cell("vit", 1),))
+    heads = [shown(StudyStatus("my", (pack,), ()), width=60)[1] for pack in (long, short)]
+    assert heads[0] == heads[1]
+    assert "runs done" in heads[0]
+    assert "lowest loss" in heads[0]

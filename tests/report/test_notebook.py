@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -51,6 +52,30 @@ def test_the_code_of_the_documents_page_runs(tmp_path: Path, monkeypatch: pytest
     assert {"held-out", "loss-by-flop", "loss-by-images", "loss-by-params", "exponents", "residuals"} == set(names["figures"])
     entry = names["entry"]
     assert entry["parameters"]["alpha"] == pytest.approx(0.34, rel=1e-4)
+
+
+def test_the_notebook_was_executed_and_its_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    path = ROOT / "docs/python.ipynb"
+    assert path.stat().st_size < 300_000
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert len(cells) == 5
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "reports").symlink_to(ROOT / "reports")
+    monkeypatch.chdir(tmp_path / "docs")
+    names: dict[str, object] = {}
+    for number, cell in enumerate(cells, 1):
+        assert cell["execution_count"] == number
+        assert cell["outputs"]
+        assert all(output["output_type"] != "error" for output in cell["outputs"])
+        exec("".join(cell["source"]), names)
+    said = "".join(text for cell in cells for output in cell["outputs"] for text in output.get("text", []))
+    for sentence in names["result"]["verdict"]:
+        assert sentence.split(":")[0] in said
+    # The last line of a cell is what a notebook shows.
+    shown = [eval("".join(cells[number]["source"]).splitlines()[-1], names) for number in (1, 3, 4)]
+    assert shown[0].height == 21
+    assert shown[1].height == 7
+    assert isinstance(shown[2], p9.ggplot)
 
 
 def test_runs_that_are_not_done_are_left_out_with_a_warning() -> None:

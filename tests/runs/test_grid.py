@@ -141,6 +141,19 @@ def test_an_arm_equal_to_a_family_shares_its_cells_and_another_does_not(ladders)
     assert key("pooled") != key("resnet")
 
 
+def test_a_batch_that_grows_is_that_of_a_run_which_names_it(ladders):
+    tuning = Tuning("mlp", RateRule(1.0, 0.01, 0.0), "cpu", "fp32", "x", ())
+
+    def keys(recipe: dict) -> list[str]:
+        one = study(families={"mlp": None}, grid={"params": [13_002], "images": [1000, 4000]}, recipe=recipe)
+        return [resolve(one, cell, tuning, ladders, ImageSpec(28, 1, 10)).key for cell in cells(one, "mlp")]
+
+    small, large = keys({"batch_power": 0.5, "batch_at": 1000})
+    assert small == keys({})[0]
+    assert large == keys({"batch": 128})[1]
+    assert large != keys({})[1]
+
+
 def test_an_arm_that_changes_touches_its_own_pack_alone():
     before = hashes(study(families=ARMS))
     changed = ARMS | {"resnet-bare": ARMS["resnet-bare"] | {"depth": 4}}

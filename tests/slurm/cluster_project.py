@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -30,12 +32,33 @@ jobs: {pack: size, checkpoint_seconds: 0.5}
 
 LIMIT = """\
 name: limit
-families: {vit: }
-grid: {params: [4000], images: [3000]}
-recipe: {images_floor: 4000, images_factor: 280, evaluations: 4, patience: 0, learning_rate: 0.01}
+families: {mine: {model: ../mine.py:mine}}
+grid: {params: [3000], images: [300]}
+recipe: {images_floor: 12800, images_factor: 1, evaluations: 4, patience: 0, learning_rate: 0.01}
 benchmarks: {names: [paper-sizes]}
 """
-"""One job of one run that takes more of an idle core than a time limit of a minute leaves to it, and one of benchmarks."""
+"""One job of one run of 200 steps, and one of benchmarks."""
+
+MODEL = """\
+import time
+from pathlib import Path
+
+from torch import nn
+
+SLOW = Path(__file__).with_name("slow")
+
+
+class Mine(nn.Sequential):
+    def forward(self, images):
+        if self.training and SLOW.exists():
+            time.sleep(1)
+        return super().forward(images)
+
+
+def mine(width, depth, image):
+    return Mine(nn.Flatten(), nn.Linear(image.side**2 * image.channels, width), nn.ReLU(), nn.Linear(width, image.classes))
+"""
+"""A model that needs seconds for a step while a file named slow lies beside it, on a fast machine as on a slow one."""
 
 
 class Project:
@@ -45,6 +68,7 @@ class Project:
         self.checkout, self.folder, self.name = checkout, checkout.folder, study
         (self.folder / "studies" / "faults.yaml").write_text(FAULTS)
         (self.folder / "studies" / "limit.yaml").write_text(LIMIT)
+        (self.folder / "mine.py").write_text(MODEL)
         self.edit("slurm-init-seconds-before-status-checks: 20", "slurm-init-seconds-before-status-checks: 1")
         self.study = ("--config", f"study=studies/{study}.yaml")
         self.log = self.folder / "driver.log"
@@ -68,7 +92,11 @@ class Project:
         """End the command where it still runs, and the jobs of a node that went down under them."""
         if self.driver is not None and self.driver.poll() is None:
             self.driver.terminate()
-            self.driver.wait(60)
+            try:
+                self.driver.wait(60)
+            except subprocess.TimeoutExpired:  # it waits for its jobs, which are ended below, or lie in a queue
+                os.killpg(self.driver.pid, signal.SIGKILL)
+                self.driver.wait()
         for process in psutil.process_iter(["cwd"]):
             if process.info["cwd"] == str(self.folder):
                 with contextlib.suppress(psutil.NoSuchProcess):

@@ -124,13 +124,16 @@ def test_a_node_that_does_not_share_the_folder_says_so(slurm, make_project):
 
 def test_a_job_that_nears_its_time_limit_stops_in_good_order_and_goes_on(slurm, project, reference):
     before, one = last_job(slurm), project("limit")
-    one.edit("  runtime: 60", "  runtime: 1")
+    one.edit("  runtime: 60", "  runtime: 2")
+    slow = one.folder / "slow"
+    slow.touch()
     one.start()
+    one.wait_for(lambda: "time limit is near: writing checkpoints" in one.words(), "a job to stop before its time limit")
+    slow.unlink()
     one.finish()
     jobs = jobs_of(slurm, "train", before)
     assert [job.state for job in jobs] == ["FAILED"] * (len(jobs) - 1) + ["COMPLETED"]
     assert len(jobs) > 1
-    assert "time limit is near: writing checkpoints" in one.words()
     assert one.table().equals(reference("limit").table())
     assert resumed(one) == set(one.finished())
     (measured,) = jobs_of(slurm, "benchmarks", before)

@@ -4,8 +4,8 @@ from pydantic import ValidationError
 from scaling.models import get_family
 from scaling.models.registry import FAMILIES
 from scaling.study.brought import SGD_RATES
+from scaling.study.family_settings import FamilyName
 from scaling.study.recipe import ADDED_FIELDS, Recipe, RecipeChanges, recipe_for
-from scaling.study.schema import FamilyName
 from scaling.training.loop import Trainer
 
 
@@ -105,3 +105,21 @@ def test_momentum_of_0_is_refused_where_it_has_no_meaning():
     for optimizer in ("sgd-nesterov", "schedule-free-adamw"):
         with pytest.raises(ValidationError, match=f"{optimizer} needs a beta1 above 0"):
             recipe_for("modern", "vit", {"beta1": 0}, {"optimizer": optimizer})
+
+
+def test_a_batch_may_grow_with_d_or_n():
+    grows = recipe_for("modern", "vit", {"batch": 64, "batch_power": 0.5, "batch_at": 1000})
+    assert [grows.of_run(5000, images).batch for images in (1, 250, 1000, 4000)] == [2, 32, 64, 128]
+    by_size = recipe_for("modern", "vit", {"batch_power": 1.0, "batch_of": "params", "batch_at": 10_000})
+    assert [by_size.of_run(params, 500).batch for params in (10_000, 40_000)] == [64, 256]
+    # A run does not know how its batch was chosen: it is the run of a study that names the batch.
+    assert grows.of_run(5000, 4000).settings() == recipe_for("modern", "vit", {"batch": 128}).settings()
+    assert grows.of_run(5000, 4000).steps(4000) == -(-grows.length(4000) // 128)
+    usual = recipe_for("modern", "vit")
+    assert usual.of_run(5000, 4000) is usual
+
+
+@pytest.mark.parametrize("said", [{"batch_power": 1.5}, {"batch_of": "flop"}, {"batch_at": 0}], ids=str)
+def test_a_batch_grows_by_a_rule_that_has_a_meaning(said):
+    with pytest.raises(ValidationError):
+        recipe_for("modern", "vit", said)

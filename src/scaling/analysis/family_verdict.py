@@ -94,11 +94,11 @@ def family_sentence(
         response: what falls.
     """
     if verdict.interval is None:
-        return f"{family}: cannot tell whether it scales here: too few runs"
+        return f"{family}: cannot tell whether it scales here: too few cells"
     fall = 1 - np.exp(-verdict.fall)
     if not verdict.scales:
         low, high = (1 - np.exp(-end) for end in verdict.interval)
-        size = f"its {response} falls by {fall:.0%} [{low:.0%}, {high:.0%}] over the grid"
+        size = f"its {response} falls by {_percent(fall)} [{_percent(low)}, {_percent(high)}] over the grid"
         if verdict.interval[1] > NO_FALL:
             return f"{family}: cannot tell whether it scales here: {size}"
         return f"{family} does not scale here: {size}"
@@ -112,3 +112,8 @@ def family_sentence(
     if interval[1] < 0:
         return f"{head}, but its law predicts the larger runs worse than persistence: {number}{tail}"
     return f"{head}; cannot tell whether its law predicts the larger runs better than persistence: {number}{tail}"
+
+
+def _percent(share: float) -> str:
+    """A share in percent; a rise of more than tenfold, as one wrong row of a table can make it, without its digits."""
+    return "below -1000%" if share < -10 else f"{share:.0%}"

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scaling.jobs.status import RUNNING, STOPPED, UNTUNED, CellStatus, PackStatus, StudyStatus
-from scaling.report.live_status import STYLES, cell_name, duration
+from scaling.report.live_status import STYLES, cell_name, clock
 from scaling.runs.records import DIVERGED, DONE, FAILED
 
 MOST_TROUBLE: Final = 3
@@ -24,11 +24,12 @@ def render_run(status: StudyStatus, seconds_left: float | None, *, over: bool = 
     ``over`` says that nothing is done any more.
     """
     families = list(dict.fromkeys(pack.family for pack in status.packs))
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    # As wide as the terminal, the last column alone gives way: columns whose widths follow their words jump about.
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, expand=True)
     table.add_column("family", no_wrap=True)
-    for name in ("runs done", "lowest loss"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("now", overflow="ellipsis", no_wrap=True)
+    table.add_column("runs done", justify="right", no_wrap=True, min_width=len("runs done"))
+    table.add_column("lowest loss", justify="right", no_wrap=True, min_width=len("lowest loss"))
+    table.add_column("now", overflow="ellipsis", no_wrap=True, ratio=1)
     for family in families:
         cells = [cell for pack in status.packs if pack.family == family for cell in pack.cells]
         losses = [cell.loss for cell in cells if cell.state == DONE and cell.loss is not None]
@@ -49,7 +50,7 @@ def _headline(status: StudyStatus, cells: list[CellStatus], seconds_left: float 
         return text
     if status.ended:
         return text.append("; fitting laws and writing the report")
-    return text.append(", time left not known yet" if seconds_left is None else f", about {duration(seconds_left)} left")
+    return text.append(", time left not known yet" if seconds_left is None else f", about {clock(seconds_left)} left")
 
 
 def _now(cells: Sequence[CellStatus], before: Sequence[PackStatus]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,6 +23,9 @@ from scaling.runs.records import DONE, SCHEMA
 
 LOSS: Final = "loss"
 """What the figures of a report call the response."""
+TOO_FAR: Final = 1e4
+"""Times by which a response may differ from its family's median and still be drawn (assumption): one value of 1e300 would make
+a point of all others."""
 
 
 CAPTIONS: Final[dict[str, str]] = {
@@ -96,6 +100,36 @@ def fits_of(judged: JudgedTable) -> dict[str, Any]:
     return fits
 
 
+def too_far(runs: pl.DataFrame) -> pl.DataFrame:
+    """The rows of ``runs`` that are too far off to be drawn with the others."""
+    return runs.filter(_is_too_far())
+
+
+def not_drawn(far: pl.DataFrame) -> str | None:
+    """A sentence that names the rows ``far`` off; None without any."""
+    if far.is_empty():
+        return None
+    named = ", ".join(f"{key} ({value:.4g})" for key, value in far.select("key", LOSS).iter_rows())
+    return f"Not drawn, more than {TOO_FAR:,.0f} times off the median of the family: {named}."
+
+
+def _is_too_far() -> pl.Expr:
+    return (pl.col(LOSS).log() - pl.col(LOSS).median().over("family").log()).abs() > math.log(TOO_FAR)
+
+
+def _drawable(fits: dict[str, Any], runs: pl.DataFrame) -> dict[str, Any]:
+    """``fits`` without the held-out cells whose observed value, or that which persistence repeats, is too far off."""
+    medians = dict(runs.group_by("family").agg(pl.col(LOSS).median()).iter_rows())
+
+    def near(family: str, cell: dict[str, Any]) -> bool:
+        return all(abs(math.log(cell[name] / medians[family])) <= math.log(TOO_FAR) for name in ("observed", "persistence"))
+
+    parts = [
+        part | {"cells": [cell for cell in part.get("cells") or [] if near(part["family"], cell)]} for part in fits["holdout"]
+    ]
+    return fits | {"holdout": parts}
+
+
 def table_figures(judged: JudgedTable, *, n: str, d: str, y: str) -> list[tuple[str, Figure, p9.ggplot]]:
     """Name, description and drawing of each figure, in the order of the page.
 
@@ -103,14 +137,15 @@ def table_figures(judged: JudgedTable, *, n: str, d: str, y: str) -> list[tuple[
         judged: the table with its laws; n, d, y: what its columns are called.
     """
     runs, fits = runs_of(judged), fits_of(judged)
+    far, near = too_far(runs), runs.filter(~_is_too_far())
     drawn = {
         "skill-forest": lambda: skill_forest(fits),
-        "held-out": lambda: holdout(fits),
-        "loss-by-flop": lambda: loss_by_flop(runs, fits),
-        "loss-by-images": lambda: loss_by_size(runs, fits, along="images"),
-        "loss-by-params": lambda: loss_by_size(runs, fits, along="params"),
+        "held-out": lambda: holdout(_drawable(fits, runs)),
+        "loss-by-flop": lambda: loss_by_flop(near, fits),
+        "loss-by-images": lambda: loss_by_size(near, fits, along="images"),
+        "loss-by-params": lambda: loss_by_size(near, fits, along="params"),
         "exponents": lambda: exponents(fits),
-        "residuals": lambda: residuals(runs, fits),
+        "residuals": lambda: residuals(near, fits),
     }
     words = {
         AXES["params"]: f"N: {n}",
@@ -128,5 +163,6 @@ def table_figures(judged: JudgedTable, *, n: str, d: str, y: str) -> list[tuple[
         figure = drawn[name]()
         for scale in figure.scales:
             scale.name = words.get(scale.name, scale.name) if isinstance(scale.name, str) else scale.name
-        found.append((name, replace(described, title=TITLES[name], caption=CAPTIONS[name]), figure))
+        caption = " ".join(filter(None, (CAPTIONS[name], not_drawn(far) if name not in ("exponents", "skill-forest") else None)))
+        found.append((name, replace(described, title=TITLES[name], caption=caption), figure))
     return found

@@ -137,7 +137,7 @@ def resolve(study: Study, cell: Cell, tuning: Tuning, ladders: Ladders, image: I
         **shared,
         images=cell.images,
         learning_rate=tuning.rule.rate(rung.width),
-        recipe=study.family_recipe(cell.family),
+        recipe=study.family_recipe(cell.family).of_run(rung.params, cell.images),
         backbone=Backbone(pretraining, **shared) if pretraining else None,
     )
 

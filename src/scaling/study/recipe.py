@@ -64,6 +64,11 @@ class Recipe(Strict):
         default="tuned", description="'tuned' on validation images at the anchors, or a fixed peak rate"
     )
     batch: Annotated[Integer, Field(gt=0)] = Field(default=64, description="images per step")
+    batch_power: Annotated[Number, Field(ge=0, le=1)] = Field(
+        default=0.0, description="the batch grows as D or N to this power, and is `batch` at batch_at; 0 = the same for all"
+    )
+    batch_of: Literal["images", "params"] = Field(default="images", description="what the batch grows with: D or N")
+    batch_at: Annotated[Integer, Field(gt=0)] = Field(default=1000, description="the D or N at which the batch is `batch`")
     images_floor: Annotated[Integer, Field(gt=0)] = Field(
         default=16_000, description="images seen at least: T = max(images_floor, images_factor x D)"
     )
@@ -142,6 +147,17 @@ class Recipe(Strict):
             raise ValueError(f"{optimizer} needs a beta1 above 0")
         return beta1
 
+    def of_run(self, params: int, images: int) -> Recipe:
+        """The recipe of a run with N = ``params`` and D = ``images``: its batch is a number, as if the study had named it.
+
+        The batch is rounded to the nearest whole number, and at least 1.
+        """
+        if self.batch_power == 0:
+            return self
+        ratio = {"images": images, "params": params}[self.batch_of] / self.batch_at
+        fixed = {name: Recipe.model_fields[name].default for name in ("batch_power", "batch_of", "batch_at")}
+        return self.model_copy(update=fixed | {"batch": max(1, round(self.batch * ratio**self.batch_power))})
+
     def length(self, images: int) -> int:
         """T, images seen, at D = ``images``: training must grow with D, or the law gets an offset at large D."""
         if self.images_seen is not None:
@@ -175,6 +191,9 @@ ADDED_FIELDS: Final = (
     "erase",
     "mixup",
     "cutmix",
+    "batch_power",
+    "batch_of",
+    "batch_at",
 )
 
 

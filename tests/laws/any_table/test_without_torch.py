@@ -67,4 +67,6 @@ def test_a_study_says_what_is_missing_in_one_line(tmp_path: Path) -> None:
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100, cwd=tmp_path)
     assert ran.returncode == 2
     assert "is not installed, which studies need and tables do not" in ran.stderr
+    assert "`pip install 'scaling[training]'`" in ran.stderr
+    assert ran.stderr.count("\n") == 1
     assert "Traceback" not in ran.stderr

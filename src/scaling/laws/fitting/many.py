@@ -18,7 +18,7 @@ from scaling.laws.fitting.large import LARGE
 from scaling.laws.fitting.newton import HuberProblem, Optima, minimise
 from scaling.laws.fitting.points import Points, points_of, spread_of, too_few
 from scaling.laws.fitting.projection import project
-from scaling.laws.fitting.solver import PATH_FACTORS, SAME_OPTIMUM, distinct, fit, judged, path, robust_delta
+from scaling.laws.fitting.solver import PATH_FACTORS, SAME_OPTIMUM, automatic_delta, distinct, fit, judged, path, wide_delta
 from scaling.laws.forms.law import Law
 from scaling.laws.forms.terms import Floats
 
@@ -66,13 +66,13 @@ def _fit_batch(
     batch = _batch(law, points)
     begun = np.concatenate([_starts(law, one, starts, seed) for one in points])
     owner = np.repeat(np.arange(len(points)), starts)
-    wide = np.array([max(float(np.std(one.log_y)), 1e-9) for one in points])
+    wide = np.array([wide_delta(one.log_y) for one in points])
     first = np.maximum(wide, delta or 0.0)
     found = _minimise(batch, first, owner, begun, 1e-6)
     leaders = [int(np.argmin(np.where(owner == i, found.objective, np.inf))) for i in range(len(points))]
     deltas = np.array(
         [
-            delta if delta is not None else robust_delta(_residuals(law, one, found.theta[best]), len(law.parameters))
+            delta if delta is not None else automatic_delta(law, one.logs, one.log_y, one.weights, found.theta[best])
             for one, best in zip(points, leaders, strict=True)
         ]
     )
@@ -127,10 +127,6 @@ def _starts(law: Law, points: Points, count: int, seed: int) -> Floats:
     """Random starts of a table, the same as those of ``solver.fit``."""
     drawn = law.starts(spread_of(points.logs, points.log_y), np.random.default_rng(seed), count)
     return project(law, drawn, points.logs, points.log_y, points.weights)
-
-
-def _residuals(law: Law, points: Points, theta: Floats) -> Floats:
-    return points.log_y - law.log_values(theta[None], points.logs)[0]
 
 
 def _basins(found: Optima, owner: np.ndarray, tables: int) -> tuple[Floats, np.ndarray, np.ndarray]:

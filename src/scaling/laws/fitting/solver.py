@@ -24,6 +24,11 @@ CONDITION_LIMIT = 1e12
 """Condition of the scaled Hessian beyond which some combination of parameters does not affect the objective."""
 UNCONVERGED = 1e-4
 """Relative gain expected of another step beyond which a fit has failed (assumption)."""
+WIDE_SPREADS = 10.0
+"""Most robust spreads of the log response that the first delta may be (assumption): the standard deviation of a table with one
+huge value (1e300) is that value's, and a fit with such a delta bends to it."""
+GROSS = 100.0
+"""Deltas beyond which a residual is no noise of any kind (assumption)."""
 PATH_FACTORS = (8.0, 4.0, 3.0, 2.0)
 """Ratios of successive deltas (assumption): the next, finer one is tried if the search did not converge with the one before."""
 
@@ -176,13 +181,13 @@ def _search(
     where it is nearly quadratic.
     """
     theta = project(law, law.starts(spread_of(logs, log_y), rng, starts), logs, log_y, weights)
-    wide = max(float(np.std(log_y)), 1e-9)
+    wide = wide_delta(log_y)
     found = minimise(huber_problem(law, logs, log_y, max(wide, delta or 0.0)), theta, weights, tolerance=1e-6)
     if not np.isfinite(found.objective).any():
         return None, np.nan, np.nan, np.nan
     if delta is None:
         leader = found.theta[np.argmin(found.objective)]
-        delta = robust_delta(log_y - law.log_values(leader[None], logs)[0], len(law.parameters))
+        delta = automatic_delta(law, logs, log_y, weights, leader)
     basins, counts = distinct(found.theta[np.isfinite(found.objective)])
     for factor in PATH_FACTORS:
         found = _follow(law, logs, log_y, weights, basins, path(wide, delta, factor))
@@ -194,6 +199,35 @@ def _search(
     reached = found.objective <= best + SAME_OPTIMUM * abs(best) + 1e-24
     share = float(counts[reached].sum() / starts)
     return found.theta[np.argmin(found.objective)], best, share, delta
+
+
+def wide_delta(log_y: Floats) -> float:
+    """The delta with which a search begins: the spread of the log response [n], which a few huge values do not stretch."""
+    robust = MAD * float(np.median(np.abs(log_y - np.median(log_y))))
+    spread = float(np.std(log_y))
+    return max(min(spread, WIDE_SPREADS * robust) if robust > 0 else spread, 1e-9)
+
+
+def automatic_delta(law: Law, logs: Floats, log_y: Floats, weights: Floats, theta: Floats) -> float:
+    """Huber's delta from the spread of the residuals of a wide fit.
+
+    One value that is off by hundreds of log units bends a wide fit. Where there is such a one, the spread is taken again from
+    the fit with the delta so far, for as long as this at least halves it.
+
+    Args:
+        law: the form; logs: centred logs [n, k]; log_y: log response [n]; weights: [n].
+        theta: coordinates of the wide fit [p].
+    """
+    residuals = log_y - law.log_values(theta[None], logs)[0]
+    delta = robust_delta(residuals, len(law.parameters))
+    while np.abs(residuals).max() > GROSS * delta:
+        theta = minimise(huber_problem(law, logs, log_y, delta), theta[None], weights, tolerance=1e-6).theta[0]
+        residuals = log_y - law.log_values(theta[None], logs)[0]
+        narrower = robust_delta(residuals, len(law.parameters))
+        if not narrower < delta / 2:
+            return min(narrower, delta)
+        delta = narrower
+    return delta
 
 
 def robust_delta(residuals: Floats, parameters: int) -> float:

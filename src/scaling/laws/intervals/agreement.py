@@ -81,8 +81,9 @@ def honest_intervals(
         spans.append((own_ends[0], own_ends[1]))
         low, high = min(span[0] for span in spans), max(span[1] for span in spans)
         if name == "E":
-            unsure = np.exp(FLOOR_SPREADS * scored[0].drift * _way_to_the_floor(found))
-            low, high = max(low / unsure, 0.0), min(high * unsure, largest)
+            with np.errstate(over="ignore"):  # beyond all bounds where a row is: the interval is then cut to what E can be
+                unsure = np.exp(FLOOR_SPREADS * scored[0].drift * _way_to_the_floor(found))
+            low, high = max(0.0, low / unsure), min(high * unsure, largest)
         answer["intervals"][name] = [float(max(low, 0.0)), float(high)]
         if name == "E" and high - low > 0.95 * largest:
             answer["intervals"][name] = None
