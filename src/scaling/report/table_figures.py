@@ -163,6 +163,7 @@ def table_figures(judged: JudgedTable, *, n: str, d: str, y: str) -> list[tuple[
         figure = drawn[name]()
         for scale in figure.scales:
             scale.name = words.get(scale.name, scale.name) if isinstance(scale.name, str) else scale.name
-        caption = " ".join(filter(None, (CAPTIONS[name], not_drawn(far) if name not in ("exponents", "skill-forest") else None)))
+        left_out = None if name in ("exponents", "skill-forest") else not_drawn(far)
+        caption = " ".join(filter(None, (CAPTIONS[name], left_out)))
         found.append((name, replace(described, title=TITLES[name], caption=caption), figure))
     return found
