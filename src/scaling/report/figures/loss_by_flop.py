@@ -15,7 +15,7 @@ from scaling.report.figures.theme import QUIET, empty, family_order, family_scal
 MOST_BANDS: Final = 3
 """Families whose bands are drawn (assumption): more than three cover each other."""
 MEASURED, BY_LAW = "measured: best model per compute", "by the laws: best split between N and D"
-INSIDE, BEYOND = "inside the trained N, D and C", "beyond them"
+INSIDE, BEYOND = "inside what was trained", "beyond it"
 
 
 def loss_by_flop(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
