@@ -38,7 +38,7 @@ facts = Facts(
     },
     options={"activation": ("relu", "tanh"), "lrn": (True, False)},
     maps=(("features", "nchw"),),
-    colour="#c59603",
+    colour="#b88d00",
     colour_on_dark="#c58700",
     shape="^",
 )
