@@ -108,7 +108,7 @@ def test_small_studies_say_why_instead_of_failing() -> None:
     runs = synthetic_runs(("mlp", "vit"), sizes=2, data_sizes=2)
     report = fit_study(runs, classes=10, bootstrap=20)
     assert {entry["status"] for entry in report["fits"]} == {"too-few-cells"}
-    assert all(entry["reason"].startswith("too few runs: 2 sizes x 2 data sizes") for entry in report["holdout"])
+    assert all(entry["reason"].startswith("too few cells: 2 sizes x 2 data sizes") for entry in report["holdout"])
     assert report["frontier"] == []
     nothing = fit_study(runs.with_columns(pl.lit("missing").alias("status")), classes=10, bootstrap=20)
     assert all("cannot tell" in verdict["sentence"] for verdict in nothing["verdicts"])

@@ -22,7 +22,7 @@ from scaling.data.pixels import decode
 def settings(image_folder, monkeypatch) -> DataSettings:
     """Twenty images in chunks of three, by one process, each written down at once."""
     monkeypatch.setattr("scaling.data.listing.FILES_AT_A_TIME", 3)
-    monkeypatch.setattr("scaling.data.decoding._cores", lambda: 1)
+    monkeypatch.setattr("scaling.data.decoding.usable_cores", lambda: 1)
     monkeypatch.setattr("scaling.data.decoding.SECONDS_TO_DISK", -1.0)
     return DataSettings("image-folder", side=8, folder=image_folder)
 

@@ -80,10 +80,10 @@ def test_images_land_in_their_rows(image_folder, tmp_path):
 
 def test_many_images_are_decoded_by_several_processes_into_the_same_file(image_folder, tmp_path, monkeypatch):
     monkeypatch.setattr("scaling.data.listing.FILES_AT_A_TIME", 5)
-    monkeypatch.setattr("scaling.data.decoding._cores", lambda: 2)
+    monkeypatch.setattr("scaling.data.decoding.usable_cores", lambda: 2)
     monkeypatch.setattr("scaling.data.decoding.FEW_IMAGES", 0)
     parallel = load(prepare(settings_of(image_folder), tmp_path / "two", progress=False))
-    monkeypatch.setattr("scaling.data.decoding._cores", lambda: 1)
+    monkeypatch.setattr("scaling.data.decoding.usable_cores", lambda: 1)
     serial = load(prepare(settings_of(image_folder), tmp_path / "one", progress=False))
     assert parallel.checksum == serial.checksum
 
@@ -95,7 +95,7 @@ def be_killed(chunk) -> None:
 
 def test_a_killed_worker_ends_in_one_line(image_folder, tmp_path, monkeypatch):
     monkeypatch.setattr("scaling.data.listing.FILES_AT_A_TIME", 5)
-    monkeypatch.setattr("scaling.data.decoding._cores", lambda: 2)
+    monkeypatch.setattr("scaling.data.decoding.usable_cores", lambda: 2)
     monkeypatch.setattr("scaling.data.decoding.FEW_IMAGES", 0)
     monkeypatch.setattr("scaling.data.decoding._decode_chunk", be_killed)
     with pytest.raises(DataError, match=r"images here'.* a decoding process was killed"):

@@ -68,7 +68,7 @@ def test_one_file_is_split_by_rows_and_grey_images_may_stay_grey(tmp_path, write
 def test_several_processes_write_the_same_file(tmp_path, write, monkeypatch):
     write("all.parquet", [0, 1] * 10)
     one = load(prepare(settings(tmp_path), tmp_path / "one", progress=False))
-    monkeypatch.setattr("scaling.data.decoding._cores", lambda: 2)
+    monkeypatch.setattr("scaling.data.decoding.usable_cores", lambda: 2)
     monkeypatch.setattr("scaling.data.decoding.FEW_IMAGES", 0)
     assert load(prepare(settings(tmp_path), tmp_path / "two", progress=False)).checksum == one.checksum
 

@@ -66,7 +66,7 @@ def test_shards_without_splits_hold_a_fifth_of_each_class_out(tmp_path, write, e
     one = load(prepare(asked, tmp_path / "one", progress=False))
     assert one.classes == ("cat", "dog")
     assert (np.bincount(one.train_labels).tolist(), np.bincount(one.test_labels).tolist()) == ([12, 12], [3, 3])
-    monkeypatch.setattr("scaling.data.decoding._cores", lambda: 2)
+    monkeypatch.setattr("scaling.data.decoding.usable_cores", lambda: 2)
     monkeypatch.setattr("scaling.data.decoding.FEW_IMAGES", 0)
     assert load(prepare(asked, tmp_path / "two", progress=False)).checksum == one.checksum
     path = prepare(asked, tmp_path / "two", progress=False)

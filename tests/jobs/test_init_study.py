@@ -7,7 +7,7 @@ import pytest
 
 from scaling.cli.commands import main
 from scaling.jobs.calibration import Calibration, Line, Speed, write_calibration
-from scaling.jobs.init_study import Budget, init_study
+from scaling.jobs.init_study import TimeBudget, init_study
 from scaling.jobs.job_errors import JobError
 from scaling.jobs.opening import open_study
 from scaling.jobs.plan import make_plan
@@ -30,7 +30,7 @@ def folder(tmp_path, ladders, monkeypatch):
 
 
 def written(minutes: float, path: str = "my.yaml", families=("mlp", "resnet"), data=DATA, cores: int = 2):
-    budget = Budget(60 * minutes, cores, "auto", f"{minutes:g} minutes")
+    budget = TimeBudget(60 * minutes, cores, "auto", f"{minutes:g} minutes")
     return init_study(Path(path), data, list(families), budget, lambda message: None)
 
 
@@ -54,7 +54,7 @@ def test_more_time_than_all_images_and_sizes_need_is_said():
 
 def test_it_never_overwrites():
     Path("my.yaml").write_text("mine")
-    with pytest.raises(JobError, match=r"my\.yaml is there already and stays as it is"):
+    with pytest.raises(JobError, match=r"my\.yaml exists already and is not overwritten"):
         written(60)
     assert Path("my.yaml").read_text() == "mine"
 
@@ -64,7 +64,7 @@ def test_it_never_overwrites():
     [
         ({"minutes": 0.1}, r"0.1 minutes are too few: the smallest grid takes about \d+ minutes here"),
         ({"families": ["mlp", "resent"]}, "--families: received 'resent'; did you mean 'resnet'?"),
-        ({"families": ["mlp", "mlp"]}, "--families: mlp stands there twice"),
+        ({"families": ["mlp", "mlp"]}, "--families: mlp is named twice"),
         ({"data": {"source": "fashion-mnist", "side": 8}}, "--side: received 8; input should be greater than or equal to 28"),
         ({"path": "nowhere/my.yaml"}, "there is no folder nowhere"),
     ],
@@ -103,7 +103,7 @@ def test_the_command_ends_with_2_on_bad_input(monkeypatch, capsys, words, said):
 @pytest.mark.parametrize(("minutes", "few"), [("0.7", True), ("60", False)])
 def test_the_command_says_what_it_wrote(monkeypatch, capsys, minutes, few):
     monkeypatch.setattr("sys.argv", ["scaling", "init", "my.yaml", "--families", "mlp,resnet", "--minutes", minutes])
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("scaling.cli.run_commands.usable_cores", lambda: 2)
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 0

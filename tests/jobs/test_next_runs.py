@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -78,13 +79,19 @@ def test_rows_keep_the_budget_and_narrow_what_is_asked(layout, goal):
         assert after < now or not own
     gains = [row.gain for row in found.rows]
     assert all(later <= earlier * (1 + 1e-9) for earlier, later in pairwise(gains))
+    # At places that the study does not have, seeds count from the first of its own: families share them, and their images.
+    new = [row for row in found.rows if (row.params, row.images) not in set(RUNS.select("target_params", "images").iter_rows())]
+    assert all(row.seeds == list(range(len(row.seeds))) for row in new)
     places = [(row.family, row.params, row.images) for row in found.rows]
     assert len(set(places)) == len(places)
 
 
-def test_what_is_printed_can_be_pasted_and_asks_for_those_runs(layout, tmp_path):
+@pytest.mark.parametrize("continued", [False, True])
+def test_what_is_printed_can_be_pasted_and_asks_for_those_runs(layout, tmp_path, continued):
     found = next_runs(study(), layout, RUNS, "prediction", Budget(5.0))
-    text = "name: a\nfamilies: {vgg: , resnet: }\n" + found.pasted() + "\n  params: [5000]\n  images: [300]\n"
+    text = "name: a\nfamilies: {vgg: , resnet: }\ngrid:\n  params: [5000]\n  images: [300]\n"
+    first = "  added:\n    - {family: vgg, params: 5000, images: 300, seeds: [9]}\n"
+    text += first + replace(found, continued=True).pasted() if continued else found.pasted()
     (tmp_path / "study.yaml").write_text(text)
     pasted, problems = parse(read_tree(tmp_path / "study.yaml"))
     assert problems == []
@@ -144,8 +151,12 @@ def test_the_terminal_and_the_page_show_the_same_rows(layout):
     console = Console(file=io.StringIO(), width=200)
     print_next(found, console)
     text, section = console.file.getvalue(), next_section(found)
-    assert found.pasted() in text
+    assert f"Paste into the study's file, under `grid:`:\n{found.pasted()}" in text
     assert "exponents alpha and beta" in text
     assert section["rows"] == found.as_rows()
+    assert section["paste_where"] == "under `grid:`"
+    more = replace(found, continued=True)
+    assert more.paste_where == "below the lines of `added:` that are there, under `grid:`"
+    assert "  added:\n" + more.pasted() == found.pasted()
     assert [row["family"] for row in section["widths"]] == list(FAMILIES)
     assert next_section(None) is None

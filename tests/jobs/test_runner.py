@@ -82,7 +82,7 @@ def test_a_killed_cell_is_a_hole_and_resumes(runner, small_cell):
     def kill(running):
         original(running)
         if running and one.store.checkpoint_path(cell.key).exists():
-            os.kill(running[0].child.pid, signal.SIGKILL)
+            os.kill(running[0].process.pid, signal.SIGKILL)
             one._beat = original
 
     one._beat = kill
@@ -166,12 +166,12 @@ def test_a_trainer_whose_lease_is_anothers_now_writes_nothing_and_reads_its_succ
     def succeed(running):
         if running and not files:  # while the first trainer starts, its lease becomes the twin's
             files.append(None)
-            os.kill(running[0].child.pid, signal.SIGSTOP)
+            os.kill(running[0].process.pid, signal.SIGSTOP)
             running[0].lease.path.unlink()
             assert twin.acquire()
             (folder / "checkpoint.safetensors").write_bytes(b"the twin's")
             files.append({path: path.stat().st_mtime_ns for path in folder.iterdir()})
-            os.kill(running[0].child.pid, signal.SIGCONT)
+            os.kill(running[0].process.pid, signal.SIGCONT)
         if files and not running:
             looks.append({path: path.stat().st_mtime_ns for path in folder.iterdir()})
             if len(looks) == 3:

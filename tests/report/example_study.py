@@ -281,7 +281,7 @@ def _outliers(own: pl.DataFrame, response: str, truth: dict) -> dict:
 
 
 def tuning_of(runs: pl.DataFrame) -> dict[str, dict]:
-    """Tuning as one file a family; vgg's optimum lies at the edge and one of its candidates diverged."""
+    """Tuning as one file per family; vgg's optimum lies at the edge and one of its candidates diverged."""
     tuning = {}
     for family in runs["family"].unique(maintain_order=True):
         anchors = []

@@ -348,7 +348,8 @@ def test_what_to_train_next_is_shown_with_what_to_paste():
         "minutes": 1.5,
         "widths": [{"family": "resnet", "now": 0.4, "after": 0.3}],
         "notes": ["mlp has no law: too few"],
-        "paste": "grid:\n  added:\n    - {family: resnet}",
+        "paste_where": "under `grid:`",
+        "paste": "  added:\n    - {family: resnet}",
     }
     text = render(inputs(table, next_runs=section))
     assert 'href="#next"' in text

@@ -4,8 +4,8 @@ from pydantic import ValidationError
 from scaling.models import get_family
 from scaling.models.registry import FAMILIES
 from scaling.study.brought import SGD_RATES
+from scaling.study.family_settings import FamilyName
 from scaling.study.recipe import ADDED_FIELDS, Recipe, RecipeChanges, recipe_for
-from scaling.study.schema import FamilyName
 from scaling.training.loop import Trainer
 
 

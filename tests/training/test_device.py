@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from scaling.training.device import DeviceError, cores_here, detect, see_only
+from scaling.training.device import DeviceError, detect, see_only
 
 
 def seen(gpu: int, visible: str | None) -> tuple[str, bool]:
@@ -33,16 +33,6 @@ def seen(gpu: int, visible: str | None) -> tuple[str, bool]:
 )
 def test_a_child_sees_its_gpu_and_no_other(gpu, visible, expected):
     assert seen(gpu, visible) == (expected, False)
-
-
-def test_cores_are_those_of_the_affinity_and_of_the_slurm_job(monkeypatch):
-    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
-    here = cores_here()
-    assert 1 <= here <= (os.cpu_count() or 1)
-    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "1")
-    assert cores_here() == 1
-    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "4096")
-    assert cores_here() == here
 
 
 def test_a_cpu_has_no_gpus():

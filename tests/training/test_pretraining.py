@@ -257,7 +257,7 @@ def test_a_killed_backbone_goes_on_from_its_checkpoint(runner, pretrained_cell):
     def kill(running):
         original(running)
         if running and one.store.checkpoint_path(cell.backbone.key).exists():
-            os.kill(running[0].child.pid, signal.SIGKILL)
+            os.kill(running[0].process.pid, signal.SIGKILL)
             one._beat = original
 
     one._beat = kill

@@ -143,27 +143,44 @@ def _seed_spreads(group: Residuals, params: Floats, noise: Noise, errors: Floats
 
 
 def left_over(cells: Cells, found: Fit) -> Residuals:
-    """Residuals of a fit, with the gradient of its prediction in coordinates centred at 0."""
+    """Residuals [n] of a fit, with the gradient [n, p] of its prediction in coordinates centred at 0.
+
+    Args:
+        cells: the runs [n] that were fitted; found: their fit.
+    """
     theta = found.law.shifted(found.theta[None], -found.centre)
     jacobian = found.law.evaluate(theta, found.logs + found.centre).gradient()[0]
     return Residuals(found.residuals, cells.images, cells.seeds, jacobian)
 
 
 def shared_draws(families: Sequence[Cells], seed: int, resamples: int) -> dict[tuple[float, float], Floats]:
-    """Standard normal draws [B] of every (seed, D) of the study."""
+    """Standard normal draws [B] for every (seed, D) of the study: the noise that all its families share.
+
+    Args:
+        families: the runs of each.
+        seed: of the draws; resamples: their number B.
+    """
     rng = np.random.default_rng(seed)
     pairs = sorted({(float(s), float(d)) for cells in families for s, d in zip(cells.seeds, cells.images, strict=True)})
     return {pair: rng.standard_normal(resamples) for pair in pairs}
 
 
 def hold_out(one: Judged, origin: Origin) -> Held:
-    """Predict the larger runs of a family from its smaller ones, and again for its resamples."""
+    """Predict the larger runs of a family from its smaller ones, and again for each of its resamples.
+
+    Args:
+        one: the family with its fit and resamples.
+        origin: what the held-out runs have more of: params, images or both.
+
+    Returns:
+        Observed and predicted log responses of the held-out runs; a reason and no runs where the grid is too small.
+    """
     cells, found = one.cells, one.found
     splits = rolling_splits(found.law, cells.params, cells.images, cells.seeds, origin) if found.parameters else []
     if not splits:
         n, d = len(np.unique(cells.params)), len(np.unique(cells.images))
         nothing = np.zeros(0)
-        reason = f"too few runs: {n} sizes x {d} data sizes cannot be split into a grid to learn from and one to predict"
+        reason = f"too few cells: {n} sizes x {d} data sizes cannot be split into a grid to learn from and one to predict"
         return Held(origin, nothing.astype(int), nothing, nothing, nothing, np.zeros(2), np.zeros((2, 0)), reason)
     predicted = predict_splits(found, cells.logs, found.log_y[None], splits, delta=found.delta, alone=False)[0]
     rows = np.concatenate([split.test for split in splits])

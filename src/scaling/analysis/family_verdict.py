@@ -94,7 +94,7 @@ def family_sentence(
         response: what falls.
     """
     if verdict.interval is None:
-        return f"{family}: cannot tell whether it scales here: too few runs"
+        return f"{family}: cannot tell whether it scales here: too few cells"
     fall = 1 - np.exp(-verdict.fall)
     if not verdict.scales:
         low, high = (1 - np.exp(-end) for end in verdict.interval)

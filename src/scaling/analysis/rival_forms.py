@@ -76,7 +76,7 @@ def _error(one: Judged, splits: list[Split], found: Fit) -> float | None:
 def _score(one: Judged, splits: list[Split], own: float | None, rival: Law) -> dict[str, Any]:
     score: dict[str, Any] = {"rmse_log": None, "law_rmse_log": own, "reason": None}
     if own is None:
-        return score | {"reason": "too few runs to hold any out"}
+        return score | {"reason": "too few cells to hold any out"}
     cells = one.cells
     found = fit(rival, {"N": cells.params, "D": cells.images}, cells.y, one.noise.weights(cells.images), delta=None)
     if not found.parameters:

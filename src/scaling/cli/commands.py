@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import os
 import sys
 import time
 from dataclasses import asdict
@@ -28,7 +27,9 @@ from scaling.cli import run_commands as cli_runs
 from scaling.cli import store_commands as cli_store
 from scaling.cli import table_commands as cli_tables
 from scaling.cli.endings import BAD_INPUT, EXIT_CODES, MISSING_WORK, say
-from scaling.cli.options import DEFAULT_STUDY, StudyPath
+from scaling.cli.options import DEFAULT_STUDY, AsJson, StudyPath
+from scaling.cli.progress_bar import until_next_look
+from scaling.cores import usable_cores
 from scaling.jobs.job_errors import JobError, MissingWork, Stopped
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.opening import open_study
@@ -45,14 +46,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+cli_runs.add_to(app)  # listed first: a user begins with these
 
 NO_SUCH_PLACE: Final = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 """Errors of a path that a user gave, which no disk would take."""
 TRAINING: Final = ("torch", "torchvision", "timm", "safetensors", "snakemake")
 """What the extra `training` of this package installs."""
 ADD_TRAINING: Final = "`uv sync` adds it in a checkout, `pip install 'scaling[training]'` to an installed copy"
-LOOK_SECONDS: Final = 2.0
-"""Seconds between two looks of `scaling status`, at least (assumption)."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -71,18 +71,18 @@ def _options(
 
 
 @app.command()
-def plan(study_path: StudyPath = DEFAULT_STUDY, output_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+def plan(study_path: StudyPath = DEFAULT_STUDY, as_json: AsJson = False) -> None:
     """Say what running a study would cost now: sizes, runs new and stored, FLOP, time on this machine."""
     from scaling.jobs.plan_study import plan_study
     from scaling.report.plan_table import print_plan
 
     found, study = plan_study(study_path, say)
-    if output_json:
+    if as_json:
         counts = {"new": found.new, "stored": found.stored, "tuning_jobs": found.tuning_jobs, "candidates": found.candidates}
         sums = {"core_seconds": found.core_seconds, "jobs": found.jobs}
         print(json.dumps(asdict(found) | counts | sums, indent=1))
     else:
-        print_plan(found, study, os.cpu_count() or 1)
+        print_plan(found, study, usable_cores())
 
 
 @app.command()
@@ -137,7 +137,7 @@ def status(
             live.update(render(found, console.height), refresh=True)
             if found.ended:
                 return
-            time.sleep(max(LOOK_SECONDS, 5 * (time.monotonic() - began)))
+            time.sleep(until_next_look(began))
     raise typer.Exit(MISSING_WORK)  # ended by Ctrl-C
 
 
@@ -147,7 +147,6 @@ def schema() -> None:
     print(schema_text(), end="")
 
 
-cli_runs.add_to(app)
 cli_jobs.add_to(app)
 cli_tables.add_to(app)
 cli_reports.add_to(app)

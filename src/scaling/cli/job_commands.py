@@ -5,33 +5,19 @@ from __future__ import annotations
 import typer
 
 from scaling.cli.endings import MISSING_WORK, end, say
-from scaling.cli.options import (
-    DEFAULT_STUDY,
-    Cores,
-    FamilyName,
-    KeepGoing,
-    MachineCores,
-    MemoryMb,
-    Minutes,
-    PackName,
-    StudyPath,
-)
+from scaling.cli.option_groups import with_option_groups
+from scaling.cli.options import DEFAULT_STUDY, FamilyName, KeepGoing, PackName, StudyPath
+from scaling.jobs.given import Given
+
+NOTHING_SAID = Given()
 
 
-def tune(
-    study_path: StudyPath,
-    family: FamilyName,
-    cores: Cores = None,
-    machine_cores: MachineCores = None,
-    memory_mb: MemoryMb = None,
-    minutes: Minutes = None,
-    keep_going: KeepGoing = False,
-) -> None:
+def tune(study_path: StudyPath, family: FamilyName, given: Given = NOTHING_SAID, keep_going: KeepGoing = False) -> None:
     """Tune the learning rate of one family of a study."""
-    from scaling.jobs.training_job import Given, TrainingJob
+    from scaling.jobs.training_job import TrainingJob
     from scaling.jobs.tune_job import tune_family
 
-    job = TrainingJob.open(study_path, Given(cores, machine_cores, memory_mb, minutes), say)
+    job = TrainingJob.open(study_path, given, say)
     found = tune_family(job, family)
     if found.rule is None:
         say(f"{family}: {found.failure}")
@@ -41,21 +27,13 @@ def tune(
     say(f"{family}: learning rate {found.rule}" + (f"; at the candidates' edge for N = {', '.join(edges)}" * bool(edges)))
 
 
-def train(
-    study_path: StudyPath,
-    pack: PackName,
-    cores: Cores = None,
-    machine_cores: MachineCores = None,
-    memory_mb: MemoryMb = None,
-    minutes: Minutes = None,
-    keep_going: KeepGoing = False,
-) -> None:
-    """Train the runs of one job of a study; its table is written whatever became of each run."""
+def train(study_path: StudyPath, pack: PackName, given: Given = NOTHING_SAID, keep_going: KeepGoing = False) -> None:
+    """Train the runs of one job of a study, and write their table even if some of them fail."""
     from scaling.jobs.train_job import train_pack
-    from scaling.jobs.training_job import Given, TrainingJob
+    from scaling.jobs.training_job import TrainingJob
     from scaling.runs.records import without_result
 
-    job = TrainingJob.open(study_path, Given(cores, machine_cores, memory_mb, minutes), say)
+    job = TrainingJob.open(study_path, given, say)
     runs = train_pack(job, pack)
     end(missing=not without_result(runs).is_empty(), keep_going=keep_going)
 
@@ -72,14 +50,14 @@ def collect(study_path: StudyPath = DEFAULT_STUDY, keep_going: KeepGoing = False
 
 
 def benchmark(study_path: StudyPath = DEFAULT_STUDY) -> None:
-    """Time and count what a study's block `benchmarks` asks for; wants the machine to itself."""
+    """Time and count what a study's block `benchmarks` asks for, on a machine that does nothing else."""
     from scaling.jobs.benchmark_job import benchmark_study
 
     benchmark_study(study_path, say)
 
 
 def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
-    """Say whether every run of a study has a result; jobs with missing runs are named, and the next call trains them."""
+    """Say whether every run of a study has a result, and which jobs have missing runs: the next call trains those."""
     from scaling.jobs.completion import complete_study
 
     if not complete_study(study_path, say):
@@ -89,5 +67,5 @@ def complete(study_path: StudyPath = DEFAULT_STUDY) -> None:
 def add_to(app: typer.Typer) -> None:
     """Make these functions commands of ``app``."""
     for command in (tune, train, collect, benchmark, complete):
-        app.command()(command)
+        app.command(rich_help_panel="Jobs of a study, which Snakemake starts")(with_option_groups(command))
     app.command("measure", hidden=True)(benchmark)  # its older name

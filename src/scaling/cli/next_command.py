@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from scaling.cli.endings import BAD_INPUT, say
-from scaling.cli.options import DEFAULT_STUDY, StudyPath
+from scaling.cli.options import DEFAULT_STUDY, AsJson, StudyPath
 from scaling.laws.design.asked import GOALS, Goal
 
 if TYPE_CHECKING:
     from scaling.jobs.next_runs import Unit
 
 GOAL_HELP = (
-    "what is to be known better: exponents (alpha and beta), prediction (the loss at three times the largest N and D), "
+    "what to know better: exponents (alpha and beta), prediction (the loss at three times the largest N and D), "
     "contrast (differences of exponents between families), skill (predictions of larger N, larger D and both)"
 )
 
 MostMinutes = Annotated[
-    float | None, typer.Option("--minutes", help="budget in minutes of one core or GPU (default: a quarter of the study's)")
+    float | None,
+    typer.Option("--minutes", metavar="MINUTES", help="budget: minutes of one core or GPU (default: a quarter of the study's)"),
 ]
-MostFlop = Annotated[float | None, typer.Option("--flop", help="budget in FLOP, instead of minutes")]
-GpuHours = Annotated[float | None, typer.Option("--gpu-hours", help="budget in hours of one GPU, instead of minutes")]
-GoalName = Annotated[str, typer.Option("--for", metavar="|".join(GOALS), help=GOAL_HELP)]
+MostFlop = Annotated[float | None, typer.Option("--flop", metavar="FLOP", help="budget: FLOP")]
+GpuHours = Annotated[float | None, typer.Option("--gpu-hours", metavar="HOURS", help="budget: hours of one GPU")]
+GoalName = Annotated[str, typer.Option("--for", metavar="GOAL", help=GOAL_HELP)]
 
 
 def next_(
@@ -33,9 +34,9 @@ def next_(
     flop: MostFlop = None,
     gpu_hours: GpuHours = None,
     goal: GoalName = "prediction",
-    output_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a page for people")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Say which runs to add to a study: those that narrow most what its laws leave open, for their cost. Nothing is trained."""
+    """Say which runs to add to a study: those that make its laws most certain for their cost. Nothing is trained."""
     from scaling.jobs.next_runs import Budget, next_of
 
     given: dict[Unit, float | None] = {"minutes": minutes, "flop": flop, "gpu-hours": gpu_hours}
@@ -50,7 +51,7 @@ def next_(
             _refuse(f"--{unit} is {amount:g}; it must be positive and finite")
     budget = next((Budget(amount, unit) for unit, amount in said.items()), Budget())
     found = next_of(study_path, chosen, budget, say)
-    if output_json:
+    if as_json:
         print(json.dumps(found.as_rows(), indent=1, allow_nan=False))
         for line in found.notes():
             say(line)

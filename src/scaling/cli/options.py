@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +14,9 @@ from scaling.laws.forms.catalogue import NAMES
 from scaling.laws.law_errors import InputError
 
 CEILING_HELP = (
-    "limit of a bounded response, for the laws bounded and power-bounded and for auto: none; or a number, such as the value by "
-    "chance, which for K classes is (K - 1) / K for an error rate (0.9 for 10 classes) and ln K for a cross-entropy (2.303 for "
-    "10); or classes, which takes K from the column classes"
+    "limit of the response, for the laws bounded and power-bounded and for auto: a number, such as the value by chance (for K "
+    "classes an error rate of (K - 1) / K, a cross-entropy of ln K); classes, for that value with K from the column classes; "
+    "or none"
 )
 
 DEFAULT_STUDY = Path("config.yaml")
@@ -27,12 +28,6 @@ KeepGoing = Annotated[
     bool,
     typer.Option("--keep-going", help="end with 0 even if runs are missing, as Snakemake's rules do: `complete` names them"),
 ]
-Cores = Annotated[int | None, typer.Option(min=1, help="runs trained at a time on a CPU (default: one per core)")]
-MachineCores = Annotated[int | None, typer.Option(min=1, help="runs that all jobs together train at a time on GPUs")]
-MemoryMb = Annotated[
-    int | None, typer.Option(min=1, help="memory in MB that the job asked for, for its note (Slurm tells it by itself)")
-]
-Minutes = Annotated[float | None, typer.Option(min=0, help="minutes that the job asked for, for its note")]
 
 TablePath = Annotated[
     Path,
@@ -40,17 +35,6 @@ TablePath = Annotated[
 ]
 TableOrStudy = Annotated[
     Path, typer.Argument(metavar="TABLE|STUDY", help="a .csv, .tsv, .jsonl or .parquet table, - , or a .yaml study")
-]
-Where = Annotated[
-    str | None,
-    typer.Option("--where", metavar="SQL", help="use only the rows for which this holds: family = 'vit' and params > 1000"),
-]
-SkipInvalid = Annotated[
-    bool, typer.Option("--skip-invalid", help="leave out rows whose values cannot be used, and name them, instead of ending")
-]
-Separator = Annotated[
-    str | None,
-    typer.Option("--separator", metavar="CHARACTER", help="what stands between the columns: a character, or tab, space"),
 ]
 
 LawName = Annotated[
@@ -60,23 +44,11 @@ LawName = Annotated[
 GridLawName = Annotated[str, typer.Option("--law", metavar="NAME", help="a law of N and D")]
 SizeColumn = Annotated[str | None, typer.Option("--n", metavar="COL", help="column of N, the model's size")]
 DataColumn = Annotated[str | None, typer.Option("--d", metavar="COL", help="column of D, the data's size")]
-OneColumn = Annotated[
-    str | None,
-    typer.Option("--x", metavar="COL", help="column of the variable of a law in one variable, instead of --n and --d"),
-]
 Response = Annotated[str | None, typer.Option("--y", metavar="COL", help="column of the response: a loss, an error rate")]
 Groups = Annotated[list[str] | None, typer.Option("--by", metavar="COL,...", help="columns whose values make the groups")]
 SplitColumn = Annotated[
     str | None,
     typer.Option("--split", metavar="COL", help="column that says train or test; other rows are left out and counted"),
-]
-FamilyColumn = Annotated[str | None, typer.Option("--family", metavar="COL", help="column of the families' names")]
-KindColumn = Annotated[str | None, typer.Option("--kind", metavar="COL", help="column of the families' kinds")]
-SeedColumn = Annotated[
-    str | None,
-    typer.Option(
-        "--seed-column", metavar="COL", help="column of seeds: runs with the same seed and D share the noise of their data"
-    ),
 ]
 FlopColumn = Annotated[str | None, typer.Option("--flop", metavar="COL", help="column of training compute, if it is not 6 N D")]
 Estimator = Annotated[
@@ -108,21 +80,69 @@ Budgets = Annotated[
 Targets = Annotated[
     list[float] | None, typer.Option("--target", metavar="VALUE", help="which compute for this response? may be repeated")
 ]
-Ceiling = Annotated[str | None, typer.Option("--ceiling", metavar="none|NUMBER|classes", help=CEILING_HELP)]
-UniqueColumn = Annotated[
-    str | None,
-    typer.Option("--unique", metavar="COL", help="column of U, the unique data; --d is then the data seen, repeats included"),
-]
+Ceiling = Annotated[str | None, typer.Option("--ceiling", metavar="LIMIT", help=CEILING_HELP)]
 Seed = Annotated[int, typer.Option("--seed", help="seed of random starts and resamples")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a page for people")]
-
-
 AsLatex = Annotated[bool, typer.Option("--latex", help="print a table for a paper, in LaTeX")]
 
 
-def choice_of(where: str | None, skip_invalid: bool) -> Choice:
-    """Which rows of a table are used; what is left out is said on standard error."""
-    return Choice(where, skip_invalid, say)
+@dataclass(frozen=True)
+class TableRows:
+    """How a table is read, and which of its rows are used."""
+
+    where: Annotated[
+        str | None,
+        typer.Option(metavar="SQL", help="use only the rows for which this holds: family = 'vit' and params > 1000"),
+    ] = None
+    skip_invalid: Annotated[
+        bool,
+        typer.Option("--skip-invalid", help="leave out rows with values that cannot be used, and name them, instead of ending"),
+    ] = False
+    separator: Annotated[
+        str | None, typer.Option(metavar="CHARACTER", help="what stands between the columns: a character, or tab, space")
+    ] = None
+
+    def choice(self) -> Choice:
+        """Which rows are used; what is left out is said on standard error."""
+        return Choice(self.where, self.skip_invalid, say)
+
+
+@dataclass(frozen=True)
+class Variables:
+    """The columns of a law's variables and of its response."""
+
+    n: SizeColumn = None
+    d: DataColumn = None
+    unique: Annotated[
+        str | None,
+        typer.Option(metavar="COL", help="column of U, the unique data; --d is then the data seen, repeats included"),
+    ] = None
+    x: Annotated[
+        str | None,
+        typer.Option("--x", metavar="COL", help="column of the variable of a law in one variable, instead of --n and --d"),
+    ] = None
+    y: Response = None
+
+
+@dataclass(frozen=True)
+class FamilyColumns:
+    """The columns of a table of families, and the limit of its response."""
+
+    family: Annotated[str | None, typer.Option(metavar="COL", help="column of the families' names")] = None
+    kind: Annotated[str | None, typer.Option(metavar="COL", help="column of the families' kinds")] = None
+    n: SizeColumn = None
+    d: DataColumn = None
+    y: Response = None
+    seed_column: Annotated[
+        str | None,
+        typer.Option(metavar="COL", help="column of seeds: runs with the same seed and D share the noise of their data"),
+    ] = None
+    ceiling: Ceiling = None
+
+
+ALL_ROWS = TableRows()
+NO_VARIABLES = Variables()
+NO_COLUMNS = FamilyColumns()
 
 
 def columns_of(by: list[str] | None) -> list[str]:

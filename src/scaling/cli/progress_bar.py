@@ -1,4 +1,5 @@
-"""How far a command is, on standard error: a bar on a terminal, else a line after 2 s and every 10 s from then on."""
+"""How far work is: of a command, on standard error (a bar on a terminal, else a line after 2 s and every 10 s from then on);
+and of a study, how often a display looks at it."""
 
 from __future__ import annotations
 
@@ -12,6 +13,10 @@ from scaling.cli.endings import say
 
 FIRST_LINE: Final = 2.0
 """Seconds until the first line (assumption)."""
+LOOK_SECONDS: Final = 2.0
+"""Seconds between two looks at a study, at least (assumption)."""
+LOOK_SHARE: Final = 0.2
+"""Of the time, looking takes this share at most (assumption)."""
 NEXT_LINE: Final = 10.0
 """Seconds between two lines (assumption)."""
 
@@ -58,3 +63,8 @@ def _lines(label: str) -> Iterator[Report]:
     finally:
         over.set()
         thread.join()
+
+
+def until_next_look(began: float) -> float:
+    """Seconds until a display looks at a study again; ``began``: the last look, on the clock of ``time.monotonic``."""
+    return max(LOOK_SECONDS, (time.monotonic() - began) / LOOK_SHARE)

@@ -12,16 +12,17 @@ import typer
 
 from scaling.cli import options
 from scaling.cli.endings import end, say
+from scaling.cli.option_groups import with_option_groups
 from scaling.cli.options import DEFAULT_STUDY
 from scaling.cli.progress_bar import progress_bar
-from scaling.cli.table_commands import STUDY_ENDINGS, called, one_line, opened, refuse_options
+from scaling.cli.table_commands import PANEL, called, one_line, opened, refuse_options
 from scaling.laws.law_errors import InputError
+from scaling.study.layout import is_study_file
 
 if TYPE_CHECKING:
     import plotnine as p9
 
     from scaling.analysis.compare import JudgedTable
-    from scaling.laws.any_table.table_file import TableFile
 
 
 class Format(StrEnum):
@@ -46,17 +47,9 @@ FigureFormat = Annotated[Format, typer.Option("--format", help="what the files a
 def report(
     context: typer.Context,
     path: options.TableOrStudy = DEFAULT_STUDY,
-    family: options.FamilyColumn = None,
-    kind: options.KindColumn = None,
-    n: options.SizeColumn = None,
-    d: options.DataColumn = None,
-    y: options.Response = None,
-    seed_column: options.SeedColumn = None,
+    columns: options.FamilyColumns = options.NO_COLUMNS,
     flop: options.FlopColumn = None,
-    ceiling: options.Ceiling = None,
-    where: options.Where = None,
-    skip_invalid: options.SkipInvalid = False,
-    separator: options.Separator = None,
+    rows: options.TableRows = options.ALL_ROWS,
     seed: options.Seed = 0,
     output: Output = None,
     keep_going: options.KeepGoing = False,
@@ -65,7 +58,7 @@ def report(
 
     The page of a table is one file that needs nothing else: laws, figures, and the families compared.
     """
-    if path.name.endswith(STUDY_ENDINGS):
+    if is_study_file(path):
         from scaling.jobs.owner import open_own
         from scaling.report.plan_table import print_claims
         from scaling.report.study_report import write_report
@@ -81,11 +74,10 @@ def report(
     with one_line():
         from scaling.report.table_report import write_table_report
 
-        table, (n, d, y) = opened(path, separator, {"--n": n, "--d": d, "--y": y})
         page = output or Path(f"{_stem(path)}.html")
         if page.suffix not in (".html", ".htm"):
             raise InputError(f"--output is {page}; it must be an .html file")
-        judged = _judged(path, table, (family, kind, n, d, y), (seed_column, flop, ceiling, where), skip_invalid, seed)
+        judged, (n, d, y) = _judged(path, columns, flop, rows, seed)
         command = shlex.join(["scaling", *sys.argv[1:]])
         say(f"report: {write_table_report(judged, page, n=n, d=d, y=y, command=command)}")
 
@@ -93,17 +85,9 @@ def report(
 def figures(
     context: typer.Context,
     path: options.TableOrStudy = DEFAULT_STUDY,
-    family: options.FamilyColumn = None,
-    kind: options.KindColumn = None,
-    n: options.SizeColumn = None,
-    d: options.DataColumn = None,
-    y: options.Response = None,
-    seed_column: options.SeedColumn = None,
+    columns: options.FamilyColumns = options.NO_COLUMNS,
     flop: options.FlopColumn = None,
-    ceiling: options.Ceiling = None,
-    where: options.Where = None,
-    skip_invalid: options.SkipInvalid = False,
-    separator: options.Separator = None,
+    rows: options.TableRows = options.ALL_ROWS,
     seed: options.Seed = 0,
     output: Folder = None,
     figure_format: FigureFormat = Format.PDF,
@@ -111,7 +95,7 @@ def figures(
     """Write each figure of a report to a file of its own, for a paper: those of a study, or of any table of runs."""
     with one_line():
         folder = output or Path(f"{_stem(path)}-figures")
-        if path.name.endswith(STUDY_ENDINGS):
+        if is_study_file(path):
             from scaling.report.study_report import study_figures
 
             refuse_options(context, path, allowed=("output", "figure_format"))
@@ -119,8 +103,7 @@ def figures(
         else:
             from scaling.report.table_figures import table_figures
 
-            table, (n, d, y) = opened(path, separator, {"--n": n, "--d": d, "--y": y})
-            judged = _judged(path, table, (family, kind, n, d, y), (seed_column, flop, ceiling, where), skip_invalid, seed)
+            judged, (n, d, y) = _judged(path, columns, flop, rows, seed)
             drawn = {name: figure for name, _, figure in table_figures(judged, n=n, d=d, y=y)}
     _save(drawn, folder, figure_format)
 
@@ -128,37 +111,32 @@ def figures(
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     for command in (report, figures):
-        app.command()(command)
+        app.command(rich_help_panel=PANEL)(with_option_groups(command))
 
 
 def _judged(
-    path: Path,
-    table: TableFile,
-    columns: tuple[str | None, str | None, str, str, str],
-    said: tuple[str | None, str | None, str | None, str | None],
-    skip_invalid: bool,
-    seed: int,
-) -> JudgedTable:
-    """The laws of a table's families, as the options of ``report`` and ``figures`` ask for them."""
+    path: Path, columns: options.FamilyColumns, flop: str | None, rows: options.TableRows, seed: int
+) -> tuple[JudgedTable, list[str]]:
+    """The laws of a table's families, and its columns of N, D and the response. Raises InputError."""
     from scaling.analysis.compare import judge_table
 
-    family, kind, n, d, y = columns
-    seed_column, flop, ceiling, where = said
+    table, (n, d, y) = opened(path, rows.separator, {"--n": columns.n, "--d": columns.d, "--y": columns.y})
     with progress_bar(f"judging {called(path)}") as progress:
-        return judge_table(
+        judged = judge_table(
             table,
-            family=family,
-            kind=kind,
+            family=columns.family,
+            kind=columns.kind,
             n=n,
             d=d,
             y=y,
-            seed_column=seed_column,
+            seed_column=columns.seed_column,
             flop=flop,
-            ceiling=options.ceiling_of(ceiling),
+            ceiling=options.ceiling_of(columns.ceiling),
             seed=seed,
             progress=progress,
-            choice=options.choice_of(where, skip_invalid),
+            choice=rows.choice(),
         )
+    return judged, [n, d, y]
 
 
 def _save(drawn: dict[str, p9.ggplot], folder: Path, kind: Format) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from contextlib import suppress
@@ -13,10 +12,10 @@ import typer
 
 from scaling.cli.endings import BAD_INPUT, MISSING_WORK, say
 from scaling.cli.options import StudyPath, columns_of
+from scaling.cli.progress_bar import until_next_look
+from scaling.cores import usable_cores
 from scaling.jobs.job_errors import JobError, Stopped
 
-LOOK_SECONDS: Final = 2.0
-"""Seconds between two looks at a study that is being trained, at least (assumption)."""
 LAST_LINES: Final = 20
 """Lines of Snakemake's that are shown if it fails before the last rule (assumption: they hold one error)."""
 
@@ -27,19 +26,29 @@ NewStudy = Annotated[Path, typer.Argument(metavar="STUDY", help="the study file 
 Families = Annotated[
     list[str], typer.Option("--families", metavar="NAME,...", help="what is compared: families, timm/NAME, PATH.py:NAME")
 ]
-TrainingMinutes = Annotated[float | None, typer.Option("--minutes", min=0, help="minutes on this machine, tuning included")]
-GpuHours = Annotated[float | None, typer.Option("--gpu-hours", min=0, help="instead of minutes: hours of one GPU as this one")]
+TrainingMinutes = Annotated[
+    float | None,
+    typer.Option("--minutes", metavar="MINUTES", min=0, help="time that it may take on this machine, tuning included"),
+]
+GpuHours = Annotated[
+    float | None,
+    typer.Option("--gpu-hours", metavar="HOURS", min=0, help="instead of minutes: hours of one GPU like this machine's"),
+]
 Source = Annotated[str | None, typer.Option("--source", metavar="NAME", help="where the images come from (docs/images.md)")]
-Folder = Annotated[str | None, typer.Option("--folder", help="folder of images, in folders by class or with --labels")]
+Folder = Annotated[
+    str | None, typer.Option("--folder", metavar="FOLDER", help="folder of images, in folders by class or with --labels")
+]
 Labels = Annotated[str | None, typer.Option("--labels", metavar="TABLE", help="table of the images' names and labels")]
 Files = Annotated[str | None, typer.Option("--files", metavar="GLOB", help="Parquet files with images")]
 Shards = Annotated[str | None, typer.Option("--shards", metavar="GLOB", help="WebDataset's tar shards")]
-Side = Annotated[int | None, typer.Option("--side", help="pixels; images that are decoded are scaled to it")]
-Channels = Annotated[int | None, typer.Option("--channels", help="3 for colour, 1 for grey; of images that are decoded")]
+Side = Annotated[int | None, typer.Option("--side", metavar="PIXELS", help="side length to which decoded images are scaled")]
+Channels = Annotated[int | None, typer.Option("--channels", metavar="1|3", help="of decoded images: 3 for colour, 1 for grey")]
 AllCores = Annotated[str, typer.Option("--cores", metavar="COUNT|all", help="cores of this machine to use")]
 Profile = Annotated[
     str | None,
-    typer.Option("--profile", help="slurm: train on a cluster, as slurm/config.yaml says; or another profile"),
+    typer.Option(
+        "--profile", metavar="NAME", help="slurm, to train on a cluster as slurm/config.yaml says; or another profile"
+    ),
 ]
 More = Annotated[list[str] | None, typer.Argument(metavar="[-- OPTIONS]", help="options of Snakemake, such as -- --dry-run")]
 
@@ -58,16 +67,16 @@ def init(
     channels: Channels = None,
 ) -> None:
     """Write a study for your images and families: the largest grid that fits into the time that it may take."""
-    from scaling.jobs.init_study import Budget, init_study
+    from scaling.jobs.init_study import TimeBudget, init_study
 
     if (minutes is None) == (gpu_hours is None):
         raise JobError("give --minutes or --gpu-hours, one of them")
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     if minutes is not None:
-        budget = Budget(60 * minutes, cores, "auto", f"{minutes:g} minutes")
+        budget = TimeBudget(60 * minutes, cores, "auto", f"{minutes:g} minutes")
     else:
         assert gpu_hours is not None
-        budget = Budget(3600 * gpu_hours, 1, "cuda", f"{gpu_hours:g} GPU hours")
+        budget = TimeBudget(3600 * gpu_hours, 1, "cuda", f"{gpu_hours:g} GPU hours")
     given = {"folder": folder, "labels": labels, "files": files, "shards": shards, "side": side, "channels": channels}
     data = {"source": source or _source_of(given)} | {key: value for key, value in given.items() if value is not None}
     written = init_study(study_path, data, columns_of(families), budget, say)
@@ -110,11 +119,11 @@ def run(study_path: StudyPath, more: More = None, cores: AllCores = "all", profi
         began = time.time()
         with log.open("wb") as output, started(command, output) as driver:
             local = profile is None
-            count = (os.cpu_count() or 1) if cores == "all" else int(cores)
+            count = usable_cores() if cores == "all" else int(cores)
             _show(driver, study, layout, count if local else None)
         _tell_end(driver.code, layout, log, began)
     if driver.code and driver.stopped:
-        raise Stopped("stopped; the same command goes on")
+        raise Stopped("stopped; the same command continues")
     if driver.code:
         raise typer.Exit(BAD_INPUT if driver.code == BAD_INPUT else MISSING_WORK)
 
@@ -142,7 +151,7 @@ def _show(driver: Any, study: Any, layout: Any, cores: int | None) -> None:
             with suppress(OSError, DataError):  # a file in the middle of a change: the next look sees it
                 status = watcher.look()
                 live.update(render_run(status, clock.seconds(status, began)), refresh=True)
-            ended = driver.wait(max(LOOK_SECONDS, 5 * (time.monotonic() - began)))
+            ended = driver.wait(until_next_look(began))
         with suppress(OSError, DataError):
             live.update(render_run(watcher.look(), None, over=True), refresh=True)
 
@@ -156,7 +165,7 @@ def _tell_end(code: int | None, layout: Any, log: Path, began: float) -> None:
             return
     if code:
         say("\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]))
-        say(f"all that Snakemake said: {log}")
+        say(f"Snakemake's whole output: {log}")
     else:
         say(f"report: {layout.report}")
 

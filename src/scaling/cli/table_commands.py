@@ -16,12 +16,16 @@ import typer
 
 from scaling.cli import options
 from scaling.cli.endings import BAD_INPUT, end, say
+from scaling.cli.option_groups import with_option_groups
 from scaling.cli.options import DEFAULT_STUDY
 from scaling.cli.progress_bar import progress_bar
+from scaling.cores import usable_cores
 from scaling.laws.any_table.table_file import STANDARD_INPUT, TableFile, open_table
 from scaling.laws.law_errors import InputError
+from scaling.study.layout import is_study_file
 
-STUDY_ENDINGS: Final = (".yaml", ".yml")
+PANEL: Final = "Laws and pages, of a study or of any table of runs"
+"""What the list of commands calls these and those of ``report_commands.py``."""
 FORECAST_OF_STUDY: Final = (
     "law",
     "y",
@@ -42,20 +46,14 @@ def fit(
     context: typer.Context,
     path: options.TableOrStudy = DEFAULT_STUDY,
     law: options.LawName = "chinchilla",
-    n: options.SizeColumn = None,
-    d: options.DataColumn = None,
-    unique: options.UniqueColumn = None,
-    x: options.OneColumn = None,
-    y: options.Response = None,
+    variables: options.Variables = options.NO_VARIABLES,
     by: options.Groups = None,
     delta: options.Delta = "1e-3",
     drop_largest: options.DropLargest = 0,
     bootstrap: options.Bootstrap = 0,
     starts: options.Starts = 16,
     ceiling: options.Ceiling = None,
-    where: options.Where = None,
-    skip_invalid: options.SkipInvalid = False,
-    separator: options.Separator = None,
+    rows: options.TableRows = options.ALL_ROWS,
     seed: options.Seed = 42,
     as_json: options.AsJson = False,
     latex: options.AsLatex = False,
@@ -65,7 +63,7 @@ def fit(
 
     Every fit comes with a status, a certificate of the optimum, and intervals or the reason why there are none.
     """
-    if path.name.endswith(STUDY_ENDINGS):
+    if is_study_file(path):
         from scaling.jobs.fit_study import fit_study
 
         refuse_options(context, path)
@@ -74,18 +72,17 @@ def fit(
         return
     with one_line():
         from scaling.laws.any_table.fit_table import fit_table, told_of_many
-        from scaling.laws.any_table.pool import usable_cores
 
-        table, (y,) = opened(path, separator, {"--y": y})
+        table, (y,) = opened(path, rows.separator, {"--y": variables.y})
         with progress_bar(f"fitting {called(path)}") as progress:
             entries = fit_table(
                 table,
                 y=y,
                 law=law,
-                n=n,
-                d=d,
-                x=x,
-                unique=unique,
+                n=variables.n,
+                d=variables.d,
+                x=variables.x,
+                unique=variables.unique,
                 by=options.columns_of(by),
                 delta=options.delta_of(delta),
                 drop_largest=drop_largest,
@@ -95,7 +92,7 @@ def fit(
                 ceiling=options.ceiling_of(ceiling),
                 workers=usable_cores(),
                 progress=progress,
-                choice=options.choice_of(where, skip_invalid),
+                choice=rows.choice(),
             )
         if told := told_of_many(entries):
             say(f"{called(path)}: {told}")
@@ -104,81 +101,67 @@ def fit(
 
 def extrapolate(
     path: options.TablePath,
-    n: options.SizeColumn = None,
-    d: options.DataColumn = None,
-    unique: options.UniqueColumn = None,
-    x: options.OneColumn = None,
-    y: options.Response = None,
+    variables: options.Variables = options.NO_VARIABLES,
     split: options.SplitColumn = None,
     by: options.Groups = None,
     estimator: options.Estimator = "auto",
     ceiling: options.Ceiling = None,
-    where: options.Where = None,
-    skip_invalid: options.SkipInvalid = False,
-    separator: options.Separator = None,
+    rows: options.TableRows = options.ALL_ROWS,
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
 ) -> None:
     """Fit the rows marked train, predict the rows marked test, and say how far off the predictions are."""
     with one_line():
         from scaling.laws.any_table.extrapolate import extrapolate_table
-        from scaling.laws.any_table.pool import usable_cores
 
-        table, (y, split) = opened(path, separator, {"--y": y, "--split": split})
+        table, (y, split) = opened(path, rows.separator, {"--y": variables.y, "--split": split})
         with progress_bar(f"extrapolating {called(path)}") as progress:
             result = extrapolate_table(
                 table,
                 y=y,
                 split=split,
-                x=x,
-                n=n,
-                d=d,
-                unique=unique,
+                n=variables.n,
+                d=variables.d,
+                x=variables.x,
+                unique=variables.unique,
                 by=options.columns_of(by),
                 estimator=estimator,
                 ceiling=options.ceiling_of(ceiling),
                 seed=seed,
                 workers=usable_cores(),
                 progress=progress,
-                choice=options.choice_of(where, skip_invalid),
+                choice=rows.choice(),
             )
     _show(result, as_json, "terminal_forecast.print_extrapolation")
 
 
 def compare(
     path: options.TablePath,
-    family: options.FamilyColumn = None,
-    kind: options.KindColumn = None,
-    n: options.SizeColumn = None,
-    d: options.DataColumn = None,
-    y: options.Response = None,
-    seed_column: options.SeedColumn = None,
-    ceiling: options.Ceiling = None,
-    where: options.Where = None,
-    skip_invalid: options.SkipInvalid = False,
-    separator: options.Separator = None,
+    columns: options.FamilyColumns = options.NO_COLUMNS,
+    rows: options.TableRows = options.ALL_ROWS,
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
     latex: options.AsLatex = False,
 ) -> None:
-    """Say which families follow their law: how well each predicts its larger runs, its exponents, and all pairs compared."""
+    """Say which families follow their law: skill on larger runs, exponents, and a comparison of all pairs."""
     with one_line():
         from scaling.analysis.compare import compare_table
 
-        table, (family, n, d, y) = opened(path, separator, {"--family": family, "--n": n, "--d": d, "--y": y})
+        needed = {"--family": columns.family, "--n": columns.n, "--d": columns.d, "--y": columns.y}
+        table, (family, n, d, y) = opened(path, rows.separator, needed)
         with progress_bar(f"comparing {called(path)}") as progress:
             result = compare_table(
                 table,
                 family=family,
-                kind=kind,
+                kind=columns.kind,
                 n=n,
                 d=d,
                 y=y,
-                seed_column=seed_column,
-                ceiling=options.ceiling_of(ceiling),
+                seed_column=columns.seed_column,
+                ceiling=options.ceiling_of(columns.ceiling),
                 seed=seed,
                 progress=progress,
-                choice=options.choice_of(where, skip_invalid),
+                choice=rows.choice(),
             )
     _show(result, as_json, "terminal_laws.print_comparison", "latex_of_comparison" if latex else None)
 
@@ -198,9 +181,7 @@ def forecast(
     delta: options.Delta = "auto",
     drop_largest: options.DropLargest = 0,
     ceiling: options.Ceiling = None,
-    where: options.Where = None,
-    skip_invalid: options.SkipInvalid = False,
-    separator: options.Separator = None,
+    rows: options.TableRows = options.ALL_ROWS,
     seed: options.Seed = 42,
     as_json: options.AsJson = False,
 ) -> None:
@@ -211,14 +192,14 @@ def forecast(
     with one_line():
         from scaling.laws.any_table.forecast import forecast_groups
 
-        if path.name.endswith(STUDY_ENDINGS):
+        if is_study_file(path):
             from scaling.jobs.study_runs import own_runs
 
             refuse_options(context, path, allowed=FORECAST_OF_STUDY)
             table = open_table(own_runs(path, say), name=str(path))
             n, d, y, flop, by = "params", "images", y or "loss", "flop", ["family"]
         else:
-            table, (n, d, y) = opened(path, separator, {"--n": n, "--d": d, "--y": y})
+            table, (n, d, y) = opened(path, rows.separator, {"--n": n, "--d": d, "--y": y})
         with progress_bar(f"fitting {called(path)}") as progress:
             entries = forecast_groups(
                 table,
@@ -236,7 +217,7 @@ def forecast(
                 by=options.columns_of(by),
                 seed=seed,
                 progress=progress,
-                choice=options.choice_of(where, skip_invalid),
+                choice=rows.choice(),
             )
         for warning in entries[0]["warnings"]:
             say(f"{called(path)}: {warning}")
@@ -246,7 +227,7 @@ def forecast(
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     for command in (fit, extrapolate, compare, forecast):
-        app.command()(command)
+        app.command(rich_help_panel=PANEL)(with_option_groups(command))
 
 
 def refuse_options(context: typer.Context, path: Path, allowed: Sequence[str] = ()) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 from PIL import UnidentifiedImageError
 from PIL import __version__ as pillow_version
 
+from scaling.cores import usable_cores
 from scaling.data.data_errors import Unfinished, one_line
 from scaling.data.listing import Chunk, Irregular, Split, Stamp
 from scaling.data.pixels import decode
@@ -143,7 +144,7 @@ def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], wher
 
     Raises Unfinished, which names ``where``, when a process is killed.
     """
-    workers = min(_cores(), len(tasks))
+    workers = min(usable_cores(), len(tasks))
     if workers <= 1:
         yield from map(function, tasks)
         return
@@ -212,8 +213,3 @@ def _decode_chunk(task: tuple[Chunk, dict[str, Slot]]) -> Decoded:
             found.unreadable.append(UnreadableImage(place.name, reason, place.split, place.row))
             rows[place.row] = 0
     return found
-
-
-def _cores() -> int:
-    """Cores that this process may use: a batch system's limit counts, not the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

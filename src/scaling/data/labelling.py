@@ -137,7 +137,17 @@ def split_of_file(path: str) -> str:
 
 
 def column(columns: Sequence[str], said: str | None, usual: Sequence[str], key: str, where: str) -> str:
-    """The column that a study names by ``key``, or the likeliest one of its ``usual`` names. Raises DataError."""
+    """The column that a study names, or the one with the likeliest of its usual names.
+
+    Args:
+        columns: of the table.
+        said: what the study names; None where it names none.
+        usual: names to look for then, in lower case, the likeliest first.
+        key: of the study; where: the table, for messages.
+
+    Raises:
+        DataError: there is no such column.
+    """
     if said is not None:
         if said in columns:
             return said

@@ -1,4 +1,4 @@
-"""A folder of images whose labels stand in a table: CSV, TSV or Parquet, a row an image, perhaps with its split.
+"""A folder of images whose labels stand in a table: CSV, TSV or Parquet, one row per image, perhaps with its split.
 
 An image is named by its path relative to the folder, with or without its ending. Images that no row names are passed over; a
 row whose image is not there counts as an image that cannot be read.

@@ -1,4 +1,4 @@
-"""The prepared file: one safetensors file a source, memory-mapped, so that it may be larger than memory.
+"""The prepared file: one safetensors file per source, memory-mapped, so that it may be larger than memory.
 
 Layout (https://github.com/huggingface/safetensors#format): eight bytes with the length of the header, the
 header as JSON, then the tensors without gaps: train_labels and test_labels (int64), train_images and
@@ -254,7 +254,11 @@ def _figures(values: np.ndarray) -> str:
 
 
 def room_for(path: Path, size: int) -> None:
-    """DataError, with both figures, unless the disk of ``path`` has ``size`` bytes free."""
+    """Check that the disk of ``path`` has ``size`` bytes free.
+
+    Raises:
+        DataError: it has fewer; the message gives both figures.
+    """
     free = shutil.disk_usage(path.parent).free
     if size > free:
         raise DataError(f"{path}: needs {in_words(size)} of disk, {in_words(free)} are free in {str(path.parent)!r}; make room")

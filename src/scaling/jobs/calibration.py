@@ -122,6 +122,11 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
 def usable_calibration(study: Study, image: ImageSpec, study_path: Path | None = None) -> Calibration:
     """The calibration that ``study`` names, with the speed of every entry.
 
+    Args:
+        study: its settings.
+        image: the shape of its images.
+        study_path: its file, for the command that a message names.
+
     Raises:
         CalibrationError: there is none, or it was measured for another device; the message names the command to run.
     """

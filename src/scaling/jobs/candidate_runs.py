@@ -46,7 +46,15 @@ def candidate_cells(study: Study, family: str, ladders: Ladders, image: ImageSpe
 
 
 def candidate_sizes(study: Study, family: str, ladders: Ladders, image: ImageSpec) -> list[int]:
-    """The study's sizes of ``family``, those halfway between them in log N, and one step beyond either end, as it has them."""
+    """The sizes at which new runs of ``family`` may be proposed, ascending, as the family has them.
+
+    They are the study's sizes, those halfway between them in log N, and one step beyond either end.
+
+    Args:
+        study: its settings.
+        family: an entry of it.
+        ladders, image: the sizes of its models, and the shape of its images.
+    """
     sizes = study.all_sizes(family)
     least, largest = size_range(study.architecture(family), ladders, image)
     between = [rounded(math.sqrt(one * other), DIGITS) for one, other in pairwise(sizes)]

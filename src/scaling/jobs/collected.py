@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from scaling.jobs.made_from import Origins
+from scaling.jobs.owner import Say
 from scaling.jobs.packing import packs_of
 from scaling.runs.derived import Seal, WrongFile, read_seal, read_table, set_aside, write_table
 from scaling.runs.resolve import gather, gather_probes
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
-
-Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Collected:
     ``unread`` holds the rows of the runs that lack a probe.
     """
 
-    def __init__(self, study: Study, layout: Layout, warn: Warn) -> None:
+    def __init__(self, study: Study, layout: Layout, warn: Say) -> None:
         self._study, self._layout, self._warn = study, layout, warn
         packs = packs_of(study, layout)
         self.origins = Origins(study, layout, packs)

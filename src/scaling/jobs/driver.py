@@ -1,4 +1,4 @@
-"""Starts Snakemake with the workflow of this package, in the folder that one is in, and stops it as Ctrl-C does. No torch."""
+"""Starts Snakemake with the workflow of this package, in the current folder, and stops it as Ctrl-C does. No torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import scaling
 from scaling.jobs.job_errors import JobError
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What stops a study in good order. All reach the jobs as SIGINT: it is what Snakemake ends its jobs on."""
+"""What stops a study in good order. All reach the jobs as SIGINT, with which Snakemake ends its jobs."""
 
 
 def workflow_folder() -> Path:
@@ -79,7 +79,7 @@ class Driver:
         self.stopped = False
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for its end, for so many ``seconds`` at most; whether it has ended."""
+        """Wait ``seconds`` at most for its end; returns whether it has ended."""
         try:
             self.code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:

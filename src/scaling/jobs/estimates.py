@@ -57,7 +57,12 @@ MEMORY_STEP: Final = 500
 
 
 def evaluation_images(recipe: Recipe, validation: int, test: int = TEST_IMAGES) -> int:
-    """Images that one run evaluates on, over all its evaluations."""
+    """Images that one run evaluates on, over all its evaluations.
+
+    Args:
+        recipe: says how often the run is evaluated.
+        validation, test: validation images and test images.
+    """
     return recipe.evaluations * validation + test
 
 
@@ -140,6 +145,9 @@ class Estimates:
 
     def known_seconds(self, family: str, target: int, images: int) -> float:
         """Seconds of a run and of its backbone, which it may share with other runs.
+
+        Args:
+            family: an entry of the study; target: its N; images: its D.
 
         Raises:
             KeyError: the speed of ``family`` is not known.

@@ -69,7 +69,14 @@ class Known:
 
 
 def plan_family(known: Known, family: str, jobs: list[Pack], foreseen: Foreseen) -> FamilyPlan:
-    """The plan of ``family``, whose runs are trained by ``jobs`` after its tuning has found what is ``foreseen``."""
+    """The plan of one family.
+
+    Args:
+        known: what the plans of all families have in common: study, estimates, keys in the store.
+        family: an entry of the study.
+        jobs: those that train its runs.
+        foreseen: what its tuning has found or will have to train.
+    """
     study, estimates, tuning = known.study, known.estimates, foreseen.tuning
     cells, recipe = [cell for job in jobs for cell in job.cells], study.family_recipe(family)
     resolved = _resolved(known, cells, tuning)

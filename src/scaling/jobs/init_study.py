@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median_low
@@ -24,7 +24,7 @@ from scaling.jobs.calibration import Calibration
 from scaling.jobs.estimates import Estimates
 from scaling.jobs.job_errors import JobError
 from scaling.jobs.opening import open_study
-from scaling.jobs.owner import check_owner
+from scaling.jobs.owner import Say, check_owner
 from scaling.jobs.plan import known_speeds
 from scaling.models.architecture import Architecture
 from scaling.models.family import ImageSpec
@@ -32,19 +32,19 @@ from scaling.models.ladder import Ladders
 from scaling.models.outside import is_outside, own_place
 from scaling.models.registry import FAMILIES
 from scaling.runs.grid import cells
+from scaling.study.family_settings import FamilySettings
+from scaling.study.image_settings import Data
 from scaling.study.in_range import moved_into_range, size_range
 from scaling.study.layout import Layout
 from scaling.study.outside_models import locate
 from scaling.study.recipe import Anchors
-from scaling.study.schema import Data, FamilySettings, Study
+from scaling.study.schema import Study
 from scaling.study.spaced import rounded, spaced
 from scaling.study.starter_grids import LEAST_D, SMALL, USUAL, Shape, down, growths, up
 from scaling.study.starter_text import Starter, entry_of, name_from
 from scaling.study.study_file import parse
 from scaling.study.study_messages import suggest
 from scaling.study.study_problems import StudyError
-
-Say = Callable[[str], None]
 
 LEAST_N: Final = 5000
 """The smallest size of the default study."""
@@ -53,7 +53,7 @@ VALIDATION_SHARE: Final = 5
 
 
 @dataclass(frozen=True)
-class Budget:
+class TimeBudget:
     """The time that a study may take: ``seconds`` of so many ``cores`` (or devices); what it trains on; the same in words."""
 
     seconds: float
@@ -73,7 +73,7 @@ class Written:
     whole: bool
 
 
-def init_study(path: Path, data: Mapping[str, Any], families: list[str], budget: Budget, say: Say) -> Written:
+def init_study(path: Path, data: Mapping[str, Any], families: list[str], budget: TimeBudget, say: Say) -> Written:
     """Write a study to ``path``, which must not exist.
 
     Args:
@@ -88,7 +88,7 @@ def init_study(path: Path, data: Mapping[str, Any], families: list[str], budget:
         DataError, SizeError, DeviceError: the images cannot be used, a model cannot be built, the device is not there.
     """
     if path.exists() or path.is_symlink():
-        raise JobError(f"{path} is there already and stays as it is; name another file")
+        raise JobError(f"{path} exists already and is not overwritten; name another file")
     if not path.parent.is_dir():
         raise JobError(f"{path}: there is no folder {path.parent}")
     found = _Finder(path, data, families, budget, say).find()
@@ -100,7 +100,7 @@ def init_study(path: Path, data: Mapping[str, Any], families: list[str], budget:
 class _Finder:
     """Tries grids for one study."""
 
-    def __init__(self, path: Path, data: Mapping[str, Any], families: list[str], budget: Budget, say: Say) -> None:
+    def __init__(self, path: Path, data: Mapping[str, Any], families: list[str], budget: TimeBudget, say: Say) -> None:
         self.path, self.budget, self.say = path, budget, say
         self.layout = Layout(name_from(path))
         self.ladders = Ladders(self.layout.ladders)
@@ -123,7 +123,7 @@ class _Finder:
         kinds = growths(self.images, self.image.classes, self.ratio)
         if not kinds:
             raise JobError(
-                f"{self.images} training images, those for validation left out, are too few for {self.image.classes} classes; "
+                f"{self.images} training images, besides those for validation, are too few for {self.image.classes} classes; "
                 f"allowed: at least {SMALL[-1] * self.image.classes}"
             )
         least = [kind.shape(kind.least, self.least_n) for kind in kinds]
@@ -211,7 +211,7 @@ def _architectures(families: list[str]) -> list[Architecture]:
             raise JobError(f"--families: received {word!r}{suggest(word, list(FAMILIES))}; or timm/NAME, or PATH.py:NAME")
     names = [entry_of(word)[0] for word in families]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise JobError(f"--families: {', '.join(twice)} stands there twice; keep one")
+        raise JobError(f"--families: {', '.join(twice)} is named twice; keep one")
     try:
         return [FamilySettings.model_validate({"model": word}).architecture(word) for word in families]
     except ValidationError as error:

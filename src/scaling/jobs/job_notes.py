@@ -98,16 +98,25 @@ class JobNote:
 
 
 def memory_to_ask(estimate_mb: int, notes: Iterable[JobNote]) -> int:
-    """Memory in MB to ask for, given the earlier attempts: half as much again as any that ran out.
+    """Memory in MB to ask for: half as much again as any earlier attempt that ran out.
 
     An attempt that stopped in good order, was cancelled or lost its node changes nothing.
+
+    Args:
+        estimate_mb: what is asked for at first.
+        notes: those of the earlier attempts.
     """
     ran_out = [note.asked_memory_mb for note in notes if note.ran_out and note.asked_memory_mb]
     return max([estimate_mb, *(rounded_up(GROWTH * asked) for asked in ran_out)])
 
 
 def read_notes(folder: Path, rule: str, name: str) -> list[JobNote]:
-    """The notes of the attempts at a job, oldest first; damaged ones are left out."""
+    """The notes of the attempts at a job, oldest first; damaged ones are left out.
+
+    Args:
+        folder: of the notes of all jobs.
+        rule: of the job, such as train; name: of its pack or family.
+    """
     try:
         names = sorted(os.listdir(folder / f"{rule}-{name}"))
     except (FileNotFoundError, NotADirectoryError):

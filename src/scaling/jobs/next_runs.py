@@ -86,6 +86,7 @@ class NextRuns:
         unsure: family -> which of its law's parameters the runs do not determine.
         without: family -> why it has no law.
         missing: runs of the study without a result.
+        continued: whether the study has lines of ``added`` already.
     """
 
     goal: Goal
@@ -97,6 +98,7 @@ class NextRuns:
     unsure: dict[str, str]
     without: dict[str, str]
     missing: int
+    continued: bool
 
     def as_rows(self) -> list[dict[str, Any]]:
         """The rows as plain dicts."""
@@ -113,12 +115,17 @@ class NextRuns:
         return lines
 
     def pasted(self) -> str:
-        """The rows in the words of the study file."""
+        """The rows in the words of the study file, as lines of its ``grid``; ``paste_where`` says in words where they go."""
         lines = [
             f"    - {{family: {row.family}, params: {row.params}, images: {row.images}, seeds: {row.seeds}}}"
             for row in self.rows
         ]
-        return "\n".join(["grid:", "  added:", *lines])
+        return "\n".join(lines if self.continued else ["  added:", *lines])
+
+    @property
+    def paste_where(self) -> str:
+        """Where the lines of ``pasted`` go in the study's file."""
+        return "below the lines of `added:` that are there, under `grid:`" if self.continued else "under `grid:`"
 
 
 def next_of(path: Path, goal: Goal, budget: Budget, say: Callable[[str], None]) -> NextRuns:
@@ -158,7 +165,7 @@ def next_runs(study: Study, layout: Layout, runs: pl.DataFrame, goal: Goal, budg
     estimates = Estimates(study, speeds, ladders, image)
     families = [cells_of(runs, name, "loss") for name in study.with_laws() if name in set(runs["family"])]
     laws, without = known_laws(families, chinchilla(), seed=study.laws.seed, goal=goal)
-    missing = len(without_result(runs))
+    missing, continued = len(without_result(runs)), bool(study.grid.added)
     unsure = {law.cells.family: law.unsure for law in laws if law.unsure}
     unit = ""
     members, candidates, lots, minutes, costs = [], [], [], [], []
@@ -172,7 +179,7 @@ def next_runs(study: Study, layout: Layout, runs: pl.DataFrame, goal: Goal, budg
         minutes.append(np.array([estimates.known_seconds(law.cells.family, c.target, c.images) / 60 for c in own]))
         costs.append(np.array([_flop(study, c, estimates) for c in own]) if budget.unit == "flop" else minutes[-1])
     if not laws:
-        return NextRuns(goal, unit, [], {}, 0.0, None, unsure, without, missing)
+        return NextRuns(goal, unit, [], {}, 0.0, None, unsure, without, missing, continued)
     aim = Aim(lots, paired=goal == "contrast")
     limit = _limit(study, laws, estimates, budget)
     choices = spend(lots, costs, limit, aim)
@@ -189,7 +196,9 @@ def next_runs(study: Study, layout: Layout, runs: pl.DataFrame, goal: Goal, budg
     after = aim.widths(variances_of(ended))
     widths = {law.cells.family: (float(aim.start[i]), float(after[i])) for i, law in enumerate(laws)}
     spent = sum(row.minutes for row in rows)
-    return NextRuns(goal, unit, rows, widths, spent, None if budget.unit == "flop" else limit, unsure, without, missing)
+    return NextRuns(
+        goal, unit, rows, widths, spent, None if budget.unit == "flop" else limit, unsure, without, missing, continued
+    )
 
 
 def _row(members: list[Cell], block: Block, gain: float, before: float, after: float) -> NextRow:

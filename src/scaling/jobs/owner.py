@@ -16,10 +16,11 @@ from scaling.study.schema import Study
 from scaling.study.study_file import read_tree
 from scaling.study.study_problems import Problem, StudyError
 
-Warn = Callable[[str], None]
+Say = Callable[[str], None]
+"""Prints a line for people."""
 
 
-def open_own(path: Path, warn: Warn, *, take: bool = True) -> tuple[Study, Layout]:
+def open_own(path: Path, warn: Say, *, take: bool = True) -> tuple[Study, Layout]:
     """The study at ``path``, opened by ``open_study``, and its layout; the results of its name must not be another file's.
 
     Args:
@@ -36,8 +37,19 @@ def open_own(path: Path, warn: Warn, *, take: bool = True) -> tuple[Study, Layou
     return study, layout
 
 
-def check_owner(study: Study, path: Path, layout: Layout, warn: Warn, *, take: bool) -> None:
-    """The same check for a study that is open. Raises StudyError."""
+def check_owner(study: Study, path: Path, layout: Layout, warn: Say, *, take: bool) -> None:
+    """Check that the results of a study's name are not another file's, for a study that is open.
+
+    Args:
+        study: as ``open_study`` gave it.
+        path: its file.
+        layout: where its results lie.
+        warn: is told if the results belonged to a file that is gone.
+        take: whether the results belong to this file from now on.
+
+    Raises:
+        StudyError: the results belong to another file.
+    """
     owner = _owner(layout.owner)
     if owner is not None and _same(owner, path):
         return

@@ -46,7 +46,12 @@ def packs_of(study: Study, layout: Layout) -> dict[str, Pack]:
 
 
 def packs_by_minutes(study: Study, seconds: Seconds) -> dict[str, Pack]:
-    """The jobs of ``study`` by name, none longer than ``study.jobs.minutes`` unless it is a single cell."""
+    """The jobs of ``study`` by name, none longer than ``study.jobs.minutes`` unless it is a single cell.
+
+    Args:
+        study: its settings; its jobs are sized in minutes.
+        seconds: (family, target N, D) -> seconds of that run on one core.
+    """
     assert study.jobs.minutes is not None
     limit, cores = 60.0 * study.jobs.minutes, study.jobs.at_a_time
 

@@ -75,8 +75,15 @@ class Plan:
 
 
 def known_speeds(study: Study, layout: Layout, image: ImageSpec) -> Calibration | None:
-    """The calibration to plan by: the study's own if it has the speed of every entry, else what this machine measured for
-    itself, else None."""
+    """The calibration to plan by, or None.
+
+    It is the study's own if it has the speed of every entry, else what this machine measured for itself.
+
+    Args:
+        study: its settings.
+        layout: where this machine's own calibration lies.
+        image: the shape of the images.
+    """
     with suppress(CalibrationError):
         return usable_calibration(study, image)
     with suppress(CalibrationError):
@@ -88,9 +95,13 @@ def known_speeds(study: Study, layout: Layout, image: ImageSpec) -> Calibration 
 def make_plan(
     study: Study, layout: Layout, from_nothing: bool = False, warn: Callable[[str], None] = lambda message: None
 ) -> Plan:
-    """The plan of ``study`` as things stand, or ``from_nothing`` as if nothing were stored or tuned.
+    """The plan of ``study``; damaged records are left as they are.
 
-    Damaged records are told through ``warn`` and left as they are.
+    Args:
+        study: its settings.
+        layout: where its files lie.
+        from_nothing: plan as if nothing were stored or tuned.
+        warn: is told of damaged records.
 
     Raises:
         CalibrationError: jobs are sized in minutes, and the study's calibration does not say how long its runs take.

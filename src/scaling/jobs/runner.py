@@ -10,27 +10,20 @@ effective batch.
 from __future__ import annotations
 
 import contextlib
-import math
-import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing import connection
 from pathlib import Path
 from typing import Final
 
-import torch
-
 from scaling.data import DataError, ImageData, load
-from scaling.jobs.child import CROWDED, SUCCEEDED, Child
+from scaling.jobs.child import CROWDED, TAKEN_OVER, Child, import_before_forking
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.outcome import Outcome, Telling, name_of
 from scaling.jobs.runner_line import PackLine
 from scaling.jobs.slots import Cores, GpuShares, Slot, Slots
-from scaling.models import get_family
-from scaling.models.counting import forward_flop
-from scaling.models.family import ImageSpec
-from scaling.models.own_files import OwnModelError
+from scaling.jobs.stopping import StopRequest
 from scaling.runs.deciding_code import check_unchanged
 from scaling.runs.grid import ResolvedCell, Run
 from scaling.runs.lease import HEARTBEAT_SECONDS, Lease
@@ -39,7 +32,6 @@ from scaling.runs.store import ForeignRecord, Record, Store
 from scaling.training.attempt import CellTraining
 from scaling.training.device import Device
 from scaling.training.memory import MemoryEstimate
-from scaling.training.optimizer import make_optimizer
 from scaling.training.start import is_kept
 from scaling.training.take_probes import complete
 
@@ -90,8 +82,7 @@ class PackRunner:
         self._alone: set[str] = set()
         self._leases: dict[str, Lease] = {}
         """of runs that wait: whether another trainer is alive is seen by watching its heartbeat"""
-        self._stop = multiprocessing.get_context("fork").Event()
-        self._stop_at = math.inf if stop_at is None else stop_at
+        self._stop = StopRequest(stop_at, self._tell.warn)
         self._beaten = time.monotonic()
 
     def run(self, cells: list[ResolvedCell]) -> Outcome:
@@ -101,36 +92,36 @@ class PackRunner:
             DataError: the keys of ``cells`` name other images than those that were loaded.
             CodeError: a file that decides results was edited since this process started.
         """
-        named = {cell.checksum for cell in cells} - {self.data.checksum}
-        if named:
+        others = {cell.checksum for cell in cells} - {self.data.checksum}
+        if others:
             raise DataError(
-                f"{self.label}: the runs are of images with sha256 {', '.join(sorted(named))}, those prepared have "
+                f"{self.label}: the runs are of images with sha256 {', '.join(sorted(others))}, those prepared have "
                 f"{self.data.checksum}; the images changed after tuning, run again"
             )
         new = [cell for cell in cells if not complete(self.store, cell.key, self.probes)]
         if new:
-            _import_before_forking(cells)
+            import_before_forking(cells)
             check_unchanged()
         outcome = Outcome()
         backbones = {cell.backbone.key: cell.backbone for cell in new if cell.backbone}
-        jobs: list[Run] = [*backbones.values(), *{cell.key: cell for cell in cells}.values()]
-        costs = {job.key: _cost(job) for job in jobs}
-        waiting = sorted(jobs, key=lambda job: (job.key not in backbones, -costs[job.key]))
+        runs: list[Run] = [*backbones.values(), *{cell.key: cell for cell in cells}.values()]
+        costs = {run.key: _cost(run) for run in runs}
+        waiting = sorted(runs, key=lambda run: (run.key not in backbones, -costs[run.key]))
         running: list[Child] = []
         line = PackLine(self.label, len(costs), sum(costs.values()))
-        with self._signals():
+        with self._stop.on_signals():
             while waiting or running:
-                started = not self._stop.is_set() and self._start_next(waiting, running, outcome)
+                started = not self._stop.is_made() and self._start_next(waiting, running, outcome)
                 self._reap(waiting, running, outcome)
                 self._beat(running)
-                self._look_at_clock()
+                self._stop.look_at_clock()
                 self._look()
                 line.say(len(outcome.finished), len(outcome.failed), len(running), self._done(outcome, running, costs))
-                if self._stop.is_set() and not running:
+                if self._stop.is_made() and not running:
                     outcome.interrupted |= bool(waiting)
                     break
                 if not started and running:  # wakes as soon as a child ends: tiny runs end many times per second
-                    connection.wait([job.child.sentinel for job in running], POLL_SECONDS)
+                    connection.wait([child.process.sentinel for child in running], POLL_SECONDS)
                 elif not started:
                     time.sleep(POLL_SECONDS)
         line.say(len(outcome.finished), len(outcome.failed), 0, sum(costs.values()), last=True)
@@ -140,7 +131,7 @@ class PackRunner:
     def _done(outcome: Outcome, running: list[Child], costs: dict[str, float]) -> float:
         """Cost of the runs that have ended, and of the part that is done of those in training."""
         ended = sum(costs[key] for key in [*outcome.finished, *outcome.failed])
-        return ended + sum(costs[job.cell.key] * job.done for job in running)
+        return ended + sum(costs[child.cell.key] * child.done for child in running)
 
     def _start_next(self, waiting: list[Run], running: list[Child], outcome: Outcome) -> bool:
         """Start the first waiting run that can start; True if one was started, or has ended without training."""
@@ -217,7 +208,7 @@ class PackRunner:
             self.checkpoint_seconds,
             alone=slot.alone,
             probes=self.probes,
-            stop=self._stop.is_set,
+            stop=self._stop.is_made,
             warn=self._tell.warn,
         )
 
@@ -229,77 +220,49 @@ class PackRunner:
         return record if record is not None and complete(self.store, cell.key, self.probes) else None
 
     def _reap(self, waiting: list[Run], running: list[Child], outcome: Outcome) -> None:
-        for job in [job for job in running if not job.child.is_alive()]:
-            job.child.join()
-            running.remove(job)
-            self.slots.free(job.slot)
-            self._ended(job, waiting, outcome)
+        for child in [child for child in running if not child.process.is_alive()]:
+            child.process.join()
+            running.remove(child)
+            self.slots.free(child.slot)
+            self._ended(child, waiting, outcome)
             with contextlib.suppress(OSError):  # a lease that cannot be removed goes stale by itself
-                job.lease.release()
+                child.lease.release()
 
-    def _ended(self, job: Child, waiting: list[Run], outcome: Outcome) -> None:
-        key, code = job.cell.key, job.child.exitcode
-        record = self._stored(job.cell)
-        succeeded = code == SUCCEEDED or (code != 0 and job.lease.is_lost())
-        if record is not None and not succeeded:
+    def _ended(self, child: Child, waiting: list[Run], outcome: Outcome) -> None:
+        key, code = child.cell.key, child.process.exitcode
+        record = self._stored(child.cell)
+        taken_over = code == TAKEN_OVER or (code != 0 and child.lease.is_lost())
+        if record is not None and not taken_over:
             outcome.finished.append(key)
             outcome.trained.append(key)
-            self.slots.learn(job.cell, record.row["peak_memory"])
-        elif succeeded:  # whatever went wrong in its last moments: another job has the run
+            self.slots.learn(child.cell, record.row["peak_memory"])
+        elif taken_over:  # whatever went wrong in its last moments: another job has the run
             self._tell.warn(
-                f"{name_of(job.cell)} was taken over by another trainer while this one stood still; its result is used"
+                f"{name_of(child.cell)} was taken over by another trainer while this one stood still; its result is used"
             )
-            waiting.append(job.cell)
-        elif code == CROWDED and not self._stop.is_set():
-            self._tell.warn(f"{name_of(job.cell)} ran out of memory beside others; it is started again with a GPU to itself")
+            waiting.append(child.cell)
+        elif code == CROWDED and not self._stop.is_made():
+            self._tell.warn(f"{name_of(child.cell)} ran out of memory beside others; it is started again with a GPU to itself")
             self._alone.add(key)
-            waiting.append(job.cell)
+            waiting.append(child.cell)
         elif code in (EXIT_RESUMABLE, CROWDED):
             outcome.failed[key] = "stopped before its end; the next run goes on from its checkpoint"
             outcome.interrupted = True
         elif code is not None and code < 0:
             if code == -signal.SIGKILL:
                 outcome.killed.append(key)
-            self._tell.failed(job.cell, f"killed by {signal.Signals(-code).name}", outcome, log=True)
+            self._tell.failed(child.cell, f"killed by {signal.Signals(-code).name}", outcome, log=True)
         else:
             # The child itself says why: on a full disk its log does not.
-            said = job.said or last_line(self.store.log_path(key))
-            self._tell.failed(job.cell, said or f"exit code {code}", outcome)
+            said = child.said or last_line(self.store.log_path(key))
+            self._tell.failed(child.cell, said or f"exit code {code}", outcome)
 
     def _beat(self, running: list[Child]) -> None:
         if time.monotonic() - self._beaten > HEARTBEAT_SECONDS:
             self._beaten = time.monotonic()
-            for job in running:
+            for child in running:
                 with contextlib.suppress(OSError):
-                    job.lease.renew()
-
-    def _look_at_clock(self) -> None:
-        if time.monotonic() >= self._stop_at and not self._stop.is_set():
-            self._tell.warn("the job's time limit is near: writing checkpoints")
-            self._stop.set()
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """While runs are trained, a signal to end means: write checkpoints, then leave."""
-        names = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
-        before = {name: signal.signal(name, lambda *_: self._stop.set()) for name in names}
-        try:
-            yield
-        finally:
-            for name, handler in before.items():
-                signal.signal(name, handler)
-
-
-def _import_before_forking(cells: list[ResolvedCell]) -> None:
-    """Import in the parent what each child would have to import: this saves 1.2 to 1.8 s per run (measured).
-
-    That is timm with the files of the families, and what torch imports for its first optimiser and its FLOP counter.
-    """
-    for family in {cell.family for cell in cells}:
-        with contextlib.suppress(OwnModelError):  # each of its cells says what is wrong with a model of one's own
-            get_family(family)
-    make_optimizer(torch.nn.Linear(1, 1), cells[0].recipe, 0.0)
-    forward_flop(torch.nn.Flatten(), ImageSpec(28, 1, 2))
+                    child.lease.renew()
 
 
 def _cost(cell: Run) -> float:

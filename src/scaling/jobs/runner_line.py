@@ -18,7 +18,13 @@ class PackLine:
         self.said, self.shown, self.stored = -SAY_SECONDS, "", 0.0
 
     def say(self, finished: int, failed: int, running: int, done: float, last: bool = False) -> None:
-        """Print the line, unless it was printed a moment ago; ``done`` is the cost of what is trained."""
+        """Print the line, unless it was printed a moment ago.
+
+        Args:
+            finished, failed, running: numbers of runs.
+            done: cost of what is trained, in the unit of the costs that the line was made with.
+            last: print it in any case, without the time left.
+        """
         if not last and time.monotonic() - self.said < SAY_SECONDS:
             return
         text = f"{finished}/{self.cells} done, {running} running, {failed} failed"

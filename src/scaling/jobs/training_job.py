@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scaling.data import prepare
 from scaling.jobs.deadline import stop_time
+from scaling.jobs.given import Given
 from scaling.jobs.job_errors import Stopped
 from scaling.jobs.job_notes import MEMORY_RETRIES, OUT_OF_MEMORY, Attempt, Rule, attempt
 from scaling.jobs.outcome import Outcome
@@ -19,34 +20,7 @@ from scaling.runs.store import Store
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_images import data_settings
-from scaling.training.device import Device, cores_here
-
-
-@dataclass(frozen=True)
-class Given:
-    """What a job was given by whoever started it; None where that was not said.
-
-    Attributes:
-        cores: runs trained at a time on a CPU; by default one per core of this machine.
-        machine_cores: runs that all jobs of this machine together train at a time on GPUs.
-        memory_mb: memory that was asked for, in MB.
-        minutes: time that was asked for, in minutes.
-    """
-
-    cores: int | None = None
-    machine_cores: int | None = None
-    memory_mb: int | None = None
-    minutes: float | None = None
-
-    @property
-    def at_a_time(self) -> int:
-        """Runs trained at a time on a CPU."""
-        return self.cores or cores_here()
-
-    @property
-    def on_the_machine(self) -> int:
-        """Runs that all jobs together train at a time on GPUs: never more than there are cores to feed them."""
-        return min(self.machine_cores or cores_here(), cores_here())
+from scaling.training.device import Device
 
 
 @dataclass(frozen=True)

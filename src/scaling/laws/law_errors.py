@@ -8,20 +8,20 @@ class InputError(ValueError):
 
 
 def require_positive(name: str, value: float) -> None:
-    """Check a setting.
+    """Check a setting called ``name``.
 
     Raises:
-        InputError: unless it is positive and finite.
+        InputError: unless its value is positive and finite.
     """
     if not 0 < value < float("inf"):
         raise InputError(f"{name} is {value:g}; it must be positive and finite")
 
 
 def require_count(name: str, value: int, least: int = 0) -> None:
-    """Check a whole number.
+    """Check a whole number called ``name``.
 
     Raises:
-        InputError: if it is below ``least``.
+        InputError: if its value is below ``least``.
     """
     if value < least:
         raise InputError(f"{name} is {value}; it must be {least} or more")

@@ -1,4 +1,4 @@
-"""The families, one a file; importing this package imports no torch, building a model does."""
+"""The families, one per file; importing this package imports no torch, building a model does."""
 
 from __future__ import annotations
 

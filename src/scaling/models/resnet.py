@@ -43,7 +43,7 @@ facts = Facts(
 
 
 class ChannelBias(nn.Module):
-    """What is left of a batch norm without the norm: a bias a channel, which the convolutions do not have."""
+    """What is left of a batch norm without the norm: a bias per channel, which the convolutions do not have."""
 
     def __init__(self, count: int, device: torch.device | None = None, dtype: torch.dtype | None = None):
         super().__init__()

@@ -13,7 +13,7 @@ from typing import Any, Final
 from scaling.models.registry import Kind
 
 Moved = Mapping[str, float | Sequence[float]]
-"""Argument -> what it is for a width (or a depth) of 1; lists for one value a stage."""
+"""Argument -> what it is for a width (or a depth) of 1; lists for one value per stage."""
 
 
 @dataclass(frozen=True)

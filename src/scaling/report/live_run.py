@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scaling.jobs.status import RUNNING, STOPPED, UNTUNED, CellStatus, PackStatus, StudyStatus
-from scaling.report.live_status import STYLES, cell_name, duration
+from scaling.report.live_status import STYLES, cell_name, clock
 from scaling.runs.records import DIVERGED, DONE, FAILED
 
 MOST_TROUBLE: Final = 3
@@ -50,7 +50,7 @@ def _headline(status: StudyStatus, cells: list[CellStatus], seconds_left: float 
         return text
     if status.ended:
         return text.append("; fitting laws and writing the report")
-    return text.append(", time left not known yet" if seconds_left is None else f", about {duration(seconds_left)} left")
+    return text.append(", time left not known yet" if seconds_left is None else f", about {clock(seconds_left)} left")
 
 
 def _now(cells: Sequence[CellStatus], before: Sequence[PackStatus]) -> str:

@@ -117,7 +117,7 @@ def _running(running: list[tuple[PackStatus, CellStatus]], limit: int | None) ->
             f"{progress.step}/{progress.steps}",
             "" if progress.loss is None else f"{progress.loss:.3f}",
             "" if progress.images_per_second is None else f"{progress.images_per_second:,.0f}",
-            "" if progress.seconds_left is None else duration(progress.seconds_left),
+            "" if progress.seconds_left is None else clock(progress.seconds_left),
         )
     return _with_rest(table, len(running), limit, "running")
 
@@ -141,7 +141,7 @@ def cell_name(cell: CellStatus) -> str:
     return f"{cell.family} N={cell.target} D={cell.images} seed={cell.seed}"
 
 
-def duration(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """``seconds`` as minutes:seconds, or hours:minutes:seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -31,7 +31,7 @@ def print_next(found: NextRuns, console: Console | None = None) -> None:
     for line in found.notes():
         console.print(line, markup=False)
     if found.rows:
-        console.print("\nPaste into the study's file:", style="bold")
+        console.print(f"\nPaste into the study's file, {found.paste_where}:", style="bold", markup=False, soft_wrap=True)
         console.print(found.pasted(), markup=False, soft_wrap=True)
 
 
@@ -84,5 +84,6 @@ def next_section(found: NextRuns | None) -> dict[str, Any] | None:
         "minutes": found.minutes,
         "widths": [{"family": family, "now": now, "after": after} for family, (now, after) in found.widths.items()],
         "notes": found.notes(),
+        "paste_where": found.paste_where,
         "paste": found.pasted() if found.rows else "",
     }

@@ -16,11 +16,11 @@ from scaling.laws.any_table.choose_rows import Choice, as_typed, chosen_rows
 from scaling.laws.any_table.forecast import forecast_groups
 from scaling.laws.any_table.table_file import Readable, open_table
 from scaling.laws.any_table.tidy import fit_frame
+from scaling.study.layout import is_study_file
 
 if TYPE_CHECKING:
     import plotnine as p9
 
-STUDY_ENDINGS = (".yaml", ".yml")
 Columns = str | Sequence[str]
 """One column, or several."""
 
@@ -41,7 +41,7 @@ def read_runs(path: str | Path, *, where: str | None = None, separator: str | No
         InputError: for a condition that is none.
         StudyError, MissingWork: for a study that is not valid, or has no run yet.
     """
-    if str(path).endswith(STUDY_ENDINGS):
+    if is_study_file(path):
         from scaling.jobs.study_runs import own_runs
 
         table = open_table(own_runs(Path(path), _warn), name=str(path))

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from scaling.laws.fitting.fitted import status_in_words
 from scaling.report.figures.curves import law_of
 from scaling.report.figures.labels import count, significant
 from scaling.report.figures.theme import family_order
@@ -90,12 +91,12 @@ def parameter(fit: dict | None, name: str) -> dict[str, Any]:
 def _no_reason(fit: dict, name: str) -> str:
     if fit.get("parameters") and name not in fit["parameters"]:
         return f"not in the law {fit['law']}"
-    return fit["status"].replace("-", " ")
+    return status_in_words(fit["status"])
 
 
 def _why_none(fit: dict) -> str:
     reasons = fit.get("reasons") or {}
-    return reasons.get("all") or "; ".join(dict.fromkeys(reasons.values())) or fit["status"].replace("-", " ")
+    return reasons.get("all") or "; ".join(dict.fromkeys(reasons.values())) or status_in_words(fit["status"])
 
 
 def _holdout(fits: dict, family: str, origin: str) -> dict[str, Any] | None:

@@ -78,7 +78,7 @@ def _print_answers(result: Mapping[str, Any], console: Console) -> None:
         console.print(
             f"at N = {digits_of(answer['N'])}, D = {digits_of(answer['D'])}: {digits_of(answer['response'])}, "
             f"one new run expected in {ends(answer['interval'])} if the law holds"
-            + (f", honestly in {ends(answer['honest_interval'])}" if answer["honest_interval"] else "")
+            + (f", in {ends(answer['honest_interval'])} with the law's own error" if answer["honest_interval"] else "")
         )
         _print_warnings(answer, console)
     for answer in result["budgets"]:

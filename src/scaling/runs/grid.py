@@ -15,9 +15,10 @@ from scaling.files import digest
 from scaling.models.outside import identity
 from scaling.models.registry import Option
 from scaling.runs.deciding_code import backbone_code, run_code, started_run_code
+from scaling.study.grid_settings import Repeat
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.recipe import RECIPE_VERSION, Recipe
-from scaling.study.schema import Repeat, Study
+from scaling.study.schema import Study
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from scaling.study.schema import OLD_NAMES, Study
+from scaling.study.older_keys import OLDER_KEYS
+from scaling.study.schema import Study
 
 Keys = tuple[str | int, ...]
 """The keys and positions that lead to a value of a study file: ("grid", "params", 0)."""
@@ -29,7 +30,7 @@ def keys_in(data: Any, location: Keys, missing: bool) -> Keys:
         named = {str(key): key for key in data} if isinstance(data, dict) else {}
         if isinstance(data, list) and isinstance(part, int) and part < len(data):
             data = data[part]
-        elif (key := named.get(str(part), OLD_NAMES.get(str(part)))) in named.values():
+        elif (key := named.get(str(part), OLDER_KEYS.get(str(part)))) in named.values():
             data = data[key]
         elif not (missing and position == len(location) - 1):
             continue

@@ -17,11 +17,13 @@ from scaling.models.family import ImageSpec, Regularisation
 from scaling.models.ladder import Ladders, SizeError
 from scaling.models.outside import is_outside
 from scaling.study.declared import BENCHMARKS
+from scaling.study.family_settings import FamilySettings
+from scaling.study.image_settings import Data
 from scaling.study.in_range import into_range, moved_into_range, size_range
 from scaling.study.layout import Layout
 from scaling.study.outside_models import why_not
 from scaling.study.pretraining_settings import Pretraining
-from scaling.study.schema import Data, FamilySettings, Study
+from scaling.study.schema import Study
 from scaling.study.spaced import as_list
 from scaling.study.study_file import parse, plain, read_tree
 from scaling.study.study_messages import line_of

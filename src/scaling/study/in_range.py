@@ -47,9 +47,13 @@ def into_range(sizes: Sequence[int], least: int, largest: int) -> list[int]:
 
 
 def moved_into_range(study: Study, ladders: Ladders, image: ImageSpec) -> Study:
-    """``study`` with the anchors of its learning rates, and where it asks for it its sizes, as its families have them.
+    """``study`` with its learning rates' anchors, and where it asks for it its sizes, moved into the ranges of its families.
 
     Entries whose depth cannot be built are left as they are: checking them says why.
+
+    Args:
+        study: its settings.
+        ladders, image: the sizes of its models, and the shape of its images.
     """
     moves = {}
     for entry in study.families:
@@ -68,7 +72,15 @@ def moved_into_range(study: Study, ladders: Ladders, image: ImageSpec) -> Study:
 
 
 def size_range(made: Architecture, ladders: Ladders, image: ImageSpec) -> tuple[int, int]:
-    """Least and largest target N of an architecture: of one that matches FLOP, those of its family. Raises SizeError."""
+    """Least and largest target N of an architecture; of one that matches FLOP, those of its family.
+
+    Args:
+        made: the architecture.
+        ladders, image: the sizes of its models, and the shape of its images.
+
+    Raises:
+        SizeError: it cannot be built.
+    """
     return ladders.range(made.usual if made.match == "flop" else made, image)
 
 

@@ -12,6 +12,8 @@ REPORTS: Final = Path("reports")
 RESERVED: Final = ("store", "data", "cache", "sample")
 """Names that no study may have: below ``results/`` they hold what all studies share, below ``reports/`` the sample."""
 
+STUDY_ENDINGS: Final = (".yaml", ".yml")
+
 LONGEST_NAME: Final = 100
 """Most characters of a name that becomes part of a file name; file systems allow 255 bytes in all (assumption)."""
 
@@ -96,3 +98,8 @@ class Layout:
     def report(self) -> Path:
         """The page of the report."""
         return self.reports / self.name / "index.html"
+
+
+def is_study_file(path: str | Path) -> bool:
+    """Whether ``path`` is called as a study file is, and not as a table of runs."""
+    return str(path).endswith(STUDY_ENDINGS)

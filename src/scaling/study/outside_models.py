@@ -37,7 +37,7 @@ LARGEST_MULTIPLE: Final = 1_000_000
 Moves = Annotated[
     dict[str, Annotated[float | list[float], BeforeValidator(_multiples)]], Field(min_length=1, max_length=MOST_STAGES)
 ]
-"""Argument -> what it is for a width (or a depth) of 1; a list for one value a stage."""
+"""Argument -> what it is for a width (or a depth) of 1; a list for one value per stage."""
 
 
 def check_own(model: str | None) -> str | None:
@@ -83,7 +83,11 @@ def why_not(model: str, width: Any, recipe_name: str) -> str:
 
 
 def moved_options(width: Mapping[str, Any] | None, depth: Mapping[str, Any] | None) -> dict[str, Option]:
-    """What a study says of which arguments move, as options of the architecture."""
+    """What a study says of which arguments move, as options of the architecture.
+
+    Args:
+        width, depth: argument -> its multiple of the width or depth, or one multiple per stage; None where nothing is said.
+    """
     said = {BY_WIDTH: width, BY_DEPTH: depth}
     return {name: json.dumps({key: _plain(one) for key, one in moves.items()}) for name, moves in said.items() if moves}
 

@@ -16,8 +16,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from scaling.models.outside import TIMM
 from scaling.models.registry import FAMILIES
+from scaling.study.grid_settings import MOST_CELLS
 from scaling.study.outside_models import locate, why_not
-from scaling.study.schema import MOST_CELLS, Study
+from scaling.study.schema import Study
 from scaling.study.study_messages import line_of, problems_of
 from scaling.study.study_problems import Problem, StudyError
 from scaling.study.study_text import check_text, read_text

@@ -13,7 +13,7 @@ from pydantic_core.core_schema import ErrorType
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from scaling.study.allowed import Keys, alternatives, fields_beside, keys_in, literals
-from scaling.study.schema import OLD_NAMES
+from scaling.study.older_keys import OLDER_KEYS
 from scaling.study.study_problems import MOST_PROBLEMS, Problem, by_line
 from scaling.study.study_text import MOST_DIGITS
 from scaling.study.suggestions import near, suggest
@@ -36,7 +36,7 @@ def line_of(tree: Any, keys: Keys) -> int | None:
     for part in keys:
         try:
             if isinstance(tree, CommentedMap):
-                part = part if part in tree else OLD_NAMES.get(str(part), part)
+                part = part if part in tree else OLDER_KEYS.get(str(part), part)
                 line = tree.lc.key(part)[0] + 1
             elif isinstance(tree, CommentedSeq):
                 line = tree.lc.item(part)[0] + 1

@@ -88,12 +88,6 @@ def detect(device: str = "auto", precision: str = "auto") -> Device:
     return Device(kind, chosen, len(gpus) or int(kind == "mps"), machine, gpus)
 
 
-def cores_here() -> int:
-    """Cores that this process may use: of its affinity, and of its Slurm job where it runs in one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, int(os.environ.get("SLURM_CPUS_ON_NODE", cores)))
-
-
 def see_only(gpu: int) -> None:
     """Let this process, which has not touched CUDA yet, see the GPU at position ``gpu`` of those visible and no other.
 

@@ -46,10 +46,13 @@ def test_narrowed_says_what_take_does_and_a_copy_is_independent():
     found = fitted(PILOT)
     family = Narrowing(found, RunNoise(1e-4), PILOT, NEW, asked_of(found, "prediction"))
     expected, before = family.narrowed(), family.variance
+    first, second = np.flatnonzero((NEW.logs == NEW.logs[0]).all(axis=1))
+    assert expected[second] == before  # not open before the seed that is listed first
     other = family.copy()
-    other.take(3)
-    assert other.variance == pytest.approx(expected[3], rel=1e-9)
-    assert (family.variance, other.narrowed()[3]) == (before, pytest.approx(other.variance))
+    other.take(first)
+    assert other.variance == pytest.approx(expected[first], rel=1e-9)
+    assert (family.variance, other.narrowed()[first]) == (before, pytest.approx(other.variance))
+    assert other.narrowed()[second] < other.variance
     assert (expected <= before).all()
     assert expected.min() < 0.9 * before
 
@@ -60,10 +63,33 @@ def test_seeds_of_one_place_help_less_where_the_law_itself_is_off_there():
     rest = {}
     for place in (0.0, 0.8):
         family = Narrowing(found, RunNoise(1e-4, place=place), PILOT, NEW, asked)
-        family.take(len(NEW.seeds) - 1)
-        rest[place] = family.narrowed()[-2] / family.variance  # the same place, another seed
+        family.take(len(NEW.seeds) - 2)
+        rest[place] = family.narrowed()[-1] / family.variance  # the same place, the next seed
     np.testing.assert_allclose(NEW.logs[-1], NEW.logs[-2])
     assert rest[0.8] > rest[0.0]
+
+
+def test_a_run_near_to_what_is_asked_tells_more_where_the_law_itself_is_off():
+    found = fitted(PILOT)
+    asked = asked_of(found, "prediction")
+    np.testing.assert_allclose(asked.places, PILOT.logs.max(axis=0)[None] + np.log(BEYOND))
+    told = {}
+    for place in (0.0, 0.9):
+        family = Narrowing(found, RunNoise(1e-3, place=place), PILOT, NEW, asked)
+        told[place] = 1.0 - family.narrowed() / family.variance
+    nearest = np.argmin(np.sum((NEW.logs - asked.places) ** 2, axis=1))
+    share = {place: gains[nearest] / gains.max() for place, gains in told.items()}
+    assert share[0.9] > share[0.0]
+    # Runs at the place itself tell the response there, whatever the law does elsewhere; of the law alone they leave doubt.
+    there = Runs(np.repeat(asked.places, 100, axis=0), np.arange(100.0))
+    left = {}
+    for places in (asked.places, None):
+        family = Narrowing(found, RunNoise(1e-3, place=0.9), PILOT, there, asked._replace(places=places))
+        for candidate in range(100):
+            family.take(candidate)
+        left[places is None] = family.variance
+    assert left[False] == pytest.approx(0.1 * 1e-3 / 100, rel=0.05)
+    assert left[True] > 100 * left[False]
 
 
 def test_the_width_is_what_refits_show():

@@ -98,7 +98,13 @@ def test_a_design_that_is_followed_predicts_as_the_whole_grid_at_a_fraction_of_i
         n, d = np.exp(PILOT.logs).T
         shown = LAW.predict(TRUTH, N=n, D=d) * np.exp(NOISE * rng.normal(size=len(n)))
         found = fit(LAW, {"N": n, "D": d}, shown, delta=None)
-        family = Narrowing(found, RunNoise(NOISE**2), PILOT, ALL, Asked(gradients(found, np.log(far)[None] - found.centre), ""))
+        family = Narrowing(
+            found,
+            RunNoise(NOISE**2),
+            PILOT,
+            ALL,
+            Asked(gradients(found, np.log(far)[None] - found.centre), "", np.log(far)[None]),
+        )
         budget = 0.25 * whole_cost - prices(PILOT).sum()
         chosen = [c.candidate for c in spend([family], [prices(ALL)], budget, Aim([family], paired=False))]
         runs = joined(PILOT, ALL, chosen)

@@ -2,7 +2,7 @@
 folder of such files (``cifar-10-batches-bin``), or of the Python ones (``cifar-10-batches-py``), which are read and never run.
 
 Source and layout: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", technical report (2009), and
-https://www.cs.toronto.edu/~kriz/cifar.html: one record an image, of its labels (a byte each; the fine one last) and its
+https://www.cs.toronto.edu/~kriz/cifar.html: one record per image, of its labels (a byte each; the fine one last) and its
 3 x 32 x 32 pixels.
 """
 

@@ -51,7 +51,14 @@ class Machine:
     name: str = "unknown"
 
     def step(self, setting: Setting, model: nn.Module, image: ImageSpec, layout: torch.memory_format) -> Step:
-        """The step of a setting in a memory format, on images of noise [batch, channels, side, side]."""
+        """The step of a setting, on images of noise [batch, channels, side, side].
+
+        Args:
+            setting: says the phase (prediction or training) and the batch.
+            model: a new one; it is moved to this machine's device.
+            image: the shape of the images.
+            layout: torch's memory format of the images and weights.
+        """
         model = model.to(self.device).to(memory_format=layout)
         images = torch.randn(setting.batch, image.channels, image.side, image.side, device=self.device)
         images = images.contiguous(memory_format=layout)
@@ -131,7 +138,13 @@ def maker(rung: Rung, image: ImageSpec, options: Iterable[tuple[str, Option]] = 
 
 
 def times(timed: list[Timed], rounds: int, machine: Machine) -> list[Row]:
-    """Rows with the seconds per image of each of ``timed``, one per round."""
+    """Rows with the seconds per image of each of ``timed``, one per round.
+
+    Args:
+        timed: settings with their steps.
+        rounds: how often each is timed.
+        machine: on which they run.
+    """
     found = time_rounds({one.setting: one.step(machine) for one in timed}, rounds)
     return [
         row(setting, "seconds", seconds / setting.batch, "s/image", number)
@@ -152,5 +165,11 @@ def memory(timed: list[Timed], machine: Machine) -> list[Row]:
 
 
 def row(setting: Setting, quantity: str, value: float, unit: str, number: int | None = None) -> Row:
-    """A row of the table of measurements: a setting and a figure; ``number`` is that of its round."""
+    """A row of the table of measurements.
+
+    Args:
+        setting: what was measured.
+        quantity: the name of the figure; value: the figure, in ``unit``.
+        number: of its round, from 0; None for a figure that has no rounds.
+    """
     return vars(setting) | {"quantity": quantity, "value": float(value), "unit": unit, "repeat": number}

@@ -32,7 +32,12 @@ _fork = multiprocessing.get_context("fork")
 
 
 def prediction_step(model: nn.Module, images: Tensor) -> Step:
-    """One forward pass of a batch without gradients, in evaluation mode."""
+    """One forward pass of a batch without gradients, in evaluation mode.
+
+    Args:
+        model: images [b, c, h, w] -> logits [b, classes].
+        images: [b, c, h, w], on the model's device.
+    """
 
     def step() -> None:
         model.eval()
@@ -44,7 +49,12 @@ def prediction_step(model: nn.Module, images: Tensor) -> Step:
 
 
 def training_step(model: nn.Module, images: Tensor, labels: Tensor) -> Step:
-    """One step of the modern recipe on a batch: forward, backward, clipping to norm 1, AdamW (with a rate of 0)."""
+    """One step of the modern recipe on a batch: forward, backward, clipping to norm 1, AdamW (with a rate of 0).
+
+    Args:
+        model: images [b, c, h, w] -> logits [b, classes], in training perhaps with logits of auxiliary heads.
+        images: [b, c, h, w]; labels: [b], both on the model's device.
+    """
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, weight_decay=0.0, fused=True)
 
     def step() -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from scaling.laws.fitting.fitted import Fit
+from scaling.laws.fitting.fitted import Fit, status_in_words
 from scaling.laws.fitting.newton import HUBER_EFFICIENCY
 from scaling.laws.fitting.solver import SAME_OPTIMUM
 from scaling.laws.forms.terms import EXPONENT_LIMIT
@@ -147,7 +147,7 @@ def _from_solver(found: Fit) -> dict[str, str]:
         + (f"; tried on {certificate.sample}, then from the best one on all rows" if certificate.sample else ""),
         "certificate": f"{certificate.share:.0%} of the starts reached the same optimum to {SAME_OPTIMUM:g} of the objective "
         f"({found.objective:.6g}); norm of the gradient {certificate.gradient:.1e}",
-        "identified": f"{found.status.replace('-', ' ')}; condition of the scaled Hessian {certificate.condition:.1e}"
+        "identified": f"{status_in_words(found.status)}; condition of the scaled Hessian {certificate.condition:.1e}"
         + "".join(f"; {text}" for text in fixed),
     }
     return answers

@@ -126,9 +126,9 @@ def _where(source: TableFile, condition: str) -> tuple[pl.Series, set[str]]:
     try:
         held = frame.select(expression.alias("held"))["held"]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise InputError(f"{refusal}, which cannot be worked out: {str(error).splitlines()[0]}") from error
+        raise InputError(f"{refusal}, which cannot be evaluated: {str(error).splitlines()[0]}") from error
     if held.dtype != pl.Boolean or len(held) != frame.height:
-        raise InputError(f"{refusal}, which does not say yes or no of each row")
+        raise InputError(f"{refusal}, which is not true or false for each row")
     return held.fill_null(False), set(columns)
 
 

@@ -27,7 +27,12 @@ TAIL = (1 - LEVEL) / 2
 
 
 def responses_at(found: Fit, places: Sequence[tuple[float, float]]) -> list[dict[str, Any]]:
-    """Predicted response at each (N, D), with the interval in which one new run is expected, and warnings."""
+    """Predicted response at each place, with the interval in which one new run is expected, and warnings.
+
+    Args:
+        found: a fit of a law of N and D.
+        places: (N, D) of each question.
+    """
     if not places:
         return []
     params, images = np.array(places, float).T
@@ -53,7 +58,14 @@ def responses_at(found: Fit, places: Sequence[tuple[float, float]]) -> list[dict
 def with_honest(
     answers: list[dict[str, Any]], found: Fit, form: Law, params: Floats, images: Floats, response: Floats, seed: int
 ) -> list[dict[str, Any]]:
-    """The answers with an interval that includes the law's own error at rolling origins; None if there are too few rows."""
+    """The answers with ``honest_interval``, which includes the law's own error at rolling origins; None with too few rows.
+
+    Args:
+        answers: those of ``responses_at``.
+        found: the fit; form: its law.
+        params, images, response: the table [n] that it was fitted to.
+        seed: of random starts.
+    """
     if not answers:
         return answers
     try:
@@ -76,7 +88,13 @@ def with_honest(
 
 
 def answer_to_budget(found: Fit, draws: Floats, compute: Compute, budget: float) -> dict[str, Any]:
-    """N*, D* and the response that a budget reaches."""
+    """N*, D* and the response that a budget reaches, with intervals; a reason where it pays for no run.
+
+    Args:
+        found: a fit of a law of N and D; draws: coordinates [B, p] of its refits to resamples.
+        compute: the price of (N, D).
+        budget: FLOP.
+    """
     answer: dict[str, Any] = {"flop": budget, "N": None, "D": None, "response": None}
     best = best_use(found.law, found.theta[None], found.centre, compute, budget)
     spread = best_use(found.law, draws, found.centre, compute, budget)
@@ -114,7 +132,13 @@ def _open_ends(logs: Floats, edge: np.ndarray) -> list[float | None] | None:
 
 
 def answer_to_target(found: Fit, draws: Floats, compute: Compute, target: float) -> dict[str, Any]:
-    """The smallest budget whose best response is the target."""
+    """The smallest budget, in FLOP, whose best response is the target; a reason where there is none.
+
+    Args:
+        found: a fit of a law of N and D; draws: coordinates [B, p] of its refits to resamples.
+        compute: the price of (N, D).
+        target: a response.
+    """
     budgets = np.linspace(*compute.log_flop, SEARCHED_BUDGETS)
     columns = [best_use(found.law, np.vstack([found.theta, draws]), found.centre, compute, b) for b in np.exp(budgets)]
     known = [(b, c.log_response) for b, c in zip(budgets, columns, strict=True) if c is not None]

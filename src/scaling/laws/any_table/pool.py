@@ -17,11 +17,6 @@ GROUPS_PER_TASK = 25
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def work_through(
     work: Callable[[Any], Any], groups: Sequence[Any], *, workers: int = 1, progress: OnGroupDone | None = None
 ) -> list[Any]:

@@ -210,7 +210,7 @@ def require_apart(**columns: str | None) -> None:
 
 
 def require_distinct(table: Table, column: str, needed: int = 2) -> None:
-    """Check a column.
+    """Check that a column of a table has enough distinct values.
 
     Raises:
         TableError: if it has fewer than ``needed`` distinct values.
@@ -224,14 +224,18 @@ def require_distinct(table: Table, column: str, needed: int = 2) -> None:
 
 
 def without_largest(rows: pl.DataFrame, column: str, count: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows without those of the ``count`` largest values of a column, and the rows left out, both in their order."""
+    """Leave out the rows with the ``count`` largest values of a column; of equal values the first go.
+
+    Returns:
+        The rows that are left, and the rows left out, both in their order.
+    """
     order = np.argsort(-rows[column].to_numpy(), kind="stable")
     largest = pl.Series(np.isin(np.arange(rows.height), order[:count]), dtype=pl.Boolean)
     return rows.filter(~largest), rows.filter(largest)
 
 
 def numbers(rows: pl.DataFrame, column: str) -> Floats:
-    """A numeric column as an array [n]."""
+    """The numeric ``column`` of ``rows`` as an array [n] of float64."""
     return rows[column].to_numpy().astype(np.float64)
 
 

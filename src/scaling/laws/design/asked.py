@@ -31,10 +31,15 @@ class Asked(NamedTuple):
     Attributes:
         gradients: of each, in its unit [t, p].
         unit: of the width, in words.
+        places: of responses that are asked for, uncentred logs [t, k], in each of which the law may err; None if what is asked
+            are coordinates of the law.
+        scale: of a log response in the unit of what is asked.
     """
 
     gradients: Floats
     unit: str
+    places: Floats | None = None
+    scale: float = 1.0
 
 
 def asked_of(found: Fit, goal: Goal) -> Asked:
@@ -59,13 +64,13 @@ def asked_of(found: Fit, goal: Goal) -> Asked:
     step = np.log(BEYOND)
     edge = found.logs.max(axis=0)
     if goal == "prediction":
-        return Asked(gradients(found, (edge + step)[None]), "log loss")
+        return Asked(gradients(found, (edge + step)[None]), "log loss", (edge + step + found.centre)[None])
     moves = np.eye(len(edge)) * step
     places = edge + (np.vstack([moves, moves.sum(axis=0)]) if len(edge) > 1 else moves)
     theta = found.theta[None]
     fall = found.law.log_values(theta, places)[0] - found.law.log_values(theta, edge[None])[0]
     persistence = max(float(np.sqrt(np.mean(fall**2))), 1e-12)
-    return Asked(gradients(found, places) / persistence, "skill")
+    return Asked(gradients(found, places) / persistence, "skill", places + found.centre, 1.0 / persistence)
 
 
 def gradients(found: Fit, logs: Floats) -> Floats:

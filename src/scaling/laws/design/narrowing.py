@@ -12,6 +12,7 @@ section 2). The prior is weak: it only keeps what the rows leave open finite.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.stats import norm
 
@@ -55,9 +56,26 @@ class Narrowing:
         cross[:, self._asked :] += noise.between(runs, candidates)
         joint = both @ both.T
         joint[self._asked :, self._asked :] += noise.among(candidates)
+        if asked.places is not None:
+            # What is asked is the response itself, in which the law errs as it does at runs nearby.
+            off = asked.scale * noise.off_law(asked.places, runs)
+            cross[:, : self._asked] += off.T
+            off = asked.scale * noise.off_law(asked.places, candidates)
+            joint[: self._asked, self._asked :] += off
+            joint[self._asked :, : self._asked] += off.T
+            joint[: self._asked, : self._asked] += asked.scale**2 * noise.off_law(asked.places, asked.places)
         factor = cho_factor(known @ known.T + noise.among(runs))
         self._joint = joint - cross.T @ cho_solve(factor, cross)
         self.taken = np.zeros(len(new), bool)
+        self._before = _seed_before(candidates)
+
+    @property
+    def open(self) -> NDArray[np.bool_]:
+        """Candidates that may be taken now [m]: those that were not, once those listed before them at their place were.
+
+        Families then share their seeds, and with them their images, as the whole grid does.
+        """
+        return ~self.taken & ((self._before < 0) | self.taken[self._before])
 
     @property
     def variance(self) -> float:
@@ -65,10 +83,10 @@ class Narrowing:
         return float(np.mean(np.maximum(np.diag(self._joint)[: self._asked], 0.0)))
 
     def narrowed(self) -> Floats:
-        """Mean variance of what is asked after each candidate [m]; after one that was taken it stays the same."""
+        """Mean variance of what is asked after each candidate [m]; after one that is not open it stays the same."""
         cross = self._joint[: self._asked, self._asked :]
         own = np.maximum(np.diag(self._joint)[self._asked :], 1e-300)
-        falls = np.where(self.taken, 0.0, np.mean(cross**2, axis=0) / own)
+        falls = np.where(self.open, np.mean(cross**2, axis=0) / own, 0.0)
         return np.maximum(self.variance - falls, 0.0)
 
     def take(self, candidate: int) -> None:
@@ -81,7 +99,18 @@ class Narrowing:
         """The same, to be changed without changing this one."""
         other = object.__new__(Narrowing)
         other._asked, other._joint, other.taken = self._asked, self._joint.copy(), self.taken.copy()
+        other._before = self._before
         return other
+
+
+def _seed_before(candidates: Runs) -> NDArray[np.intp]:
+    """For each candidate the one of its place that is listed last before it; -1 where it is the first [m]."""
+    found = np.full(len(candidates.seeds), -1)
+    last: dict[bytes, int] = {}
+    for candidate, logs in enumerate(candidates.logs):
+        found[candidate] = last.get(logs.tobytes(), -1)
+        last[logs.tobytes()] = candidate
+    return found
 
 
 def prior_deviations(law: Law) -> Floats:

@@ -16,8 +16,9 @@ from scaling.laws.forms.terms import Floats
 MOST_COMMON = 0.95
 """Largest share of the variance that runs have in common (assumption): the rest keeps the covariance invertible."""
 
-RANGE = 1.0
-"""Distance in log units over which the error of a law that is not quite true stays alike, to a factor of e (assumption)."""
+RANGE = 3.0
+"""Distance in log units over which the error of a law that is not quite true stays alike, to a factor of e: as wide as a grid
+over a decade or two (assumption). With 1, designs on simulated grids were as good or worse."""
 
 
 class Runs(NamedTuple):
@@ -46,16 +47,25 @@ class RunNoise(NamedTuple):
 
     def deviations(self, runs: Runs) -> Floats:
         """Standard deviation of each run [n]."""
-        return np.sqrt(self.variance * np.exp(self.slope * (runs.logs[:, runs.data] - self.reference)))
+        return self._deviations(runs.logs, runs.data)
+
+    def _deviations(self, logs: Floats, data: int) -> Floats:
+        return np.sqrt(self.variance * np.exp(self.slope * (logs[:, data] - self.reference)))
 
     def between(self, first: Runs, second: Runs) -> Floats:
         """Covariance [n, m] of the errors of different runs."""
-        shared, place = self._common()
+        shared, _ = self._common()
         same_seed = first.seeds[:, None] == second.seeds[None]
         same_data = np.isclose(first.logs[:, first.data, None], second.logs[None, :, second.data], rtol=0, atol=1e-9)
-        distance = np.sqrt(np.sum((first.logs[:, None] - second.logs[None]) ** 2, axis=2))
-        common = shared * (same_seed & same_data) + place * np.exp(-distance / RANGE)
-        return self.deviations(first)[:, None] * self.deviations(second)[None] * common
+        drawn = shared * (same_seed & same_data) * self.deviations(first)[:, None] * self.deviations(second)[None]
+        return drawn + self.off_law(first.logs, second)
+
+    def off_law(self, places: Floats, others: Runs | Floats) -> Floats:
+        """Covariance [n, m] of the law's own error at ``places``, uncentred logs [n, k], with that at runs or other places."""
+        logs, data = (others.logs, others.data) if isinstance(others, Runs) else (others, Runs._field_defaults["data"])
+        distance = np.sqrt(np.sum((places[:, None] - logs[None]) ** 2, axis=2))
+        alike = self._common()[1] * np.exp(-distance / RANGE)
+        return alike * self._deviations(places, data)[:, None] * self._deviations(logs, data)[None]
 
     def among(self, runs: Runs) -> Floats:
         """Covariance [n, n] of the errors of runs, their own parts included."""

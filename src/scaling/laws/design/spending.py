@@ -19,6 +19,10 @@ COST_POWERS: Final = (1.0, 0.5, 0.0)
 """Narrowing is divided by the cost to each of these powers in turn."""
 
 
+WORTH = 0.01
+"""Share of the width at the start below which the rest of a budget is not worth spending (assumption)."""
+
+
 class Choice(NamedTuple):
     """A candidate: the number of its family, and its own number there."""
 
@@ -75,24 +79,29 @@ def spend(families: Sequence[Narrowing], costs: Sequence[Floats], budget: float,
 
 
 def _greedy(families: Sequence[Narrowing], costs: Sequence[Floats], budget: float, aim: Aim, power: float) -> list[Choice]:
-    """Take the candidate that narrows most for its cost to the ``power``, as long as one is affordable and narrows anything."""
+    """Take the candidate that narrows most for its cost to the ``power``, while one is affordable and narrows anything.
+
+    It ends early where even the best rate of narrowing, kept up for all that is left, would come to less than ``WORTH``.
+    """
     choices: list[Choice] = []
     left = budget
     while True:
         variances = variances_of(families)
         now = float(aim.of(variances))
-        best, chosen = 0.0, None
+        best, chosen, rate = 0.0, None, 0.0
         for index, (family, cost) in enumerate(zip(families, costs, strict=True)):
             if not len(cost):
                 continue
             after = np.repeat(variances[None], len(cost), axis=0)
             after[:, index] = family.narrowed()
-            gains = np.where(family.taken | (cost > left), 0.0, now - aim.of(after)) / cost**power
+            falls = np.where(family.open & (cost <= left), now - aim.of(after), 0.0)
+            rate = max(rate, float(np.max(falls / cost)))
+            gains = falls / cost**power
             # Of equal ones the first: rounding must not choose a seed.
             candidate = int(np.argmax(gains >= gains.max() * (1 - 1e-9)))
             if gains[candidate] > best:
                 best, chosen = float(gains[candidate]), Choice(index, candidate)
-        if chosen is None:
+        if chosen is None or rate * left < WORTH:
             return choices
         families[chosen.family].take(chosen.candidate)
         left -= float(costs[chosen.family][chosen.candidate])

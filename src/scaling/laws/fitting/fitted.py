@@ -19,6 +19,11 @@ EXACT: Final = 1e-9
 """Log residual below which data lie on the law: what is left there is rounding."""
 
 
+def status_in_words(status: str) -> str:
+    """A fit's ``status`` as pages say it: too-few-cells is told as "too few cells"."""
+    return status.replace("-", " ")
+
+
 @dataclass(frozen=True)
 class Certificate:
     """Evidence that an optimum is one.

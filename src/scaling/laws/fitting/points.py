@@ -45,6 +45,11 @@ def points_of(law: Law, data: Mapping[str, ArrayLike], response: ArrayLike, weig
 def log_table(law: Law, data: Mapping[str, ArrayLike], response: ArrayLike) -> tuple[Floats, Floats]:
     """Logs of the law's variables [n, k] and of the response [n].
 
+    Args:
+        law: its ``variables`` name the columns.
+        data: column -> values [n].
+        response: [n].
+
     Raises:
         ValueError: if a column is missing, of another length, or holds a value that is not positive and finite.
     """

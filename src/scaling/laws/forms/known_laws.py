@@ -57,6 +57,10 @@ def kaplan() -> Law:
 def bounded(ceiling: float, sharpness: float = 2.0) -> Law:
     """Chinchilla's sum below a known ceiling: chance for an error rate, ln K for a loss (Rosenfeld et al. 2020, equation 5).
 
+    Args:
+        ceiling: of the response, in its unit.
+        sharpness: how sharply the curve bends towards the ceiling.
+
     Raises:
         ValueError: if the ceiling is not positive.
     """

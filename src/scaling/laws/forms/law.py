@@ -63,7 +63,7 @@ class Prediction:
         return total if self.slope is None else self.slope[..., None] * total
 
     def pulled(self, coefficients: Floats) -> Floats:
-        """Sum_n coefficient gradient, [B, p]."""
+        """Sum over the rows of coefficient times gradient, [B, p]; ``coefficients`` are [B, n]."""
         linear = coefficients if self.slope is None else coefficients * self.slope
         parts = []
         for share, curve in zip(self.shares, self.curves, strict=True):

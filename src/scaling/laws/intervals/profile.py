@@ -110,7 +110,7 @@ def _straight_ends(problem: HuberProblem, theta: Floats, weights: Floats, rise: 
 
 
 def rise_of(found: Fit, level: float) -> float:
-    """Rise of the objective at the ends of an interval with this coverage."""
+    """Rise of the objective at the ends of an interval of coverage ``level``, by Student's t with n - p degrees of freedom."""
     spare = max(int((found.weights > 0).sum()) - len(found.theta), 1)
     return float(0.5 * student.ppf(0.5 + level / 2, spare) ** 2 * noise_scale(found))
 

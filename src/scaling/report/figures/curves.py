@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from scaling.laws import predict
+from scaling.laws.fitting.fitted import status_in_words
 from scaling.runs.records import DONE
 
 BAND = (0.025, 0.975)
@@ -35,7 +36,7 @@ def panel_titles(fits: dict, families: list[str]) -> dict[str, str]:
     titles = {}
     for family in families:
         fit = law_of(fits, family)
-        reason = fit["status"].replace("-", " ") if fit else "no law fitted"
+        reason = status_in_words(fit["status"]) if fit else "no law fitted"
         titles[family] = family if has_law(fit) else f"{family}: {reason}"
     return titles
 

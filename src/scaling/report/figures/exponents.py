@@ -5,6 +5,7 @@ from __future__ import annotations
 import plotnine as p9
 import polars as pl
 
+from scaling.laws.fitting.fitted import status_in_words
 from scaling.report.figures import Figure
 from scaling.report.figures.curves import law_of
 from scaling.report.figures.theme import QUIET, empty, family_order, family_scales, look
@@ -95,7 +96,7 @@ def exponent_table(fits: dict) -> pl.DataFrame:
 def short_reason(fit: dict, parameter: str) -> str:
     """Two or three words on why ``parameter`` has no interval; the report's table has the full reason."""
     if fit["status"] in ("too-few-cells", "failed"):
-        return fit["status"].replace("-", " ")
+        return status_in_words(fit["status"])
     if parameter not in (fit.get("parameters") or {}):
         return "not in this law"
     return "not identifiable"

@@ -48,7 +48,7 @@ def power(value: float) -> str:
 def log_breaks(limits: tuple[float, float], most: int = 5) -> list[float]:
     """At most ``most`` round numbers inside ``limits`` (data units, both positive) for a log axis.
 
-    Takes the densest of: seven a decade, 1-2-5, 1-3, whole decades, every second decade, ... that is sparse enough;
+    Takes the densest of: seven per decade, 1-2-5, 1-3, whole decades, every second decade, ... that is sparse enough;
     even steps where less than two of them lie inside. Raises ValueError when a limit is not positive.
     """
     low, high = limits
