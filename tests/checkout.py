@@ -37,8 +37,12 @@ class Checkout:
         """Jobs that a run would start, by rule."""
         found = self.snakemake("-n", *arguments)
         assert found.returncode == 0, found.stdout + found.stderr
-        text = found.stdout + found.stderr
-        if "Job stats:" not in text:
-            return {}
-        lines = text.split("Job stats:")[1].splitlines()[3:]
-        return {line.split()[0]: int(line.split()[1]) for line in lines[: lines.index("")] if line.split()[0] != "total"}
+        return jobs_in(found.stdout + found.stderr)
+
+
+def jobs_in(text: str) -> dict[str, int]:
+    """Jobs by rule, as a dry run of Snakemake counts them."""
+    if "Job stats:" not in text:
+        return {}
+    lines = text.split("Job stats:")[1].splitlines()[3:]
+    return {line.split()[0]: int(line.split()[1]) for line in lines[: lines.index("")] if line.split()[0] != "total"}

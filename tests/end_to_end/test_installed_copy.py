@@ -73,13 +73,13 @@ def installed(tmp_path_factory) -> Installed:
 
 
 def test_from_a_folder_of_images_to_a_report(installed):
-    words = ("my.yaml", "--folder", "photos", "--side", "28", "--channels", "1", "--minutes", "1.5", "--families", "mlp")
+    words = ("my.yaml", "--folder", "photos", "--side", "28", "--channels", "1", "--minutes", "0.8", "--families", "mlp")
     made = installed.scaling("init", *words)
     assert made.returncode == 0, made.stderr
     assert "next: scaling run my.yaml" in made.stderr
     plan = json.loads(installed.scaling("plan", "my.yaml", "--json").stdout)
     spent = plan["core_seconds"] / (os.cpu_count() or 1)
-    assert spent <= 90
+    assert spent <= 48
 
     code, shown = installed.on_a_terminal("run", "my.yaml")
     assert code == 0, shown

@@ -1,8 +1,10 @@
 """Tables and verdicts that are damaged, edited or another study's: named, set aside and made again by the same command."""
 
 import json
+import shutil
 
 import pytest
+from checkout import jobs_in
 from test_damage import damage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -42,12 +44,19 @@ def test_damaged_files_are_named_and_made_again_in_the_same_run(bench):
     assert bench.stamps() == stamps
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_each_alone_too(bench, name):
-    before = contents(bench)
-    damage(bench.folder / OWN / name, "truncated")
-    assert f"{OWN}/{name}: its contents do not match its checksum" in runs_again(bench)
-    assert contents(bench) == before
+def test_each_alone_too(bench, tmp_path):
+    """Snakemake then starts the jobs from the one that makes the file on, and no others."""
+    first = {"mlp": 0, "runs": 1, "probes": 1, "fits": 2, "claims": 2}
+    for name in NAMES:
+        path = bench.folder / OWN / name
+        whole = [(shutil.copy2(file, tmp_path), file) for file in (path, path.with_name(f"{path.name}.seal"))]
+        damage(path, "truncated")
+        dry = bench.snakemake("-n", *STUDY)
+        assert f"{OWN}/{name}: its contents do not match its checksum" in dry.stdout + dry.stderr
+        jobs = ("train", "collect", "fit", "report", "complete")[first[path.stem] :]
+        assert jobs_in(dry.stdout + dry.stderr) == dict.fromkeys(jobs, 1), name
+        for kept, file in whole:  # with their times
+            shutil.copy2(kept, file)
 
 
 def test_an_edited_number_is_not_shown(bench):

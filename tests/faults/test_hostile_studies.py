@@ -53,7 +53,8 @@ def test_one_line_in_little_time_and_memory(checkout, kind):
     path.write_text(text)
     plan = [sys.executable, "-m", "scaling", "plan", "studies/hostile.yaml"]
     snakemake = [sys.executable, "-m", "snakemake", "--cores", "2", "--config", "study=studies/hostile.yaml"]
-    for command, code in ((plan, 2), (snakemake, 1)):
+    # Snakemake opens the study as `plan` does: two kinds show that it says so as well.
+    for command, code in ((plan, 2), *([(snakemake, 1)] if kind in ("a billion laughs", "50 MB") else [])):
         found, said, seconds, megabytes = ended(command, checkout.folder)
         lines = [line for line in said.splitlines() if "studies/hostile.yaml: " in line]
         assert found == code, said
