@@ -172,10 +172,13 @@ def test_two_ways_to_write_one_thing_are_one(tmp_path, one, other):
 
 
 def test_every_method_by_which_a_recipe_decides_a_run_is_named():
-    """Its fields stand in the key as values; a method that is new here must be named in TRAINING, or only choose or tell."""
+    """Its fields stand in the key as values; a method that is new here must be named in TRAINING, or only choose or tell.
+
+    What ``of_run`` chooses, the batch, is in the key of each run.
+    """
     own = {name for name, value in vars(Recipe).items() if callable(value) or isinstance(value, property)}
     methods = {name for name in own if not name.startswith(("_", "model_"))}
-    assert methods == {name.rpartition(".")[2] for name in TRAINING if "Recipe." in name} | {"settings"}
+    assert methods == {name.rpartition(".")[2] for name in TRAINING if "Recipe." in name} | {"settings", "of_run"}
 
 
 def test_what_was_found_is_remembered_until_a_file_changes(tmp_path):
