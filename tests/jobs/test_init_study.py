@@ -100,14 +100,16 @@ def test_the_command_ends_with_2_on_bad_input(monkeypatch, capsys, words, said):
     assert said in capsys.readouterr().err
 
 
-def test_the_command_says_what_it_wrote(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["scaling", "init", "my.yaml", "--families", "mlp,resnet", "--minutes", "30"])
+@pytest.mark.parametrize(("minutes", "few"), [("0.7", True), ("60", False)])
+def test_the_command_says_what_it_wrote(monkeypatch, capsys, minutes, few):
+    monkeypatch.setattr("sys.argv", ["scaling", "init", "my.yaml", "--families", "mlp,resnet", "--minutes", minutes])
     monkeypatch.setattr("scaling.cli.run_commands.usable_cores", lambda: 2)
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 0
     said = capsys.readouterr().err
     assert "next: scaling run my.yaml" in said
+    assert ("too few runs to judge them" in said) == few
     monkeypatch.setattr("sys.argv", ["scaling", "plan", "my.yaml", "--json"])
     with pytest.raises(SystemExit):
         main()

@@ -77,7 +77,7 @@ def test_rates_and_options_are_handed_over(folder: Path):
     [
         (
             ("return nn.Sequential(", "return nn.Seqential("),
-            r"my_models.py: line 7: AttributeError: .*Seqential.*called as mine\(width=1",
+            r"my_models.py: line 7: AttributeError: .*Seqential.*called as mine\(width=1.*docs/own_models.md",
         ),
         (("image.classes)", "image.classes + 1)"), r"gives \[2, 11\] for 2 28x28x1 images .* must give logits, \[2, 10\]"),
         (("nn.Flatten()", "nn.Identity()"), "does not take 28x28x1 images of 10 classes: .*RuntimeError"),

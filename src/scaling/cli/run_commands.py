@@ -19,6 +19,9 @@ from scaling.jobs.job_errors import JobError, Stopped
 LAST_LINES: Final = 20
 """Lines of Snakemake's that are shown if it fails before the last rule (assumption: they hold one error)."""
 
+JUDGED_LEVELS: Final = 4
+"""Sizes and data sizes from which on laws can be judged: with three, none can be held out and three be left."""
+
 NewStudy = Annotated[Path, typer.Argument(metavar="STUDY", help="the study file to write; it must not exist")]
 Families = Annotated[
     list[str], typer.Option("--families", metavar="NAME,...", help="what is compared: families, timm/NAME, PATH.py:NAME")
@@ -80,6 +83,8 @@ def init(
     shape, spent = written.starter.shape, written.seconds / 60
     sizes = f"N {shape.params.first:,} to {shape.params.last:,}, D {shape.images.first:,} to {shape.images.last:,}"
     say(f"{study_path}: {written.runs} runs, {sizes}; about {spent:.0f} minutes with tuning, of the {budget.words} given")
+    if min(shape.params.count, shape.images.count) < JUDGED_LEVELS:
+        say("three sizes and three D give laws, but too few runs to judge them by prediction: more time gives a fourth of each")
     if written.whole:
         say("this is the largest grid that `scaling init` writes for these images; more seeds would use more time")
     say(f"next: scaling run {study_path}")

@@ -64,7 +64,7 @@ def _build(
         model = target(width=round(width), depth=depth, image=image, **options)
     except Exception as error:
         call = f"{defined}(width={round(width)}, depth={depth}, image: {image})"
-        raise OwnModelError(f"{told(error, path)} (called as {call})") from error
+        raise OwnModelError(f"{told(error, path)} (called as {call}; docs/own_models.md says what it must take)") from error
     if not isinstance(model, nn.Module):
         raise OwnModelError(f"{path}: {defined} returned a {type(model).__name__}; it must return a torch.nn.Module")
     return model

@@ -108,6 +108,7 @@ def render_claims(run: ReportInputs) -> str:
         .render(
             run=run,
             style=verbatim("page.css"),
+            claims_style=verbatim("claims.css"),
             script=verbatim("page.js"),
             partial=run.partial,
             claims=run.claims,
