@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import contourpy
 import numpy as np
 import plotnine as p9
@@ -45,7 +47,7 @@ def loss_contours(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
 
     columns, width, height = facet_size(len(families))
     losses = [*means["loss"], *lines["level"]]
-    scale = {
+    scale: dict[str, Any] = {
         "colors": LARGER_IS_DARKER,
         "limits": (min(losses), max(losses)),
         "trans": "log10",
