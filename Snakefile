@@ -7,7 +7,9 @@ from scaling.jobs.dag import Dag
 
 deployed = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 try:
-    dag = Dag(config, workflow.basedir if deployed else None)
+    dag = Dag(
+        config, workflow.basedir if deployed else None, in_job=workflow.remote_exec
+    )
     if workflow.is_main_process:
         dag.check_results(logger.warning)
 except ValueError as error:

@@ -87,7 +87,7 @@ def test_figures_for_a_paper(table: Path, tmp_path: Path, kind: str, begins: byt
     result = run("figures", table, *COLUMNS, "--format", kind, "--output", tmp_path, "--where", "who = 'mlp'")
     assert result.exit_code == 0, result.stderr
     names = {path.stem for path in tmp_path.iterdir()}
-    assert names == {"held-out", "loss-by-images", "loss-by-params", "exponents", "residuals"}
+    assert names == {"skill-forest", "held-out", "loss-by-images", "loss-by-params", "exponents", "residuals"}
     for path in tmp_path.iterdir():
         assert path.suffix == f".{kind}"
         assert path.read_bytes().startswith(begins)

@@ -204,7 +204,7 @@ def test_one_file_is_enough_for_a_family_a_source_and_a_claim(checkout, package)
     assert runs["family"].to_list() == ["narrow"]
     assert runs["error"].item() < 0.2
     (verdict,) = json.loads((results / "claims.json").read_text())
-    assert (verdict["name"], verdict["verdict"]) == ("easy-stripes", "supported")
+    assert (verdict["name"], verdict["verdict"]) == ("easy-stripes", "seen")
     assert "Easy stripes" in (checkout.folder / "reports" / "own" / "claims.html").read_text()
 
 

@@ -1,5 +1,7 @@
 """A job on GPUs, simulated: real cells on the CPU at slots of two GPUs, whose memory runs out as the test says."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -82,13 +84,17 @@ def test_stored_cells_take_no_place(runner, small_cell):
     assert watch.gpus == []
 
 
-def test_out_of_memory_beside_others_is_begun_again_alone(runner, small_cell, monkeypatch, capfd):
+NOT_STARTED = "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError(NOT_STARTED)])
+def test_an_error_of_the_gpu_beside_others_is_begun_again_alone(runner, small_cell, monkeypatch, capfd, error):
     cells = [small_cell(seed=seed) for seed in range(3)]
     whole = CellTraining.run
 
     def run(self):
         if self.cell.seed == 1 and not self.alone:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise error
         whole(self)
 
     monkeypatch.setattr(CellTraining, "run", run)
@@ -99,7 +105,26 @@ def test_out_of_memory_beside_others_is_begun_again_alone(runner, small_cell, mo
     said = capfd.readouterr().err
     assert said.count("started again with a GPU to itself") == 1
     assert "seed=1" in said
+    assert str(error) in said
     assert [one.store.read(cell.key).row["micro_batch"] for cell in cells] == [64, 64, 64]
+
+
+def test_an_error_of_cuda_that_comes_again_alone_is_a_failure_with_its_reason(runner, small_cell, monkeypatch):
+    def run(self):
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(CellTraining, "run", run)
+    cell = small_cell()
+    assert "device-side assert triggered" in runner().run([cell]).failed[cell.key]
+
+
+def test_a_run_is_recorded_with_the_name_of_its_own_gpu(runner, small_cell):
+    one = runner()
+    gpus = (replace(one.device.gpus[0], name="A100"), replace(one.device.gpus[1], name="V100"))
+    one.device = replace(one.device, machine="A100, V100", gpus=gpus)
+    cells = [small_cell(seed=seed) for seed in range(2)]
+    one.run(cells)
+    assert [one.store.read(cell.key).row["machine"] for cell in cells] == ["A100", "V100"]
 
 
 def test_out_of_memory_alone_halves_the_micro_batch(runner, small_cell, monkeypatch):

@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from scaling.jobs.slots import Cores, GpuShares, Ledger
 from scaling.training.device import Gpu
+from scaling.training.nvidia import SmiGpu
 
 GB = 10**9
 GPUS = (Gpu("a", 10 * GB, 10 * GB), Gpu("b", 10 * GB, 10 * GB))
@@ -94,6 +96,31 @@ def test_jobs_on_other_gpus_do_not_count(job, cells):
 def test_what_other_programs_hold_is_left_to_them(job, cells):
     used = (Gpu("a", 10 * GB, 5 * GB), Gpu("b", 10 * GB, 10 * GB))
     assert taken(job(gpus=used), cells[:5])[0] == [1, 1, 0, None, None]
+
+
+def test_room_is_measured_under_the_ledgers_lock_and_again_once_a_gpu_is_idle(job, cells, monkeypatch):
+    """What the job saw when it began may be long past: another program has ended or begun since."""
+    free = {"a": 5 * GB, "b": 10 * GB}
+    monkeypatch.setattr("scaling.jobs.slots.MEASURE_SECONDS", -1.0)
+    monkeypatch.setattr(
+        "scaling.jobs.slots.smi_gpus",
+        lambda: [SmiGpu(f"GPU-{uuid}", "", "Default", 10 * GB, size, "8.0") for uuid, size in free.items()],
+    )
+    one = job()
+    gpus, slots = taken(one, cells[:4])
+    assert gpus == [1, 1, 0, None]
+    free["a"] = 10 * GB  # the other program has ended, and so has our run there
+    one.free(slots[2])
+    assert taken(one, cells[4:7])[0] == [0, 0, None]
+
+
+def test_a_gpu_that_takes_one_process_at_a_time_is_given_whole(job, cells):
+    one = job(1.0, gpus=(replace(GPUS[0], exclusive=True),))
+    gpus, slots = taken(one, cells[:2])
+    assert gpus == [0, None]
+    assert slots[0].alone
+    one.free(slots[0])
+    assert one.take(cells[1], False).alone
 
 
 def test_what_our_own_cells_hold_is_not_counted_twice(job, cells):

@@ -6,7 +6,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from scaling.jobs.slurm import SHARED, SlurmError, asked_of_slurm, check_slurm, leave_mark, look_for_mark
+from scaling.jobs.slurm import (
+    SHARED,
+    SlurmError,
+    asked_of_slurm,
+    check_gpus,
+    check_slurm,
+    leave_mark,
+    look_for_mark,
+    refuse_arrays,
+)
 
 
 @pytest.fixture
@@ -79,6 +88,33 @@ def test_what_jobs_ask_for_is_read_off_one_job_a_rule_and_none_of_the_drivers():
     jobs = [job("train", "gpu"), job("train", "gpu"), job("fit", "cpu"), job("tune", ""), job("report", "here", is_local=True)]
     assert asked_of_slurm(jobs, "slurm_partition") == {"gpu", "cpu"}
     assert asked_of_slurm(jobs, "slurm_account") == set()
+
+
+def test_job_arrays_are_refused_with_the_reason():
+    refuse_arrays(None)
+    refuse_arrays("")
+    with pytest.raises(SlurmError, match=r"slurm-array-jobs: received 'all'; .*memory and the time of its first"):
+        refuse_arrays("all")
+
+
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        ({"gpu": 1}, ""),
+        ({"gpu": 2, "nodes": 1}, ""),
+        ({"gres": "gpu:a100:2", "nodes": 1}, ""),
+        ({}, ""),
+        ({"gpu": 2}, "train asks for gpu: 2 without nodes: 1"),
+        ({"gpu": 1, "gres": "gpu:1"}, "train asks for gpu: 1 and gres: gpu:1; keep one of them"),
+    ],
+)
+def test_gpus_are_asked_for_in_one_way_and_of_one_node(resources, message):
+    jobs = [SimpleNamespace(rule=SimpleNamespace(name="train"), resources=resources, is_local=False)]
+    if not message:
+        assert check_gpus(jobs) is None
+        return
+    with pytest.raises(SlurmError, match=message):
+        check_gpus(jobs)
 
 
 @pytest.fixture

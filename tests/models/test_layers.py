@@ -20,6 +20,14 @@ def test_local_response_norm_is_torchs(count: int, side: int, scale: float, chan
     torch.testing.assert_close(LocalResponseNorm()(x), expected)
 
 
+def test_local_response_norm_keeps_its_sum_in_bfloat16():
+    x = 100 * torch.randn(4, 16, 3, 3, generator=torch.Generator().manual_seed(0))
+    found = LocalResponseNorm()(x.bfloat16())
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), LocalResponseNorm()(x.bfloat16().float()), rtol=2**-7, atol=0)
+    assert (found.float() / x.bfloat16().float()).std() > 0.01  # not one factor for all
+
+
 def test_inception_is_its_four_branches():
     torch.manual_seed(0)
     module = Inception(5, one=4, reduce3=3, three=6, reduce5=2, five=3, pool=2).eval()

@@ -21,7 +21,7 @@ from scaling.analysis.claims.judge import judge_claims
 from scaling.analysis.claims.load_claims import load_claims
 from scaling.report.claims_page import claims_csv
 from scaling.report.figures.claims_curves import claims_curves, rows_of
-from scaling.report.figures.claims_effects import claims_effects
+from scaling.report.figures.claims_forest import LOOKS, claims_forest, groups
 from scaling.report.page import build, render, render_claims
 from scaling.report.plan_table import print_claims
 
@@ -31,14 +31,14 @@ def claims():
     """All claims, judged on runs that some of them can use: one in each state at least."""
     losses = dict.fromkeys([alexnet.WHOLE, alexnet.HISTORICAL, alexnet.FAST, "googlenet-5k", "alexnet-46k"], 0.6)
     losses |= {arm: 0.8 for arm, _ in alexnet.WITHOUT.values()}
-    losses |= {arm: 0.6 * math.exp(0.05 * i) for arms in deeper.ARMS.values() for i, arm in enumerate(arms)}
+    losses |= {arm: 0.6 * math.exp(0.05 * i) for i, arm in enumerate(deeper.ARMS.values())}
     sizes = [
         {"measure": "paper-sizes", "quantity": quantity, "family": family, "value": value}
         for quantity in ("params", "flop_forward")
         for family, value in (("alexnet", 61.1e6), ("googlenet", 6.6e6))
     ]
     found = judge_claims(load_claims(claim_files()), Evidence(runs(losses, noise=0.005), CLASSES, measurements(sizes)))
-    assert {entry["verdict"] for entry in found} == {"supported", "refuted", "cannot tell here", "not testable here"}
+    assert {entry["verdict"] for entry in found} == {"seen", "seen in part", "not seen", "cannot tell", "not testable"}
     return found
 
 
@@ -54,7 +54,7 @@ def test_the_page_has_every_claim_with_its_verdict_and_a_figure_where_something_
         assert claim["verdict"] in row[2]
         assert claim["name"] in page.ids
         measured = any(part["effect"] is not None for part in claim["parts"])
-        assert measured == any(id_.startswith((f"{claim['name']}-ratios", f"{claim['name']}-effects")) for id_ in page.ids)
+        assert measured == (f"{claim['name']}-forest" in page.ids)
 
 
 def test_the_report_links_to_the_claims_and_back(claims):
@@ -71,7 +71,7 @@ def test_the_table_has_a_row_a_claim_and_a_row_a_part(claims, tmp_path):
     assert list(rows[0])[: len(columns)] == columns
     assert len(rows) == sum(1 + len(claim["parts"]) for claim in claims)
     relu = next(row for row in rows if row["claim"] == "alexnet-parts/ReLU")
-    assert relu["verdict"] == "supported"
+    assert relu["verdict"] == "seen"
     assert float(relu["effect"]) == pytest.approx(33, abs=3)
     assert float(relu["low"]) < float(relu["effect"]) < float(relu["high"])
     assert (relu["cells"], relu["unit"]) == ("6", "%")
@@ -79,7 +79,7 @@ def test_the_table_has_a_row_a_claim_and_a_row_a_part(claims, tmp_path):
 
 def test_without_claims_there_is_no_page_of_them(tmp_path):
     build(inputs(runs_table(**SMALL)), tmp_path / "index.html")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "laws.csv", "runs.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "laws.csv", "runs.csv", "summary.md"]
 
 
 def test_what_comes_from_data_is_escaped(claims):
@@ -96,7 +96,7 @@ def test_the_terminal_shows_each_part_that_has_an_effect_with_its_verdict_whole(
             if part["effect"] is not None and part["decides"]:
                 rows = [line for line in lines if line.strip().startswith(part["name"][:12]) and part["verdict"] in line]
                 assert rows, part["name"]
-    assert "Not testable here" in "".join(lines)
+    assert "Not testable" in "".join(lines)
     assert max(map(len, lines)) <= 80
 
 
@@ -104,7 +104,7 @@ def test_a_claim_of_a_user_gets_its_figure(tmp_path):
     part = Part("width", "It is so.", "a figure", lambda evidence: replace(FOUND, rows=()))
     (entry,) = judge_claims([Claim(17, "A claim", "It is so.", "nowhere", parts=(part,), name="mine")], EVIDENCE)
     page = Page(render_claims(inputs(runs_table(**SMALL), claims=[entry])))
-    assert "mine-ratios" in page.ids
+    assert "mine-forest" in page.ids
 
 
 EVIDENCE = Evidence(runs({"a": 1.0, "b": 1.3}), CLASSES)
@@ -120,20 +120,31 @@ def test_figures_draw_what_there_is_down_to_nothing(claims, change):
     points, words = points_and_words(claims_curves(curves, claim["rows"]))
     assert points == len({(row["panel"], row["series"], row["x"]) for row in claim["rows"]})
     assert ("nothing was measured" in words) == (not claim["rows"])
-    for ratios in (True, False):
-        shown = {part["name"] for part in claim["parts"] if part["effect"] is not None and (part["unit"] == "%") == ratios}
-        points, words = points_and_words(claims_effects(claim, ratios=ratios))
-        assert points == len(shown)
-        assert ("no effect was measured" in words) == (not shown)
-        assert all(any(word.startswith(name) for word in words) for name in shown)
+    for (title, ratios), parts in groups(claim).items():
+        points, words = points_and_words(claims_forest(title, parts, ratios=ratios))
+        assert points == len(parts)
+        assert all(any(word.startswith(part["name"]) for word in words) for part in parts)
+    assert bool(groups(claim)) == bool(claim["parts"])
+
+
+def test_verdicts_differ_without_colour():
+    assert len({(fill == "#ffffff", shape) for _, fill, shape in LOOKS.values()}) == len(LOOKS)
+
+
+def test_a_value_of_zero_is_drawn_at_the_edge_of_a_logarithmic_axis():
+    rows = [{"panel": "", "series": "a", "x": float(x), "y": 10.0**-x, "low": None, "high": None} for x in range(1, 10)]
+    zero = {"panel": "", "series": "a", "x": 10.0, "y": 0.0, "low": None, "high": None, "bound": True}
+    curves = vars(Curves("", "", "layer", "norm", log_y=True))
+    points, _ = points_and_words(claims_curves(curves, [*rows, zero]))
+    assert points == 10
 
 
 def test_effects_without_an_interval_and_infinite_ones_are_drawn(claims):
     claim = next(claim for claim in claims if claim["name"] == "alexnet-parts")
     parts = [part | {"low": None, "high": None} for part in claim["parts"]]
-    points, words = points_and_words(claims_effects(claim | {"parts": parts}, ratios=True))
-    assert points == sum(part["unit"] == "%" and part["effect"] is not None for part in parts) > 0
-    assert "no effect was measured" not in words
+    (((title, ratios), shown),) = groups(claim | {"parts": parts}).items()
+    points, _ = points_and_words(claims_forest(title, shown, ratios=ratios))
+    assert points == len(parts) == len(shown) > 0
     assert claims_csv([claim | {"parts": parts}])["low"].is_null().all()
 
 
@@ -147,7 +158,16 @@ def test_each_figure_of_a_claim_has_its_own_panels():
 
 def test_curves_over_names_keep_their_order():
     rows = [{"panel": "", "series": s, "x": x, "y": 1.0, "low": 0.9, "high": 1.1} for s in ("b", "a") for x in ("vit", "mlp")]
-    curves = {"title": "", "caption": "", "x": "family", "y": "skill", "log_x": False, "log_y": False, "panels": ()}
+    curves = {
+        "title": "",
+        "caption": "",
+        "x": "family",
+        "y": "skill",
+        "log_x": False,
+        "log_y": False,
+        "panels": (),
+        "marked": None,
+    }
     figure = claims_curves(curves, rows)
     assert list(figure.data["x"].cat.categories) == ["vit", "mlp"]
     figure.save(io.BytesIO(), format="svg", verbose=False)

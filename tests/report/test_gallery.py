@@ -11,7 +11,7 @@ def test_the_page_shows_every_figure_of_the_folder_in_the_order_that_they_declar
     orders = [figure.order for figure in PAGE_FIGURES.values()]
     assert orders == sorted(set(orders))
     assert [found[name]["order"] for name in PAGE_FIGURES] == orders
-    assert list(PAGE_FIGURES)[:2] == ["held-out", "loss-by-flop"]
+    assert list(PAGE_FIGURES)[:2] == ["skill-forest", "held-out"]
 
 
 def test_a_claims_own_figure_is_found_by_its_claim():

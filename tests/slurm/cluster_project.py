@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ PATIENCE = 400.0  # seconds; an idle machine needs a fifth of it
 
 FAULTS = """\
 name: faults
+device: cpu
 families: {vit: }
 grid: {params: [4000, 11000], images: [300, 1000]}
 recipe: {images_floor: 4000, images_factor: 130, evaluations: 4, patience: 0, learning_rate: 0.01}
@@ -32,6 +34,7 @@ jobs: {pack: size, checkpoint_seconds: 0.5}
 
 LIMIT = """\
 name: limit
+device: cpu
 families: {mine: {model: ../mine.py:mine}}
 grid: {params: [3000], images: [300]}
 recipe: {images_floor: 12800, images_factor: 1, evaluations: 4, patience: 0, learning_rate: 0.01}
@@ -66,6 +69,9 @@ class Project:
 
     def __init__(self, checkout: Any, study: str) -> None:
         self.checkout, self.folder, self.name = checkout, checkout.folder, study
+        smoke = self.folder / "studies" / "smoke.yaml"
+        # The cluster's GPUs are simulated: a study that says nothing of its device is refused there, as it should be.
+        smoke.write_text(smoke.read_text().replace("name: smoke\n", "name: smoke\ndevice: cpu\n"))
         (self.folder / "studies" / "faults.yaml").write_text(FAULTS)
         (self.folder / "studies" / "limit.yaml").write_text(LIMIT)
         (self.folder / "mine.py").write_text(MODEL)
@@ -101,6 +107,14 @@ class Project:
             if process.info["cwd"] == str(self.folder):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
+
+    def start_as_job(self) -> str:
+        """Send the literal command to Slurm as a job of its own; the job's number."""
+        words = ["sbatch", "--parsable", "--time=60", "--cpus-per-task=1", "--mem=2000", f"--output={self.log}"]
+        command = shlex.join([*LITERAL, *self.study])
+        sent = subprocess.run([*words, f"--wrap={command}"], cwd=self.folder, capture_output=True, text=True)
+        assert sent.returncode == 0, sent.stderr
+        return sent.stdout.strip()
 
     def finish(self) -> str:
         """Wait until the command ends, well; what it said."""

@@ -1,8 +1,10 @@
 """`snakemake --cores all --profile slurm` on a real Slurm: the tables of a local run, whatever strikes on the way."""
 
+import json
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 from cluster_project import LITERAL, SNAKEMAKE
@@ -79,6 +81,54 @@ def test_a_killed_driver_needs_one_unlock_and_the_same_command(slurm, project, r
     assert one.finished().items() >= finished.items()
 
 
+def test_the_driver_as_a_job_outlives_a_limit_that_slurm_enforces_on_another(slurm, project, reference):
+    """The limit is cut while the job runs, which does not know of it: Slurm kills it, and the driver sends it again."""
+    before, one = last_job(slurm), project("limit")
+    study, slow = one.folder / "studies" / "limit.yaml", one.folder / "slow"
+    study.write_text(study.read_text().replace("benchmarks: {names: [paper-sizes]}", "jobs: {checkpoint_seconds: 1}"))
+    slow.touch()
+    driver = one.start_as_job()
+
+    def state(job: str) -> str:
+        return {job.id: job.state for job in slurm.jobs()}[job]
+
+    one.wait_for_training(finished=0, checkpoints=1)
+    (killed,) = jobs_of(slurm, "train", before)
+    assert run("scontrol", "update", f"jobid={killed.id}", "TimeLimit=1").returncode == 0
+    one.wait_for(lambda: state(killed.id) != "RUNNING", "Slurm to end the job at its limit")
+    slow.unlink()
+    one.wait_for(lambda: state(driver) not in ("PENDING", "RUNNING"), "the driver's job to end")
+    assert state(driver) == "COMPLETED", one.words()
+    assert [job.state for job in jobs_of(slurm, "train", before)] == ["TIMEOUT", "COMPLETED"]
+    assert one.table().equals(reference("limit").table())
+    assert resumed(one) == set(one.finished())
+
+
+def test_a_study_that_finds_its_gpu_only_promised_trains_nothing(slurm, make_project):
+    before, one = last_job(slurm), make_project("smoke")
+    smoke = one.folder / "studies" / "smoke.yaml"
+    smoke.write_text(smoke.read_text().replace("device: cpu\n", ""))
+    one.edit("retries: 10", "retries: 0")
+    one.start()
+    assert one.driver.wait(200) != 0
+    assert "a GPU is promised here (CUDA_VISIBLE_DEVICES=" in one.words()
+    assert jobs_of(slurm, "tune", before)
+    assert not one.finished()
+
+
+def test_the_doctor_looks_at_a_compute_node_through_the_profile(slurm, make_project):
+    one = make_project("smoke")
+    words = [sys.executable, "-m", "scaling", "doctor", "--json"]
+    done = subprocess.run(words, cwd=one.folder, capture_output=True, text=True, timeout=200)
+    found = {(check["group"], check["name"]): check for check in json.loads(done.stdout)["checks"]}
+    assert {found["login node", name]["status"] for name in ("sbatch", "job age", "accounting", "arrays")} == {"pass"}, found
+    assert found["compute node", "CPUs"]["found"].endswith("Slurm gave 2")
+    assert found["compute node", "GPUs"]["found"] == "1 given, 1 seen"
+    assert found["compute node", "time left"]["status"] == "pass"
+    # The cluster's GPUs are simulated, which is what the doctor says of them.
+    assert (done.returncode, found["compute node", "gpu: CUDA"]["status"]) == (1, "fail")
+
+
 def refused(project, message: str) -> None:
     found = subprocess.run(
         [*LITERAL, *project.study],
@@ -103,6 +153,13 @@ def test_an_account_where_none_are_kept_is_said_before_any_job(slurm, make_proje
     before, one = last_job(slurm), make_project("smoke")
     one.edit("# slurm_account: my-project", "slurm_account: my-project")
     refused(one, "slurm_account: received 'my-project', but this cluster keeps no accounts: remove the entry")
+    assert last_job(slurm) == before
+
+
+def test_job_arrays_are_refused_with_the_reason_before_any_job(slurm, make_project):
+    before, one = last_job(slurm), make_project("smoke")
+    one.edit("executor: slurm", "executor: slurm\nslurm-array-jobs: all")
+    refused(one, "slurm-array-jobs: received 'all'")
     assert last_job(slurm) == before
 
 

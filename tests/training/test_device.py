@@ -2,8 +2,9 @@ import multiprocessing
 import os
 
 import pytest
+import torch
 
-from scaling.training.device import DeviceError, detect, see_only
+from scaling.training.device import DeviceError, Gpu, detect, see_gpu, see_only
 
 
 def seen(gpu: int, visible: str | None) -> tuple[str, bool]:
@@ -35,12 +36,32 @@ def test_a_child_sees_its_gpu_and_no_other(gpu, visible, expected):
     assert seen(gpu, visible) == (expected, False)
 
 
+@pytest.mark.parametrize(("handle", "expected"), [("GPU-aa", "GPU-aa"), ("", "5")])
+def test_a_child_sees_its_gpu_by_its_own_name_and_computes_in_32_bits(handle, expected):
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+
+    def run():
+        os.environ["CUDA_VISIBLE_DEVICES"] = "3,5"
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        see_gpu(Gpu("aa", 0, 0, handle=handle), 1)
+        flags = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+        queue.put((os.environ["CUDA_VISIBLE_DEVICES"], *flags))
+
+    child = context.Process(target=run)
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    assert queue.get() == (expected, False, False)
+
+
 def test_a_cpu_has_no_gpus():
     found = detect("cpu")
     assert (found.kind, found.precision, found.count, found.gpus) == ("cpu", "fp32", 0, ())
 
 
 def test_a_device_that_is_not_here_is_named(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     if detect("auto").kind == "cuda":
         pytest.skip("a GPU is here")
     with pytest.raises(DeviceError, match="device: cuda asked for, but only"):

@@ -12,6 +12,9 @@ import traceback
 import pytest
 import torch
 
+from scaling.jobs.doctor import gpu_checks
+from scaling.jobs.doctor.finding import make
+from scaling.jobs.doctor.on_device import in_process
 from scaling.jobs.runner import PackRunner
 from scaling.runs.store import Store
 from scaling.training.attempt import CellTraining
@@ -234,3 +237,13 @@ def test_the_cells_of_one_job_fill_all_gpus(device, cell, runner):
     one.places.take = noted
     assert one.run([cell(seed=seed) for seed in range(2 * len(device.gpus))]).failed == {}
     assert set(used) == set(range(len(device.gpus)))
+
+
+def test_the_doctor_finds_nothing_wrong(device):
+    made = make(gpu_checks.checks())
+    assert [(one.name, one.found) for one in made if one.status == "fail"] == []
+
+
+def test_a_child_sees_each_gpu_by_its_uuid(device):
+    for gpu in device.gpus:
+        assert in_process("context_bytes", gpu, "cuda") >= 0  # its first tensor lies there, or this raises

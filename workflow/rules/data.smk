@@ -1,12 +1,12 @@
-# On a cluster this runs in the driver, as collecting and reporting do: it may have to download, which compute nodes often
-# cannot, and a job of Slurm would cost more than these few seconds.
+# On a cluster this runs in the driver for sources that download, which compute nodes often cannot; it takes seconds. Images in
+# files of one's own may be millions: decoding them is a job. One that is killed goes on where it ended.
 rule prepare:
     output:
         data=str(dag.data),
     log:
         str(dag.layout.study / "logs" / "prepare.log"),
-    retries: 0
-    localrule: True
+    retries: 3 if dag.decodes else 0
+    localrule: not dag.decodes
     conda:
         "../../envs/scaling.yaml"
     params:

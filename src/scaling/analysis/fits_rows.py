@@ -55,6 +55,7 @@ def fit_row(one: Judged) -> dict[str, Any]:
         "intervals": {name: None if ends is None else list(ends) for name, ends in intervals.items()},
         "residual_rms": float(root_mean_square(found.residuals)) if found.parameters else None,
         "noise_rms": spread,
+        "noise_slope": one.noise.slope,
         "certificate": None if found.certificate is None else asdict(found.certificate),
         "outliers": describe_outliers(found, cells.keys),
         "seconds": found.seconds,

@@ -3,8 +3,8 @@
 Those that begin and run a study, ``scaling init | run``, are in ``run_commands.py``; those that its jobs run, ``scaling tune |
 train | collect | benchmark | complete``, in ``job_commands.py``; those that fit laws, ``scaling fit | extrapolate | compare |
 forecast``, in ``table_commands.py``; those that write pages and figures, ``scaling report | figures``, in
-``report_commands.py``; ``scaling next`` is in ``next_command.py``, ``scaling store check`` in ``store_commands.py``. A command
-reads its words, calls one function and prints what that returns.
+``report_commands.py``; ``scaling next`` is in ``next_command.py``, ``scaling store check`` in ``store_commands.py``, ``scaling
+doctor`` in ``doctor_command.py``. A command reads its words, calls one function and prints what that returns.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Annotated, Final
 
 import typer
 
+from scaling.cli import doctor_command as cli_doctor
 from scaling.cli import job_commands as cli_jobs
 from scaling.cli import next_command as cli_next
 from scaling.cli import report_commands as cli_reports
@@ -152,6 +153,7 @@ cli_tables.add_to(app)
 cli_reports.add_to(app)
 cli_next.add_to(app)
 cli_store.add_to(app)
+cli_doctor.add_to(app)
 for command in app.registered_commands:
     command.epilog = EXIT_CODES
 

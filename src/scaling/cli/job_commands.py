@@ -8,15 +8,18 @@ from scaling.cli.endings import MISSING_WORK, end, say
 from scaling.cli.option_groups import with_option_groups
 from scaling.cli.options import DEFAULT_STUDY, FamilyName, KeepGoing, PackName, StudyPath
 from scaling.jobs.given import Given
+from scaling.study.layout import Layout
 
 NOTHING_SAID = Given()
 
 
 def tune(study_path: StudyPath, family: FamilyName, given: Given = NOTHING_SAID, keep_going: KeepGoing = False) -> None:
     """Tune the learning rate of one family of a study."""
+    from scaling.data import trust_prepared_files
     from scaling.jobs.training_job import TrainingJob
     from scaling.jobs.tune_job import tune_family
 
+    trust_prepared_files(Layout("").data)
     job = TrainingJob.open(study_path, given, say)
     found = tune_family(job, family)
     if found.rule is None:
@@ -29,10 +32,12 @@ def tune(study_path: StudyPath, family: FamilyName, given: Given = NOTHING_SAID,
 
 def train(study_path: StudyPath, pack: PackName, given: Given = NOTHING_SAID, keep_going: KeepGoing = False) -> None:
     """Train the runs of one job of a study, and write their table even if some of them fail."""
+    from scaling.data import trust_prepared_files
     from scaling.jobs.train_job import train_pack
     from scaling.jobs.training_job import TrainingJob
     from scaling.runs.records import without_result
 
+    trust_prepared_files(Layout("").data)
     job = TrainingJob.open(study_path, given, say)
     runs = train_pack(job, pack)
     end(missing=not without_result(runs).is_empty(), keep_going=keep_going)

@@ -38,6 +38,7 @@ DPI = 300
 Output = Annotated[
     Path | None, typer.Option("--output", metavar="FILE", help="of a table: the page to write (default: TABLE.html, here)")
 ]
+Pdf = Annotated[bool, typer.Option("--pdf", help="also print the page to a PDF beside it, by an installed Chromium")]
 Folder = Annotated[
     Path | None, typer.Option("--output", metavar="FOLDER", help="where the files go (default: TABLE-figures, here)")
 ]
@@ -52,6 +53,7 @@ def report(
     rows: options.TableRows = options.ALL_ROWS,
     seed: options.Seed = 0,
     output: Output = None,
+    pdf: Pdf = False,
     keep_going: options.KeepGoing = False,
 ) -> None:
     """Write the report of a study from what is there now, marked as partial if runs are missing; or of any table of runs.
@@ -63,15 +65,21 @@ def report(
         from scaling.report.plan_table import print_claims
         from scaling.report.study_report import write_report
 
-        refuse_options(context, path)
+        refuse_options(context, path, allowed=("pdf",))
         study, layout = open_own(path, say)
         written = write_report(study, path, layout, say)
+        if written.answer:
+            print(written.answer)
         if written.claims:
             print_claims(written.claims)
         say(f"report: {written.page}")
+        if pdf:
+            _print(written.page)
         end(missing=written.partial, keep_going=keep_going)
         return
     with one_line():
+        from scaling.report.first_screen import answer
+        from scaling.report.table_figures import fits_of
         from scaling.report.table_report import write_table_report
 
         page = output or Path(f"{_stem(path)}.html")
@@ -79,7 +87,11 @@ def report(
             raise InputError(f"--output is {page}; it must be an .html file")
         judged, (n, d, y) = _judged(path, columns, flop, rows, seed)
         command = shlex.join(["scaling", *sys.argv[1:]])
+        if said := answer(fits_of(judged)):
+            print(said)
         say(f"report: {write_table_report(judged, page, n=n, d=d, y=y, command=command)}")
+    if pdf:
+        _print(page)
 
 
 def figures(
@@ -137,6 +149,16 @@ def _judged(
             choice=rows.choice(),
         )
     return judged, [n, d, y]
+
+
+def _print(page: Path) -> None:
+    """Print a page to a PDF beside it; the page is whole without, so that a failure is told and does not end the command."""
+    from scaling.report.print_page import CannotPrint, print_page
+
+    try:
+        say(f"report: {print_page(page)}")
+    except CannotPrint as error:
+        say(str(error))
 
 
 def _save(drawn: dict[str, p9.ggplot], folder: Path, kind: Format) -> None:

@@ -10,8 +10,10 @@ from scaling.data.prepare import prepare, prepared_path
 from scaling.data.prepared import ImageData, load
 from scaling.data.seen import Look, look
 from scaling.data.source import Source, SourceFacts
-from scaling.data.source_registry import DEFAULT_SOURCE, SOURCES, DataSettings, describe, watched
+from scaling.data.source_registry import DEFAULT_SOURCE, SOURCES, DataSettings
 from scaling.data.subsets import split, subset
+from scaling.data.trusted import describe, prepared_files_trusted, trust_prepared_files, watched
+from scaling.data.verified import is_verified, verify
 
 __all__ = [
     "DEFAULT_SOURCE",
@@ -24,11 +26,15 @@ __all__ = [
     "Source",
     "SourceFacts",
     "describe",
+    "is_verified",
     "load",
     "look",
     "prepare",
+    "prepared_files_trusted",
     "prepared_path",
     "split",
     "subset",
+    "trust_prepared_files",
+    "verify",
     "watched",
 ]

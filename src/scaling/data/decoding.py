@@ -14,8 +14,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
+import numpy as np
 from PIL import UnidentifiedImageError
 from PIL import __version__ as pillow_version
 
@@ -103,7 +104,7 @@ def decode_all(
     advance: Callable[[int], None],
     where: str,
 ) -> Decoded:
-    """Decode images into the rows of the mapped arrays ``slots["train_images"]`` and ``slots["test_images"]``, on all cores.
+    """Decode images into the rows of the arrays ``slots["train_images"]`` and ``slots["test_images"]``, on all cores.
 
     Chunks that ``journal`` knows are passed over. ``advance`` is told how many images each step has done. The rows of those
     that could not be read hold zeros. Raises Unfinished when a process is killed (by lack of memory, say).
@@ -188,28 +189,35 @@ def _end_with_parent() -> None:
 def _decode_chunk(task: tuple[Chunk, dict[str, Slot]]) -> Decoded:
     """Decode the images of a chunk in one process."""
     chunk, slots = task
-    arrays: dict[str, Any] = {}
     found = Decoded()
-    for place, opened in chunk.open_each():
-        if place.split not in arrays:
-            arrays[place.split] = slots[f"{place.split}_images"].map("r+")
-        rows = arrays[place.split]
-        if chunk.own_files:
-            found.digests[place.name] = ""
-        try:
-            with opened() as file:
-                if chunk.own_files:
-                    # Read and hashed from the same open file: the digest is of what was decoded, whatever is put there
-                    # meanwhile.
-                    found.digests[place.name] = file_digest(file, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]
-                    file.seek(0)
-                rows[place.row] = decode(file, rows.shape[-1], rows.shape[1])
-        except MemoryError:
-            raise
-        except Exception as error:  # decoders raise anything on damaged bytes: SyntaxError, struct.error, KeyError ...
-            # Pillow's own words for this one name the file, which the message does anyway.
-            unknown = isinstance(error, UnidentifiedImageError)
-            reason = "no image of a known format" if unknown else one_line(error)
-            found.unreadable.append(UnreadableImage(place.name, reason, place.split, place.row))
-            rows[place.row] = 0
+    # Written, not mapped: processes that map one file for writing are at the mercy of network filesystems.
+    with next(iter(slots.values())).path.open("r+b", buffering=0) as target:
+        for place, opened in chunk.open_each():
+            slot = slots[f"{place.split}_images"]
+            row = np.zeros(slot.shape[1:], np.uint8)
+            if chunk.own_files:
+                found.digests[place.name] = ""
+            try:
+                with opened() as file:
+                    if chunk.own_files:
+                        # Read and hashed from the same open file: the digest is of what was decoded, whatever is put there
+                        # meanwhile.
+                        found.digests[place.name] = file_digest(file, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]
+                        file.seek(0)
+                    row[:] = decode(file, row.shape[-1], row.shape[0])
+            except MemoryError:
+                raise
+            except Exception as error:  # decoders raise anything on damaged bytes: SyntaxError, struct.error, KeyError ...
+                # Pillow's own words for this one name the file, which the message does anyway.
+                unknown = isinstance(error, UnidentifiedImageError)
+                reason = "no image of a known format" if unknown else one_line(error)
+                found.unreadable.append(UnreadableImage(place.name, reason, place.split, place.row))
+            _write_at(target.fileno(), row.tobytes(), slot.offset + place.row * row.nbytes)
     return found
+
+
+def _write_at(descriptor: int, content: bytes, offset: int) -> None:
+    """Write all of ``content``, however little the system takes at a time. Raises OSError."""
+    done = 0
+    while done < len(content):
+        done += os.pwrite(descriptor, content[done:], offset + done)

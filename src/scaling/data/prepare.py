@@ -11,10 +11,10 @@ from filelock import FileLock
 
 from scaling.data.data_errors import DamagedData, Unfinished
 from scaling.data.meter import Meter
-from scaling.data.prepared import load
 from scaling.data.seen import look, seen_path
 from scaling.data.source import Target
 from scaling.data.source_registry import SOURCES, DataSettings, watched
+from scaling.data.verified import is_verified, verify
 from scaling.files import flush
 
 logger = logging.getLogger(__name__)
@@ -45,23 +45,28 @@ def _place(path: Path) -> bytes:
     return os.fsencode(whole.relative_to(here) if whole.is_relative_to(here) else whole)
 
 
-def prepare(settings: DataSettings, root: Path, *, progress: bool = True) -> Path:
+def prepare(settings: DataSettings, root: Path, *, progress: bool = True, trust: bool = False) -> Path:
     """Return the path of the prepared file, building it when it is absent, damaged, or the files that the study names have
     changed.
 
     The file appears whole or not at all; of several processes that ask at once, one builds and the others wait. A build that
-    was killed goes on where it ended. ``progress`` shows on standard error how far it is. Downloads are kept in
-    ``root/downloads``.
+    was killed goes on where it ended. With ``trust``, as in jobs, a file that is by its stamp the one that was verified is
+    taken as it is: neither its contents nor the study's files are looked at. ``progress`` shows on standard error how far it
+    is. Downloads are kept in ``root/downloads``.
 
     Raises DataError when the source cannot be had or, under ``unreadable="refuse"``, an image cannot be read.
     """
     path = prepared_path(settings, root)
-    if _usable(path, settings):
+
+    def is_good() -> bool:
+        return (trust and is_verified(path)) or _usable(path, settings)
+
+    if is_good():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     # The lock is the kernel's: it falls when its holder dies, so a killed build blocks nobody.
     with FileLock(path.with_suffix(".lock")):
-        if not _usable(path, settings):
+        if not is_good():
             _build(settings, path, progress)
     return path
 
@@ -71,7 +76,7 @@ def _usable(path: Path, settings: DataSettings) -> bool:
     if not path.exists():
         return False
     try:
-        load(path)
+        verify(path)
     except DamagedData as error:
         logger.warning("%s", error)
         return False
@@ -95,6 +100,7 @@ def _build(settings: DataSettings, path: Path, progress: bool) -> None:
         if seen is not None:
             seen.write(seen_path(path))
         flush(path.parent)
+        verify(path)
     except (KeyboardInterrupt, SystemExit, Unfinished):
         if not journal.exists():
             partial.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from scaling.models.ladder import Ladders
 from scaling.runs.derived import write_table
 from scaling.runs.resolve import measurements_table
 from scaling.study.study_images import image_spec
-from scaling.training.device import detect
+from scaling.training.device import detect, full_fp32
 
 BUSY: Final = 0.5
 """Load of the machine from which benchmarks are taken to be disturbed (assumption)."""
@@ -35,6 +35,7 @@ def benchmark_study(path: Path, say: Callable[[str], None]) -> None:
     if study.benchmarks is None:
         raise JobError(f"{path} asks for no benchmarks: give it a block `benchmarks:`")
     device = detect(study.device, study.precision)
+    full_fp32()
     load = os.getloadavg()[0]
     if load > BUSY:
         say(f"other programs are running (load {load:.1f}): the benchmarks will be noisy")

@@ -33,7 +33,7 @@ from scaling.runs.grid import ResolvedCell
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_images import image_spec
-from scaling.training.device import Device, detect, see_only, use_one_thread
+from scaling.training.device import Device, Gpu, detect, see_gpu, use_one_thread
 from scaling.training.evaluation import EVALUATION_BATCH
 from scaling.training.loop import Trainer
 
@@ -125,7 +125,7 @@ def calibrate(
                 validation=EVALUATION_BATCH,
                 options=architecture.options,
             )
-            took, held = _measured(cell, image)
+            took, held = _measured(cell, image, device.gpus[0] if device.gpus else None)
             seconds.append((float(rung.flop_forward), took))
             if held is not None:
                 memory.append((float(rung.flop_forward), held))
@@ -135,10 +135,10 @@ def calibrate(
     return found
 
 
-def _measured(cell: ResolvedCell, image: ImageSpec) -> tuple[float, float | None]:
+def _measured(cell: ResolvedCell, image: ImageSpec, gpu: Gpu | None) -> tuple[float, float | None]:
     """Seconds to train ``cell`` on one image, and its peak memory in bytes beyond the program's own (None if unknown)."""
     queue = _fork.SimpleQueue()
-    child = _fork.Process(target=_measure_here, args=(cell, image, queue))
+    child = _fork.Process(target=_measure_here, args=(cell, image, gpu, queue))
     child.start()
     child.join()
     if queue.empty():
@@ -149,11 +149,11 @@ def _measured(cell: ResolvedCell, image: ImageSpec) -> tuple[float, float | None
     return found
 
 
-def _measure_here(cell: ResolvedCell, image: ImageSpec, queue: Any) -> None:
+def _measure_here(cell: ResolvedCell, image: ImageSpec, gpu: Gpu | None, queue: Any) -> None:
     try:
         use_one_thread()
         if cell.device == "cuda":
-            see_only(0)
+            see_gpu(gpu or Gpu("", 0, 0), 0)
         before = resident_bytes() if cell.device == "cpu" else None
         trainer = Trainer(cell, _noise(cell, image))
         for _ in range(WARM_UP_STEPS):

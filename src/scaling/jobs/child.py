@@ -22,13 +22,14 @@ from scaling.models.own_files import OwnModelError, told
 from scaling.runs.grid import ResolvedCell, Run
 from scaling.runs.lease import Lease, LostLease
 from scaling.training.attempt import CellTraining
-from scaling.training.device import see_only, use_one_thread
+from scaling.training.cuda_start import is_cuda_error
+from scaling.training.device import Gpu, see_gpu, use_one_thread
 from scaling.training.loop import Interrupted
 from scaling.training.memory import is_out_of_memory
 from scaling.training.optimizer import make_optimizer
 
 CROWDED: Final = 76
-"""Exit code of a child that ran out of memory while other runs shared its GPU."""
+"""Exit code of a child that met an error of its GPU, memory that ran out or another, while other runs shared it."""
 
 TAKEN_OVER: Final = 77
 """Exit code of a child that found that another trainer has taken its run over."""
@@ -63,11 +64,11 @@ class Child:
     reason: Any
 
     @classmethod
-    def start(cls, training: CellTraining, lease: Lease, slot: Slot) -> Child:
-        """Fork a process that trains the run of ``training``."""
+    def start(cls, training: CellTraining, lease: Lease, slot: Slot, gpu: Gpu | None = None) -> Child:
+        """Fork a process that trains the run of ``training`` in ``slot``, which is of ``gpu``."""
         share, reason = _fork.RawValue("d", 0.0), _fork.RawArray("c", REASON_BYTES)
         key = training.cell.key
-        process = _fork.Process(target=train_and_leave, args=(training, slot, lease, share, reason), name=key)
+        process = _fork.Process(target=train_and_leave, args=(training, slot, lease, share, reason, gpu), name=key)
         process.start()
         return cls(training.cell, process, lease, slot, share, reason)
 
@@ -82,7 +83,7 @@ class Child:
         return self.reason.value.decode(errors="replace")
 
 
-def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any, reason: Any) -> None:
+def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any, reason: Any, gpu: Gpu | None = None) -> None:
     """Train a run into the store and end the process: with EXIT_RESUMABLE if it was stopped, with TAKEN_OVER if another trainer
     has taken the run over.
 
@@ -92,6 +93,7 @@ def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any
         lease: the parent's lease on the run; once it is another's, nothing more is written.
         share: shared memory; the share of the steps that is done.
         reason: shared memory; why the run failed.
+        gpu: the GPU of the slot; None on a CPU.
     """
     parent = os.getppid()
     terminal = os.fdopen(os.dup(2), "w", buffering=1)
@@ -120,7 +122,7 @@ def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any
         sys.stdout = sys.stderr = log
         use_one_thread()
         if training.cell.device == "cuda":
-            see_only(slot.gpu or 0)
+            see_gpu(gpu or Gpu("", 0, 0), slot.gpu or 0)
         replace(training, warn=warn, stop=stop, beat=beat).run()
         code = 0
     except Interrupted as error:
@@ -137,7 +139,7 @@ def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any
             traceback.print_exc()
             if place:
                 print(told_so)  # the log ends with where in the user's file it was
-        if is_out_of_memory(error) and not slot.alone:
+        if not slot.alone and (is_out_of_memory(error) or is_cuda_error(error)):
             code = CROWDED
     with contextlib.suppress(OSError):
         sys.stdout.flush()

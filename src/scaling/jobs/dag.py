@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from scaling.data import prepared_path
+from scaling.data import SOURCES, prepared_path, trust_prepared_files
+from scaling.data.decoded_source import DecodedSource
 from scaling.jobs.calibration import read_calibration
 from scaling.jobs.estimates import Estimates, minutes_to_ask
 from scaling.jobs.job_notes import memory_to_ask, read_notes
@@ -33,11 +34,12 @@ Demand = Callable[[Any], int]
 class Dag:
     """The study that Snakemake was asked for, in terms of its rules."""
 
-    def __init__(self, config: dict[str, Any], deployed_from: str | None = None) -> None:
+    def __init__(self, config: dict[str, Any], deployed_from: str | None = None, *, in_job: bool = False) -> None:
         """Open the study.
 
         Args:
             config: Snakemake's; it may hold the path of the study and nothing else.
+            in_job: whether this is a job of the driver, which has looked at the images of the study already.
             deployed_from: the repository, if rules run in an environment of their own; else None.
 
         Raises:
@@ -46,6 +48,8 @@ class Dag:
             SlurmError: in a job of Slurm that does not see the driver's folder.
         """
         look_for_mark()
+        if in_job:
+            trust_prepared_files(Layout("").data)
         for key in sorted(set(config) - {"study"}):
             raise ValueError(
                 f"--config: unknown key {key}{suggest(key, ['study'])}; a study is a file, chosen by --config study=FILE, "
@@ -84,6 +88,11 @@ class Dag:
     def data(self) -> Path:
         """The prepared images."""
         return prepared_path(data_settings(self.study), self.layout.data)
+
+    @property
+    def decodes(self) -> bool:
+        """Whether preparing means to decode files of the user's own."""
+        return isinstance(SOURCES[self.study.data.source], DecodedSource)
 
     @cached_property
     def images(self) -> str:
@@ -152,7 +161,8 @@ class Dag:
 
         def memory(wildcards: Any) -> int:
             pack = self.packs[wildcards.pack]
-            estimate = self._estimates.memory_mb(pack.family, {cell.target for cell in pack.cells}, len(pack.cells))
+            targets, images = {cell.target for cell in pack.cells}, max(cell.images for cell in pack.cells)
+            estimate = self._estimates.memory_mb(pack.family, targets, len(pack.cells), images)
             return memory_to_ask(estimate, read_notes(self.layout.jobs, "train", pack.name))
 
         def minutes(wildcards: Any) -> int:
@@ -171,7 +181,7 @@ class Dag:
                 return self._estimates.memory_mb(wildcards.family, (), 0)
             anchors = recipe.anchors
             cells = len(anchors.params) * len(anchors.rates)
-            estimate = self._estimates.memory_mb(wildcards.family, anchors.params, cells)
+            estimate = self._estimates.memory_mb(wildcards.family, anchors.params, cells, anchors.images)
             return memory_to_ask(estimate, read_notes(self.layout.jobs, "tune", wildcards.family))
 
         def minutes(wildcards: Any) -> int:

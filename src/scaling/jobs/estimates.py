@@ -49,6 +49,14 @@ GPU_CELL_MB: Final = 3000
 UNKNOWN_MB: Final = 4000
 """Least memory of a job, if no calibration says whether it will use a GPU (assumption)."""
 
+SUBSET_BYTES: Final = 4 * 1024**3
+HELD_OUT_BYTES: Final = 1024**3
+"""A run copies its training images, and those for validation and test, each up to these sizes; more stay in their file (the
+limits of ``training/images.py``; a test keeps them the same)."""
+
+TEST_SHARE: Final = 0.2
+"""Test images per training image, assumed: CIFAR has a fifth, Fashion-MNIST a sixth, ImageNet a 26th."""
+
 MEMORY_MARGIN: Final = 1.25
 """The memory asked for is this many times the estimate (assumption)."""
 
@@ -193,15 +201,25 @@ class Estimates:
         load = self._candidates(family, widened=False)
         return None if load is None else load.total
 
-    def memory_mb(self, family: str, targets: Iterable[int], cells: int) -> int:
-        """Memory in MB to ask for, for a job that trains ``cells`` runs of ``family`` at the sizes ``targets``."""
+    def images_mb(self, images: int) -> float:
+        """MB of host memory for the images that one run of D = ``images`` copies; on a GPU they pass through it."""
+        one, validation = self.image.channels * self.image.side**2, self.study.data.validation
+        held_out = (validation, round(TEST_SHARE * (images + validation)))
+        copied = min(images * one, SUBSET_BYTES) + sum(min(count * one, HELD_OUT_BYTES) for count in held_out)
+        return copied / 1e6
+
+    def memory_mb(self, family: str, targets: Iterable[int], cells: int, images: int = 0) -> int:
+        """Memory in MB to ask for, for a job that trains ``cells`` runs of ``family`` at the sizes ``targets``.
+
+        The largest of them has D = ``images``.
+        """
         speed = self._speeds[family]
         at_a_time = min(self.study.jobs.at_a_time, max(cells, 1))
         largest = max((self.flop(family, target) for target in targets), default=0)
         tensors = speed.memory.at(largest) / 1e6 if speed is not None and speed.memory is not None else 0.0
         on_gpu = self.calibration.device == "cuda" if self.calibration else self.study.device == "cuda"
         # On a GPU the tensors of a run are not in the host's memory, but its context is.
-        each = GPU_CELL_MB if on_gpu else CELL_MB + tensors
+        each = (GPU_CELL_MB if on_gpu else CELL_MB + tensors) + self.images_mb(images)
         least = UNKNOWN_MB if self.calibration is None and self.study.device == "auto" else 0
         return rounded_up(max(least, MEMORY_MARGIN * (PROGRAM_MB + at_a_time * each)))
 

@@ -97,7 +97,7 @@ def plan_family(known: Known, family: str, jobs: list[Pack], foreseen: Foreseen)
         tuning_seconds=share and of_tuning and share * of_tuning,
         packs=len(jobs),
         job_seconds=None if None in longest else max((one for one in longest if one is not None), default=0.0),
-        job_memory_mb=max(estimates.memory_mb(family, {cell.target for cell in job.cells}, len(job.cells)) for job in jobs),
+        job_memory_mb=max(_memory(estimates, family, job) for job in jobs),
         backbones=len(backbones),
         backbones_stored=sum(backbones.values()),
         candidates=foreseen.candidates,
@@ -154,3 +154,9 @@ def _seconds(family: str, cells: list[Cell], backbones: list[int], estimates: Es
     parts = [estimates.cell_seconds(family, cell.target, cell.images) for cell in cells]
     parts += [estimates.backbone_seconds(family, target) for target in backbones]
     return None if None in parts else math.fsum(part for part in parts if part is not None)
+
+
+def _memory(estimates: Estimates, family: str, job: Pack) -> int:
+    """What ``job`` asks for, in MB."""
+    images = max(cell.images for cell in job.cells)
+    return estimates.memory_mb(family, {cell.target for cell in job.cells}, len(job.cells), images)

@@ -2,9 +2,9 @@
 
 torch is imported once; each run is a forked child, so that one that fails or dies leaves the others alone. As many train at a
 time as the job has slots for (``slots.py``), the longest first. Backbones are trained before the runs that start from them, by
-whichever job needs one first; a lease keeps other jobs from training it too. A run that runs out of memory beside others is
-started again with a GPU to itself, and there with micro-batches of half the size, then a quarter and so on, at the same
-effective batch.
+whichever job needs one first; a lease keeps other jobs from training it too. A run that runs out of memory beside others, or
+meets another error of CUDA there, is started again with a GPU to itself, and if memory runs out there too, with micro-batches
+of half the size, then a quarter and so on, at the same effective batch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Final
 
-from scaling.data import DataError, ImageData, load
+from scaling.data import DataError, ImageData, is_verified, load
 from scaling.jobs.child import CROWDED, TAKEN_OVER, Child, import_before_forking
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.outcome import Outcome, Telling, name_of
@@ -30,7 +30,7 @@ from scaling.runs.lease import HEARTBEAT_SECONDS, Lease
 from scaling.runs.resolve import last_line
 from scaling.runs.store import ForeignRecord, Record, Store
 from scaling.training.attempt import CellTraining
-from scaling.training.device import Device
+from scaling.training.device import Device, Gpu
 from scaling.training.memory import MemoryEstimate
 from scaling.training.start import is_kept
 from scaling.training.take_probes import complete
@@ -74,7 +74,7 @@ class PackRunner:
     ) -> None:
         self.store, self.device, self.label = store, device, label
         self.checkpoint_seconds, self.probes = checkpoint_seconds, tuple(probes)
-        self.data: ImageData = load(data_path)
+        self.data: ImageData = load(data_path, verify=not is_verified(data_path))
         self.slots: Slots = Cores(cores if device.kind == "cpu" else 1)
         if device.gpus:
             self.slots = GpuShares(device.gpus, MemoryEstimate(self.data), max(cores, machine_cores))
@@ -162,7 +162,7 @@ class PackRunner:
             self.slots.free(slot)
             return False
         del self._leases[run.key]
-        running.append(Child.start(self._training(run, slot), lease, slot))
+        running.append(Child.start(self._training(run, slot), lease, slot, self._gpu(slot)))
         return True
 
     def _needs_no_training(self, cell: Run, outcome: Outcome) -> bool:
@@ -199,12 +199,17 @@ class PackRunner:
         lease.release()
         return None
 
+    def _gpu(self, slot: Slot) -> Gpu | None:
+        """The GPU of ``slot``."""
+        return self.device.gpus[slot.gpu] if slot.gpu is not None and self.device.gpus else None
+
     def _training(self, cell: Run, slot: Slot) -> CellTraining:
+        gpu = self._gpu(slot)
         return CellTraining(
             cell,
             self.data,
             self.store,
-            self.device.machine,
+            (gpu and gpu.name) or self.device.machine,
             self.checkpoint_seconds,
             alone=slot.alone,
             probes=self.probes,
@@ -242,7 +247,10 @@ class PackRunner:
             )
             waiting.append(child.cell)
         elif code == CROWDED and not self._stop.is_made():
-            self._tell.warn(f"{name_of(child.cell)} ran out of memory beside others; it is started again with a GPU to itself")
+            why = f" ({child.said})" if child.said else ""
+            self._tell.warn(
+                f"{name_of(child.cell)} failed on a GPU beside others{why}; it is started again with a GPU to itself"
+            )
             self._alone.add(key)
             waiting.append(child.cell)
         elif code in (EXIT_RESUMABLE, CROWDED):

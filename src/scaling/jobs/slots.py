@@ -18,7 +18,7 @@ import stat
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -30,9 +30,13 @@ from scaling.files import write_atomic
 from scaling.runs.grid import Run
 from scaling.training.device import Gpu
 from scaling.training.memory import MemoryEstimate
+from scaling.training.nvidia import smi_gpus
 
 USABLE_SHARE: Final = 0.95
 """Share of a GPU's memory that is given to runs (assumption)."""
+
+MEASURE_SECONDS: Final = 30.0
+"""Seconds between two looks at the memory of idle GPUs, at least: nvidia-smi takes up to a second (assumption)."""
 
 RETRY_SECONDS: Final = 1.0
 """Seconds between two looks into the ledger while there is no room, at least (assumption)."""
@@ -153,19 +157,41 @@ class GpuShares:
         self._retry_at = 0.0
         self._claims: dict[str, Slot] = {}
         with self.ledger.open() as reservations:
-            # Memory that other programs hold is no room for us; what our own runs hold is in the ledger.
-            self._room = [
-                int(min(USABLE_SHARE * gpu.total, gpu.free + sum(e["bytes"] for e in reservations if e["gpu"] == gpu.uuid)))
-                for gpu in gpus
-            ]
+            self._room = [0] * len(gpus)
+            self._measure(reservations, range(len(gpus)))
+
+    def _measure(self, reservations: list[dict[str, Any]], positions: Iterable[int]) -> None:
+        """Find the room on the GPUs at ``positions``, while nobody can change the ledger.
+
+        Memory that other programs hold is no room for us; what our own runs hold is in the ledger. Of a GPU that nvidia-smi
+        does not know by its name, such as a part of one, what was free when the job began has to do.
+        """
+        now = {gpu.uuid.removeprefix("GPU-"): gpu.free for gpu in smi_gpus()}
+        for position in positions:
+            gpu = self.gpus[position]
+            ours = sum(reservation["bytes"] for reservation in reservations if reservation["gpu"] == gpu.uuid)
+            free = now.get(gpu.uuid.removeprefix("GPU-"), gpu.free)
+            self._room[position] = int(min(USABLE_SHARE * gpu.total, free + ours))
+        self._measured = time.monotonic()
+
+    def _measure_again(self, reservations: list[dict[str, Any]]) -> None:
+        """Measure the GPUs on which no run of ours is: there all that is held is others', and the figure is exact."""
+        busy = {reservation["gpu"] for reservation in reservations}
+        idle = [position for position, gpu in enumerate(self.gpus) if gpu.uuid not in busy]
+        if idle and time.monotonic() - self._measured > MEASURE_SECONDS:
+            self._measure(reservations, idle)
 
     def take(self, cell: Run, alone: bool) -> Slot | None:
-        """Room for ``cell`` on the emptiest GPU; a run that asks to be alone, or fits beside none, gets a GPU to itself."""
+        """Room for ``cell`` on the emptiest GPU; a run that asks to be alone, or fits beside none, gets a GPU to itself.
+
+        So does every run where a GPU takes one process at a time.
+        """
         if time.monotonic() < self._retry_at:
             return None
         need = self.memory.need(cell)
         with self.ledger.open() as reservations:
-            whole = alone or need > max(self._room)
+            self._measure_again(reservations)
+            whole = alone or need > max(self._room) or any(gpu.exclusive for gpu in self.gpus)
             slot = self._take_whole(cell, reservations) if whole else self._take_share(need, reservations)
         if slot is None:
             self._retry_at = time.monotonic() + RETRY_SECONDS

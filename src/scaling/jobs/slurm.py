@@ -39,6 +39,31 @@ def asked_of_slurm(jobs: Iterable[Any], resource: str) -> set[str]:
     return {str(value) for value in values if value}
 
 
+def refuse_arrays(setting: str | None) -> None:
+    """Refuse job arrays, which would ask for the memory and time of the first job for all of them. Raises SlurmError."""
+    if setting:
+        raise SlurmError(
+            f"{CONFIG}: slurm-array-jobs: received {setting!r}; all jobs of an array get the memory and the time of its "
+            f"first, and the executor loses track of them: remove the entry, and let fewer jobs train more runs each "
+            f"(`jobs: {{pack: family}}` or `jobs: {{minutes: 240}}` in the study)"
+        )
+
+
+def check_gpus(jobs: Iterable[Any]) -> None:
+    """Check what the ``jobs`` of Snakemake ask for as GPUs. Raises SlurmError."""
+    for job in jobs:
+        gpu, gres, nodes = (job.resources.get(key) for key in ("gpu", "gres", "nodes"))
+        if job.is_local or not (gpu or gres):
+            continue
+        if gpu and gres and "gpu" in str(gres):
+            raise SlurmError(f"{CONFIG}: {job.rule.name} asks for gpu: {gpu} and gres: {gres}; keep one of them")
+        if gpu and int(gpu) > 1 and nodes != 1:
+            raise SlurmError(
+                f"{CONFIG}: {job.rule.name} asks for gpu: {gpu} without nodes: 1, so Slurm may give it GPUs of two nodes, and "
+                f"a job uses those of one; add nodes: 1"
+            )
+
+
 def check_slurm(partitions: set[str], accounts: set[str]) -> None:
     """Check that jobs can be sent from here to these partitions in the name of these accounts. Raises SlurmError."""
     for program in ("sbatch", "sinfo", "squeue"):

@@ -51,8 +51,11 @@ class TrainingJob:
             yield made
 
     def prepared_images(self) -> Path:
-        """The prepared images, checked; a damaged file is named and built again. Raises DataError."""
-        return prepare(data_settings(self.study), self.layout.data, progress=False)
+        """The prepared images; a file that is not the one that was verified is read, and built again if it is damaged.
+
+        Raises DataError.
+        """
+        return prepare(data_settings(self.study), self.layout.data, progress=False, trust=True)
 
     def runner(self, label: str, device: Device, attempt: Attempt, probes: Sequence[str] = ()) -> PackRunner:
         """A runner that trains on ``device`` and keeps the note of ``attempt`` up to date.

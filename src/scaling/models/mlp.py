@@ -27,7 +27,7 @@ facts = Facts(
         "flip": False,
         "shift": 0,
     },
-    colour="#93959b",
+    colour="#8f9197",
     colour_on_dark="#898b91",
     shape="s",
 )

@@ -25,7 +25,7 @@ facts = Facts(
     historical={"optimizer": "adamw", "batch": 256, "beta2": 0.999, "weight_decay": 0.05, "stochastic_depth": 0.2},
     options={"shift": (True, False)},
     maps=(("layers.0", "nhwc"), ("layers.1", "nhwc")),
-    colour="#459afa",
+    colour="#4293f2",
     colour_on_dark="#aaebff",
     shape="<",
 )

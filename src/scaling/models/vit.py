@@ -23,7 +23,7 @@ facts = Facts(
     historical={"optimizer": "adamw", "batch": 256, "beta2": 0.999, "weight_decay": 0.3, "dropout": 0.1},
     maps=(("norm", "nlc"),),
     pretrainable=True,
-    colour="#4e8149",
+    colour="#457d4b",
     colour_on_dark="#79d18e",
     shape="P",
 )

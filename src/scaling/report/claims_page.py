@@ -9,7 +9,7 @@ import polars as pl
 from markupsafe import Markup
 
 from scaling.report.figures.claims_curves import claims_curves, rows_of
-from scaling.report.figures.claims_effects import claims_effects
+from scaling.report.figures.claims_forest import claims_forest, groups
 from scaling.report.gallery import OF_CLAIMS
 from scaling.report.inline_svg import inline_svg
 
@@ -27,6 +27,9 @@ COLUMNS: Final = {
     "primary": pl.Boolean,
     "decides": pl.Boolean,
     "p": pl.Float64,
+    "threshold": pl.Float64,
+    "margin_low": pl.Float64,
+    "margin_high": pl.Float64,
     "note": pl.String,
 }
 
@@ -53,13 +56,28 @@ def claims_csv(claims: list[dict[str, Any]]) -> pl.DataFrame:
                     "statement": part["asserts"],
                     "primary": claim["primary"],
                 }
+                | dict(zip(("margin_low", "margin_high"), part["margin"] or (None, None), strict=True))
             )
     return pl.DataFrame([{name: row.get(name) for name in COLUMNS} for row in rows], schema=COLUMNS)
 
 
+FOREST: Final = (
+    "Each part's effect with its 95 % interval. Dark stroke: the threshold, which the effect has to pass. Grey bar: the "
+    "margin, within which an effect does not matter. Dotted stroke: no effect. Colour and shape say the verdict. Parts marked "
+    "(reported) decide nothing."
+)
+
+
 def claim_pictures(claim: dict[str, Any]) -> list[dict[str, Any]]:
-    """The figures of a claim: what it measured along an axis, and the effects of its parts."""
+    """The figures of a claim: the forest of its parts, what it measured along an axis, and pictures."""
     drawn = []
+    panels = [
+        inline_svg(claims_forest(title, parts, ratios=ratios), f"{claim['name']}-forest-{number}", f"{title}. {FOREST}")
+        for number, ((title, ratios), parts) in enumerate(groups(claim).items())
+    ]
+    if panels:
+        svg = Markup("".join(panels))
+        drawn.append({"name": f"{claim['name']}-forest", "title": "Effects of the parts", "caption": FOREST, "svg": svg})
     for index, curves in enumerate(claim["curves"]):
         if rows := rows_of(curves, claim):
             name = f"{claim['name']}-curves-{index + 1}"
@@ -67,13 +85,6 @@ def claim_pictures(claim: dict[str, Any]) -> list[dict[str, Any]]:
     own, pixels = OF_CLAIMS.get(claim["name"]), [row for row in claim["rows"] if "pixels" in row]
     if own and pixels:
         drawn.append(_picture(f"{claim['name']}-picture", own.title, own.caption, own.draw(pixels)))
-    for ratios in (True, False):
-        if any(part["effect"] is not None and (part["unit"] == "%") == ratios for part in claim["parts"]):
-            title = "Effects as ratios" if ratios else "Effects"
-            caption = "Effect of each part with its 95 % interval; the stroke is the threshold beyond which, to the right, it "
-            caption += "speaks for the claim. Beside: reported, not decisive."
-            name = f"{claim['name']}-{'ratios' if ratios else 'effects'}"
-            drawn.append(_picture(name, title, caption, claims_effects(claim, ratios=ratios)))
     return drawn
 
 

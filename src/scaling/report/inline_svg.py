@@ -16,6 +16,8 @@ from scaling.report.figures.theme import FAMILY_COLOURS, FAMILY_COLOURS_ON_DARK
 
 _FAMILIES = {FAMILY_COLOURS[family]: FAMILY_COLOURS_ON_DARK[family] for family in FAMILY_COLOURS}
 _COLOUR = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
+FONTS = "'DejaVu Sans', 'Bitstream Vera Sans', Verdana, sans-serif"
+"""Fonts of the width that the text was laid out for, the first that a reader has."""
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
@@ -39,7 +41,7 @@ def inline_svg(figure: p9.ggplot, name: str, description: str) -> str:
         _make_ids_own(element, name)
         _shorten(element)
         # A thousand points share a few dozen styles: said once each, the file is half as long.
-        if style := element.attrib.pop("style", ""):
+        if style := element.attrib.pop("style", "").replace("'DejaVu Sans'", FONTS):
             element.set("class", classes.setdefault(style, f"{name}-{len(classes)}"))
     rules = ElementTree.Element(f"{{{_SVG}}}style")
     rules.text = "".join(f".{label}{{{_COLOUR.sub(_both_grounds, style)}}}" for style, label in classes.items())
@@ -59,7 +61,7 @@ def _drawn(figure: p9.ggplot, name: str) -> ElementTree.Element:
     buffer = io.BytesIO()
     settings: dict[Any, Any] = {
         "svg.hashsalt": name,
-        "svg.fonttype": "path",
+        "svg.fonttype": "none",  # text stays text: it is read out, searched and copied
         "savefig.facecolor": "none",
         "text.parse_math": False,
     }

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from scaling.jobs.job_notes import JobNote
+from scaling.runs.learning_curves import CURVE_SCHEMA
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class ReportInputs:
 
     next_runs: dict[str, Any] | None = None
     """what to train next, by `next_section` of next_table.py; None where no family has a law"""
+
+    curves: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CURVE_SCHEMA))
+    """the evaluations during training, by `learning_curves`"""
 
     def with_laws(self) -> ReportInputs:
         """The same inputs, restricted to the families that have laws; all families where nothing is fitted yet."""

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from scaling.analysis.misfit import MISFIT_MARGIN
 from scaling.files import write_atomic
+from scaling.report import first_screen
 from scaling.report import report_tables as tables
 from scaling.report.claims_page import claim_pictures, claims_csv
 from scaling.report.figures import Figure
@@ -23,12 +24,13 @@ from scaling.report.gallery import PAGE_FIGURES
 from scaling.report.inline_svg import inline_svg
 from scaling.report.inputs import ReportInputs
 from scaling.report.jobs_table import jobs_csv, jobs_table
+from scaling.report.summary import summary
 from scaling.runs.mixed import mixed
 from scaling.runs.records import SCHEMA
 
 
 def build(run: ReportInputs, output: Path) -> Path:
-    """Write the page to ``output`` (index.html), and runs.csv and laws.csv next to it; each file appears whole or not at all.
+    """Write the page to ``output`` (index.html), and runs.csv, laws.csv and summary.md next to it, each whole or not at all.
 
     Where the study tests claims, claims.html and claims.csv too; where jobs left notes, jobs.csv.
 
@@ -45,6 +47,7 @@ def build(run: ReportInputs, output: Path) -> Path:
     write_atomic(output.parent / "laws.csv", tables.laws_csv(run.fits).write_csv().encode())
     if run.notes:
         write_atomic(output.parent / "jobs.csv", jobs_csv(run.notes, time.time()).write_csv().encode())
+    write_atomic(output.parent / "summary.md", summary(run).encode())
     write_atomic(output, page.encode())
     return output
 
@@ -54,6 +57,7 @@ def render(run: ReportInputs) -> str:
     with_laws = run.with_laws()
     progress = tables.progress(run.runs)
     done = run.runs.filter(pl.col("status") == "done")
+    families = tables.families(with_laws.runs, run.fits)
     return (
         page_environment()
         .get_template("page.html.j2")
@@ -66,10 +70,14 @@ def render(run: ReportInputs) -> str:
             mixed=mixed(run.runs),
             holes=tables.holes(run.runs),
             diverged=tables.diverged(run.runs),
-            families=tables.families(with_laws.runs, run.fits),
+            title=run.study.get("title") or run.study["name"],
+            answer=first_screen.answer(run.fits),
+            skills=first_screen.family_skills(run.fits),
+            parts=first_screen.PARTS,
+            limits=first_screen.limits(with_laws.runs, run.fits, run.next_runs),
+            families=families,
+            by_family={row["family"]: row for row in families},
             parameter_names=tables.parameter_names(run.fits),
-            origins=tables.ORIGINS,
-            judged=any(verdict["skill"] is not None for verdict in run.fits.get("verdicts", [])),
             compute_optimal=tables.compute_optimal(run.fits),
             outliers=tables.outliers(run.runs, run.fits),
             outlier_threshold=tables.outlier_threshold(run.fits),
@@ -100,6 +108,8 @@ def render_claims(run: ReportInputs) -> str:
         .render(
             run=run,
             style=verbatim("page.css"),
+            claims_style=verbatim("claims.css"),
+            script=verbatim("page.js"),
             partial=run.partial,
             claims=run.claims,
             pictures={claim["name"]: claim_pictures(claim) for claim in run.claims},
@@ -121,6 +131,8 @@ def page_environment() -> jinja2.Environment:
         "power": power,
         "significant": significant,
         "span": tables.span,
+        "skill": first_screen.skill_text,
+        "skill_interval": first_screen.interval_text,
         "interval": tables.interval,
         "duration": tables.duration,
         "gigabytes": _gigabytes,

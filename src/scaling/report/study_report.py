@@ -11,20 +11,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from scaling.analysis.own_study import fit_laws, judge_own_claims
 from scaling.jobs.collected import Benchmarks, Collected
 from scaling.jobs.job_notes import read_all_notes
 from scaling.jobs.next_runs import Budget, next_runs
 from scaling.jobs.owner import open_own
 from scaling.jobs.plan import make_plan
+from scaling.report.first_screen import answer
 from scaling.report.gallery import PAGE_FIGURES
 from scaling.report.inputs import ReportInputs
 from scaling.report.next_table import next_section
 from scaling.report.page import build
 from scaling.report.size_notes import size_notes
 from scaling.runs.derived import WrongFile, read_json, set_aside
-from scaling.runs.records import FAILED, MISSING
+from scaling.runs.learning_curves import learning_curves
+from scaling.runs.records import DONE, FAILED, MISSING
 from scaling.runs.resolve import read_tuning
+from scaling.runs.store import Store
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_images import look_at_images
@@ -41,11 +46,12 @@ QUICK = 200
 
 @dataclass(frozen=True)
 class Written:
-    """A report that was written: its page, the verdicts on the claims that the study tests, and whether runs are missing."""
+    """A report that was written: its page, the verdicts on claims, whether runs are missing, and the answer in a sentence."""
 
     page: Path
     claims: list[dict[str, Any]]
     partial: bool
+    answer: str
 
 
 def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[[str], None]) -> Written:
@@ -55,7 +61,7 @@ def write_report(study: Study, study_path: Path, layout: Layout, warn: Callable[
     the claims are judged anew.
     """
     inputs = _gathered(study, study_path, layout, warn)
-    return Written(build(inputs, layout.report), inputs.claims, inputs.partial)
+    return Written(build(inputs, layout.report), inputs.claims, inputs.partial, answer(inputs.fits))
 
 
 def study_figures(study_path: Path, warn: Callable[[str], None]) -> dict[str, p9.ggplot]:
@@ -86,6 +92,7 @@ def _gathered(study: Study, study_path: Path, layout: Layout, warn: Callable[[st
         claims=claims,
         notes=read_all_notes(layout.jobs),
         size_notes=size_notes(study),
+        curves=learning_curves(Store(layout.store), runs.filter(pl.col("status") == DONE)["key"], warn),
         next_runs=next_section(next_runs(study, layout, runs, "prediction", Budget())),
     )
     return inputs

@@ -17,6 +17,7 @@ from scaling.report.figures.held_out import holdout
 from scaling.report.figures.loss_by_flop import loss_by_flop
 from scaling.report.figures.loss_by_size import AXES, loss_by_size
 from scaling.report.figures.residuals import residuals
+from scaling.report.figures.skill_forest import skill_forest
 from scaling.report.gallery import PAGE_FIGURES
 from scaling.runs.records import DONE, SCHEMA
 
@@ -28,20 +29,27 @@ a point of all others."""
 
 
 CAPTIONS: Final[dict[str, str]] = {
+    "skill-forest": (
+        "Skill of each family's law at predicting rows that were kept out of its fit, with 95 % intervals. An interval right "
+        "of 0: the law predicts. One that holds 0: this table cannot tell. Colour and shape say the kind; an arrow: the "
+        "interval goes on."
+    ),
     "held-out": (
         "Each point is one row, kept out of the fit and predicted from smaller ones. Right of the line the law promised a "
-        "higher response than was reached, left of it a lower one. Strong points: the largest rows. Black tick: the mean. "
-        "Grey bar: how far off one would be by repeating the nearest smaller row. In brackets the skill, the highest on top."
+        "higher response than was reached, left of it a lower one. Strong points: the largest rows. Upright tick: the mean. "
+        "Bar from the line: how far off one would be by repeating the nearest smaller row. In brackets the skill, the "
+        "highest on top."
     ),
     "loss-by-flop": (
-        "The response against training compute. Points: one N and D each, the mean of their seeds. Lines: the least response "
-        "that a family's law allows for that compute, with its 95 % band."
+        "The response against training compute. Left: one N and D per faint point; the line joins the rows of a family that no "
+        "cheaper one beats. Right: the least response that a family's law allows for that compute, solid inside the rows' N, "
+        "D and compute, dashed beyond; 95 % bands of the three families that end lowest."
     ),
     "loss-by-images": (
-        "The response against D, one panel per family; the colour says N. Lines: the fitted law with its 95 % band."
+        "The response against D, one panel per family; the shade says N. Lines: the fitted law with its 95 % band."
     ),
     "loss-by-params": (
-        "The response against N, one panel per family; the colour says D. Lines: the fitted law with its 95 % band."
+        "The response against N, one panel per family; the shade says D. Lines: the fitted law with its 95 % band."
     ),
     "exponents": "Exponents and floors of the laws with 95 % intervals, or the reason why there is none.",
     "residuals": (
@@ -51,6 +59,7 @@ CAPTIONS: Final[dict[str, str]] = {
 }
 """What each figure shows, in words that suit any table: those of a study speak of images and models."""
 TITLES: Final[dict[str, str]] = {
+    "skill-forest": "How well does each law predict?",
     "held-out": "Do the laws predict rows they have not seen?",
     "loss-by-flop": "What compute buys",
     "loss-by-images": "More data",
@@ -130,6 +139,7 @@ def table_figures(judged: JudgedTable, *, n: str, d: str, y: str) -> list[tuple[
     runs, fits = runs_of(judged), fits_of(judged)
     far, near = too_far(runs), runs.filter(~_is_too_far())
     drawn = {
+        "skill-forest": lambda: skill_forest(fits),
         "held-out": lambda: holdout(_drawable(fits, runs)),
         "loss-by-flop": lambda: loss_by_flop(near, fits),
         "loss-by-images": lambda: loss_by_size(near, fits, along="images"),
@@ -153,6 +163,7 @@ def table_figures(judged: JudgedTable, *, n: str, d: str, y: str) -> list[tuple[
         figure = drawn[name]()
         for scale in figure.scales:
             scale.name = words.get(scale.name, scale.name) if isinstance(scale.name, str) else scale.name
-        caption = " ".join(filter(None, (CAPTIONS[name], not_drawn(far) if name != "exponents" else None)))
+        left_out = None if name in ("exponents", "skill-forest") else not_drawn(far)
+        caption = " ".join(filter(None, (CAPTIONS[name], left_out)))
         found.append((name, replace(described, title=TITLES[name], caption=caption), figure))
     return found

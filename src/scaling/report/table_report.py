@@ -11,6 +11,7 @@ from scaling.analysis.compare import JudgedTable
 from scaling.analysis.misfit import MISFIT_MARGIN
 from scaling.files import write_atomic
 from scaling.report import report_tables as tables
+from scaling.report.first_screen import answer
 from scaling.report.inline_svg import inline_svg
 from scaling.report.page import page_environment, verbatim
 from scaling.report.table_figures import fits_of, runs_of, table_figures
@@ -39,7 +40,7 @@ def write_table_report(judged: JudgedTable, output: Path, *, n: str, d: str, y: 
         "families": tables.families(runs, fits),
         "parameter_names": tables.parameter_names(fits),
         "origins": tables.ORIGINS,
-        "judged": any(verdict["skill"] is not None for verdict in fits["verdicts"]),
+        "answer": answer(fits),
         "summary": fits["summary"],
         "pairs": fits["pairs"],
         "compute_optimal": tables.compute_optimal(fits),

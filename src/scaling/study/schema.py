@@ -91,6 +91,7 @@ class Study(Strict):
         description=f"names the folders of results and reports; lower-case letters, digits, - and _; not {', '.join(RESERVED)}",
         json_schema_extra={"not": {"enum": list(RESERVED)}},
     )
+    title: str = Field(default="", description="heads the report; empty = the name")
     description: str = Field(default="", description="what the study is for, in a sentence or two; shown in the report")
     data: Data = Data()
     families: Annotated[dict[EntryName, FamilySettings | None], Field(min_length=1)] = Field(

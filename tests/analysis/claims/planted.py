@@ -63,8 +63,8 @@ def verdicts(claim: Claim, evidence: Evidence) -> dict[str, str]:
     return {part["name"]: part["verdict"] for part in entry["parts"]} | {claim.name: entry["verdict"]}
 
 
-def share_supported(claim: Claim, part: str, tables: Sequence[Evidence]) -> float:
+def share_seen(claim: Claim, part: str, tables: Sequence[Evidence]) -> float:
     """Share of the tables in which ``part`` is supported, if it is judged alone."""
     own = replace(next(own for own in claim.parts if own.name == part), decides=True)
     alone = replace(claim, parts=(own,))
-    return float(np.mean([judge_claims([alone], evidence)[0]["verdict"] == "supported" for evidence in tables]))
+    return float(np.mean([judge_claims([alone], evidence)[0]["verdict"] == "seen" for evidence in tables]))

@@ -76,3 +76,9 @@ def test_entries_of_the_primary_claims_have_six_seeds():
     arms = {key.rsplit("-", 1)[0] for claim in entries for part in claim["parts"] if part["decides"] for key in part["keys"]}
     few = {arm for arm in arms - set(study.with_laws()) if len({cell.seed for cell in cells(study, arm)}) < 6}
     assert few == set()
+
+
+def test_no_two_entries_ask_for_the_same_runs():
+    study = read("studies/claims.yaml")
+    asked = [entry.model_dump_json() for entry in study.families.values() if entry.model]
+    assert len(set(asked)) == len(asked) > 50

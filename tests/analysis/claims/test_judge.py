@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from planted import CLASSES, runs
 
-from scaling.analysis.claims.claim import Claim, Finding, MissingEvidence, Part
+from scaling.analysis.claims.claim import Claim, Finding, MissingEvidence, NotTestable, Part
 from scaling.analysis.claims.claim_files import claim_files
 from scaling.analysis.claims.evidence import Evidence
 from scaling.analysis.claims.judge import judge_claims, p_value
@@ -26,28 +26,42 @@ def claim(*findings: Finding, primary: bool = False, **changes) -> Claim:
 
 
 def verdict(*findings: Finding, **changes) -> str:
-    return judge_claims([claim(*findings, **changes)], EVIDENCE)[0]["verdict"]
+    return judge_claims([claim(*findings, **changes)], EVIDENCE)[0]["parts"][0]["verdict"]
 
 
 @pytest.mark.parametrize(
     ("finding", "changes", "expected"),
     [
-        (Finding(1.0, 0.1, 20), {}, "supported"),
-        (Finding(-1.0, 0.1, 20), {}, "refuted"),
-        (Finding(0.1, 0.1, 20), {}, "cannot tell here"),
-        (Finding(0.1, 0.1, 20), {"negligible": 0.5}, "refuted"),  # whatever it is, it would not matter
-        (Finding(0.4, 0.1, 20), {"negligible": 0.5}, "supported"),
-        (Finding(-0.1, 0.1, 20), {"threshold": -0.5}, "supported"),  # no worse by more than a half
-        (Finding(-1.0, 0.1, 20), {"threshold": -0.5}, "refuted"),
-        (Finding(1.0), {}, "cannot tell here"),
-        (Finding(9.2, exact=True), {"threshold": 8.0}, "supported"),
-        (Finding(0.5, exact=True), {"threshold": 1.0}, "refuted"),
-        (Finding(1.0, interval=(0.5, 1.5), p=0.001), {}, "supported"),
-        (Finding(1.0, interval=(0.5, 1.5), p=0.2), {}, "cannot tell here"),
-        (Finding(1.0, interval=(0.1, 9.0)), {}, "supported"),
-        (Finding(1.0, interval=(-0.1, 1.2)), {}, "cannot tell here"),
-        (Finding(-1.0, interval=(-9.0, -0.1)), {}, "refuted"),
-        (Finding(-1.0, interval=(-1.2, 0.1)), {}, "cannot tell here"),
+        (Finding(1.0, 0.1, 20), {}, "seen"),
+        (Finding(-1.0, 0.1, 20), {}, "the opposite is seen"),
+        (Finding(0.1, 0.1, 20), {}, "cannot tell"),
+        (Finding(0.1, 0.1, 20), {"margin": 0.5}, "no effect that matters"),
+        (Finding(0.2, 0.05, 20), {"margin": 0.5}, "no effect that matters"),  # it is there, and would not matter
+        (Finding(0.4, 0.1, 20), {"margin": 0.5}, "seen"),
+        (Finding(-0.4, 0.1, 20), {"margin": 0.5}, "the opposite is seen"),
+        (Finding(-0.4, 0.2, 20), {"margin": 0.5}, "cannot tell"),  # a harm that matters is not excluded
+        (Finding(1.0, 0.1, 20), {"threshold": 2.0}, "smaller than claimed"),
+        (Finding(0.1, 0.1, 20), {"threshold": 2.0}, "smaller than claimed"),
+        (Finding(-1.0, 0.1, 20), {"threshold": 2.0}, "the opposite is seen"),
+        (Finding(0.1, 0.1, 20), {"threshold": 2.0, "margin": 0.5}, "no effect that matters"),
+        (Finding(1.0, 0.1, 20), {"threshold": 1.25, "below": True, "none": 1.25}, "seen"),
+        (Finding(1.9, 0.1, 20), {"threshold": 1.25, "below": True, "none": 1.25}, "the opposite is seen"),
+        (Finding(1.3, 0.1, 20), {"threshold": 1.25, "below": True, "none": 1.25}, "cannot tell"),
+        (Finding(0.8, 0.05, 20), {"threshold": 0.5, "none": 0.5}, "seen"),
+        (Finding(0.2, 0.05, 20), {"threshold": 0.5, "none": 0.5}, "the opposite is seen"),
+        (Finding(-0.1, 0.1, 20), {"threshold": -0.5}, "seen"),  # no worse by more than a half
+        (Finding(-1.0, 0.1, 20), {"threshold": -0.5}, "the opposite is seen"),
+        (Finding(1.0), {}, "cannot tell"),
+        (Finding(9.2, exact=True), {"threshold": 8.0}, "seen"),
+        (Finding(0.5, exact=True), {"threshold": 1.0, "none": 1.0}, "the opposite is seen"),
+        (Finding(4.0, exact=True), {"threshold": 8.0, "none": 1.0}, "smaller than claimed"),
+        (Finding(1.0, exact=True), {"threshold": 1.25, "below": True, "none": 1.25}, "seen"),
+        (Finding(1.0, interval=(0.5, 1.5), p=0.001), {}, "seen"),
+        (Finding(1.0, interval=(0.5, 1.5), p=0.2), {}, "cannot tell"),
+        (Finding(1.0, interval=(0.1, 9.0)), {}, "seen"),
+        (Finding(1.0, interval=(-0.1, 1.2)), {}, "cannot tell"),
+        (Finding(-1.0, interval=(-9.0, -0.1)), {}, "the opposite is seen"),
+        (Finding(-1.0, interval=(-1.2, 0.1)), {}, "cannot tell"),
     ],
 )
 def test_the_rule(finding: Finding, changes: dict, expected: str):
@@ -63,23 +77,51 @@ def test_p_agrees_with_a_lopsided_interval(effect: float, below: float, above: f
     assert (p < 0.05) == ((end - threshold) * (effect - threshold) > 0)
 
 
-def test_a_claim_holds_where_all_its_parts_do():
+def test_a_claim_is_summed_up_by_the_parts_that_were_seen():
     good, bad, unclear = Finding(1.0, 0.1, 20), Finding(-1.0, 0.1, 20), Finding(0.1, 0.1, 20)
-    assert verdict(good, good) == "supported"
-    assert verdict(good, unclear) == "cannot tell here"
-    assert verdict(good, unclear, bad) == "refuted"
-    (entry,) = judge_claims([claim(good, unclear, bad)], EVIDENCE)
-    assert entry["sentence"].startswith("Suggests: refuted: supported for part 0; refuted for part 2; cannot tell here for")
+
+    def summed_up(*findings, **changes):
+        (entry,) = judge_claims([claim(*findings, **changes)], EVIDENCE)
+        return entry["verdict"], entry["sentence"]
+
+    assert summed_up(good, good) == ("seen", "Seen in 2 of 2 parts: part 0 (1), part 1 (1).")
+    assert summed_up(good, unclear, bad)[0] == "seen in part"
+    text = "Seen in 1 of 3 parts: part 0 (1). The opposite is seen: part 2 (−1). Cannot tell: part 1 (0.1)."
+    assert summed_up(good, unclear, bad)[1] == text
+    assert summed_up(unclear, bad)[0] == "not seen"
+    assert summed_up(unclear, unclear)[0] == "cannot tell"
+
+
+def test_only_the_opposite_of_what_the_sentence_is_about_refutes_it():
+    good, bad = Finding(1.0, 0.1, 20), Finding(-1.0, 0.1, 20)
+    (entry,) = judge_claims([claim(good, bad, in_scope=True)], EVIDENCE)
+    assert (entry["verdict"], entry["sentence"]) == ("refuted", "Seen in 1 of 2 parts: part 0 (1). Refuted: part 1 (−1).")
+    assert judge_claims([claim(Finding(1.0, 0.1, 20), in_scope=True, threshold=2.0)], EVIDENCE)[0]["verdict"] == "not seen"
+
+
+def test_the_scale_of_the_test_is_said_with_the_verdict():
+    (entry,) = judge_claims([claim(Finding(1.0, 0.1, 20, keys=("a-0", "a-2")))], EVIDENCE)
+    assert entry["tested"] == "N = 15,000, D = 1,000; 2 runs, 2 seeds"
+    assert judge_claims([claim(Finding(1.0, 0.1, 20))], EVIDENCE)[0]["tested"] == "counted or timed: no training runs"
+
+
+def test_what_a_machine_cannot_show_is_not_testable():
+    def measure(evidence: Evidence) -> Finding:
+        raise NotTestable("one core")
+
+    part = Part("part", "It is so.", "a figure", measure)
+    (entry,) = judge_claims([Claim(1, "A claim", "It is so.", "nowhere", parts=(part,))], EVIDENCE)
+    assert (entry["verdict"], entry["parts"][0]["verdict"], entry["parts"][0]["note"]) == ("not testable",) * 2 + ("one core",)
 
 
 def test_holms_correction_is_over_the_primary_claims_alone():
     borderline = Finding(0.22, 0.1, 1000)  # p = 0.028
     alone, beside = claim(borderline, primary=True), claim(*[Finding(0.0, 0.1, 1000)] * 20)
     first, other = judge_claims([alone, beside], EVIDENCE)
-    assert first["verdict"] == "supported"
+    assert first["verdict"] == "seen"
     assert first["parts"][0]["p_adjusted"] == pytest.approx(first["parts"][0]["p"])
     assert all(part["p_adjusted"] is None for part in other["parts"])
-    assert judge_claims([alone, claim(Finding(0.0, 0.1, 1000), primary=True)], EVIDENCE)[0]["verdict"] == "cannot tell here"
+    assert judge_claims([alone, claim(Finding(0.0, 0.1, 1000), primary=True)], EVIDENCE)[0]["verdict"] == "cannot tell"
 
 
 def test_primary_claims_without_any_effect_are_rarely_supported():
@@ -87,7 +129,7 @@ def test_primary_claims_without_any_effect_are_rarely_supported():
     false = []
     for _ in range(400):
         claims = [claim(Finding(rng.normal(0, 0.1), 0.1, 1e9), primary=True) for _ in range(6)]
-        false.append(any(entry["verdict"] != "cannot tell here" for entry in judge_claims(claims, EVIDENCE)))
+        false.append(any(entry["verdict"] != "cannot tell" for entry in judge_claims(claims, EVIDENCE)))
     assert np.mean(false) < 0.08  # 0.05 by construction
 
 
@@ -97,14 +139,14 @@ def test_what_is_lacking_is_said():
 
     part = Part("part", "It is so.", "a figure", lacking)
     (entry,) = judge_claims([Claim(1, "A claim", "It is so.", "nowhere", parts=(part,))], EVIDENCE)
-    assert entry["sentence"] == "Cannot tell here (the study has no entry b)."
+    assert entry["sentence"] == "Seen in 0 of 1 part; cannot tell: the study has no entry b."
     assert entry["parts"][0]["effect"] is None
 
 
 def test_why_there_is_no_interval_is_said_once_and_beside_what_was_measured():
     lone = Finding(1.0, note="2 against 1", lacks="one seed")
     (entry,) = judge_claims([claim(lone, Finding(2.0, note="3 against 1", lacks="one seed"))], EVIDENCE)
-    assert entry["sentence"] == "Cannot tell here (one seed)."
+    assert entry["sentence"] == "Seen in 0 of 2 parts; cannot tell: one seed."
     assert [part["note"] for part in entry["parts"]] == ["2 against 1; one seed", "3 against 1; one seed"]
 
 
@@ -122,7 +164,7 @@ def test_every_claim_is_found_under_its_files_name_and_judged_without_evidence()
     assert [path.stem.startswith(f"c{claim.number:02}_") for claim, path in zip(claims, claim_files().values(), strict=True)]
     assert len({claim.number for claim in claims}) == len(claims)
     for entry in judge_claims(claims, Evidence(runs({"nothing": 1.0}), CLASSES)):
-        assert entry["verdict"] == ("cannot tell here" if entry["parts"] else "not testable here"), entry["sentence"]
+        assert entry["verdict"] == ("cannot tell" if entry["parts"] else "not testable"), entry["sentence"]
         assert entry["sentence"].endswith(".")
         assert entry["statement"].endswith(".")
         assert len({part["name"] for part in entry["parts"]}) == len(entry["parts"])

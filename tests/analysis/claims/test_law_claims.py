@@ -7,8 +7,9 @@ import subprocess
 import sys
 
 import numpy as np
+import polars as pl
 import pytest
-from planted import CLASSES, named, verdicts
+from planted import CLASSES, named, runs, verdicts
 from synthetic_runs import TRUTHS, synthetic_runs
 
 from scaling.analysis import fit_study
@@ -40,7 +41,25 @@ def fits(skills: dict[str, tuple[float, float, float]], p: dict[tuple[str, str],
         | {"interval": [skills[a][0] - skills[b][0] - 0.1, skills[a][0] - skills[b][0] + 0.1]}
         for (a, b), value in p.items()
     ]
-    return {"verdicts": list(verdict.values()), "pairs": pairs, "holdout": []}
+    holdout = [
+        {"family": name, "response": "loss", "origin": origin, "skill": skill, "interval": [low, high], "reason": ""}
+        for name, (skill, low, high) in skills.items()
+        for origin in scaling.AXES
+    ]
+    return {"verdicts": list(verdict.values()), "pairs": pairs, "holdout": holdout}
+
+
+def with_compute(families: tuple[str, ...]) -> pl.DataFrame:
+    """Runs with the compute of N D T."""
+    return synthetic_runs(families).with_columns(flop=6.0 * pl.col("params") * pl.col("images"))
+
+
+NOT_ALL = "not all models"
+
+
+def note_of(evidence: Evidence) -> str:
+    (entry,) = judge_claims([named("scaling-laws")], evidence)
+    return next(part["note"] for part in entry["parts"] if part["name"] == NOT_ALL)
 
 
 GOOD, POOR = (0.8, 0.7, 0.87), (0.1, -0.1, 0.3)
@@ -49,32 +68,33 @@ GOOD, POOR = (0.8, 0.7, 0.87), (0.1, -0.1, 0.3)
 def test_transformers_that_follow_a_law_beside_one_that_does_not():
     p = {("vit", "mlp"): 0.001, ("mlp", "swin"): 0.002, ("vit", "vgg"): 0.5, ("vgg", "swin"): 0.5}
     found = fits({"vit": GOOD, "swin": GOOD, "mlp": POOR, "vgg": GOOD}, p)
-    evidence = Evidence(synthetic_runs(("vit", "swin", "mlp", "vgg")), CLASSES, fits=found)
-    assert verdicts(named("scaling-laws"), evidence)["scaling-laws"] == "supported"
+    evidence = Evidence(with_compute(("vit", "swin", "mlp", "vgg")), CLASSES, fits=found)
+    assert verdicts(named("scaling-laws"), evidence)["scaling-laws"] == "seen"
+    assert "mlp is the family" in note_of(evidence)
     (entry,) = judge_claims([named("scaling-laws")], evidence)
-    assert "mlp is the family" in entry["parts"][2]["note"]
+    drawn = next(row for row in entry["rows"] if row["x"] == "mlp" and row["panel"] == "loss, larger N")
+    assert (drawn["low"], drawn["y"]) == pytest.approx((1 / 1.1, 1 / 0.9))  # a skill below 0 is a ratio below 1
 
 
 def test_one_transformer_that_outdoes_a_family_is_not_enough():
     p = {("vit", "mlp"): 0.001, ("mlp", "swin"): 0.3}
     evidence = Evidence(synthetic_runs(("vit",)), CLASSES, fits=fits({"vit": GOOD, "swin": POOR, "mlp": POOR}, p))
     found = verdicts(named("scaling-laws"), evidence)
-    assert (found["vit"], found["swin"], found["not all models"]) == ("supported", "cannot tell here", "cannot tell here")
+    assert (found["vit, larger N"], found["swin, larger D"], found[NOT_ALL]) == ("seen", "cannot tell", "cannot tell")
 
 
 def test_a_transformer_that_does_not_scale_supports_nothing():
     found = fits({"vit": GOOD, "swin": GOOD, "mlp": POOR}, {})
     found["verdicts"][0]["scales"] = False
     evidence = Evidence(synthetic_runs(("vit",)), CLASSES, fits=found)
-    assert verdicts(named("scaling-laws"), evidence)["vit"] == "cannot tell here"
+    assert verdicts(named("scaling-laws"), evidence)["vit, larger N"] == "cannot tell"
 
 
 def test_a_new_transformer_in_the_study_is_no_other_family():
     p = {("vit", "mlp"): 0.001, ("mlp", "swin"): 0.002, ("vit", "deit"): 1e-6, ("deit", "swin"): 1e-6}
     found = fits({"vit": GOOD, "swin": GOOD, "mlp": POOR, "deit": POOR}, p)
     evidence = Evidence(synthetic_runs(("vit", "swin", "mlp")), CLASSES, fits=found)
-    (entry,) = judge_claims([named("scaling-laws")], evidence)
-    assert "mlp is the family" in entry["parts"][2]["note"]
+    assert "mlp is the family" in note_of(evidence)
 
 
 NEW_FAMILIES = """
@@ -95,7 +115,7 @@ def test_a_new_family_changes_no_claim():
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     before = parts(False)
-    assert "(7, 'vit', True)" in before
+    assert "(7, 'vit, larger N', True)" in before
     assert parts(True) == before
 
 
@@ -113,14 +133,14 @@ def studied():
 @pytest.mark.parametrize("part", ["larger models", "more data", "order in N", "order in D"])
 def test_larger_models_and_more_data_that_help_are_seen(studied: dict[str, Evidence], part: str):
     claim = named("more-data-larger-models")
-    assert verdicts(claim, studied["falling"])[part] == "supported"
-    assert verdicts(claim, studied["flat"])[part] != "supported"
+    assert verdicts(claim, studied["falling"])[part] == "seen"
+    assert verdicts(claim, studied["flat"])[part] != "seen"
 
 
 @pytest.mark.slow
 def test_the_whole_way_from_runs_to_the_headline(studied: dict[str, Evidence]):
-    assert verdicts(named("scaling-laws"), studied["falling"])["vit"] == "supported"
-    assert verdicts(named("scaling-laws"), studied["flat"])["vit"] != "supported"
+    assert verdicts(named("scaling-laws"), studied["falling"])["vit, larger D"] == "seen"
+    assert verdicts(named("scaling-laws"), studied["flat"])["vit, larger D"] != "seen"
 
 
 @pytest.mark.parametrize("slope", [0.2, 0.0])
@@ -153,9 +173,9 @@ def test_a_crossing_of_laws_is_where_it_was_planted():
     at, last = table["params"].max(), 10 * table["images"].max()  # with these laws where D = N
     assert at < last
     (entry,) = judge_claims([named("more-data-larger-models")], Evidence(table, CLASSES, fits={"fits": [data_hungry, other]}))
-    (part,) = [part for part in entry["parts"] if part["name"] == "crossing"]
+    (part,) = [part for part in entry["parts"] if part["name"] == "laws cross"]
     assert part["effect"] == pytest.approx(math.log(last / at))
-    assert part["verdict"] == "supported"
+    assert part["verdict"] == "seen"
     (row,) = entry["rows"]
     assert (row["series"], row["x"], row["y"]) == ("vit", "vgg", pytest.approx(at))
     assert at * 0.88 < row["low"] < row["high"] <= at  # the resamples' A differ the more, the further they are drawn
@@ -169,6 +189,21 @@ def test_the_first_of_several_crossings_pays_for_the_choice():
     assert found.p == pytest.approx(4 * 2 / 61)
     assert "4 of 4 pairs cross" in found.note
     assert {row["x"] for row in found.rows} == set(others)
+
+
+def test_pairs_whose_laws_do_not_cross_are_named_and_drawn_as_a_bound():
+    laws = [law("vit", 10.0, 20.0), law("vgg", 20.0, 10.0), law("resnet", 5.0, 5.0)]
+    found = more._crossing(Evidence(synthetic_runs(("vit", "vgg", "resnet")), CLASSES, fits={"fits": laws}))
+    assert "1 of 2 pairs cross, not vit and resnet" in found.note
+    assert [row["x"] for row in found.rows if row.get("bound")] == ["resnet"]
+
+
+def test_overtaking_is_judged_by_losses_that_were_measured():
+    losses = {more.on_all(name): 0.3 for name in (*more.TRANSFORMERS, *more.RIVALS)} | {"vgg-all": 0.4, "resnet-all": 0.2}
+    found = verdicts(named("more-data-larger-models"), Evidence(runs(losses, noise=0.003), CLASSES))
+    assert found["vit overtakes vgg"] == "seen"
+    assert found["swin overtakes resnet"] == "the opposite is seen"
+    assert found["more-data-larger-models"] == "seen in part"
 
 
 def test_laws_that_do_not_cross_are_said_not_to():

@@ -4,18 +4,25 @@ import numpy as np
 import polars as pl
 import pytest
 from drawn import points_and_words
-from example_study import TRUTHS, fits_of, runs_table, tuning_of
+from example_study import TRUTHS, curves_of, fits_of, runs_table, tuning_of
 from synthetic_runs import synthetic_runs
 
 from scaling.analysis import fit_study
+from scaling.report.figures.best_sizes import best_sizes
+from scaling.report.figures.beyond import REACH, beyond, beyond_table
 from scaling.report.figures.curves import finished, law_curves, panel_titles
 from scaling.report.figures.exponents import exponent_table, exponents
 from scaling.report.figures.held_out import holdout, holdout_cells, skill_by_family
-from scaling.report.figures.learning_rates import best_rates, candidate_table, learning_rates, rule_lines
-from scaling.report.figures.loss_by_flop import frontiers, loss_by_flop
+from scaling.report.figures.isoflop_curves import isoflop_curves, isoflop_table
+from scaling.report.figures.learning_rates import best_rates, candidate_table, learning_rates, rule_lines, rule_title
+from scaling.report.figures.loss_by_flop import BEYOND, INSIDE, frontiers, loss_by_flop, measured_frontier
 from scaling.report.figures.loss_by_images import loss_by_images
 from scaling.report.figures.loss_by_params import loss_by_params
-from scaling.report.figures.residuals import residual_table, residuals
+from scaling.report.figures.loss_contours import contour_table, loss_contours
+from scaling.report.figures.ranks_by_compute import rank_table, ranks_by_compute
+from scaling.report.figures.residuals import noise_bands, residual_table, residuals
+from scaling.report.figures.skill_forest import forest_table, skill_forest
+from scaling.report.figures.training_curves import curve_table, training_curves
 
 SMALL = {"families": ("mlp", "resnet"), "sizes": (5_000, 20_000), "images": (500, 2_000)}
 STUDIES = {
@@ -32,15 +39,32 @@ DRAW = {
     "holdout": lambda runs, fits, tuning: holdout(fits),
     "exponents": lambda runs, fits, tuning: exponents(fits),
     "residuals": lambda runs, fits, tuning: residuals(runs, fits),
-    "learning rates": lambda runs, fits, tuning: learning_rates(tuning),
+    "learning rates": lambda runs, fits, tuning: learning_rates(tuning, runs),
+    "skill forest": lambda runs, fits, tuning: skill_forest(fits),
+    "isoflop curves": lambda runs, fits, tuning: isoflop_curves(runs, fits),
+    "best sizes": lambda runs, fits, tuning: best_sizes(runs, fits),
+    "ranks by compute": lambda runs, fits, tuning: ranks_by_compute(runs, fits),
+    "loss contours": lambda runs, fits, tuning: loss_contours(runs, fits),
+    "beyond the images": lambda runs, fits, tuning: beyond(runs, fits, along="images"),
+    "beyond the params": lambda runs, fits, tuning: beyond(runs, fits, along="params"),
+    "training curves": lambda runs, fits, tuning: training_curves(runs, curves_of(runs)),
 }
 
 
+NO_COMPUTE = "No law has been fitted yet, or compute is not known."
 NOTHING = {
     "holdout": {"No family has enough runs to hold some out."},
     "exponents": {"No law has been fitted yet.", "No exponent has an interval: too few cells."},
     "residuals": {"No law has been fitted yet."},
     "learning rates": {"No learning rate was tuned."},
+    "skill forest": {"No family has enough runs to hold some out."},
+    "isoflop curves": {NO_COMPUTE},
+    "best sizes": {NO_COMPUTE},
+    "ranks by compute": {"Fewer than two families have a law over a common range of compute."},
+    "loss contours": {"No law has been fitted yet."},
+    "beyond the images": {"No law has been fitted yet."},
+    "beyond the params": {"No law has been fitted yet."},
+    "training curves": {"No learning curve is at hand."},
 }
 """What a figure says where it has nothing to show; the others say that no cell has finished."""
 
@@ -63,7 +87,7 @@ def test_every_figure_shows_every_family_and_its_cells_or_says_why_not(study, na
         assert points == len(done)
     if not points:
         assert words & NOTHING.get(name, {"No run has finished yet."})
-        assert name in ("holdout", "exponents", "residuals") or not len(done)
+        assert name in NOTHING or not len(done)
     else:
         families = done["family"] if name != "learning rates" else runs["family"]
         assert all(any(family in word for word in words) for family in set(families))
@@ -159,11 +183,107 @@ def test_outliers_are_marked_among_the_residuals(whole):
     assert marked.select("family", "params", "images").rows() == [("mlp", one["N"], one["D"])]
 
 
-def test_frontiers_stay_with_their_family(whole):
-    _, fits = whole
-    table = frontiers(fits, ["vit"])
+def test_frontiers_stay_with_their_family_and_say_where_they_leave_what_was_trained(whole):
+    runs, fits = whole
+    cells = finished(runs).filter(pl.col("family") == "vit")
+    table = frontiers(fits, cells)
     assert table["family"].unique().to_list() == ["vit"]
-    assert len(table) == 30
+    assert table["flop"].n_unique() == 30
+    assert table["where"].unique().to_list() == [INSIDE]
+    own = next(entry for entry in fits["frontier"] if entry["family"] == "vit")
+    further = {"frontier": [own | {"flop": [3 * flop for flop in own["flop"]]}]}
+    table = frontiers(further, cells)
+    outside = table.filter(pl.col("where") == BEYOND)
+    # A line that is solid and then dashed has no gap: the last solid point is the first dashed one.
+    assert outside["flop"].min() == table.filter(pl.col("where") == INSIDE)["flop"].max() <= cells["flop"].max()
+    assert len(table) == 31
+
+
+def test_the_measured_frontier_holds_what_no_cheaper_model_beats():
+    means = pl.DataFrame({"family": ["vit"] * 4, "flop": [1.0, 2.0, 3.0, 4.0], "loss": [0.9, 0.95, 0.7, 0.8]})
+    assert measured_frontier(means)["flop"].to_list() == [1.0, 3.0]
+
+
+def test_curves_of_equal_compute_cost_the_same_and_lie_inside_what_was_trained(whole):
+    runs, fits = whole
+    cells = finished(runs).filter(pl.col("family") == "mlp")
+    table = isoflop_table(cells, fits)
+    E, A, alpha, B, beta = TRUTHS["mlp"]
+    expected = E + A / table["params"].to_numpy() ** alpha + B / table["images"].to_numpy() ** beta
+    np.testing.assert_allclose(table["loss"], expected)
+    assert table["images"].min() >= 500
+    assert table["images"].max() <= 10_000
+    # Above the least number of images seen (16,000 = 16 x 1,000), D falls as N grows at equal compute.
+    above = table.filter(pl.col("images") > 1_000).group_by("flop").agg(pl.corr("params", "images").alias("r"), pl.len())
+    assert above.filter(pl.col("len") > 2)["r"].max() < 0
+
+
+def test_ranks_are_in_the_order_of_the_losses_and_say_which_bands_meet():
+    def line(family, loss, half):
+        own = {"family": family, "flop": [1.0, 10.0], "loss": [loss] * 2, "low": [loss - half] * 2, "high": [loss + half] * 2}
+        return pl.DataFrame(own)
+
+    table = rank_table(pl.concat([line("vit", 0.5, 0.02), line("mlp", 0.4, 0.02), line("vgg", 0.43, 0.02)]))
+    first = table.filter(pl.col("flop") == table["flop"].min()).sort("rank")
+    assert first.select("family", "rank", "apart").rows() == [("mlp", 1, False), ("vgg", 2, False), ("vit", 3, True)]
+
+
+def test_points_of_a_contour_have_its_loss(whole):
+    runs, fits = whole
+    lines, boxes = contour_table(finished(runs), fits)
+    own = lines.filter(pl.col("family") == "vit")
+    E, A, alpha, B, beta = TRUTHS["vit"]
+    loss = E + A / own["params"].to_numpy() ** alpha + B / own["images"].to_numpy() ** beta
+    # The lines are interpolated on a grid of 40 x 40 sizes.
+    np.testing.assert_allclose(loss, own["level"], rtol=0.01)
+    assert boxes.row(by_predicate=pl.col("family") == "vit", named=True)["top"] == 10_000
+
+
+def test_the_law_is_carried_on_beyond_the_largest_size(whole):
+    runs, fits = whole
+    table = beyond_table(finished(runs), fits, "params").filter(pl.col("family") == "vit")
+    edge = finished(runs).filter(pl.col("family") == "vit")["params"].max()
+    assert table["x"].max() == pytest.approx(REACH * edge)
+    assert table.filter("inside")["x"].max() == edge
+    E, A, alpha, B, beta = TRUTHS["vit"]
+    np.testing.assert_allclose(table["loss"], E + A / table["x"].to_numpy() ** alpha + B / 10_000**beta)
+
+
+def test_noise_bands_follow_the_noise_model(whole):
+    runs, fits = whole
+    flat = noise_bands(runs, fits).filter(pl.col("family") == "mlp")
+    np.testing.assert_allclose(flat["high"], 1.96 * 0.018)
+    sloped = {"fits": [fit | {"noise_slope": -1.0} for fit in fits["fits"]]}
+    band = noise_bands(runs, sloped).filter(pl.col("family") == "mlp")
+    # The variance falls as 1 / D: the band as its root.
+    np.testing.assert_allclose(band["high"] * band["images"].sqrt(), band["high"][0] * band["images"][0] ** 0.5)
+    assert band["high"][0] > 1.96 * 0.018 > band["high"][-1]
+
+
+def test_the_forest_has_the_highest_skill_on_top():
+    fits = fits_of(runs_table(families=("mlp", "vit")))
+    for verdict, skill in zip(fits["verdicts"], (0.3, 0.6), strict=True):
+        verdict["skill"] = skill
+    table = forest_table(fits)
+    assert table["family"].to_list() == ["vit"] * 3 + ["mlp"] * 3
+    assert table.select("skill", "low", "high").row(0) == (0.83, 0.7, 0.9)
+
+
+def test_training_curves_are_those_of_the_largest_model_at_its_first_seed():
+    runs = runs_table(families=("mlp",), seeds=2)
+    table = curve_table(runs, curves_of(runs))
+    largest = runs.filter((pl.col("params") == runs["params"].max()) & (pl.col("seed") == 0))
+    assert set(table["key"]) == set(largest["key"])
+    assert table["seen"].to_list()[:2] == [64.0, 128.0]
+
+
+def test_a_rule_says_whether_its_exponent_was_held_at_a_limit():
+    record = tuning_of(runs_table(families=("mlp",)))["mlp"]
+    assert rule_title("mlp", record) == "mlp\nexponent \u22120.50"
+    for anchor, rate in zip(record["anchors"], (0.02, 0.04), strict=True):
+        anchor["best_rate"] = rate
+    record["rule"]["exponent"] = 0.0
+    assert rule_title("mlp", record) == "mlp\nexponent 0.00 (clamped from 0.50)"
 
 
 def test_candidates_know_the_best_and_the_lost(whole):

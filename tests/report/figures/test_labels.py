@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaling.report.figures.labels import count, even_breaks, log_breaks, percents, plain, power, significant
+from scaling.report.figures.labels import count, even_breaks, level_breaks, log_breaks, percents, plain, power, significant
 
 POSITIVE = st.floats(1e-6, 1e18, allow_nan=False)
 
@@ -33,7 +33,7 @@ def test_a_missing_number_is_a_dash(write, value):
 
 def test_powers_and_percents():
     assert [power(1e12), power(3e12), power(5e-3)] == ["10¹²", "3·10¹²", "5·10⁻³"]
-    assert percents([0.05, -0.025]) == ["5 %", "-2.5 %"]
+    assert percents([0.05, -0.025]) == ["5 %", "−2.5 %"]
 
 
 def test_plain_numbers_stay_short():
@@ -82,3 +82,10 @@ def test_even_breaks_are_few_ordered_and_inside(low, span, most):
     assert 1 <= len(found) <= most
     assert found == sorted(found)
     assert all(low - 1e-9 <= one <= low + span + 1e-9 for one in found)
+
+
+def test_ticks_stand_at_the_sizes_that_were_trained():
+    assert level_breaks([500, 1000, 4000, 500]) == [500, 1000, 4000]
+    assert level_breaks([5_142, 5_003, 20_000]) == [5_100, 20_000]
+    assert level_breaks([2.0**k for k in range(10)], 4) == [1, 8, 64, 512]
+    assert level_breaks([]) == []

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 
 from scaling.models.registry import FAMILIES
+from scaling.report.figures.held_out import PERSISTENCE
 from scaling.report.figures.oklab import from_oklab, linear_rgb, to_oklab
 from scaling.report.figures.theme import (
     FAMILY_COLOURS,
     FAMILY_COLOURS_ON_DARK,
     FAMILY_SHAPES,
+    KIND_COLOURS,
     KIND_LINES,
     LARGER_IS_DARKER,
     family_colour,
@@ -18,6 +20,7 @@ from scaling.report.figures.theme import (
     family_scales,
     family_shape,
 )
+from scaling.report.inline_svg import on_dark
 
 VISION = {  # Machado, Oliveira, Fernandes 2009, severity 1.0, on linear RGB
     "normal": np.eye(3),
@@ -52,7 +55,13 @@ def test_any_two_families_stay_apart(palette, vision):
     ("palette", "ground"), [(FAMILY_COLOURS, "#ffffff"), (FAMILY_COLOURS_ON_DARK, "#15181b")], ids=["light", "dark"]
 )
 def test_families_stand_out_from_the_page(palette, ground):
-    assert {family: contrast(colour, ground) for family, colour in palette.items() if contrast(colour, ground) < 2.6} == {}
+    assert {family: contrast(colour, ground) for family, colour in palette.items() if contrast(colour, ground) < 3} == {}
+
+
+@pytest.mark.parametrize("colour", [*LARGER_IS_DARKER, *KIND_COLOURS.values(), PERSISTENCE])
+def test_other_colours_stand_out_from_both_pages(colour):
+    assert contrast(colour, "#ffffff") >= 3
+    assert contrast(on_dark(colour), "#15181b") >= 3
 
 
 @pytest.mark.parametrize("vision", VISION)

@@ -19,7 +19,8 @@ WITHOUT = {
 }
 HISTORICAL, FAST = "alexnet-historical", "alexnet-rate-0-9"
 POOL = (WHOLE, *(arm for arm, _ in WITHOUT.values()), HISTORICAL)
-NEGLIGIBLE = math.log(1.02)
+MARGIN = math.log(1.02)
+"""Losses within 2 % of each other do not matter (assumption; about the noise between two seeds)."""
 
 
 def _part(name: str, worse: str, better: str, **options: Any) -> Callable[[Evidence], Finding]:
@@ -36,12 +37,14 @@ def _part(name: str, worse: str, better: str, **options: Any) -> Callable[[Evide
 claim = Claim(
     number=2,
     title="AlexNet's parts",
-    statement="AlexNet owes its success to its parts: ReLU instead of tanh, dropout, local response normalisation and "
-    "augmented images, and to training with momentum at its own learning rate.",
+    statement="Each of AlexNet's parts lowers its loss: ReLU instead of tanh, dropout, local response normalisation and "
+    "augmented images.",
     source="Krizhevsky, Sutskever and Hinton 2012, sections 3.1, 3.3, 4 and 5",
-    otherwise="The net has about fifteen thousand weights and is trained on a thousand images. Dropout was meant for layers "
-    "of 4096 units that overfit, and it reduces the capacity of a narrow net. The learning rate is tuned for each variant, "
-    "so that no variant suffers from another's rate.",
+    scope="AlexNet with 60 million weights on 1.2 million images of 224 pixels; tested is one of 104,000 weights on all "
+    "images here",
+    otherwise="Dropout was meant for layers of 4,096 units that overfit, and it reduces the capacity of a narrow net: what is "
+    "seen here does not carry over to AlexNet's own size. The learning rate is tuned for each variant, so that no variant "
+    "suffers from another's rate.",
     parts=(
         *(
             Part(
@@ -49,7 +52,7 @@ claim = Claim(
                 asserts,
                 f"how much higher the test loss is without {name} than with it",
                 _part(name, arm, WHOLE),
-                negligible=NEGLIGIBLE,
+                margin=MARGIN,
             )
             for name, (arm, asserts) in WITHOUT.items()
         ),

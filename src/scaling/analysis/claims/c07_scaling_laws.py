@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from scaling.analysis.claims.c08_more_data_larger_models import fall
 from scaling.analysis.claims.claim import Claim, Curves, Finding, MissingEvidence, Part
 from scaling.analysis.claims.evidence import Evidence
 from scaling.analysis.pair_contrasts import holm
@@ -14,6 +15,7 @@ from scaling.analysis.pair_contrasts import holm
 # decision, or a study without it would no longer have a verdict.
 TRANSFORMERS = ("vit", "swin")
 OTHERS = ("mlp", "alexnet", "vgg", "googlenet", "plain", "resnet")
+ERRORS = "how much larger the error of repeating the nearest smaller model is than that of the law, on held-out models"
 AXES = {"params": "larger N", "images": "larger D", "both": "larger N and D"}
 
 
@@ -29,40 +31,30 @@ def from_skill(skill: float | None, interval: list[float] | None, why: str) -> F
     return Finding(effect, interval=(low, high))
 
 
-def _on_loss(family: str):
+def _held_out(family: str, response: str, origin: str):
     def measure(evidence: Evidence) -> Finding:
         verdict = _verdict(evidence, family)
         if not verdict["scales"]:
             raise MissingEvidence(verdict["sentence"])
-        found = from_skill(verdict["skill"], verdict["skill_interval"], verdict["sentence"])
-        return replace(found, keys=evidence.keys(family), rows=_rows(evidence))
-
-    return measure
-
-
-def _held_out(family: str, response: str, origin: str):
-    def measure(evidence: Evidence) -> Finding:
         for part in evidence.fits.get("holdout", []):
             if (part["family"], part["response"], part["origin"]) == (family, response, origin):
                 found = from_skill(part["skill"], part["interval"], part["reason"] or "not scored")
-                return replace(found, keys=evidence.keys(family))
-        raise MissingEvidence(f"the study has no law of {family}")
+                return replace(found, keys=evidence.keys(family), rows=_rows(evidence) if family == TRANSFORMERS[0] else ())
+        raise MissingEvidence(f"the study has no held-out models of {family}")
 
     return measure
 
 
 def _by_compute(family: str):
-    """Fall of the loss along the frontier, from the smallest compute budget to the largest."""
+    """Exponent with which the loss of the runs falls with their training compute: no law, nothing beyond the data."""
 
     def measure(evidence: Evidence) -> Finding:
-        for part in evidence.fits.get("frontier", []):
-            if part["family"] == family and len(part["flop"]) > 1:
-                low = math.log(part["low"][0] / part["high"][-1])
-                high = math.log(part["high"][0] / part["low"][-1])
-                effect = math.log(part["loss"][0] / part["loss"][-1])
-                note = f"from {part['flop'][0]:.2g} to {part['flop'][-1]:.2g} FLOP"
-                return Finding(effect, interval=(low, high), note=note, keys=evidence.keys(family))
-        raise MissingEvidence(f"the study has no frontier of {family}")
+        rows = evidence.cells(family).drop_nulls("flop")
+        if rows["flop"].n_unique() < 3:
+            raise MissingEvidence(f"{family} was trained with fewer than three amounts of compute")
+        found = fall(rows, "flop")
+        spent = rows["flop"].to_numpy()
+        return replace(found, note=f"over {len(rows)} runs from {spent.min():.2g} to {spent.max():.2g} FLOP")
 
     return measure
 
@@ -75,18 +67,21 @@ def _verdict(evidence: Evidence, family: str) -> dict[str, Any]:
 
 
 def _rows(evidence: Evidence) -> tuple[dict[str, Any], ...]:
-    """Skill of every family by response and axis."""
+    """How much larger the error of persistence is than that of the law, 1 / (1 - skill), by family, response and axis.
+
+    It is drawn on a logarithmic axis, where a law that is worse takes as much room as one that is better.
+    """
     return tuple(
         {
-            "panel": part["response"],
-            "series": AXES[part["origin"]],
+            "panel": f"{part['response']}, {AXES[part['origin']]}",
+            "series": part["family"],
             "x": part["family"],
-            "y": part["skill"],
-            "low": part["interval"][0],
-            "high": part["interval"][1],
+            "y": 1 / (1 - part["skill"]),
+            "low": 1 / (1 - part["interval"][0]),
+            "high": 1 / (1 - part["interval"][1]),
         }
         for part in evidence.fits.get("holdout", [])
-        if part["skill"] is not None and part["interval"] is not None
+        if part["skill"] is not None and part["interval"] is not None and max(part["skill"], *part["interval"]) < 1
     )
 
 
@@ -123,6 +118,8 @@ claim = Claim(
     statement="Transformers follow scaling laws: their loss falls with size, data and compute as a power law predicts. Not all "
     "kinds of model do.",
     source="Kaplan et al. 2020, arXiv:2001.08361; Hoffmann et al. 2022, arXiv:2203.15556; Zhai et al. 2021, arXiv:2106.04560",
+    scope="language models and large vision transformers over up to seven decades; tested are ViT and Swin over one decade of "
+    "N and D",
     otherwise="The study covers one decade of N and of D on small grey images; the claim is about language models over seven "
     "decades. A law that predicts well here may fail at larger sizes, and one that does not may become visible with more "
     "sizes.",
@@ -130,11 +127,25 @@ claim = Claim(
     parts=(
         *(
             Part(
-                family,
-                f"{family} scales, and its law predicts its larger models better than their nearest smaller one does.",
-                "how much larger the error of persistence is than that of the law on held-out models (log loss; larger N, D "
-                "and both)",
-                _on_loss(family),
+                f"{family}, {AXES[origin]}",
+                f"{family}'s law predicts the loss of models of {AXES[origin]} better than repeating that of their nearest "
+                "smaller one does.",
+                ERRORS,
+                _held_out(family, "loss", origin),
+                group="predictions",
+            )
+            for family in TRANSFORMERS
+            for origin in ("params", "images")
+        ),
+        *(
+            Part(
+                f"{family}, compute",
+                f"The loss of {family} falls with training compute.",
+                "exponent with which the loss falls with training compute, over all runs as measured",
+                _by_compute(family),
+                scale="plain",
+                unit="exponent",
+                margin=0.02,
             )
             for family in TRANSFORMERS
         ),
@@ -149,35 +160,29 @@ claim = Claim(
         *(
             Part(
                 f"{family}, {response}, {AXES[origin]}",
-                f"On {response}, {family}'s law predicts models of {AXES[origin]} better than their nearest smaller one does.",
-                "how much larger the error of persistence is than that of the law on held-out models",
+                f"{family}'s law predicts the {response} of models of {AXES[origin]} better than repeating that of their "
+                "nearest smaller one does.",
+                ERRORS,
                 _held_out(family, response, origin),
                 decides=False,
+                group="predictions",
             )
             for family in TRANSFORMERS
             for response in ("loss", "error")
             for origin in AXES
-            if (response, origin) != ("loss", "both")
-        ),
-        *(
-            Part(
-                f"{family}, compute",
-                f"The loss of {family} falls with training compute along its frontier.",
-                "how much higher the lowest loss that the law allows is at the smallest compute budget than at the largest",
-                _by_compute(family),
-                decides=False,
-            )
-            for family in TRANSFORMERS
+            if response == "error" or origin == "both"
         ),
     ),
     curves=(
         Curves(
             "How well each family's law predicts its larger models",
-            "Skill: 1 is an exact prediction, 0 is no better than repeating the value of the nearest smaller model, below 0 is "
-            "worse. Points with 95 % intervals, by what was larger in the held-out models. Whether families differ is "
-            "decided by their paired contrasts, in the report of the study.",
+            "Error of repeating the value of the nearest smaller model, relative to the error of the law, on held-out models: "
+            "above 1 the law predicts better, below 1 worse. It is 1 / (1 - skill) of the report. Points with 95 % intervals, "
+            "by what is larger in the held-out models. Whether families differ is decided by their paired contrasts.",
             "family",
-            "skill",
+            "error of repeating relative to that of the law",
+            log_y=True,
+            marked=1.0,
         ),
     ),
 )

@@ -40,8 +40,9 @@ def _field(quantity: str):
 claim = Claim(
     number=11,
     title="Shifted windows",
-    statement="Swin combines local attention with a global view by shifting its windows from block to block.",
+    statement="Shifting its windows from block to block lets Swin's local attention see more of the image.",
     source="Liu et al. 2021, arXiv:2103.14030, sections 3.2 and 4.4, table 4",
+    scope="Swin on images of 224 pixels with windows of 7 x 7 patches; tested is a small one on images of 28 pixels",
     otherwise="At 28 pixels the second stage is a single window that sees the whole image, shifted or not, so that the shift "
     "can only help in the first stage. On larger images each stage has many windows, and there is more to gain.",
     parts=(
@@ -50,7 +51,8 @@ claim = Claim(
             "At equal parameters shifted windows give a lower loss than fixed ones.",
             "how much higher the test loss is with fixed windows than with shifted ones",
             _loss,
-            negligible=math.log(1.02),
+            margin=math.log(1.02),
+            decides=False,
         ),
         Part(
             "reach",
@@ -59,6 +61,7 @@ claim = Claim(
             _field("reach"),
             scale="plain",
             unit="share of the pixels",
+            in_scope=True,
         ),
         Part(
             "effective field",
@@ -67,7 +70,7 @@ claim = Claim(
             _field("effective"),
             scale="plain",
             unit="share of the pixels",
-            decides=False,
+            margin=0.01,
         ),
     ),
 )

@@ -1,7 +1,8 @@
 """A claim: a statement, what is measured for it, and the rule, fixed beforehand, by which it is judged.
 
-A claim has parts. Each part asserts that an effect is above a threshold; the claim as a whole holds if all of its deciding
-parts hold. A claim that these machines and data cannot test has no parts, and says why.
+A claim has parts. Each part asserts that an effect lies beyond a threshold, and has a verdict of its own; the claim is summed
+up by how many of its deciding parts were seen. Its statement and its deciding parts say the same thing. A claim that these
+machines and data cannot test has no parts, and says why.
 """
 
 from __future__ import annotations
@@ -13,16 +14,28 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from scaling.analysis.claims.evidence import Evidence
 
-SUPPORTED: Final = "supported"
+SEEN: Final = "seen"
+SMALLER: Final = "smaller than claimed"
+NO_EFFECT: Final = "no effect that matters"
+OPPOSITE: Final = "the opposite is seen"
+CANNOT_TELL: Final = "cannot tell"
+NOT_TESTABLE: Final = "not testable"
+PART_VERDICTS: Final = (SEEN, SMALLER, NO_EFFECT, OPPOSITE, CANNOT_TELL, NOT_TESTABLE)
+
+SEEN_IN_PART: Final = "seen in part"
+NOT_SEEN: Final = "not seen"
 REFUTED: Final = "refuted"
-CANNOT_TELL: Final = "cannot tell here"
-NOT_TESTABLE: Final = "not testable here"
+CLAIM_VERDICTS: Final = (SEEN, SEEN_IN_PART, NOT_SEEN, REFUTED, CANNOT_TELL, NOT_TESTABLE)
 
 Scale = Literal["plain", "log"]
 
 
 class MissingEvidence(Exception):
     """Evidence that a part needs is missing; the message names it: an arm, a measurement, a seed."""
+
+
+class NotTestable(Exception):
+    """This machine, or what was trained, can show nothing about a part, however often it is run; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +74,19 @@ class Part:
 
     Attributes:
         name: short; a row's label in table and figure.
-        asserts: what holds if the effect is above ``threshold``, as a sentence.
+        asserts: what holds if the effect is beyond ``threshold``, as a sentence.
         statistic: what the effect is, in words, with its direction.
-        measure: computes the effect from the evidence; raises MissingEvidence.
+        measure: computes the effect from the evidence; raises MissingEvidence or NotTestable.
         scale: effects on the scale log are shown as changes in per cent.
         unit: of an effect on the scale plain.
-        threshold: effects above it support the part. A threshold below 0 means "not worse by more than that".
-        negligible: an interval below it refutes the part, since such an effect would not matter.
+        threshold: what is claimed: the part is seen if the effect is above it (below it, with ``below``). A threshold below
+            ``none`` means "not worse by more than that".
+        below: whether effects below the threshold are those that are claimed.
+        none: the effect where there is none, such as 0, or a share of one half.
+        margin: effects within this distance of ``none`` do not matter; None where any effect does.
         decides: whether the claim depends on it; other parts are only reported.
+        in_scope: whether the statement speaks of just these nets and data, so that the opposite refutes it.
+        group: parts of one group share a panel of the figure; an empty string for the group of their unit.
     """
 
     name: str
@@ -78,16 +96,22 @@ class Part:
     scale: Scale = "log"
     unit: str = ""
     threshold: float = 0.0
-    negligible: float | None = None
+    below: bool = False
+    none: float = 0.0
+    margin: float | None = None
     decides: bool = True
+    in_scope: bool = False
+    group: str = ""
 
 
 @dataclass(frozen=True)
 class Curves:
     """How the rows of a claim's findings are drawn: points (x, y) with bars (low, high) and lines by ``series``.
 
-    Rows are dicts with panel, series, x, y and, if known, low and high. ``panels`` are those of this figure; without any it
-    shows all panels that no other figure of the claim names.
+    Rows are dicts with panel, series, x, y and, if known, low and high. A row with ``bound`` is drawn as a cross: the value
+    lies at y or beyond; on a logarithmic axis a y of 0 is drawn so too, at the edge. ``panels`` are those of this figure;
+    without any it shows all panels that no other figure of the claim names. ``marked`` is a y that is drawn as a line, such as
+    1 for "equal".
     """
 
     title: str
@@ -97,6 +121,7 @@ class Curves:
     log_x: bool = False
     log_y: bool = False
     panels: tuple[str, ...] = ()
+    marked: float | None = None
 
 
 @dataclass(frozen=True)
@@ -108,9 +133,9 @@ class Claim:
         title: short.
         statement: in our own words.
         source: where it comes from.
+        scope: of which nets and data the statement speaks, as against what was tested.
         otherwise: why the verdict could be different: what was not varied, what a larger study would change.
         primary: whether it is decided at the level of 0.05 over all primary claims together (Holm), from at least six seeds.
-            The verdicts on other claims only "suggest".
         parts: none if the claim is not testable here.
         not_testable: why not, or an empty string.
         curves: how its rows are drawn, one entry per figure.
@@ -120,6 +145,7 @@ class Claim:
     title: str
     statement: str
     source: str
+    scope: str = ""
     otherwise: str = ""
     primary: bool = False
     parts: tuple[Part, ...] = ()
@@ -138,9 +164,11 @@ class Claim:
         """The decision rule, in words."""
         if not self.parts:
             return "None: " + self.not_testable
-        level = "0.05 after Holm's correction over the parts of all primary claims" if self.primary else "0.05"
+        level = "0.05 after Holm's correction over the deciding parts of all primary claims" if self.primary else "0.05"
         return (
-            "A part is supported if its effect is above its threshold, and refuted if it is below, by a two-sided "
-            f"test at {level}. It is also refuted if the 95 % interval lies below what would matter. The claim is supported if "
-            "all its deciding parts are, and refuted if one of them is."
+            f"A part is {SEEN} if its effect is beyond its threshold by a two-sided test at {level}; it shows "
+            f"{NO_EFFECT} if its whole 95 % interval lies within its margin, even where that excludes zero. "
+            f"{OPPOSITE.capitalize()} if the effect is on the other side of no effect, and it is {SMALLER} if it falls short "
+            "of the threshold, by the same test. The claim is refuted only if the opposite is seen of just those nets and "
+            "data of which it speaks."
         )

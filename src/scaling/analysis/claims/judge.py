@@ -1,4 +1,4 @@
-"""From claims and evidence to verdicts: a t test per part, Holm's correction over the primary claims, a sentence per claim."""
+"""From claims and evidence to verdicts: a t test per part, Holm's correction over the primary claims."""
 
 from __future__ import annotations
 
@@ -9,8 +9,21 @@ from typing import Any
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from scaling.analysis.claims.claim import CANNOT_TELL, NOT_TESTABLE, REFUTED, SUPPORTED, Claim, Finding, MissingEvidence, Part
+from scaling.analysis.claims.claim import (
+    CANNOT_TELL,
+    NO_EFFECT,
+    NOT_TESTABLE,
+    OPPOSITE,
+    SEEN,
+    SMALLER,
+    Claim,
+    Finding,
+    MissingEvidence,
+    NotTestable,
+    Part,
+)
 from scaling.analysis.claims.evidence import Evidence
+from scaling.analysis.claims.summed_up import claim_verdict, scale_of, sentence
 from scaling.analysis.fits_rows import jsonable
 from scaling.analysis.pair_contrasts import holm
 from scaling.analysis.significance import SIGNIFICANCE
@@ -20,8 +33,9 @@ def judge_claims(claims: Sequence[Claim], evidence: Evidence) -> list[dict[str, 
     """The verdict on each claim, as plain JSON.
 
     Returns:
-        For each claim: its declaration, ``verdict``, ``sentence``, ``parts`` (declaration, effect, low, high, p, p_adjusted,
-        verdict, cells, keys, note) and ``rows`` for its figure. Effects on the scale log are given in per cent.
+        For each claim: its declaration, ``verdict``, ``sentence``, ``tested`` (at which N and D), ``parts`` (declaration,
+        effect, low, high, p, p_adjusted, verdict, cells, keys, note) and ``rows`` for its figure. Effects on the scale log
+        are given in per cent.
     """
     found = [[(part, *_measured(part, evidence)) for part in claim.parts] for claim in claims]
     decided = {
@@ -35,10 +49,8 @@ def judge_claims(claims: Sequence[Claim], evidence: Evidence) -> list[dict[str, 
     entries = []
     for i, claim in enumerate(claims):
         parts = [
-            _part_entry(claim, part, finding, reason, adjusted.get((i, j)))
-            for j, (part, finding, reason) in enumerate(found[i])
+            _part_entry(claim, part, finding, lack, adjusted.get((i, j))) for j, (part, finding, lack) in enumerate(found[i])
         ]
-        verdict = _verdict(claim, parts)
         rows = [row for _, finding, _ in found[i] if finding is not None for row in finding.rows]
         entries.append(
             {
@@ -49,9 +61,11 @@ def judge_claims(claims: Sequence[Claim], evidence: Evidence) -> list[dict[str, 
                 "source": claim.source,
                 "primary": claim.primary,
                 "rule": claim.rule,
+                "scope": claim.scope,
                 "otherwise": claim.otherwise,
-                "verdict": verdict,
-                "sentence": _sentence(claim, parts, verdict),
+                "verdict": claim_verdict(parts),
+                "tested": scale_of(evidence.runs, {key for part in parts if part["decides"] for key in part["keys"]}),
+                "sentence": sentence(claim, parts),
                 "parts": parts,
                 "curves": [vars(curves) for curves in claim.curves],
                 "rows": rows,
@@ -60,11 +74,11 @@ def judge_claims(claims: Sequence[Claim], evidence: Evidence) -> list[dict[str, 
     return jsonable(entries)
 
 
-def _measured(part: Part, evidence: Evidence) -> tuple[Finding | None, str]:
+def _measured(part: Part, evidence: Evidence) -> tuple[Finding | None, Exception | None]:
     try:
-        return part.measure(evidence), ""
-    except MissingEvidence as lack:
-        return None, str(lack)
+        return part.measure(evidence), None
+    except (MissingEvidence, NotTestable) as lack:
+        return None, lack
 
 
 def limits(finding: Finding) -> tuple[float, float] | None:
@@ -98,36 +112,52 @@ def p_value(part: Part, finding: Finding) -> float | None:
 
 
 def part_verdict(part: Part, finding: Finding, p: float | None) -> str:
-    """Supported, refuted or cannot tell here, by the rule that ``Claim.rule`` states in words; ``p`` is the decisive one."""
+    """The verdict on a part by the rule that ``Claim.rule`` states in words.
+
+    Args:
+        part: what is claimed.
+        finding: what was measured.
+        p: of "the effect equals the threshold", corrected where the part is one of many.
+    """
+    sign = -1.0 if part.below else 1.0
+    effect, threshold, none = sign * finding.effect, sign * part.threshold, sign * part.none
     if finding.exact:
-        return SUPPORTED if finding.effect > part.threshold else REFUTED
+        return SEEN if effect > threshold else OPPOSITE if effect <= min(none, threshold) else SMALLER
     ends = limits(finding)
     if ends is None or p is None:
         return CANNOT_TELL
-    if p < SIGNIFICANCE and finding.effect > part.threshold:
-        return SUPPORTED
-    if p < SIGNIFICANCE and finding.effect < part.threshold:
-        return REFUTED
-    if part.negligible is not None and ends[1] < part.negligible:
-        return REFUTED
-    return CANNOT_TELL
+    low, high = sorted(sign * end for end in ends)
+    if part.margin is not None and none - part.margin < low and high < none + part.margin and threshold >= none:
+        return NO_EFFECT
+    if p >= SIGNIFICANCE:
+        return CANNOT_TELL
+    if effect > threshold:
+        return SEEN
+    return OPPOSITE if high < none or threshold <= none else SMALLER
 
 
-def _part_entry(claim: Claim, part: Part, finding: Finding | None, reason: str, adjusted: float | None) -> dict[str, Any]:
+def _part_entry(
+    claim: Claim, part: Part, finding: Finding | None, lack: Exception | None, adjusted: float | None
+) -> dict[str, Any]:
+    reason = str(lack or "")
     entry: dict[str, Any] = {
         "name": part.name,
         "asserts": part.asserts,
         "statistic": part.statistic,
         "unit": "%" if part.scale == "log" else part.unit,
         "threshold": _shown(part, part.threshold),
-        "negligible": _shown(part, part.negligible),
+        "below": part.below,
+        "none": _shown(part, part.none),
+        "margin": None if part.margin is None else [_shown(part, part.none + side * part.margin) for side in (-1, 1)],
         "decides": part.decides,
+        "in_scope": part.in_scope,
+        "group": part.group,
         "effect": None,
         "low": None,
         "high": None,
         "p": None,
         "p_adjusted": None,
-        "verdict": CANNOT_TELL,
+        "verdict": NOT_TESTABLE if isinstance(lack, NotTestable) else CANNOT_TELL,
         "cells": 0,
         "keys": [],
         "note": reason,
@@ -157,33 +187,3 @@ def _shown(part: Part, value: float | None) -> float | None:
     if value is None or part.scale == "plain":
         return value
     return 100 * math.expm1(value) if value < 700 else math.inf
-
-
-def _verdict(claim: Claim, parts: list[dict[str, Any]]) -> str:
-    if not claim.parts:
-        return NOT_TESTABLE
-    verdicts = [part["verdict"] for part in parts if part["decides"]]
-    if all(verdict == SUPPORTED for verdict in verdicts):
-        return SUPPORTED
-    return REFUTED if REFUTED in verdicts else CANNOT_TELL
-
-
-def _sentence(claim: Claim, parts: list[dict[str, Any]], verdict: str) -> str:
-    """The verdict on a claim in one line; for a claim that is not primary, what its figures suggest."""
-    if not claim.parts:
-        return f"Not testable here: {claim.not_testable}."
-    by_verdict: dict[str, list[str]] = {}
-    for part in parts:
-        if part["decides"]:
-            by_verdict.setdefault(part["verdict"], []).append(part["name"])
-    if len(by_verdict) == 1 and verdict != CANNOT_TELL:
-        text = verdict
-    else:
-        order = [state for state in (SUPPORTED, REFUTED, CANNOT_TELL) if state in by_verdict]
-        text = verdict + ": " + "; ".join(f"{state} for {', '.join(by_verdict[state])}" for state in order)
-    if verdict == CANNOT_TELL and set(by_verdict) == {CANNOT_TELL}:
-        reasons = list(dict.fromkeys(part["lacks"] for part in parts if part["decides"] and part["lacks"]))
-        text = verdict + (f" ({'; '.join(reasons)})" if reasons else "")
-    if not claim.primary and verdict != CANNOT_TELL:
-        text = f"suggests: {text}"
-    return text[0].upper() + text[1:] + "."

@@ -9,9 +9,20 @@ import plotnine as p9
 
 from scaling.models.registry import FAMILIES
 from scaling.report.figures.labels import plain
-from scaling.report.figures.theme import empty, facet_size, family_colour, log_x_plain, log_y_plain, look
+from scaling.report.figures.theme import (
+    QUIET,
+    empty,
+    facet_size,
+    family_colour,
+    family_shape,
+    log_x_plain,
+    log_y_plain,
+    look,
+)
 
 COLOURS: Final = ("#0f3c88", "#c59603", "#4e8149", "#a24f9c", "#459afa", "#73401d", "#93959b", "#5a0035")
+SHAPES: Final = ("o", "^", "s", "D", "v", "P", "X", "*")
+"""Of series that are no families; a family has its own."""
 DODGE: Final = 0.35
 MOST_DOSES: Final = 7
 """Up to this many values of x, each value labels the axis."""
@@ -32,7 +43,9 @@ def claims_curves(curves: dict[str, Any], rows: list[dict[str, Any]]) -> p9.ggpl
     """Draw ``rows`` as ``curves`` say; where x is text, the axis shows names."""
     if not rows:
         return empty("nothing was measured")
-    table = pd.DataFrame(rows).drop_duplicates(["panel", "series", "x"])
+    table = pd.DataFrame(rows)
+    table["bound"] = [bool(row.get("bound")) for row in rows]
+    table = table.drop_duplicates(["panel", "series", "x", "bound"])
     table = table.astype({"y": float, "low": float, "high": float, "series": str})
     table["panel"] = pd.Categorical(table["panel"], list(dict.fromkeys(table["panel"])))
     named = any(isinstance(x, str) for x in table["x"])
@@ -42,13 +55,24 @@ def claims_curves(curves: dict[str, Any], rows: list[dict[str, Any]]) -> p9.ggpl
         table["x"] = pd.Categorical(table["x"].astype(str), list(dict.fromkeys(table["x"].astype(str))))
     else:
         table["x"] = table["x"].astype(float)
+    shapes = [family_shape(name) if name in FAMILIES else SHAPES[i % len(SHAPES)] for i, name in enumerate(series)]
+    # A cross is a bound, not a value: lines pass it by.
+    bounds, table = table[table["bound"]].copy(), table[~table["bound"]]
+    if curves["log_y"] and len(bounds):
+        least = table["y"][table["y"] > 0].min() / 3 if len(table) else 1.0
+        bounds["y"] = bounds["y"].where(bounds["y"] > 0, least)
     place = p9.position_dodge(DODGE) if named else p9.position_identity()
     figure = (
-        p9.ggplot(table, p9.aes("x", "y", color="series", group="series"))
+        p9.ggplot(table, p9.aes("x", "y", color="series", shape="series", group="series"))
         + p9.geom_linerange(p9.aes(ymin="low", ymax="high"), position=place, size=0.9, na_rm=True)
         + p9.geom_point(position=place, size=2.0)
         + p9.scale_color_manual(values=colours, limits=series, name=" ")
+        + p9.scale_shape_manual(values=shapes, limits=series, name=" ")
     )
+    if curves["marked"] is not None:
+        figure += p9.geom_hline(yintercept=curves["marked"], color=QUIET, size=0.5, linetype="dotted")
+    if len(bounds):
+        figure += p9.geom_point(p9.aes("x", "y", color="series"), data=bounds, shape="x", size=2.4, position=place)
     if not named:
         figure += p9.geom_line(size=0.8)
     panels = len(set(table["panel"]))

@@ -7,11 +7,13 @@ import plotnine as p9
 import polars as pl
 
 from scaling.report.figures import Figure
-from scaling.report.figures.theme import GRID, INK, QUIET, empty, family_order, family_scales, look
+from scaling.report.figures.theme import INK, QUIET, empty, family_order, family_scales, look
 
 ORIGINS = {"params": "larger N held out", "images": "larger D held out", "both": "larger N and D held out"}
 RATIOS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Candidate breaks of predicted / observed."""
+PERSISTENCE = "#848b93"
+"""Colour of the bars of persistence: it stands out on white and, as it is mapped there, on dark ground."""
 LEAST_SPAN = 1.12
 """The axis reaches at least this ratio on both sides, so that noise does not look like failure (assumption)."""
 
@@ -43,7 +45,7 @@ def holdout(fits: dict, response: str = "loss") -> p9.ggplot:
     line = pd.DataFrame({"x": [1.0]})
     figure = (
         p9.ggplot(rows.to_pandas(), p9.aes(y="family"))
-        + p9.geom_segment(p9.aes(x="exact", xend="persistence", yend="family"), size=5, color=GRID)
+        + p9.geom_segment(p9.aes(x="exact", xend="persistence", yend="family"), size=1.1, color=PERSISTENCE)
         + p9.geom_vline(p9.aes(xintercept="x"), data=line, color=QUIET, size=0.5)
     )
     for data, alpha in ((smaller, 0.3), (largest, 0.95)):
@@ -136,9 +138,9 @@ figure = Figure(
     caption=(
         "Each point is one trained model, kept out of the fit and predicted from smaller ones. Right of the line the law "
         "promised a higher loss than was reached, left of it a lower one. Strong points: the study's largest models; pale: "
-        "smaller ones, predicted from still smaller ones. Black tick: the mean; where it is away from the line, the family "
-        "is not yet on its law at the smaller sizes. Grey bar: how far off one would be by repeating the nearest smaller "
-        "model's loss. In brackets the skill over all panels, the highest on top."
+        "smaller ones, predicted from still smaller ones. Upright tick: the mean; where it is away from the line, the "
+        "family is not yet on its law at the smaller sizes. Bar from the line: how far off one would be by repeating the "
+        "nearest smaller model's loss. In brackets the skill over all panels, the highest on top."
     ),
     draw=lambda run: holdout(run.fits),
 )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+SAME_LEVEL = 1.35
+"""Sizes of different families within this factor share a label (assumption): families meet a target only nearly."""
 _SUFFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -64,6 +66,27 @@ def log_breaks(limits: tuple[float, float], most: int = 5) -> list[float]:
     return breaks[::step]
 
 
+def level_breaks(values: Iterable[float], most: int = 6) -> list[float]:
+    """At most ``most`` breaks at the sizes that were trained, for an axis or a legend.
+
+    Sizes within SAME_LEVEL of the smallest of a group count as one, the group's geometric mean to two digits.
+    """
+    groups: list[list[float]] = []
+    for value in sorted(set(values)):
+        if groups and value <= groups[-1][0] * SAME_LEVEL:
+            groups[-1].append(value)
+        else:
+            groups.append([value])
+    levels = [
+        group[0] if len(group) == 1 else float(f"{math.exp(sum(map(math.log, group)) / len(group)):.2g}") for group in groups
+    ]
+    if len(levels) <= most:
+        return levels
+    # Evenly spread over the levels, both ends kept.
+    places = {round(place * (len(levels) - 1) / (most - 1)) for place in range(most)}
+    return [levels[place] for place in sorted(places)]
+
+
 def even_breaks(low: float, high: float, most: int) -> list[float]:
     """At most ``most`` round numbers from ``low`` to ``high``, in even steps; ``low`` alone where the two are one."""
     if high - low <= 1e-9 * abs(low):
@@ -98,4 +121,4 @@ def _plain(value: float) -> str:
 
 def percents(values: Sequence[Any]) -> list[str]:
     """Each share as a percentage: an axis's labels."""
-    return [f"{100 * value:.3g} %" for value in values]
+    return [f"{100 * value:.3g} %".replace("-", "−") for value in values]

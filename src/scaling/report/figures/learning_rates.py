@@ -12,6 +12,7 @@ from scaling.report.figures import Figure
 from scaling.report.figures.labels import percents
 from scaling.report.figures.theme import (
     INK,
+    LARGER_IS_DARKER,
     empty,
     facet_size,
     family_order,
@@ -22,42 +23,53 @@ from scaling.report.figures.theme import (
 
 EXCESS_CAP = 0.5
 """Validation loss above the anchor's best, as a share, beyond which a candidate is drawn as "much worse" (assumption)."""
+CLAMPED = 0.006
+"""Rules and best rates are rounded to 4 digits: an exponent that differs by more was held at a limit (assumption)."""
 LOST = "#73401d"
 """Colour of candidates that diverged or failed."""
 
 
-def learning_rates(tuning: dict[str, dict]) -> p9.ggplot:
-    """Candidates at every anchor of ``tuning`` (by family), coloured by their loss above the best, which is ringed.
+def learning_rates(tuning: dict[str, dict], runs: pl.DataFrame | None = None) -> p9.ggplot:
+    """Candidates at every anchor of ``tuning`` (by family), coloured by their loss above the best; rings: interpolated optima.
 
-    The line is the family's rule rate = r (width / reference)^exponent, which all cells of the family use.
+    The line is the family's rule rate = r (width / reference)^exponent: solid between the anchors, dashed to the widths in
+    ``runs`` that lie beyond them; short strokes mark the widths that were trained.
     """
     candidates = candidate_table(tuning)
     if candidates.is_empty():
         return empty("No learning rate was tuned.")
     families = family_order(candidates["family"])
-    order = pl.Enum(families)
-    rules = rule_lines(tuning, candidates)
-    candidates = candidates.with_columns(pl.col("family").cast(order))
+    titles = {family: rule_title(family, tuning[family]) for family in families}
+    panels = pl.Enum([titles[family] for family in families])
+    rules, used = rule_lines(tuning, candidates, runs), used_rates(runs, families)
+
+    def drawn(table: pl.DataFrame):
+        named = pl.col("family").replace_strict(titles, return_dtype=pl.String).cast(panels)
+        return table.with_columns(named.alias("panel")).to_pandas()
+
     finite = candidates.filter(pl.col("excess").is_not_null())
     lost = candidates.filter(pl.col("excess").is_null())
-    best = best_rates(tuning).with_columns(pl.col("family").cast(order))
+    best = best_rates(tuning)
     columns, width, height = facet_size(len(families))
-    figure = p9.ggplot(candidates.to_pandas(), p9.aes("width", "rate"))
-    if not rules.is_empty():
-        figure += p9.geom_line(data=rules.with_columns(pl.col("family").cast(order)).to_pandas(), color=INK, size=0.5)
+    figure = p9.ggplot(drawn(candidates), p9.aes("width", "rate"))
+    for piece, line in (("inside", "solid"), ("below", "dashed"), ("above", "dashed")):
+        if not (part := rules.filter(pl.col("piece") == piece)).is_empty():
+            figure += p9.geom_line(data=drawn(part), color=INK, size=0.5, linetype=line)
+    if not used.is_empty():
+        figure += p9.geom_point(data=drawn(used), shape="|", color=INK, size=3.2, stroke=0.6)
     if not finite.is_empty():
-        figure += p9.geom_point(p9.aes(fill="excess"), data=finite.to_pandas(), size=2.6, stroke=0, shape="o")
+        figure += p9.geom_point(p9.aes(fill="excess"), data=drawn(finite), size=2.6, stroke=0, shape="o")
     if not lost.is_empty():
-        figure += p9.geom_point(data=lost.to_pandas(), size=2.0, shape="x", color=LOST)
+        figure += p9.geom_point(data=drawn(lost), size=2.0, shape="x", color=LOST)
     if not best.is_empty():
-        figure += p9.geom_point(data=best.to_pandas(), size=3.8, shape="o", fill="none", color=INK, stroke=0.6)
+        figure += p9.geom_point(data=drawn(best), size=3.8, shape="o", fill="none", color=INK, stroke=0.6)
     return (
         figure
-        + p9.facet_wrap("family", ncol=columns, scales="free")
+        + p9.facet_wrap("panel", ncol=columns, scales="free")
         + log_x_plain("width", most=4)
         + log_y_plain("learning rate", most=4)
         + p9.scale_fill_gradientn(
-            colors=("#43236b", "#2f6d8e", "#4cbf8b", "#d9e8a0"),
+            colors=LARGER_IS_DARKER[::-1],
             limits=(0, EXCESS_CAP),
             breaks=(0, 0.05, 0.1, 0.2, 0.5),
             labels=percents,
@@ -67,6 +79,21 @@ def learning_rates(tuning: dict[str, dict]) -> p9.ggplot:
         + p9.guides(fill=p9.guide_legend())
         + look(width + 0.6, height)
     )
+
+
+def rule_title(family: str, record: dict) -> str:
+    """The family and the exponent of its rule; where the exponent was held at a limit, also the one of the optima alone."""
+    rule = record["rule"]
+    if not rule:
+        return f"{family}\nno rule"
+    said = f"{family}\nexponent {rule['exponent']:.2f}"
+    anchors = [a for a in record["anchors"] if a["best_rate"] is not None]
+    x = np.log([a["width"] for a in anchors])
+    if len(set(x)) > 1:
+        free = float(np.polyfit(x, np.log([a["best_rate"] for a in anchors]), 1)[0])
+        if abs(free - rule["exponent"]) > CLAMPED:
+            said += f" (clamped from {free:.2f})"
+    return said.replace("-", "−")
 
 
 def candidate_table(tuning: dict[str, dict]) -> pl.DataFrame:
@@ -98,18 +125,32 @@ def best_rates(tuning: dict[str, dict]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"family": pl.String, "width": pl.Float64, "rate": pl.Float64}, orient="row")
 
 
-def rule_lines(tuning: dict[str, dict], candidates: pl.DataFrame) -> pl.DataFrame:
-    """Each family's rule over the widths of its anchors: family, width, rate."""
-    schema = {"family": pl.String, "width": pl.Float64, "rate": pl.Float64}
+def rule_lines(tuning: dict[str, dict], candidates: pl.DataFrame, runs: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Each family's rule: family, width, rate, piece ("inside" the widths of its anchors, "below" or "above" them)."""
+    schema = {"family": pl.String, "width": pl.Float64, "rate": pl.Float64, "piece": pl.String}
     frames = []
     for (family,), own in candidates.group_by(["family"], maintain_order=True):
         rule = tuning[str(family)]["rule"]
-        if not rule or own["width"].n_unique() < 2:
+        if not rule:
             continue
-        widths = np.geomspace(min(own["width"]), max(own["width"]), 20)
-        rates = rule["rate_at_reference"] * (widths / rule["reference"]) ** rule["exponent"]
-        frames.append(pl.DataFrame({"family": [family] * len(widths), "width": widths, "rate": rates}, schema=schema))
+        used = used_rates(runs, [str(family)])["width"]
+        low, high = float(min(own["width"])), float(max(own["width"]))
+        ends = {"below": (min([low, *used]), low), "inside": (low, high), "above": (high, max([high, *used]))}
+        for piece, (start, end) in ends.items():
+            if start < end:
+                widths = np.geomspace(start, end, 12)
+                rates = rule["rate_at_reference"] * (widths / rule["reference"]) ** rule["exponent"]
+                frames.append(pl.DataFrame({"family": family, "width": widths, "rate": rates, "piece": piece}, schema=schema))
     return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
+
+
+def used_rates(runs: pl.DataFrame | None, families: list[str]) -> pl.DataFrame:
+    """family, width, rate of the widths of ``families`` in ``runs``, each once."""
+    schema = {"family": pl.String, "width": pl.Float64, "rate": pl.Float64}
+    if runs is None:
+        return pl.DataFrame(schema=schema)
+    known = runs.filter(pl.col("family").is_in(families)).select("family", "width", pl.col("learning_rate").alias("rate"))
+    return known.cast(schema).drop_nulls().unique(["family", "width"], maintain_order=True)
 
 
 def _is_finite(value: float | None) -> bool:
@@ -120,10 +161,11 @@ figure = Figure(
     order=70,
     title="The tuned learning rates",
     caption=(
-        "Every candidate rate that was tried at the tuning anchors, by width. Violet: as good as the anchor's "
-        "best on validation images; green: worse; crosses: diverged or failed; rings: the best. The line is "
-        "the rule in the width from which all models of the family take their rate. A ring at the end of its "
-        "column means that the optimum may lie beyond."
+        "Every candidate rate that was tried at the tuning anchors, by width; the shade says how much worse it was than the "
+        "anchor's best on validation images. Crosses: diverged or failed. Rings: the optima, interpolated between "
+        "candidates. Line: the family's rule, a power of the width, from which all models take their rate; dashed where it "
+        "is carried beyond the anchors; strokes: the widths that were trained. An exponent held at a limit is said to be "
+        "clamped. A ring at the end of its column means that the optimum may lie beyond."
     ),
-    draw=lambda run: learning_rates(run.tuning),
+    draw=lambda run: learning_rates(run.tuning, run.runs),
 )

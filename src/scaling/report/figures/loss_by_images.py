@@ -18,10 +18,10 @@ figure = Figure(
     order=30,
     title="More images",
     caption=(
-        "Test loss against the number of unique training images D, one panel per family; from green to violet "
-        "the models grow. Points: every trained model, every seed. Lines: the family's one law for all its "
-        "sizes, with its 95 % band (often no wider than the line). Lines that flatten "
-        "towards the right approach the floor that the model size sets."
+        "Test loss against the number of unique training images D, one panel per family; the legend says which shade is "
+        "which N. Points: every trained model, every seed. Lines: the family's one law for all its sizes, with its 95 % "
+        "band (often no wider than the line). Lines that flatten towards the right approach the floor that the model size "
+        "sets."
     ),
     draw=lambda run: loss_by_images(run.runs, run.fits),
 )

@@ -18,8 +18,8 @@ figure = Figure(
     order=40,
     title="Larger models",
     caption=(
-        "The same models against their number of trainable parameters N; from green to violet the images "
-        "become more. Where a line is flat, more parameters do not help at that number of images."
+        "The same models against their number of trainable parameters N; the legend says which shade is which D. Where a "
+        "line is flat, more parameters do not help at that number of images."
     ),
     draw=lambda run: loss_by_params(run.runs, run.fits),
 )

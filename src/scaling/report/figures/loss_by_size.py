@@ -57,7 +57,7 @@ def loss_by_size(runs: pl.DataFrame, fits: dict, along: Literal["images", "param
         figure
         + p9.geom_point(size=1.7, stroke=0)
         + p9.facet_wrap("panel", ncol=columns)
-        + log_x_counts(AXES[along])
+        + log_x_counts(AXES[along], points["x"])
         + log_y_plain("L: test loss (nats)")
         + level_scales(LEVELS[along], points["level"])
         + look(width, height)

@@ -12,23 +12,24 @@ from scaling.report.figures.curves import finished, has_law, law_of
 from scaling.report.figures.labels import percents
 from scaling.report.figures.theme import INK, QUIET, empty, facet_size, family_order, level_scales, log_x_counts, look
 
+NORMAL_95 = 1.96
+"""Standard deviations about the mean that hold 95 % of a normal distribution."""
+
 
 def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
-    """log(observed / predicted loss) of every finished run; outliers are ringed, the band is the noise between seeds."""
+    """log(observed / predicted loss) of every finished run; outliers are ringed, the band is the noise by D."""
     table = residual_table(runs, fits)
     if table.is_empty():
         return empty("No law has been fitted yet.")
     families = family_order(table["family"])
     table = table.with_columns(pl.col("family").cast(pl.Enum(families)))
-    noise = table.group_by("family", maintain_order=True).agg(pl.first("noise")).drop_nulls()
+    noise = noise_bands(runs, fits).with_columns(pl.col("family").cast(pl.Enum(families)))
     columns, width, height = facet_size(len(families))
     figure = p9.ggplot(table.to_pandas(), p9.aes("images", "residual", color="params"))
     if not noise.is_empty():
-        ends = noise.join(pl.DataFrame({"images": [table["images"].min(), table["images"].max()]}), how="cross")
-        ends = ends.with_columns((-pl.col("noise")).alias("low"), pl.col("noise").alias("high"))
         figure += p9.geom_ribbon(
             p9.aes("images", ymin="low", ymax="high"),
-            data=ends.to_pandas(),
+            data=noise.to_pandas(),
             inherit_aes=False,
             fill=QUIET,
             alpha=0.16,
@@ -41,7 +42,7 @@ def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
         figure
         + p9.geom_point(size=1.5, stroke=0)
         + p9.facet_wrap("family", ncol=columns)
-        + log_x_counts("D: unique training images")
+        + log_x_counts("D: unique training images", table["images"])
         + p9.scale_y_continuous(labels=percents, name="log(observed / predicted)")
         + level_scales("N", table["params"])
         + look(width, height)
@@ -49,13 +50,12 @@ def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
 
 
 def residual_table(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
-    """family, params, images, residual (log), noise (log; null with one seed), outlier: one row per run that has a law."""
+    """family, params, images, residual (log), outlier: one row per run that has a law."""
     schema = {
         "family": pl.String,
         "params": pl.Float64,
         "images": pl.Float64,
         "residual": pl.Float64,
-        "noise": pl.Float64,
         "outlier": pl.Boolean,
     }
     frames = []
@@ -73,7 +73,6 @@ def residual_table(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
                     "params": params,
                     "images": images,
                     "residual": residual,
-                    "noise": fit["noise_rms"],
                     "outlier": own["key"].is_in(far),
                 },
                 schema=schema,
@@ -82,14 +81,37 @@ def residual_table(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
     return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
 
 
+def noise_bands(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
+    """family, images, low, high (log): where noise between seeds would leave 95 % of the runs of a family, by D.
+
+    The variance is that between seeds, carried from the D that have several seeds to the others by the noise model of the fits:
+    log variance falls with log D at one slope for all families. Families with one seed per cell have no band.
+    """
+    schema = {"family": pl.String, **dict.fromkeys(("images", "low", "high"), pl.Float64)}
+    frames = []
+    for (family,), own in finished(runs).group_by(["family"], maintain_order=True):
+        fit = law_of(fits, str(family))
+        if not has_law(fit) or fit["noise_rms"] is None:
+            continue
+        repeated = own.group_by("params", "images").len().filter(pl.col("len") > 1)
+        slope = fit.get("noise_slope") or 0.0
+        # The pooled variance is the mean over the repeated cells, each with its degrees of freedom.
+        freedom = repeated["len"].to_numpy() - 1.0
+        pooled = float(np.average(repeated["images"].to_numpy().astype(float) ** slope, weights=freedom))
+        images = np.geomspace(float(min(own["images"])), float(max(own["images"])), 20)
+        half = NORMAL_95 * fit["noise_rms"] * np.sqrt(images**slope / pooled)
+        frames.append(pl.DataFrame({"family": family, "images": images, "low": -half, "high": half}, schema=schema))
+    return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
+
+
 figure = Figure(
     order=60,
     title="What the laws leave unexplained",
     caption=(
-        "Observed over predicted loss of every model. The grey band is plus and minus the deviation between "
-        "seeds, where a family has more than one. Points that bend away from zero together, at one end or for "
-        "one colour, mean a misfit of the law's form; scatter inside the band is noise. Rings: models off "
-        "their law, listed under Laws with what the law would be without them."
+        "Observed over predicted loss of every model. Band: where the noise between seeds alone would leave 95 % of the "
+        "models, for families with more than one seed; it narrows or widens with D as the noise model of the fits says. "
+        "Points that bend away from zero together, at one end or in one shade, mean a misfit of the law's form; scatter "
+        "inside the band is noise. Rings: models off their law, listed under Laws with what the law would be without them."
     ),
     draw=lambda run: residuals(run.runs, run.fits),
 )

@@ -14,13 +14,13 @@ import pandas as pd
 import plotnine as p9
 
 from scaling.models.registry import FAMILIES
-from scaling.report.figures.labels import counts, log_breaks, plain, powers
+from scaling.report.figures.labels import counts, level_breaks, log_breaks, plain, powers
 
 if TYPE_CHECKING:
     from plotnine.ggplot import PlotAddable
 
 FAMILY_COLOURS: Final[dict[str, str]] = {name: facts.colour for name, facts in FAMILIES.items()}
-"""On white: contrast at least 2.7, any two at least 0.1 apart in OKLab for normal, protan, deutan and tritan vision."""
+"""On white: contrast at least 3, any two at least 0.1 apart in OKLab for normal, protan, deutan and tritan vision."""
 FAMILY_COLOURS_ON_DARK: Final[dict[str, str]] = {name: facts.colour_on_dark for name, facts in FAMILIES.items()}
 """The same on a dark page."""
 FAMILY_SHAPES: Final[dict[str, str]] = {name: facts.shape for name, facts in FAMILIES.items()}
@@ -31,8 +31,17 @@ KIND_LINES: Final[dict[str, str]] = {
     "other": "dashdot",
 }
 
-LARGER_IS_DARKER: Final = ("#a2d45a", "#4cbf8b", "#24908d", "#2f6d8e", "#3f4a8a", "#43236b")
-"""Sequential palette (viridis reversed, without its lightest part): larger quantities are darker."""
+KIND_COLOURS: Final[dict[str, str]] = {
+    "fully-connected": "#6a5300",
+    "convolutional": "#0063a6",
+    "transformer": "#c2410c",
+    "other": "#5c636b",
+}
+"""Colour per architecture class: contrast above 3 on white; each class has a shape of its own too."""
+KIND_SHAPES: Final[dict[str, str]] = {"fully-connected": "s", "convolutional": "o", "transformer": "^", "other": "D"}
+
+LARGER_IS_DARKER: Final = ("#6a9f1c", "#2f9467", "#24807f", "#2f6d8e", "#3f4a8a", "#43236b")
+"""Sequential palette (like viridis reversed, each colour with a contrast above 3 on white): larger quantities are darker."""
 
 INK: Final = "#202428"
 QUIET: Final = "#5c636b"
@@ -80,6 +89,18 @@ def family_scales(families: Iterable[str], kinds: Mapping[str, str] | None = Non
     ]
 
 
+def kind_scales(kinds: Iterable[str]) -> list[PlotAddable]:
+    """Scales for colour, fill and shape that name the architecture classes in one merged legend."""
+    order = list(kinds)
+    colours = [KIND_COLOURS.get(kind, KIND_COLOURS["other"]) for kind in order]
+    shapes = [KIND_SHAPES.get(kind, KIND_SHAPES["other"]) for kind in order]
+    return [
+        p9.scale_color_manual(values=colours, limits=order, name="class"),
+        p9.scale_fill_manual(values=colours, limits=order, name="class"),
+        p9.scale_shape_manual(values=shapes, limits=order, name="class"),
+    ]
+
+
 def _distinct(order: list[str], own: dict[str, str], look_of: Callable[[str], str]) -> list[str]:
     """A look for each of ``order``: a family's own; for another the one of its name or, where that is taken, the next free."""
     found = {name: own[name] for name in order if name in own}
@@ -98,8 +119,7 @@ def level_scales(name: str, values: Iterable[float]) -> list[PlotAddable]:
     limits = (min(values), max(values)) if values else (1.0, 10.0)
     if limits[0] == limits[1]:
         limits = (limits[0] / 2, limits[1] * 2)
-    levels = sorted(set(values))
-    breaks = levels if 0 < len(levels) <= 6 else log_breaks(limits)
+    breaks = level_breaks(values) or log_breaks(limits)
     shared: dict[str, Any] = {
         "colors": LARGER_IS_DARKER,
         "limits": limits,
@@ -114,9 +134,16 @@ def level_scales(name: str, values: Iterable[float]) -> list[PlotAddable]:
     ]
 
 
-def log_x_counts(title: str) -> p9.scale_x_continuous:
-    """Log x axis of parameters or images: 1k, 10k, 1M."""
-    return p9.scale_x_continuous(trans="log10", minor_breaks=[], breaks=_breaks(4), labels=counts, name=title)
+def log_x_counts(title: str, trained: Iterable[float] = ()) -> p9.scale_x_continuous:
+    """Log x axis of parameters or images: 1k, 10k, 1M; with ticks at the sizes that were ``trained`` where they are given."""
+    breaks = level_breaks(trained, 4) or _breaks(4)
+    return p9.scale_x_continuous(trans="log10", minor_breaks=[], breaks=breaks, labels=counts, name=title)
+
+
+def log_y_counts(title: str, trained: Iterable[float] = ()) -> p9.scale_y_continuous:
+    """Log y axis of parameters or images, as ``log_x_counts``."""
+    breaks = level_breaks(trained, 5) or _breaks(5)
+    return p9.scale_y_continuous(trans="log10", minor_breaks=[], breaks=breaks, labels=counts, name=title)
 
 
 def log_x_powers(title: str) -> p9.scale_x_continuous:

@@ -1,5 +1,5 @@
 "use strict";
-// The page is whole without this: it only sorts and filters tables.
+// The page is whole without this: it sorts, filters and copies tables, saves figures, and says where there is more sideways.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
@@ -42,3 +42,70 @@ for (const input of document.querySelectorAll("input[data-filter]")) {
     count.textContent = words.length ? `${shown} of ${rows.length}` : "";
   });
 }
+
+const save = (blob, name) => {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+};
+const button = (text, label, act) => {
+  const made = Object.assign(document.createElement("button"), { type: "button", textContent: text });
+  made.setAttribute("aria-label", label);
+  made.addEventListener("click", act);
+  return made;
+};
+const standalone = (svg) => {
+  const copy = svg.cloneNode(true);
+  const { width, height } = svg.viewBox.baseVal;
+  copy.setAttribute("width", width);
+  copy.setAttribute("height", height);
+  copy.removeAttribute("style");
+  return { text: new XMLSerializer().serializeToString(copy), width, height };
+};
+for (const figure of document.querySelectorAll("figure")) {
+  const svg = figure.querySelector("svg");
+  if (!svg) continue;
+  const row = Object.assign(document.createElement("p"), { className: "save" });
+  row.append("Save:");
+  row.append(button("SVG", `Save ${figure.id} as SVG`, () => save(new Blob([standalone(svg).text], { type: "image/svg+xml" }), `${figure.id}.svg`)));
+  row.append(button("PNG", `Save ${figure.id} as PNG`, () => {
+    const { text, width, height } = standalone(svg);
+    const image = new Image();
+    image.onload = () => {
+      const canvas = Object.assign(document.createElement("canvas"), { width: 3 * width, height: 3 * height });
+      const pen = canvas.getContext("2d");
+      pen.fillStyle = "#ffffff";
+      pen.fillRect(0, 0, canvas.width, canvas.height);
+      pen.drawImage(image, 0, 0, canvas.width, canvas.height);
+      canvas.toBlob((blob) => save(blob, `${figure.id}.png`));
+    };
+    image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(text.replaceAll(/light-dark\((#\w+), #\w+\)/g, "$1"));
+  }));
+  figure.append(row);
+}
+for (const table of document.querySelectorAll("table.sortable")) {
+  const cells = (row) => [...row.cells].map((cell) => `"${(cell.dataset.value || cell.innerText).replace(/\s+/g, " ").trim().replaceAll('"', '""')}"`);
+  const csv = () => [...table.rows].filter((row) => !row.hidden).map((row) => cells(row).join(",")).join("\n");
+  const row = Object.assign(document.createElement("p"), { className: "save" });
+  row.append("Table:", button("CSV", "Save the table as CSV", () => save(new Blob([csv()], { type: "text/csv" }), "table.csv")));
+  if (navigator.clipboard) row.append(button("copy", "Copy the table as CSV", () => navigator.clipboard.writeText(csv())));
+  table.closest(".scroll").after(row);
+}
+const mark = () => {
+  for (const box of document.querySelectorAll(".scroll, pre")) {
+    const more = box.scrollWidth > box.clientWidth + 1;
+    const before = box.previousElementSibling;
+    if (more || box.scrollHeight > box.clientHeight + 1) {
+      box.tabIndex = 0;
+      box.setAttribute("role", "group");
+      box.setAttribute("aria-label", "scrolls");
+    } else box.removeAttribute("tabindex");
+    if (more && !before?.classList.contains("hint")) {
+      box.before(Object.assign(document.createElement("p"), { className: "hint", textContent: "Scroll sideways for the rest →" }));
+    } else if (!more && before?.classList.contains("hint")) before.remove();
+  }
+};
+mark();
+addEventListener("resize", mark);
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
+document.addEventListener("toggle", mark, true);
