@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: images prepared once, small cells to train on them, a checkout to run as users do."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,20 +15,42 @@ from scaling.study.recipe import recipe_for
 
 torch.set_num_threads(1)  # a worker of pytest-xdist per core: more threads would only wait for each other
 
-ALONE = ("faults", "slurm")
-"""Folders of tests that stop, kill and wait for processes: never two tests of one folder at a time."""
+ALONE = "slurm"
+"""The folder whose tests share a cluster, so that one worker runs them all, one after the other."""
+
+LONGEST = ("slurm", "training", "faults", "end_to_end")
+"""Folders of the tests that take longest. They start first, so that no worker begins a long file when the others are done."""
+
+
+def unit(file: Path) -> str:
+    """What one worker runs: a file, whose tests share fixtures, or the folder ALONE."""
+    return ALONE if ALONE in file.parts else str(file)
+
+
+def pytest_collection_modifyitems(config, items):
+    """The order in which workers take files: the folders LONGEST first, and in each the files with the most tests."""
+    if not hasattr(config, "workerinput"):
+        return
+    tests = Counter(item.path for item in items)
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+
+    def place(item) -> tuple[int, int]:
+        rank = min((ranks[part] for part in item.path.parts if part in ranks), default=len(ranks))
+        return rank, -tests[item.path]
+
+    items.sort(key=place)  # a stable sort: the tests of a file stay in their order
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist, whose own --dist loadgroup does not group under pytest 9.2
 def pytest_xdist_make_scheduler(config, log):
-    """Tests of a file run in one worker, for they share fixtures; those of a folder of ALONE too, one after the other."""
+    """Units of work as ``unit`` has them, in the order of the collection."""
     from xdist.scheduler import LoadFileScheduling
 
     class ByFile(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = super()._split_scope(nodeid)
-            return next((folder for folder in ALONE if folder in Path(file).parts), file)
+            return unit(Path(nodeid.split("::")[0]))
 
+    config.option.loadscopereorder = False
     return ByFile(config, log)
 
 

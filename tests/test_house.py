@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -67,6 +69,12 @@ def test_what_checks_and_plans_a_study_imports_no_torch_at_the_top():
             names = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
             names |= {node.module or "" for node in top if isinstance(node, ast.ImportFrom)}
             assert not {name for name in names if name.split(".")[0] in ("torch", "timm")}, path
+
+
+def test_a_job_imports_no_torch_before_it_has_something_to_train():
+    """Its import takes seconds, which a fixed learning rate and runs that are stored need not pay."""
+    code = "import sys, scaling.jobs.train_job, scaling.jobs.tune_job; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_only_a_familys_own_file_tests_for_its_name():

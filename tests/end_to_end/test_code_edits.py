@@ -85,30 +85,32 @@ def test_nothing_is_trained_after_edits_of_a_comment_a_docstring_a_local_name_an
     assert table(project).equals(runs)
 
 
-@pytest.mark.parametrize(
-    ("family", "change"),
-    [
-        ("mlp", ("nn.ReLU(inplace=True)", "nn.GELU()")),
-        ("alexnet", ("c1, 5, stride=2, padding=2", "c1, 3, stride=2, padding=1")),
-    ],
-)
-def test_the_runs_of_a_family_whose_activation_or_kernel_was_changed_are_trained_and_no_others(project, family, change):
+ACTIVATION = ("nn.ReLU(inplace=True)", "nn.GELU()")
+KERNEL = ("c1, 5, stride=2, padding=2", "c1, 3, stride=2, padding=1")
+
+
+def test_the_runs_of_a_family_whose_activation_or_kernel_was_changed_are_trained_and_no_others(project):
     before, runs = project.records(), table(project)
-    edit(project, f"models/{family}.py", change)
-    assert new(project) == {name: 2 if name == family else 0 for name in FAMILIES}
+    edit(project, "models/mlp.py", ACTIVATION)
+    assert new(project) == {"mlp": 2, "alexnet": 0}
     run(project)
     after = project.records()
     assert before.items() <= after.items()
     assert len(after) == len(before) + 2
-    assert new(project) == dict.fromkeys(FAMILIES, 0)
-    touched = pl.col("family") == family
+    touched = pl.col("family") == "mlp"
     assert table(project).filter(~touched).equals(runs.filter(~touched))
     losses, earlier = (set(found.filter(touched)["loss"]) for found in (table(project), runs))
     assert len(losses) == 2
     assert not losses & earlier  # the page shows what the code gives now
 
-    edit(project, f"models/{family}.py", change[::-1])  # taken back: the stored results are good again
-    run(project)
+    edit(project, "models/alexnet.py", KERNEL)
+    assert new(project) == {"mlp": 0, "alexnet": 2}
+    jobs = project.jobs("--config", "study=studies/edits.yaml")
+    assert (jobs["tune"], jobs["train"]) == (1, 1)
+
+    edit(project, "models/alexnet.py", KERNEL[::-1])  # both taken back: the stored results are good again
+    edit(project, "models/mlp.py", ACTIVATION[::-1])
     assert new(project) == dict.fromkeys(FAMILIES, 0)
+    run(project)
     assert project.records() == after
     assert table(project).equals(runs)

@@ -47,7 +47,8 @@ def serve() -> None:
     import timm  # noqa: F401
 
     import scaling.cli.commands
-    import scaling.jobs.runner  # noqa: F401
+    import scaling.jobs.runner
+    import scaling.training.attempt  # noqa: F401
 
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     for line in sys.stdin:

@@ -1,5 +1,7 @@
 """A small study of small images for the faults, and its commands run black box, in a folder with an awkward name."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -15,6 +17,7 @@ import numpy as np
 import polars as pl
 import pytest
 from checkout import Checkout
+from filelock import FileLock
 from PIL import Image
 
 from scaling.runs.records import MEASURED
@@ -74,6 +77,13 @@ class Bench(Checkout):
         self.server, self.started = server, []
         self.write_images(folder / "pictures é")
         self.write_study()
+
+    @classmethod
+    def of(cls, folder: Path, server: subprocess.Popen) -> Bench:
+        """What stands in ``folder`` already."""
+        bench = object.__new__(cls)
+        bench.folder, bench.server, bench.started = folder, server, []
+        return bench
 
     @staticmethod
     def write_images(folder: Path, train: int = 30, test: int = 10) -> None:
@@ -154,21 +164,28 @@ def server():
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory, server) -> Bench:
-    """The study, trained and never disturbed. Copy it; do not change it."""
-    bench = Bench(tmp_path_factory.mktemp("faults é"), server)
-    run = bench.snakemake("--config", "study=studies/faults.yaml")
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert len(bench.stamps()) == 5
-    return bench
+def trained(tmp_path_factory, server, worker_id) -> Bench:
+    """The study, trained once for all workers and never disturbed. Copy it; do not change it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "faults é"
+    with FileLock(folder.with_name("faults.lock")):
+        if not folder.exists():
+            folder.mkdir()
+            bench = Bench(folder, server)
+            run = bench.snakemake("--config", "study=studies/faults.yaml")
+            if run.returncode:
+                shutil.rmtree(folder)
+            assert run.returncode == 0, run.stdout + run.stderr
+        bench = Bench.of(folder, server)
+        assert len(bench.stamps()) == 5
+        return bench
 
 
 @pytest.fixture
 def bench(trained, tmp_path) -> Iterator[Bench]:
     """The trained study in a folder of its own."""
-    copy = object.__new__(Bench)
-    copy.folder, copy.server, copy.started = tmp_path / "a copy é", trained.server, []
-    shutil.copytree(trained.folder, copy.folder)
+    shutil.copytree(trained.folder, tmp_path / "a copy é")
+    copy = Bench.of(tmp_path / "a copy é", trained.server)
     yield copy
     for command in copy.started:
         command.kill()

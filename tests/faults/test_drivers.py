@@ -1,4 +1,4 @@
-"""Two drivers at once on one study, edits between runs, and a study's folder that moves."""
+"""Two drivers at once on one study, and a study's folder that moves."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 CONFIG = ("--config", "study=studies/faults.yaml")
 
-SLOW = (("images_floor: 3200", "images_floor: 96000"), ("checkpoint_seconds: 0.001", "checkpoint_seconds: 60"))
+SLOW = (("images_floor: 3200", "images_floor: 64000"), ("checkpoint_seconds: 0.001", "checkpoint_seconds: 60"))
 """Cells of several seconds, so that two drivers meet."""
 
 TRACE = """
@@ -62,28 +62,15 @@ def test_two_drivers_at_once_train_nothing_twice(fresh):
         if list(fresh.folder.glob("results/store/*/lease")):
             break
         time.sleep(0.1)
-    refused = driver(fresh)
+    second, refused = driver(fresh, "--nolock"), driver(fresh)
     text = refused.communicate(timeout=100)[0]
     assert refused.returncode != 0
     assert "Directory cannot be locked" in text  # Snakemake's own lock
-    second = driver(fresh, "--nolock")
     texts = [one.communicate(timeout=200)[0] for one in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0], "\n".join(texts)
     trained = (fresh.folder / "trained.txt").read_text().split()
     assert len(trained) == len(set(trained)) == 5
     assert set(fresh.table()["status"]) == {"done"}
-
-
-def test_a_comment_retrains_nothing_and_a_removed_number_leaves_the_fits_but_not_the_disk(bench):
-    before = bench.stamps()
-    bench.write_study(("families:\n", "families: # a comment\n"))
-    assert set(bench.jobs(*CONFIG)) == {"complete"}
-    bench.write_study(("seeds: [0, 1, 2, 3, 4]", "seeds: [0, 1, 2]"))
-    run = bench.snakemake(*CONFIG)
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert bench.table()["seed"].to_list() == [0, 1, 2]
-    assert bench.stamps() == before  # the cells stay on disk
-    assert "3 models" in (bench.folder / "reports/faults/index.html").read_text()
 
 
 def test_a_checkout_or_a_results_folder_that_moves_retrains_nothing(bench):

@@ -25,15 +25,11 @@ def test_complete_counts_the_runs_of_the_study_as_it_is_now(bench):
     assert bench.stamps() == before
 
 
-@pytest.mark.parametrize("how", ["without Snakemake's notes", "with the times of files alone"])
-def test_a_longer_grid_is_trained_by_the_next_run_at_the_latest(bench, how):
+def test_a_longer_grid_is_trained_by_the_next_run_at_the_latest(bench):
+    """Where Snakemake looks at the times of files alone."""
     before = bench.stamps()
     bench.write_study(LONGER)
-    options = STUDY
-    if how == "without Snakemake's notes":
-        shutil.rmtree(bench.folder / ".snakemake")
-    else:
-        options = ("--rerun-triggers", "mtime", *STUDY)
+    options = ("--rerun-triggers", "mtime", *STUDY)
     first = bench.snakemake(*options)
     assert first.returncode != 0
     assert "2 of 7 runs have no result" in first.stdout + first.stderr
@@ -46,6 +42,7 @@ def test_a_longer_grid_is_trained_by_the_next_run_at_the_latest(bench, how):
 
 
 def test_a_shorter_grid_is_collected_by_the_next_run(bench):
+    """Where Snakemake's notes are gone."""
     before = bench.stamps()
     bench.write_study(SHORTER)
     shutil.rmtree(bench.folder / ".snakemake")

@@ -4,12 +4,13 @@ import pytest
 
 from scaling.jobs.runner import PackRunner
 from scaling.runs.deciding_code import probe_code
+from scaling.runs.kept import missing_probes
 from scaling.runs.records import DIVERGED
 from scaling.runs.store import Store
 from scaling.study.declared import PROBES
 from scaling.training.device import Device
 from scaling.training.loop import Trainer
-from scaling.training.take_probes import missing_probes, restore_weights
+from scaling.training.take_probes import restore_weights
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 """The runner: trains many runs in one job.
 
-torch is imported once; each run is a forked child, so that one that fails or dies leaves the others alone. As many train at a
-time as the job has slots for (``slots.py``), the longest first. Backbones are trained before the runs that start from them, by
-whichever job needs one first; a lease keeps other jobs from training it too. A run that runs out of memory beside others, or
-meets another error of CUDA there, is started again with a GPU to itself, and if memory runs out there too, with micro-batches
-of half the size, then a quarter and so on, at the same effective batch.
+torch is imported once, before the first run is trained; each run is a forked child, so that one that fails or dies leaves the
+others alone. As many train at a time as the job has slots for (``slots.py``), the longest first. Backbones are trained before
+the runs that start from them, by whichever job needs one first; a lease keeps other jobs from training it too. A run that runs
+out of memory beside others, or meets another error of CUDA there, is started again with a GPU to itself, and if memory runs out
+there too, with micro-batches of half the size, then a quarter and so on, at the same effective batch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from multiprocessing import connection
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from scaling.data import DataError, ImageData, is_verified, load
 from scaling.jobs.child import CROWDED, TAKEN_OVER, Child, import_before_forking
@@ -26,14 +26,14 @@ from scaling.jobs.slots import Cores, GpuShares, Slot, Slots
 from scaling.jobs.stopping import StopRequest
 from scaling.runs.deciding_code import check_unchanged
 from scaling.runs.grid import ResolvedCell, Run
+from scaling.runs.kept import is_complete, is_kept
 from scaling.runs.lease import HEARTBEAT_SECONDS, Lease
 from scaling.runs.resolve import last_line
 from scaling.runs.store import ForeignRecord, Record, Store
-from scaling.training.attempt import CellTraining
 from scaling.training.device import Device, Gpu
-from scaling.training.memory import MemoryEstimate
-from scaling.training.start import is_kept
-from scaling.training.take_probes import complete
+
+if TYPE_CHECKING:
+    from scaling.training.attempt import CellTraining
 
 POLL_SECONDS: Final = 0.1
 """Seconds between two looks at the children (assumption)."""
@@ -77,12 +77,16 @@ class PackRunner:
         self.data: ImageData = load(data_path, verify=not is_verified(data_path))
         self.slots: Slots = Cores(cores if device.kind == "cpu" else 1)
         if device.gpus:
+            from scaling.training.memory import MemoryEstimate
+
             self.slots = GpuShares(device.gpus, MemoryEstimate(self.data), max(cores, machine_cores))
         self._look, self._tell = look, Telling(label, store)
         self._alone: set[str] = set()
         self._leases: dict[str, Lease] = {}
         """of runs that wait: whether another trainer is alive is seen by watching its heartbeat"""
         self._stop = StopRequest(stop_at, self._tell.warn)
+        self.imported = False
+        """whether what trains was imported: not before there is something to train"""
         self._beaten = time.monotonic()
 
     def run(self, cells: list[ResolvedCell]) -> Outcome:
@@ -98,10 +102,7 @@ class PackRunner:
                 f"{self.label}: the runs are of images with sha256 {', '.join(sorted(others))}, those prepared have "
                 f"{self.data.checksum}; the images changed after tuning, run again"
             )
-        new = [cell for cell in cells if not complete(self.store, cell.key, self.probes)]
-        if new:
-            import_before_forking(cells)
-            check_unchanged()
+        new = [cell for cell in cells if not is_complete(self.store, cell.key, self.probes)]
         outcome = Outcome()
         backbones = {cell.backbone.key: cell.backbone for cell in new if cell.backbone}
         runs: list[Run] = [*backbones.values(), *{cell.key: cell for cell in cells}.values()]
@@ -152,6 +153,10 @@ class PackRunner:
 
     def _start_in(self, slot: Slot, run: Run, running: list[Child], outcome: Outcome) -> bool:
         """Start ``run`` in ``slot``; False if another job was faster. A run whose folder cannot be written has failed."""
+        if not self.imported:
+            import_before_forking(run)
+            check_unchanged()
+            self.imported = True
         try:
             lease = self._hold(run)
         except OSError as error:
@@ -204,6 +209,8 @@ class PackRunner:
         return self.device.gpus[slot.gpu] if slot.gpu is not None and self.device.gpus else None
 
     def _training(self, cell: Run, slot: Slot) -> CellTraining:
+        from scaling.training.attempt import CellTraining
+
         gpu = self._gpu(slot)
         return CellTraining(
             cell,
@@ -222,7 +229,7 @@ class PackRunner:
         record = self.store.read_or_discard(cell.key, self._tell.warn)
         if cell.objective:
             return record if is_kept(self.store, cell) else None
-        return record if record is not None and complete(self.store, cell.key, self.probes) else None
+        return record if record is not None and is_complete(self.store, cell.key, self.probes) else None
 
     def _reap(self, waiting: list[Run], running: list[Child], outcome: Outcome) -> None:
         for child in [child for child in running if not child.process.is_alive()]:

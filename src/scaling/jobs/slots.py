@@ -21,7 +21,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import psutil
 from filelock import FileLock
@@ -29,8 +29,10 @@ from filelock import FileLock
 from scaling.files import write_atomic
 from scaling.runs.grid import Run
 from scaling.training.device import Gpu
-from scaling.training.memory import MemoryEstimate
 from scaling.training.nvidia import smi_gpus
+
+if TYPE_CHECKING:
+    from scaling.training.memory import MemoryEstimate
 
 USABLE_SHARE: Final = 0.95
 """Share of a GPU's memory that is given to runs (assumption)."""

@@ -13,6 +13,7 @@ import torch
 
 from scaling.data import ImageData
 from scaling.runs.grid import Backbone, Run
+from scaling.runs.kept import missing_probes
 from scaling.runs.lease import HEARTBEAT_SECONDS
 from scaling.runs.progress import ProgressFile
 from scaling.runs.records import DONE
@@ -22,7 +23,7 @@ from scaling.training.loop import Interrupted, Trainer
 from scaling.training.memory import is_out_of_memory
 from scaling.training.pretraining import Pretrainer
 from scaling.training.start import read_start
-from scaling.training.take_probes import keep_weights, missing_probes, restore_weights, take_probes
+from scaling.training.take_probes import keep_weights, restore_weights, take_probes
 
 
 @dataclass(frozen=True)

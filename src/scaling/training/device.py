@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import platform
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +17,9 @@ from scaling.training.cuda_start import is_busy, trouble, try_steps, why_not_ava
 
 BF16_CAPABILITY: Final = 8
 """Major compute capability from which GPUs have bfloat16 units (Ampere)."""
+
+DRIVERS: Final = ("libcuda.so.1", "/dev/kfd")
+"""What torch needs of a GPU's driver on Linux: CUDA's library, loaded by this name, or the kernel's door to AMD's."""
 
 
 class DeviceError(RuntimeError):
@@ -55,8 +60,23 @@ class Device:
     gpus: tuple[Gpu, ...] = ()
 
 
+def has_driver() -> bool:
+    """Whether there may be a GPU here: False where torch, whose import takes seconds, could not find one either."""
+    library, door = DRIVERS
+    if not sys.platform.startswith("linux") or Path(door).exists():
+        return True
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
 def _look(queue: Any) -> None:
     """Put what a child sees of devices: their kind, and the GPUs; or a line that says what is wrong."""
+    if "torch" not in sys.modules and not nvidia.promised() and not has_driver():
+        queue.put(("cpu", ()))
+        return
     import torch
 
     if torch.cuda.is_available():

@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from scaling.runs.grid import Backbone, Run
+from scaling.runs.grid import Backbone
 from scaling.runs.records import DIVERGED
 from scaling.runs.store import Store
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint
@@ -62,13 +62,3 @@ def read_start(store: Store, backbone: Backbone) -> Start:
     if found is None:
         raise LostBackbone(f"{path} is missing; the next run trains the backbone again")
     return Start(objective, found[0], entry.row["flop"], entry.curve)
-
-
-def is_kept(store: Store, backbone: Run) -> bool:
-    """Whether the store holds all of the backbone that its cells need."""
-    if not store.record_path(backbone.key).exists():
-        return False
-    if store.weights_path(backbone.key).exists():
-        return True
-    entry = store.read(backbone.key)
-    return entry is not None and entry.row["status"] == DIVERGED

@@ -9,7 +9,6 @@ weights bit for bit, and its record stays as it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import torch
 
@@ -48,11 +47,6 @@ def restore_weights(store: Store, trainer: Trainer, warn: Callable[[str], None] 
     return True
 
 
-def missing_probes(store: Store, key: str, wanted: Iterable[str]) -> list[str]:
-    """The probes of ``wanted`` that the store does not hold of the cell ``key``."""
-    return [name for name in wanted if store.probe_rows(key, name, probe_code(name)) is None]
-
-
 def take_probes(store: Store, trainer: Trainer, data: ImageData, names: Iterable[str], done: bool) -> None:
     """Take each probe of ``names`` and store it.
 
@@ -65,8 +59,3 @@ def take_probes(store: Store, trainer: Trainer, data: ImageData, names: Iterable
         probe = load_probe(name)
         rows = probe.take(trainer, data) if done or probe.of_diverged else []
         store.write_probe(trainer.cell.key, name, probe_code(name), rows)
-
-
-def complete(store: Store, key: str, wanted: Iterable[str]) -> bool:
-    """Whether the store holds the record of the cell ``key`` and all that is to be read off it."""
-    return Path(store.record_path(key)).exists() and not missing_probes(store, key, wanted)
