@@ -88,7 +88,8 @@ def contour_table(means: pl.DataFrame, fits: dict) -> tuple[pl.DataFrame, pl.Dat
         ends = {name: (float(min(own[name])), float(max(own[name]))) for name in ("params", "images")}
         boxes.append((family, *ends["params"], *ends["images"]))
         n, d = (np.geomspace(low / 1.2, high * REACH, GRID_POINTS) for low, high in ends.values())
-        surface = np.asarray(predict(fit, *(each.ravel() for each in np.meshgrid(n, d))), float).reshape(len(d), len(n))
+        n_at, d_at = np.meshgrid(n, d)
+        surface = np.asarray(predict(fit, n_at.ravel(), d_at.ravel()), float).reshape(len(d), len(n))
         generator = contourpy.contour_generator(np.log(n), np.log(d), surface)
         for level in levels:
             for number, line in enumerate(generator.lines(level)):
