@@ -51,7 +51,7 @@ def test_a_page_is_one_file_that_needs_nothing_else(table: Path, tmp_path: Path)
     assert not re.search(r'(src|href)="(?!#|data:)', text)
     assert "1 row is left out, whose run is not done: diverged 1." in text
     assert "<b>vit" not in text
-    assert text.count("<figure id=") == 6
+    assert text.count("<figure id=") == 7
     assert "images" not in re.sub(r"<(style|script|svg|nav|figure).*?>|loss-by-images", "", text.split('id="laws"')[0])
     for words in ("Families compared", "How to spend compute", "least nats"):
         assert words in text

@@ -111,7 +111,7 @@ def test_ids_are_unique_and_links_arrive(whole):
 def test_the_finding_stands_before_everything_else(whole):
     run, _, page = whole
     text = " ".join(" ".join(page.text).split())
-    first = "No family follows its law measurably better than another at this scale: all 2 laws predict what more data brings"
+    first = "No family follows its law measurably better than another at this scale: all 3 laws predict what more data brings"
     assert text.index(first) < text.index("Figure 1.") < text.index("seeds 1 to 2 seeds per model and D")
     assert text.index("Figure 1.") < text.index(run.fits["summary"][0]) < text.index("All models One row")
 

@@ -24,7 +24,6 @@ PATIENCE = 400.0  # seconds; an idle machine needs a fifth of it
 
 FAULTS = """\
 name: faults
-device: cpu
 families: {vit: }
 grid: {params: [4000, 11000], images: [300, 1000]}
 recipe: {images_floor: 4000, images_factor: 130, evaluations: 4, patience: 0, learning_rate: 0.01}
@@ -34,7 +33,6 @@ jobs: {pack: size, checkpoint_seconds: 0.5}
 
 LIMIT = """\
 name: limit
-device: cpu
 families: {mine: {model: ../mine.py:mine}}
 grid: {params: [3000], images: [300]}
 recipe: {images_floor: 12800, images_factor: 1, evaluations: 4, patience: 0, learning_rate: 0.01}
@@ -69,9 +67,6 @@ class Project:
 
     def __init__(self, checkout: Any, study: str) -> None:
         self.checkout, self.folder, self.name = checkout, checkout.folder, study
-        smoke = self.folder / "studies" / "smoke.yaml"
-        # The cluster's GPUs are simulated: a study that says nothing of its device is refused there, as it should be.
-        smoke.write_text(smoke.read_text().replace("name: smoke\n", "name: smoke\ndevice: cpu\n"))
         (self.folder / "studies" / "faults.yaml").write_text(FAULTS)
         (self.folder / "studies" / "limit.yaml").write_text(LIMIT)
         (self.folder / "mine.py").write_text(MODEL)

@@ -162,7 +162,7 @@ PartitionName=gpu Nodes=ALL Default=YES MaxTime=1-0 DefMemPerCPU=500 State=UP
             found.append(
                 Job(
                     id=fields["JobId"],
-                    rule=fields["Comment"],
+                    rule=fields.get("Comment", ""),  # a job that was not sent by Snakemake has none
                     state=fields["JobState"],
                     node=node,
                     cpus=int(fields["NumCPUs"]),

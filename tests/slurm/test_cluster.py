@@ -104,18 +104,6 @@ def test_the_driver_as_a_job_outlives_a_limit_that_slurm_enforces_on_another(slu
     assert resumed(one) == set(one.finished())
 
 
-def test_a_study_that_finds_its_gpu_only_promised_trains_nothing(slurm, make_project):
-    before, one = last_job(slurm), make_project("smoke")
-    smoke = one.folder / "studies" / "smoke.yaml"
-    smoke.write_text(smoke.read_text().replace("device: cpu\n", ""))
-    one.edit("retries: 10", "retries: 0")
-    one.start()
-    assert one.driver.wait(200) != 0
-    assert "a GPU is promised here (CUDA_VISIBLE_DEVICES=" in one.words()
-    assert jobs_of(slurm, "tune", before)
-    assert not one.finished()
-
-
 def test_the_doctor_looks_at_a_compute_node_through_the_profile(slurm, make_project):
     one = make_project("smoke")
     words = [sys.executable, "-m", "scaling", "doctor", "--json"]

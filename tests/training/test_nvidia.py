@@ -6,6 +6,7 @@ import pytest
 from nvidia_smi import A100, fake_smi
 
 from scaling.training import nvidia
+from scaling.training.device import DeviceError, detect
 
 
 @pytest.fixture
@@ -80,3 +81,29 @@ def test_the_pipe_of_mps_is_looked_for(machine, monkeypatch, tmp_path):
     (tmp_path / "mps").mkdir()
     (tmp_path / "mps" / "control").touch()
     assert nvidia.mps_is_on()
+
+
+def test_torch_is_asked_for_gpus_wherever_a_driver_may_be(monkeypatch):
+    for library, door, expected in (
+        ("libc.so.6", "/nowhere", True),
+        ("libno-such.so.1", os.devnull, True),
+        ("libno-such.so.1", "/nowhere", False),
+    ):
+        monkeypatch.setattr(nvidia, "DRIVERS", (library, door))
+        assert nvidia.has_driver() is expected
+    monkeypatch.setattr(nvidia.sys, "platform", "darwin")  # whose GPUs have neither
+    assert nvidia.has_driver()
+
+
+def test_gpus_that_slurm_gives_on_a_node_without_a_driver_are_simulated(machine, monkeypatch, capsys):
+    monkeypatch.setattr(nvidia, "driver_version", str)
+    monkeypatch.setattr(nvidia, "has_driver", lambda: False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert nvidia.promised() == "CUDA_VISIBLE_DEVICES=0"
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert (nvidia.promised(), detect().kind) == ("", "cpu")
+    assert "Slurm gave this job a GPU, but its node has no driver: training is on the CPU" in capsys.readouterr().err
+    with pytest.raises(DeviceError, match="device: cuda asked for, but only cpu is here"):
+        detect("cuda")
+    monkeypatch.setattr(nvidia, "has_driver", lambda: True)
+    assert nvidia.promised() == "CUDA_VISIBLE_DEVICES=0"

@@ -134,9 +134,10 @@ def limits(runs: pl.DataFrame, fits: dict[str, Any], following: dict[str, Any] |
 
 
 def _range(done: pl.DataFrame, column: str, symbol: str) -> str:
-    low, high = done[column].min(), done[column].max()
-    if low is None or high is None:
+    values = done[column].drop_nulls()
+    if values.is_empty():
         return f"{symbol} unknown"
+    low, high = min(values), max(values)
     if low == high:
         return f"{symbol} = {count(low)}"
     return f"{symbol} from {count(low)} to {count(high)} (a factor of {high / low:.2g})"

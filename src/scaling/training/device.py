@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import platform
@@ -17,9 +16,6 @@ from scaling.training.cuda_start import is_busy, trouble, try_steps, why_not_ava
 
 BF16_CAPABILITY: Final = 8
 """Major compute capability from which GPUs have bfloat16 units (Ampere)."""
-
-DRIVERS: Final = ("libcuda.so.1", "/dev/kfd")
-"""What torch needs of a GPU's driver on Linux: CUDA's library, loaded by this name, or the kernel's door to AMD's."""
 
 
 class DeviceError(RuntimeError):
@@ -60,21 +56,9 @@ class Device:
     gpus: tuple[Gpu, ...] = ()
 
 
-def has_driver() -> bool:
-    """Whether there may be a GPU here: False where torch, whose import takes seconds, could not find one either."""
-    library, door = DRIVERS
-    if not sys.platform.startswith("linux") or Path(door).exists():
-        return True
-    try:
-        ctypes.CDLL(library)
-    except OSError:
-        return False
-    return True
-
-
 def _look(queue: Any) -> None:
     """Put what a child sees of devices: their kind, and the GPUs; or a line that says what is wrong."""
-    if "torch" not in sys.modules and not nvidia.promised() and not has_driver():
+    if "torch" not in sys.modules and not nvidia.promised() and not nvidia.has_driver():
         queue.put(("cpu", ()))
         return
     import torch
@@ -183,7 +167,8 @@ def detect(device: str = "auto", precision: str = "auto") -> Device:
     """The device and precision to use for what a study says of them.
 
     Raises DeviceError where ``device`` or ``precision`` cannot be had, and where a driver, a device file or
-    CUDA_VISIBLE_DEVICES promises a GPU on which CUDA does not start: nothing trains on a CPU in silence.
+    CUDA_VISIBLE_DEVICES promises a GPU on which CUDA does not start: nothing trains on a CPU in silence. GPUs that Slurm only
+    simulates are a warning.
     """
     kind, gpus = ("cpu", ()) if device == "cpu" else _found()
     machine = cpu_name()
@@ -193,6 +178,8 @@ def detect(device: str = "auto", precision: str = "auto") -> Device:
         machine = platform.processor() or "Apple GPU"
     if device not in ("auto", kind):
         raise DeviceError(f"device: {device} asked for, but only {kind} is here ({machine})")
+    if device == "auto" and kind == "cpu" and nvidia.is_simulated():
+        print(f"Slurm gave this job a GPU, but its node has no driver: training is on the CPU ({machine})", file=sys.stderr)
     bf16 = bool(gpus) and all(gpu.bf16 for gpu in gpus)
     if precision == "bf16" and kind == "cuda" and not bf16:
         without = next(gpu.name for gpu in gpus if not gpu.bf16)

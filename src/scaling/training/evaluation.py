@@ -51,18 +51,18 @@ def evaluate(
     """Evaluate ``model`` in its evaluation mode on uint8 images [n, c, h, w] and labels [n], ``at_a_time`` together."""
     model.eval()
     losses, errors, missed = [], [], []
-    for start in range(0, len(images), at_a_time):
-        batch = normalise(images[start : start + at_a_time], mean, std)
+    for part, answers in zip(images.split(at_a_time), labels.split(at_a_time), strict=True):
+        batch = normalise(part, mean, std)
         if channels_last:
             batch = batch.contiguous(memory_format=torch.channels_last)
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16):
             logits = model(batch)
-        loss, error = cross_entropy_and_errors(logits, labels[start : start + at_a_time])
+        loss, error = cross_entropy_and_errors(logits, answers)
         losses.append(loss)
         errors.append(error)
         if logits.shape[1] > MANY_CLASSES:
             likeliest = logits.topk(5, 1).indices
-            missed.append((likeliest != labels[start : start + at_a_time, None]).all(1).double())
+            missed.append((likeliest != answers[:, None]).all(1).double())
     loss, error = torch.cat(losses), torch.cat(errors)
     root = math.sqrt(len(loss))
     return Evaluation(

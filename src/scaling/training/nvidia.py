@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +22,9 @@ HIDDEN: Final = ("", "-1", "NoDevFiles")
 
 LEAST_DRIVER: Final = {11: 450, 12: 525, 13: 580}
 """CUDA's major version -> the oldest driver that serves it ("CUDA Compatibility", docs.nvidia.com/deploy)."""
+
+DRIVERS: Final = ("libcuda.so.1", "/dev/kfd")
+"""What torch needs of a GPU's driver on Linux: CUDA's library, loaded by this name, or the kernel's door to AMD's."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +87,37 @@ def visible() -> tuple[str, ...] | None:
 
 
 def promised() -> str:
-    """What says that this process has a GPU, in words; empty if nothing does, or CUDA_VISIBLE_DEVICES hides them all."""
+    """What says that this process has a GPU, in words; empty if nothing does, CUDA_VISIBLE_DEVICES hides them all, or Slurm
+    simulates them."""
     named = visible()
-    if named == ():
+    if named == () or is_simulated():
         return ""
     version, files = driver_version(), device_files()
     signs = [f"driver {version}"] if version else []
     signs += files[:1]
     signs += [f"CUDA_VISIBLE_DEVICES={','.join(named)}"] if named else []
     return ", ".join(signs)
+
+
+def is_simulated() -> bool:
+    """Whether Slurm gave this job GPUs on a node without any sign of a driver, as clusters for trying things out do.
+
+    Slurm sets CUDA_VISIBLE_DEVICES for any file that its configuration calls a GPU.
+    """
+    given = "SLURM_JOB_ID" in os.environ and bool(visible())
+    return given and not has_driver() and not driver_version() and not device_files()
+
+
+def has_driver() -> bool:
+    """Whether there may be a GPU here: False where torch, whose import takes seconds, could not find one either."""
+    library, door = DRIVERS
+    if not sys.platform.startswith("linux") or Path(door).exists():
+        return True
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def _smi(*arguments: str) -> str:

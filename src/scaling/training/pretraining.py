@@ -6,8 +6,8 @@ The last weights are what is kept, decoder or student included: a cell takes the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,10 @@ from scaling.training.objectives.mae import MaskedAutoencoder
 from scaling.training.run_progress import finite
 from scaling.training.run_row import run_row
 from scaling.training.streams import generator
+
+PASS_BYTES: Final = 32 * 1024**2
+"""Pixels, 4 bytes each, of the images that the teacher answers to at a time: 10,000 images of 28 x 28, 50 of 224 x 224 in
+colour, of which a batch of an evaluation is taken. Assumption: small beside the activations of a training step."""
 
 
 def objective_model(backbone: Backbone, spec: ImageSpec) -> MaskedAutoencoder | SelfDistillation:
@@ -90,6 +94,16 @@ class Pretrainer(Trainer):
         if isinstance(self.model, SelfDistillation):
             self.model.follow(self.progress.step / self.steps)
 
+    def _held(self, at_a_time: int) -> Iterator[Tensor]:
+        """The validation images, normalised, so many at a time."""
+        for part in self.images.validation_images.split(at_a_time):
+            yield normalise(part, self.images.mean, self.images.std)
+
+    @property
+    def _in_one_pass(self) -> int:
+        """Images whose normalised pixels take up PASS_BYTES."""
+        return PASS_BYTES // (4 * self.spec.channels * self.spec.side**2)
+
     @torch.no_grad()
     def _validate(self) -> None:
         """A point of the curve: loss on validation images, always with the same draws; of DINO what its teacher says."""
@@ -97,16 +111,13 @@ class Pretrainer(Trainer):
         if progress.step % CHECK_EVERY:
             self._look()
         draws = generator(0, "validation")
-        images = self.images.validation_images
-        parts = [
-            normalise(part, self.images.mean, self.images.std) for part in images.split(min(EVALUATION_BATCH, len(images)))
-        ]
-        held = sum(self.loss(part, draws).item() * len(part) for part in parts) / len(images)
+        held = sum(self.loss(part, draws).item() * len(part) for part in self._held(EVALUATION_BATCH))
+        held /= len(self.images.validation_images)
         mean = progress.train_loss = progress.mean_loss()
         point = {"step": progress.step, "validation_loss": finite(held), "train_loss": finite(mean)}
         if isinstance(model, SelfDistillation):
             model.forget()
-            point["entropy"], point["information"] = model.entropy(torch.cat(parts))
+            point["entropy"], point["information"] = model.entropy(self._held(max(EVALUATION_BATCH, self._in_one_pass)))
         progress.curve.append(point)
         if not math.isfinite(held):
             progress.diverged = f"validation loss not finite at step {progress.step}"

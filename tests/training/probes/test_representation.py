@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from scaling.models import ImageSpec, build
+from scaling.training.probes import representation
 from scaling.training.probes.representation import accuracies, features, linear_probe, neighbours, standardise
 from scaling.training.streams import generator
 
@@ -32,15 +33,22 @@ def test_the_scale_of_a_feature_is_of_no_account():
     assert torch.equal(first, neighbours(scaled[0], labels, scaled[1], 4))
 
 
+def test_neighbours_in_parts_are_those_at_once(monkeypatch):
+    (known, labels), (asked, _) = clusters(200, 2.0), clusters(50, 2.0, seed=1)
+    whole = neighbours(known, labels, asked, 4)
+    monkeypatch.setattr(representation, "SIMILARITIES", 7 * 200)
+    assert torch.equal(neighbours(known, labels, asked, 4), whole)
+
+
 @pytest.mark.parametrize("family", ["vit", "mlp", "vgg"])
 def test_features_are_what_the_classifier_is_given(family):
     torch.manual_seed(0)
     model = build(family, 16.0, 1, ImageSpec(28, 1, 10)).eval()
     images = torch.randn(10, 1, 28, 28)
-    found = features(model, images, at_a_time=4)
+    found = features(model, images.split(4))
     classifier = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
     with torch.no_grad():
         torch.testing.assert_close(classifier(found), model(images), rtol=1e-4, atol=1e-5)
     labels = torch.arange(10) % 10
-    assert accuracies(model, (images, labels), (images, labels), 10)["probe"] == 1.0
+    assert accuracies(model, ([images], labels), ([images], labels), 10)["probe"] == 1.0
     assert not classifier._forward_pre_hooks

@@ -57,10 +57,10 @@ def claims_curves(curves: dict[str, Any], rows: list[dict[str, Any]]) -> p9.ggpl
         table["x"] = table["x"].astype(float)
     shapes = [family_shape(name) if name in FAMILIES else SHAPES[i % len(SHAPES)] for i, name in enumerate(series)]
     # A cross is a bound, not a value: lines pass it by.
-    bounds, table = table[table["bound"]].copy(), table[~table["bound"]]
+    bounds, table = table.loc[table["bound"]].copy(), table.loc[~table["bound"]]
     if curves["log_y"] and len(bounds):
         least = table["y"][table["y"] > 0].min() / 3 if len(table) else 1.0
-        bounds["y"] = bounds["y"].where(bounds["y"] > 0, least)
+        bounds["y"] = [y if y > 0 else least for y in bounds["y"]]
     place = p9.position_dodge(DODGE) if named else p9.position_identity()
     figure = (
         p9.ggplot(table, p9.aes("x", "y", color="series", shape="series", group="series"))

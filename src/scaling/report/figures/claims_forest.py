@@ -99,7 +99,7 @@ def _ratio_breaks(limits: tuple[float, float]) -> list[float]:
     return log_breaks((float(min(limits)), float(max(limits))), 6)
 
 
-def _as_change(ratios: Sequence[float]) -> list[str]:
+def _as_change(ratios: Sequence[Any]) -> list[str]:
     """Ratios near 1 as changes in per cent, far ones as powers of ten."""
     return [_one_change(float(ratio)) for ratio in ratios]
 

@@ -48,8 +48,7 @@ def isoflop_curves(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
     )
     if not best.is_empty():
         figure += p9.geom_point(data=drawn(best), shape="o", fill="none", color=INK, size=2.6, stroke=0.6)
-    colour, _, guide = level_scales("C (FLOP)", [*means["flop"], *curves["flop"]])
-    colour.labels = powers
+    colour, _, guide = level_scales("C (FLOP)", [*means["flop"], *curves["flop"]], powers)
     return (
         figure
         + p9.facet_wrap("family", ncol=columns)

@@ -146,7 +146,7 @@ def rule_lines(tuning: dict[str, dict], candidates: pl.DataFrame, runs: pl.DataF
 
 def used_rates(runs: pl.DataFrame | None, families: list[str]) -> pl.DataFrame:
     """family, width, rate of the widths of ``families`` in ``runs``, each once."""
-    schema = {"family": pl.String, "width": pl.Float64, "rate": pl.Float64}
+    schema = pl.Schema({"family": pl.String, "width": pl.Float64, "rate": pl.Float64})
     if runs is None:
         return pl.DataFrame(schema=schema)
     known = runs.filter(pl.col("family").is_in(families)).select("family", "width", pl.col("learning_rate").alias("rate"))

@@ -44,10 +44,10 @@ def loss_by_flop(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
         + p9.geom_point(p9.aes(shape="family", fill="family"), data=drawn(best, MEASURED), size=2.2, stroke=0)
     )
     if len(lines):
-        trained = float(cells["flop"].max())
+        trained = float(max(cells["flop"]))
         last = lines.filter(pl.col("flop") == pl.max("flop").over("family")).sort("loss")
         bands = lines.filter(pl.col("family").is_in(last["family"].head(MOST_BANDS).to_list())).drop_nulls(["low", "high"])
-        end = float(lines["flop"].max())  # pyright: ignore[reportArgumentType]
+        end = float(max(lines["flop"]))
         floor = min(*means["loss"], *lines["loss"], *lines["low"].drop_nulls())
         shade = pl.DataFrame({"family": families[0], "left": trained, "right": end, "floor": floor})
         if end > trained:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import contourpy
 import numpy as np
 import plotnine as p9
@@ -45,7 +47,7 @@ def loss_contours(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
 
     columns, width, height = facet_size(len(families))
     losses = [*means["loss"], *lines["level"]]
-    scale = {
+    scale: dict[str, Any] = {
         "colors": LARGER_IS_DARKER,
         "limits": (min(losses), max(losses)),
         "trans": "log10",
@@ -86,7 +88,8 @@ def contour_table(means: pl.DataFrame, fits: dict) -> tuple[pl.DataFrame, pl.Dat
         ends = {name: (float(min(own[name])), float(max(own[name]))) for name in ("params", "images")}
         boxes.append((family, *ends["params"], *ends["images"]))
         n, d = (np.geomspace(low / 1.2, high * REACH, GRID_POINTS) for low, high in ends.values())
-        surface = np.asarray(predict(fit, *(each.ravel() for each in np.meshgrid(n, d))), float).reshape(len(d), len(n))
+        n_at, d_at = np.meshgrid(n, d)
+        surface = np.asarray(predict(fit, n_at.ravel(), d_at.ravel()), float).reshape(len(d), len(n))
         generator = contourpy.contour_generator(np.log(n), np.log(d), surface)
         for level in levels:
             for number, line in enumerate(generator.lines(level)):

@@ -24,7 +24,7 @@ def ranks_by_compute(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
     families = family_order(table["family"])
     table = table.with_columns(pl.col("family").cast(pl.Enum(families)))
     colour, fill, shape, _ = family_scales(families, dict(cells.select("family", "kind").iter_rows()))
-    worst = int(table["rank"].max() or 1)  # pyright: ignore[reportArgumentType]
+    worst = int(max(table["rank"]))
     return (
         p9.ggplot(table.to_pandas(), p9.aes("flop", "rank", color="family"))
         + p9.geom_line(p9.aes(group="family"), size=0.7)
@@ -48,8 +48,10 @@ def rank_table(lines: pl.DataFrame) -> pl.DataFrame:
     """
     schema = {"family": pl.String, "flop": pl.Float64, "loss": pl.Float64, "rank": pl.Int64, "apart": pl.Boolean}
     ends = lines.group_by("family").agg(pl.min("flop").alias("first"), pl.max("flop").alias("last"))
-    low, high = ends["first"].max(), ends["last"].min()
-    if len(ends) < 2 or low is None or high is None or low >= high:
+    if len(ends) < 2:
+        return pl.DataFrame(schema=schema)
+    low, high = float(max(ends["first"])), float(min(ends["last"]))
+    if low >= high:
         return pl.DataFrame(schema=schema)
     budgets = np.geomspace(low, high, BUDGETS)
     at = np.log(budgets)

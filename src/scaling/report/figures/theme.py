@@ -7,7 +7,7 @@ The families' colours were found by a search for hues that stay apart for reader
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -113,8 +113,10 @@ def _distinct(order: list[str], own: dict[str, str], look_of: Callable[[str], st
     return [found[name] for name in order]
 
 
-def level_scales(name: str, values: Iterable[float]) -> list[PlotAddable]:
-    """Sequential log scales for colour and fill over ``values`` (positive; N or D); larger is darker."""
+def level_scales(
+    name: str, values: Iterable[float], labels: Callable[[Sequence[Any]], list[str]] = counts
+) -> list[PlotAddable]:
+    """Sequential log scales for colour and fill over ``values`` (positive; N, D or C); larger is darker."""
     values = list(values)
     limits = (min(values), max(values)) if values else (1.0, 10.0)
     if limits[0] == limits[1]:
@@ -125,7 +127,7 @@ def level_scales(name: str, values: Iterable[float]) -> list[PlotAddable]:
         "limits": limits,
         "trans": "log10",
         "breaks": breaks,
-        "labels": counts,
+        "labels": labels,
     }
     return [
         p9.scale_color_gradientn(name=name, **shared),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterable
 from typing import Final
 
 import torch
@@ -97,15 +98,21 @@ class SelfDistillation(nn.Module):
         self._means.clear()
 
     @torch.no_grad()
-    def entropy(self, images: Tensor) -> tuple[float, float]:
-        """Entropy of the teacher's answer, mean over ``images``, and what it tells about the image, in nats.
+    def entropy(self, images: Iterable[Tensor]) -> tuple[float, float]:
+        """Entropy of the teacher's answer, mean over ``images`` (batches [b, c, h, w]), and what it tells about the image, in
+        nats.
 
         The latter is the entropy of the mean answer less the mean entropy: 0 where every image gets the same answer, be it
         sharp or uniform, which is what collapse means (section 5.3).
         """
-        answers = F.softmax((self.teacher(images).float() - self.centre) / TEACHER_TEMPERATURE, 1)
-        each = _entropy(answers).mean().item()
-        return each, _entropy(answers.mean(0)).item() - each
+        entropies, sums = [], []
+        for part in images:
+            answers = F.softmax((self.teacher(part).float() - self.centre) / TEACHER_TEMPERATURE, 1)
+            entropies.append(_entropy(answers))
+            sums.append(answers.sum(0))
+        count = sum(map(len, entropies))
+        each = torch.cat(entropies).mean().item()
+        return each, _entropy(torch.stack(sums).sum(0) / count).item() - each
 
 
 def _entropy(answers: Tensor) -> Tensor:

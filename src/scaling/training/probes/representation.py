@@ -6,6 +6,7 @@ al. 2021, section 4.1: cosine similarity, votes weighted by exp(similarity / 0.0
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import torch
@@ -22,16 +23,22 @@ PROBE_STEPS: Final = 200
 """Most steps of L-BFGS; the problem is convex, and fewer do."""
 TEST_IMAGES: Final = 2_500
 """Test images whose class the features have to tell."""
+FEATURE_BATCH: Final = 250
+SIMILARITIES: Final = 32 * 1024**2
+"""Similarities that are in memory at a time, 4 bytes each: those of all test images with up to 13,000 others. Assumption."""
 
 
 @torch.no_grad()
-def features(model: nn.Module, images: Tensor, at_a_time: int = 250) -> Tensor:
-    """What the classifier of ``model``, its last linear layer, is given of normalised images [n, c, h, w]: [n, e]."""
+def features(model: nn.Module, images: Iterable[Tensor]) -> Tensor:
+    """What the classifier of ``model``, its last linear layer, is given of normalised images, batches [b, c, h, w]: [n, e].
+
+    Of the images one batch at a time is in memory; of the features all are.
+    """
     classifier = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
     found: list[Tensor] = []
     hook = classifier.register_forward_pre_hook(lambda _, given: found.append(given[0].float()))
     try:
-        for part in images.split(at_a_time):
+        for part in images:
             model.eval()(part)
     finally:
         hook.remove()
@@ -46,9 +53,12 @@ def standardise(known: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
 
 def neighbours(known: Tensor, labels: Tensor, asked: Tensor, classes: int) -> Tensor:
     """Class of each of ``asked`` [m, e] by the vote of its nearest of ``known`` [n, e] with ``labels`` [n]: [m]."""
-    near, at = (F.normalize(asked, dim=1) @ F.normalize(known, dim=1).T).topk(min(NEIGHBOURS, len(known)), 1)
-    votes = torch.zeros(len(asked), classes, device=asked.device)
-    return votes.scatter_add_(1, labels[at].long(), ((near - 1) / VOTE_TEMPERATURE).exp()).argmax(1)
+    known, found = F.normalize(known, dim=1), []
+    for part in asked.split(max(1, SIMILARITIES // len(known))):
+        near, at = (F.normalize(part, dim=1) @ known.T).topk(min(NEIGHBOURS, len(known)), 1)
+        votes = torch.zeros(len(part), classes, device=part.device)
+        found.append(votes.scatter_add_(1, labels[at].long(), ((near - 1) / VOTE_TEMPERATURE).exp()).argmax(1))
+    return torch.cat(found)
 
 
 @torch.enable_grad()
@@ -72,8 +82,12 @@ def linear_probe(known: Tensor, labels: Tensor, asked: Tensor, classes: int) -> 
     return F.linear(asked, weight.detach(), bias.detach()).argmax(1)
 
 
-def accuracies(model: nn.Module, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], classes: int) -> dict[str, float]:
-    """Accuracy on ``test`` (normalised images, labels) by the labels of ``train``: of neighbours and of the probe."""
+Labelled = tuple[Iterable[Tensor], Tensor]
+"""Normalised images, batches [b, c, h, w], and the labels [n] of all."""
+
+
+def accuracies(model: nn.Module, train: Labelled, test: Labelled, classes: int) -> dict[str, float]:
+    """Accuracy on ``test`` by the labels of ``train``: of neighbours and of the probe."""
     known, asked = standardise(features(model, train[0]), features(model, test[0]))
     return {
         name: (predict(known, train[1], asked, classes) == test[1]).float().mean().item()
@@ -81,17 +95,34 @@ def accuracies(model: nn.Module, train: tuple[Tensor, Tensor], test: tuple[Tenso
     }
 
 
+def known_images(trainer: Trainer) -> Iterator[Tensor]:
+    """The training images of a run, batch by batch, as its model takes them."""
+    train = trainer.images.train
+    for part in torch.arange(len(train)).split(FEATURE_BATCH):
+        yield trainer.prepare(train.batch(part)[0])
+
+
+def asked_images(trainer: Trainer) -> Iterator[Tensor]:
+    """The first test images, batch by batch, as its model takes them."""
+    images = trainer.images.test_images
+    count = min(TEST_IMAGES, len(images))
+    for start in range(0, count, FEATURE_BATCH):
+        yield trainer.prepare(images[start : min(start + FEATURE_BATCH, count)])
+
+
 def take(trainer: Trainer, data: ImageData) -> list[Row]:
     """What the features tell of the class at the start and at the end of training, and how pre-training went."""
     images, cell = trainer.images, trainer.cell
-    train = images.train.batch(torch.arange(len(images.train)))
-    test = images.test_images[:TEST_IMAGES], images.test_labels[:TEST_IMAGES]
-    known, asked = ((trainer.prepare(pixels), labels) for pixels, labels in (train, test))
     models = {"start": Trainer(cell, data, trainer.start).model, "end": trainer.average.model}
     rows: list[Row] = [
         {"quantity": f"{name} accuracy", "phase": phase, "value": accuracy, "unit": "share"}
         for phase, model in models.items()
-        for name, accuracy in accuracies(model, known, asked, trainer.spec.classes).items()
+        for name, accuracy in accuracies(
+            model,
+            (known_images(trainer), images.train.labels),
+            (asked_images(trainer), images.test_labels[:TEST_IMAGES]),
+            trainer.spec.classes,
+        ).items()
     ]
     points = trainer.start.curve if trainer.start else []
     shown = ("validation_loss", "entropy", "information")
