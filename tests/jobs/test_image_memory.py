@@ -33,7 +33,7 @@ def test_the_limits_are_those_of_the_training():
 
 def test_images_are_counted_up_to_their_limits(make):
     assert make().images_mb(10_000) == pytest.approx((10_000 + 1_000 + 2_200) * 784 / 1e6)
-    one, most = 224 * 224 * 3, 4 * 1024**3 + 1024**3
+    one, most = 224 * 224 * 3, images.IN_MEMORY_BYTES + images.HELD_OUT_BYTES
     assert make(224, 3).images_mb(1_000_000) == pytest.approx((most + 1_000 * one) / 1e6)
 
 

@@ -120,8 +120,8 @@ def test_figures_draw_what_there_is_down_to_nothing(claims, change):
     points, words = points_and_words(claims_curves(curves, claim["rows"]))
     assert points == len({(row["panel"], row["series"], row["x"]) for row in claim["rows"]})
     assert ("nothing was measured" in words) == (not claim["rows"])
-    for (title, ratios), parts in groups(claim).items():
-        points, words = points_and_words(claims_forest(title, parts, ratios=ratios))
+    for (title, unit), parts in groups(claim).items():
+        points, words = points_and_words(claims_forest(title, parts, ratios=unit == "%"))
         assert points == len(parts)
         assert all(any(word.startswith(part["name"]) for word in words) for part in parts)
     assert bool(groups(claim)) == bool(claim["parts"])
@@ -142,8 +142,8 @@ def test_a_value_of_zero_is_drawn_at_the_edge_of_a_logarithmic_axis():
 def test_effects_without_an_interval_and_infinite_ones_are_drawn(claims):
     claim = next(claim for claim in claims if claim["name"] == "alexnet-parts")
     parts = [part | {"low": None, "high": None} for part in claim["parts"]]
-    (((title, ratios), shown),) = groups(claim | {"parts": parts}).items()
-    points, _ = points_and_words(claims_forest(title, shown, ratios=ratios))
+    (((title, unit), shown),) = groups(claim | {"parts": parts}).items()
+    points, _ = points_and_words(claims_forest(title, shown, ratios=unit == "%"))
     assert points == len(parts) == len(shown) > 0
     assert claims_csv([claim | {"parts": parts}])["low"].is_null().all()
 

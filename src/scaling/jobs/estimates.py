@@ -50,7 +50,7 @@ UNKNOWN_MB: Final = 4000
 """Least memory of a job, if no calibration says whether it will use a GPU (assumption)."""
 
 SUBSET_BYTES: Final = 4 * 1024**3
-HELD_OUT_BYTES: Final = 1024**3
+HELD_OUT_BYTES: Final = 256 * 1024**2
 """A run copies its training images, and those for validation and test, each up to these sizes; more stay in their file (the
 limits of ``training/images.py``; a test keeps them the same)."""
 

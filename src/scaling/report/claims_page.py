@@ -62,7 +62,8 @@ def claims_csv(claims: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 FOREST: Final = (
-    "Each part's effect with its 95 % interval. Dark stroke: the threshold, which the effect has to pass. Grey bar: the "
+    "Each part's effect with its 95 % interval. Dark stroke: the threshold, which the effect has to pass, to the right unless "
+    "the part says (claimed: below). Grey bar: the "
     "margin, within which an effect does not matter. Dotted stroke: no effect. Colour and shape say the verdict. Parts marked "
     "(reported) decide nothing."
 )
@@ -72,8 +73,8 @@ def claim_pictures(claim: dict[str, Any]) -> list[dict[str, Any]]:
     """The figures of a claim: the forest of its parts, what it measured along an axis, and pictures."""
     drawn = []
     panels = [
-        inline_svg(claims_forest(title, parts, ratios=ratios), f"{claim['name']}-forest-{number}", f"{title}. {FOREST}")
-        for number, ((title, ratios), parts) in enumerate(groups(claim).items())
+        inline_svg(claims_forest(title, parts, ratios=unit == "%"), f"{claim['name']}-forest-{number}", f"{title}. {FOREST}")
+        for number, ((title, unit), parts) in enumerate(groups(claim).items())
     ]
     if panels:
         svg = Markup("".join(panels))

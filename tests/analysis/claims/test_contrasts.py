@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from scaling.analysis.claims.c03_deeper_or_wider import fitted_optimum
 from scaling.analysis.claims.claim import MissingEvidence
 from scaling.analysis.claims.contrasts import PooledNoise, difference, mean_finding, pooled_noise, trend
 from scaling.analysis.claims.judge import limits
@@ -86,25 +85,3 @@ def test_a_trend_needs_two_doses_and_a_seed_that_has_them():
         trend([1, 2], [{0: 1.0}, {1: 1.0}])
     with pytest.raises(MissingEvidence, match="all doses are the same"):
         trend([2, 2], [{0: 1.0}, {0: 1.0}])
-
-
-@pytest.mark.parametrize("truth", [1.0, 1.8])
-def test_a_planted_optimum_is_found(truth: float):
-    rng = np.random.default_rng(4)
-    x = np.log2([1, 2, 3, 5, 8])
-    hits, errors = [], []
-    for _ in range(60):
-        table = arms(rng, {str(i): 0.1 * (at - truth) ** 2 for i, at in enumerate(x)}, 3, noise=0.02)
-        found = fitted_optimum(x, list(table.values()))
-        hits.append(covers(found, truth))
-        errors.append(found.effect - truth)
-    assert np.mean(hits) > 0.85
-    assert abs(np.mean(errors)) < 0.05
-
-
-def test_an_optimum_at_the_edge_stays_there():
-    x = np.log2([1, 2, 3, 5, 8])
-    table = arms(np.random.default_rng(5), {str(i): 0.2 * at for i, at in enumerate(x)}, 3, noise=0.01)
-    found = fitted_optimum(x, list(table.values()))
-    assert found.effect == 0.0
-    assert found.p < 0.01  # it is surely not ABOVE

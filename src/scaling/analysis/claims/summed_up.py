@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
 from typing import Any
 
 import polars as pl
@@ -20,6 +20,11 @@ from scaling.analysis.claims.claim import (
 )
 
 Parts = list[dict[str, Any]]
+
+MOST_NAMED = 8
+"""Parts with one verdict that a sentence names; of more it gives the number in each group (assumption)."""
+MOST_PERCENT = 1900
+"""Changes above it, which is 20 times as much, are said as ratios (assumption)."""
 
 
 def claim_verdict(parts: Parts) -> str:
@@ -60,23 +65,31 @@ def sentence(claim: Claim, parts: Parts) -> str:
 
 
 def _listed(parts: Parts, verdict: str) -> str:
-    """Text: ": name (effect), ..." of the parts with this verdict, or nothing."""
-    named = [_named(part) for part in parts if part["verdict"] == verdict]
-    return f": {', '.join(named)}" if named else ""
+    """Text: ": name (effect), ..." of the parts with this verdict, or nothing; of many parts, how many of each group."""
+    own = [part for part in parts if part["verdict"] == verdict]
+    groups = Counter(part["group"] for part in own)
+    if len(own) > MOST_NAMED and "" not in groups:
+        return ": " + ", ".join(f"{group} ({count} parts)" for group, count in groups.items())
+    return f": {', '.join(_named(part) for part in own)}" if own else ""
 
 
 def _named(part: dict[str, Any]) -> str:
     effect = part["effect"]
     if effect is None:
         return part["name"]
-    if part["unit"] == "%":
-        return f"{part['name']} ({'−' if effect < 0 else '+'}{abs(effect):.0f} %)"
-    return f"{part['name']} ({f'{effect:.2g}'.replace('-', '−')})"
+    if part["unit"] != "%":
+        return f"{part['name']} ({f'{effect:.2g}'.replace('-', '−')})"
+    if effect > MOST_PERCENT:
+        return f"{part['name']} ({1 + effect / 100:.2g} times)"
+    return f"{part['name']} ({'−' if effect < 0 else '+'}{abs(effect):.0f} %)"
 
 
-def scale_of(runs: pl.DataFrame, keys: Collection[str]) -> str:
-    """At which N, D and images seen the runs of these keys were trained: "N = 13,000, D = 500 to 4,000, ..."."""
-    rows = runs.filter(pl.col("key").is_in(list(keys)))
+def scale_of(runs: pl.DataFrame, parts: Parts) -> str:
+    """At which N, D and images seen the runs behind the deciding parts were trained: "N = 13,000, D = 500 to 4,000, ..."."""
+    deciding = [part for part in parts if part["decides"]]
+    if all(part["effect"] is None for part in deciding):
+        return "nothing was measured"
+    rows = runs.filter(pl.col("key").is_in(list({key for part in deciding for key in part["keys"]})))
     if rows.is_empty():
         return "counted or timed: no training runs"
     shown = []

@@ -25,16 +25,15 @@ LEAST: Final = 1e-30
 """A ratio of 0 has no place on a logarithmic axis: this is drawn (assumption)."""
 
 
-def groups(claim: dict[str, Any]) -> dict[tuple[str, bool], list[dict[str, Any]]]:
-    """The parts of an entry of claims.json that have an effect, by panel: the title, and whether effects are ratios.
+def groups(claim: dict[str, Any]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """The parts of an entry of claims.json that have an effect, by panel: its title and the unit of its effects.
 
     Deciding parts come first.
     """
-    found: dict[tuple[str, bool], list[dict[str, Any]]] = {}
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for part in sorted(claim["parts"], key=lambda part: not part["decides"]):
         if part["effect"] is not None:
-            ratio = part["unit"] == "%"
-            found.setdefault((part["group"] or ("" if ratio else part["unit"]), ratio), []).append(part)
+            found.setdefault((part["group"], part["unit"]), []).append(part)
     return found
 
 
@@ -54,7 +53,7 @@ def claims_forest(title: str, parts: Sequence[dict[str, Any]], *, ratios: bool) 
         )
         if ratios:
             row = {name: None if value is None else max(1 + value / 100, LEAST) for name, value in row.items()}
-        rows.append(row | {"verdict": part["verdict"], "part": part["name"] + ("" if part["decides"] else " (reported)")})
+        rows.append(row | {"verdict": part["verdict"], "part": _label(part)})
     table = pd.DataFrame(rows).astype(dict.fromkeys(_NUMBERS, float))
     table["y"] = [float(len(rows) - index) for index in range(len(rows))]
     shown = [verdict for verdict in LOOKS if verdict in set(table["verdict"])]
@@ -89,6 +88,10 @@ def claims_forest(title: str, parts: Sequence[dict[str, Any]], *, ratios: bool) 
 
 _ENDS: Final = ("margin_low", "margin_high")
 _NUMBERS: Final = ("effect", "low", "high", "threshold", "none", *_ENDS)
+
+
+def _label(part: dict[str, Any]) -> str:
+    return part["name"] + " (claimed: below)" * part["below"] + ("" if part["decides"] else " (reported)")
 
 
 def _few(limits: tuple[float, float]) -> list[float]:
