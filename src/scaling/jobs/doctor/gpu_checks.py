@@ -38,6 +38,13 @@ def starts() -> Finding:
     if isinstance(found, DeviceError):
         said, _, mend = str(found).rpartition(MEND_SEPARATOR)
         return Finding(FAIL, said or str(found), mend)
+    if found.kind != "cuda" and nvidia.is_simulated():
+        given = ",".join(nvidia.visible() or ())
+        return Finding(
+            FAIL,
+            f"Slurm gave CUDA_VISIBLE_DEVICES={given}, but this node has no driver: jobs train on the CPU",
+            "load the driver on this node; if its GPUs are simulated, `device: cpu` in the study says that the CPU is meant",
+        )
     if found.kind != "cuda":
         return Finding(ABSENT, f"no GPU is promised here; training is on {found.kind} ({found.machine})")
     versions = nvidia.driver_version()
