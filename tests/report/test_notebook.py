@@ -56,6 +56,7 @@ def test_the_code_of_the_documents_page_runs(tmp_path: Path, monkeypatch: pytest
     assert entry["parameters"]["alpha"] == pytest.approx(0.34, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_notebook_was_executed_and_its_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     path = ROOT / "docs/python.ipynb"
     assert path.stat().st_size < 300_000

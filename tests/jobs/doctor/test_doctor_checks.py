@@ -184,6 +184,7 @@ def test_the_screen_names_the_mend_of_what_fails(capsys):
     assert "mend: update it" in said
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
 def test_the_command_says_a_gpu_that_does_not_start_in_json_and_fails(tmp_path):
     environment = os.environ | {
