@@ -32,7 +32,7 @@ def test_all_errors_of_a_study_before_any_job(checkout):
             "line 4: recipe.batch: received true; must be a number",
             'line 4: recipe.clip: received "1e-3"; must be a number',
             "recipe.optimizer: received \"adamv\", allowed: 'adamw', 'adam', 'sgd', 'sgd-nesterov', 'muon' or "
-            "'schedule-free-adamw'; did you mean 'adamw'?",
+            "'schedule-free-adamw'; did you mean 'adam'?",
             "recipe.dropout: received 1.5; input should be less than 1",
             "recipe.weight_decay: received NaN; input should be a finite number",
             "grid.images: received [90000, 90000]; must not list a value twice: 90000",
@@ -68,7 +68,7 @@ def test_files_that_are_no_study(bench, text, message):
 def test_configfile_is_refused_with_the_hint(checkout):
     run = checkout.snakemake("-n", "--configfile", "studies/smoke.yaml")
     assert run.returncode != 0
-    assert "--config study=studies/NAME.yaml" in output(run)
+    assert "a study is a file, chosen by --config study=FILE" in output(run)
 
 
 def test_a_study_that_is_not_there(checkout):
