@@ -86,6 +86,7 @@ def test_the_headline_keeps_most_of_the_level() -> None:
     assert not any("p_holm" in row for row in rows)
 
 
+@pytest.mark.slow
 def test_kinds_are_contrasted_where_two_families_stand_for_each() -> None:
     runs = synthetic_runs(("mlp", "vgg", "resnet", "vit", "swin"), sizes=4, data_sizes=4, seeds=2, noise=0.01, seed=5)
     bumped = pl.col("family").is_in(["vit", "swin"]) & (pl.col("images") == runs["images"].max())

@@ -41,6 +41,7 @@ def run(*arguments: object) -> Result:
 COLUMNS = ("--family", "who", "--n", "size", "--d", "tokens", "--y", "nats")
 
 
+@pytest.mark.slow
 def test_a_page_is_one_file_that_needs_nothing_else(table: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     result = run("report", table, *COLUMNS, "--seed-column", "seed", "--flop", "flop", "--output", page)
@@ -82,6 +83,7 @@ def test_a_wild_value_is_named_and_not_drawn(table: Path, tmp_path: Path) -> Non
     assert "10³⁰⁰" not in "".join(re.findall(r"<svg.*?</svg>", page.read_text(), re.DOTALL))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "begins"), [("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")])
 def test_figures_for_a_paper(table: Path, tmp_path: Path, kind: str, begins: bytes) -> None:
     result = run("figures", table, *COLUMNS, "--format", kind, "--output", tmp_path, "--where", "who = 'mlp'")

@@ -199,6 +199,7 @@ def test_unique_data_is_a_third_variable(tmp_path: Path) -> None:
         assert said in result.stderr.replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_a_ceiling_is_none_a_number_or_follows_from_classes(table: Path, tmp_path: Path) -> None:
     arguments = (*GRID, "--by", "family", "--split", "split")
     assert answer("extrapolate", table, *arguments, "--ceiling", "none")["curves"][0]["ceiling"] is None

@@ -143,6 +143,7 @@ def test_out_of_memory_alone_halves_the_micro_batch(runner, small_cell, monkeypa
     assert "goes on with 16" in one.store.log_path(cells[1].key).read_text()
 
 
+@pytest.mark.slow
 def test_out_of_memory_in_the_end_is_a_failure_with_its_reason(runner, small_cell, monkeypatch):
     def backward(self, step):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 8 GiB")

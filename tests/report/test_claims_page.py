@@ -57,6 +57,7 @@ def test_the_page_has_every_claim_with_its_verdict_and_a_figure_where_something_
         assert measured == (f"{claim['name']}-forest" in page.ids)
 
 
+@pytest.mark.slow
 def test_the_report_links_to_the_claims_and_back(claims):
     run = inputs(runs_table(**SMALL), claims=claims)
     assert 'href="claims.html"' in render(run)

@@ -34,6 +34,7 @@ def test_import_scaling_brings_nothing_with_it() -> None:
         _ = scaling.fitt
 
 
+@pytest.mark.slow
 def test_the_code_of_the_documents_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(), re.DOTALL)
     assert len(blocks) == 5

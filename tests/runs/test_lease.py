@@ -167,6 +167,7 @@ def _take(path, start, taken):
         time.sleep(2)
 
 
+@pytest.mark.slow
 def test_of_many_at_once_one_gets_that_of_a_dead_process(lease, tmp_path):
     fork = multiprocessing.get_context("fork")
     for _ in range(5):

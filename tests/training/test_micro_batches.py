@@ -76,6 +76,7 @@ def test_batch_norm_over_micro_batches_is_marked(small_cell, images, tmp_path, l
     assert losses(parts) != pytest.approx(losses(whole), abs=1e-4)  # the statistics are others: it would be wrong not to say
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "target"), [("mlp", 13_000), ("plain", 5_000)])
 def test_down_to_one_image_at_a_time(family, target, small_cell, images, tmp_path, limit):
     tried = limit(1)
@@ -107,6 +108,7 @@ def test_other_errors_are_not_taken_for_it(small_cell, images, tmp_path, monkeyp
         train(small_cell(), images, Store(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_resumed_cell_keeps_its_micro_batch(small_cell, images, tmp_path, limit):
     """So that a cell with batch norm that is interrupted ends as one that is not."""
     cell = small_cell("resnet", 5_000)

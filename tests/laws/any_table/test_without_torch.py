@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SAMPLE = Path(__file__).parents[3] / "reports/sample/runs.csv"
 
 ABSENT = """
@@ -49,6 +51,7 @@ print(len(scaling.fit(scaling.read_runs(sys.argv[1], where="family = 'mlp'"))))
 )
 
 
+@pytest.mark.slow
 def test_every_command_for_tables_runs_without_torch_and_snakemake(tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(SAMPLE)], capture_output=True, text=True, timeout=200, cwd=tmp_path, check=True

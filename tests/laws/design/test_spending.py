@@ -88,6 +88,7 @@ def test_a_contrast_is_as_wide_as_its_families_together(pilot):
     assert first.family == int(np.argmax(variances))
 
 
+@pytest.mark.slow
 def test_a_design_that_is_followed_predicts_as_the_whole_grid_at_a_fraction_of_its_cost():
     """24 simulated studies; the design is chosen from a fit to a noisy pilot, not from the truth."""
     whole_cost, shares, errors = prices(WHOLE).sum(), [], []

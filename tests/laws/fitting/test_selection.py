@@ -115,6 +115,7 @@ def test_honest_intervals_hold_new_runs_where_no_candidate_is_true(kind: str) ->
     assert max(widths) < 0.25
 
 
+@pytest.mark.slow
 def test_tied_exponents_and_priors_serve_a_small_table() -> None:
     """Nine rows of a law with one exponent: free exponents are wild there, the stack is not."""
     truth = {"E": 1.7, "A": 400.0, "B": 900.0, "alpha": 0.32}
