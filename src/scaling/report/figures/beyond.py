@@ -8,8 +8,7 @@ import numpy as np
 import plotnine as p9
 import polars as pl
 
-from scaling.laws import predict
-from scaling.report.figures.curves import band, finished, has_law, law_of
+from scaling.report.figures.curves import finished, has_law, law_line, law_of
 from scaling.report.figures.held_out import holdout_cells
 from scaling.report.figures.theme import (
     INK,
@@ -100,11 +99,11 @@ def beyond_table(cells: pl.DataFrame, fits: dict, along: Literal["images", "para
             continue
         edge = float(max(own[along]))
         x = np.unique(np.append(np.geomspace(float(min(own[along])), REACH * edge, CURVE_POINTS), edge))
-        sizes = {along: x, other: np.full_like(x, float(max(own[other])))}
-        low, high = band(fit, sizes["params"], sizes["images"])
-        loss = np.asarray(predict(fit, sizes["params"], sizes["images"]), dtype=float)
+        line = law_line(fit, along, x, float(max(own[other])))
         frames.append(
-            pl.DataFrame({"family": family, "x": x, "loss": loss, "low": low, "high": high, "edge": edge, "inside": x <= edge})
+            line.select(
+                pl.lit(str(family)).alias("family"), pl.all(), pl.lit(edge).alias("edge"), (pl.col("x") <= edge).alias("inside")
+            )
         )
     schema = {"family": pl.String, **dict.fromkeys(("x", "loss", "low", "high", "edge"), pl.Float64), "inside": pl.Boolean}
     return pl.concat(frames).cast(schema) if frames else pl.DataFrame(schema=schema)

@@ -55,14 +55,18 @@ def law_curves(fits: dict, cells: pl.DataFrame, along: Literal["images", "params
             continue
         x = np.geomspace(min(own[along]), max(own[along]), points)
         for level in own[other].unique().sort():
-            sizes = {along: x, other: np.full_like(x, level)}
-            low, high = band(fit, sizes["params"], sizes["images"])
-            loss = np.asarray(predict(fit, sizes["params"], sizes["images"]), dtype=float)
-            frames.append(
-                pl.DataFrame({"family": family, "level": float(level), "x": x, "loss": loss, "low": low, "high": high})
-            )
+            line = law_line(fit, along, x, float(level))
+            frames.append(line.select(pl.lit(str(family)).alias("family"), pl.lit(float(level)).alias("level"), pl.all()))
     schema = {"family": pl.String, **dict.fromkeys(("level", "x", "loss", "low", "high"), pl.Float64)}
     return pl.concat(frames).cast(schema) if frames else pl.DataFrame(schema=schema)
+
+
+def law_line(fit: dict, along: Literal["images", "params"], x: np.ndarray, level: float) -> pl.DataFrame:
+    """x, loss, low, high (nats): a law along ``along`` at the sizes ``x``, with the other size at ``level``, and its band."""
+    level_everywhere = np.full_like(x, level)
+    params, images = (level_everywhere, x) if along == "images" else (x, level_everywhere)
+    low, high = band(fit, params, images)
+    return pl.DataFrame({"x": x, "loss": np.asarray(predict(fit, params, images), dtype=float), "low": low, "high": high})
 
 
 def band(fit: dict, params: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
