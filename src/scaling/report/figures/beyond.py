@@ -8,7 +8,7 @@ import numpy as np
 import plotnine as p9
 import polars as pl
 
-from scaling.report.figures.curves import finished, has_law, law_line, law_of
+from scaling.report.figures.curves import finished, law_line, with_laws
 from scaling.report.figures.held_out import holdout_cells
 from scaling.report.figures.theme import (
     INK,
@@ -93,16 +93,13 @@ def beyond_table(cells: pl.DataFrame, fits: dict, along: Literal["images", "para
     """family, x, loss, low, high (nats), edge (the largest trained x), inside: each law at the largest other size."""
     other = "params" if along == "images" else "images"
     frames = []
-    for (family,), own in cells.group_by(["family"], maintain_order=True):
-        fit = law_of(fits, str(family))
-        if not has_law(fit):
-            continue
+    for family, own, fit in with_laws(cells, fits):
         edge = float(max(own[along]))
         x = np.unique(np.append(np.geomspace(float(min(own[along])), REACH * edge, CURVE_POINTS), edge))
         line = law_line(fit, along, x, float(max(own[other])))
         frames.append(
             line.select(
-                pl.lit(str(family)).alias("family"), pl.all(), pl.lit(edge).alias("edge"), (pl.col("x") <= edge).alias("inside")
+                pl.lit(family).alias("family"), pl.all(), pl.lit(edge).alias("edge"), (pl.col("x") <= edge).alias("inside")
             )
         )
     schema = {"family": pl.String, **dict.fromkeys(("x", "loss", "low", "high", "edge"), pl.Float64), "inside": pl.Boolean}

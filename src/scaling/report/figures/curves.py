@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, TypeGuard
 
 import numpy as np
@@ -41,6 +42,14 @@ def panel_titles(fits: dict, families: list[str]) -> dict[str, str]:
     return titles
 
 
+def with_laws(cells: pl.DataFrame, fits: dict) -> Iterator[tuple[str, pl.DataFrame, dict]]:
+    """Each family of ``cells`` that has a law in ``fits`` (fits.json), in order: its name, rows, fit of the loss."""
+    for (family,), own in cells.group_by(["family"], maintain_order=True):
+        fit = law_of(fits, str(family))
+        if has_law(fit):
+            yield str(family), own, fit
+
+
 def law_curves(fits: dict, cells: pl.DataFrame, along: Literal["images", "params"], points: int = 30) -> pl.DataFrame:
     """Each family's law at every level of the other axis.
 
@@ -49,14 +58,11 @@ def law_curves(fits: dict, cells: pl.DataFrame, along: Literal["images", "params
     """
     other = "params" if along == "images" else "images"
     frames = []
-    for (family,), own in cells.group_by(["family"], maintain_order=True):
-        fit = law_of(fits, str(family))
-        if not has_law(fit):
-            continue
+    for family, own, fit in with_laws(cells, fits):
         x = np.geomspace(min(own[along]), max(own[along]), points)
         for level in own[other].unique().sort():
             line = law_line(fit, along, x, float(level))
-            frames.append(line.select(pl.lit(str(family)).alias("family"), pl.lit(float(level)).alias("level"), pl.all()))
+            frames.append(line.select(pl.lit(family).alias("family"), pl.lit(float(level)).alias("level"), pl.all()))
     schema = {"family": pl.String, **dict.fromkeys(("level", "x", "loss", "low", "high"), pl.Float64)}
     return pl.concat(frames).cast(schema) if frames else pl.DataFrame(schema=schema)
 

@@ -9,7 +9,7 @@ import polars as pl
 from scaling.laws import predict
 from scaling.laws.compute_optimal.frontier import tabled_compute
 from scaling.report.figures import Figure
-from scaling.report.figures.curves import finished, has_law, law_of
+from scaling.report.figures.curves import finished, with_laws
 from scaling.report.figures.labels import powers
 from scaling.report.figures.theme import INK, empty, facet_size, family_order, level_scales, log_x_counts, log_y_plain, look
 
@@ -63,9 +63,8 @@ def isoflop_table(cells: pl.DataFrame, fits: dict) -> pl.DataFrame:
     """family, flop, params, images, loss: the law at equal compute, inside the family's trained N and D only."""
     schema = {"family": pl.String, **dict.fromkeys(("flop", "params", "images", "loss"), pl.Float64)}
     frames = []
-    for (family,), own in cells.group_by(["family"], maintain_order=True):
-        fit = law_of(fits, str(family))
-        if not has_law(fit) or own["flop"].n_unique() < 2:
+    for family, own, fit in with_laws(cells, fits):
+        if own["flop"].n_unique() < 2:
             continue
         params, images, flop = (own[name].to_numpy().astype(float) for name in ("params", "images", "flop"))
         compute = tabled_compute(params, images, flop)

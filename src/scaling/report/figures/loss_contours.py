@@ -11,7 +11,7 @@ import polars as pl
 
 from scaling.laws import predict
 from scaling.report.figures import Figure
-from scaling.report.figures.curves import finished, has_law, law_of
+from scaling.report.figures.curves import finished, with_laws
 from scaling.report.figures.labels import even_breaks, plain
 from scaling.report.figures.theme import (
     LARGER_IS_DARKER,
@@ -81,10 +81,7 @@ def contour_table(means: pl.DataFrame, fits: dict) -> tuple[pl.DataFrame, pl.Dat
     frames, boxes = [], []
     known = means.filter(pl.col("loss") > 0)
     levels = even_breaks(min(known["loss"]), max(known["loss"]), MOST_LINES) if len(known) else []
-    for (family,), own in means.group_by(["family"], maintain_order=True):
-        fit = law_of(fits, str(family))
-        if not has_law(fit):
-            continue
+    for family, own, fit in with_laws(means, fits):
         ends = {name: (float(min(own[name])), float(max(own[name]))) for name in ("params", "images")}
         boxes.append((family, *ends["params"], *ends["images"]))
         n, d = (np.geomspace(low / 1.2, high * REACH, GRID_POINTS) for low, high in ends.values())

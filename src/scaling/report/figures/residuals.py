@@ -8,7 +8,7 @@ import polars as pl
 
 from scaling.laws import predict
 from scaling.report.figures import Figure
-from scaling.report.figures.curves import finished, has_law, law_of
+from scaling.report.figures.curves import finished, with_laws
 from scaling.report.figures.labels import percents
 from scaling.report.figures.theme import INK, QUIET, empty, facet_size, family_order, level_scales, log_x_counts, look
 
@@ -59,10 +59,7 @@ def residual_table(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
         "outlier": pl.Boolean,
     }
     frames = []
-    for (family,), own in finished(runs).group_by(["family"], maintain_order=True):
-        fit = law_of(fits, str(family))
-        if not has_law(fit):
-            continue
+    for family, own, fit in with_laws(finished(runs), fits):
         params, images = own["params"].to_numpy().astype(float), own["images"].to_numpy().astype(float)
         far = [one["row"] for one in (fit.get("outliers") or {"rows": []})["rows"]]
         residual = np.log(own["loss"].to_numpy() / np.asarray(predict(fit, params, images), float))
@@ -89,9 +86,8 @@ def noise_bands(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
     """
     schema = {"family": pl.String, **dict.fromkeys(("images", "low", "high"), pl.Float64)}
     frames = []
-    for (family,), own in finished(runs).group_by(["family"], maintain_order=True):
-        fit = law_of(fits, str(family))
-        if not has_law(fit) or fit["noise_rms"] is None:
+    for family, own, fit in with_laws(finished(runs), fits):
+        if fit["noise_rms"] is None:
             continue
         repeated = own.group_by("params", "images").len().filter(pl.col("len") > 1)
         slope = fit.get("noise_slope") or 0.0
