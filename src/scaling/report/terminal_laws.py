@@ -46,9 +46,15 @@ def _print_fit(fit: Mapping[str, Any], console: Console) -> None:
     console.print(table)
     if held:
         whole = honest["reasons"].get("all")
-        tried = f"laws that predict as well: {', '.join(honest['laws'])}" if honest["laws"] else ""
+        others = [law for law in honest["laws"] if law != fit["law"]]
+        tried = (
+            f"laws that predict as well: {', '.join(others)}"
+            if others
+            else "no other law predicts as well" * bool(honest["laws"])
+        )
         console.print(f"honestly: {'; '.join(filter(None, (tried, whole)))}")
-    console.print(f"intervals: {fit['interval_method']}")
+    why_not = f" ({escape(_no_intervals(fit))})" if _no_intervals(fit) else ""
+    console.print(f"intervals: {fit['interval_method']}{why_not}")
     certificate = fit["certificate"]
     tried = f" (on {certificate['sample']})" if certificate["sample"] else ""
     console.print(
@@ -210,4 +216,9 @@ def _interval_or_reason(fit: Mapping[str, Any], name: str) -> str:
     interval = fit["intervals"].get(name)
     if interval:
         return ends(interval, 5)
-    return escape(fit["reasons"].get(name) or fit["reasons"].get("intervals") or fit["reasons"].get("all", "none"))
+    return escape(fit["reasons"].get(name) or ("–" if _no_intervals(fit) else "none"))
+
+
+def _no_intervals(fit: Mapping[str, Any]) -> str:
+    """Why no parameter of the fit has an interval, or nothing."""
+    return fit["reasons"].get("intervals") or fit["reasons"].get("all", "")

@@ -106,7 +106,7 @@ def _analytic(found: Fit, level: float, profiles: bool) -> _Uncertainty:
     if not found.parameters:
         return _Uncertainty(errors, "curvature", dict.fromkeys(law.parameters), "none", {})
     if not law.separate:
-        reason = {"intervals": f"{law.name} has a parameter that cannot be profiled: ask for a bootstrap"}
+        reason = {"intervals": f"{law.name} has a parameter that cannot be profiled: ask for a bootstrap (--bootstrap 200)"}
         return _Uncertainty(errors, "curvature", dict.fromkeys(law.parameters), "none", reason)
     if profiles:
         sample = f"; places of {told_of_sample(found.rows)}" if found.rows > LARGE else ""
