@@ -214,6 +214,27 @@ def test_tuning_shows_what_it_has_begun(watched, prepared, images):
     assert "rate=0.005" in shown(watched.watcher.look())
 
 
+def test_a_fixed_rate_has_no_candidates_whose_sizes_the_family_might_not_have(tmp_path, prepared):
+    """The anchors of timm's models start at 5,000 parameters, which no regnet of colour images has."""
+    from scaling.data import prepared_path
+    from scaling.study.study_images import data_settings
+
+    recipe = {"learning_rate": 0.01}
+    study = Study.model_validate(
+        {
+            "name": "s",
+            "families": {"own": {"model": "timm/regnet", "params": [100_000], "recipe": recipe}},
+            "grid": {"params": [100_000], "images": [300]},
+        }
+    )
+    layout = Layout("s", tmp_path / "results", tmp_path / "reports")
+    path = prepared_path(data_settings(study), layout.data)
+    path.parent.mkdir(parents=True)
+    path.symlink_to(prepared)
+    status = Watcher(study, layout).look()
+    assert (status.tuning, [cell.reason for pack in status.packs for cell in pack.cells]) == ((), [UNTUNED])
+
+
 def test_a_small_terminal_shows_less_and_says_so(watched):
     for key in watched.keys:
         watched.store.lease(key).acquire()

@@ -177,9 +177,10 @@ class Watcher:
     def _possible(self, family: str) -> list[CellStatus]:
         """The runs that tuning may make; only the job knows on which device it is, so those of all devices are looked for."""
         checksum = self._images.checksum
-        if checksum is None or self._images.changed:
-            return []
-        anchors = self.study.family_recipe(family).anchors
+        recipe = self.study.family_recipe(family)
+        if recipe.learning_rate != "tuned" or checksum is None or self._images.changed:
+            return []  # with a fixed rate, the family may have no model of the anchors' sizes
+        anchors = recipe.anchors
         devices = ("cpu", "cuda", "mps") if self.study.device == "auto" else (self.study.device,)
         precisions = ("fp32", "bf16") if self.study.precision == "auto" else (self.study.precision,)
         found = []
