@@ -69,6 +69,15 @@ def test_families_stand_in_the_order_of_their_skill_and_those_without_come_last(
     assert [row["family"] for row in family_skills(fits)] == ["vit", "mlp", "vgg"]
 
 
+def test_a_reason_is_said_once_in_a_row():
+    fits = fits_of(runs_table(families=("mlp", "vit")))
+    fits["verdicts"] = [verdict | {"skill": None} for verdict in fits["verdicts"]]
+    fits["holdout"] = [part | {"skill": None, "reason": "too few cells"} for part in fits["holdout"]]
+    for row in family_skills(fits):
+        assert [part["reason"] for part in row["parts"].values()] == ["too few cells", "–", "–"]
+        assert row["overall"]["reason"] == "–"
+
+
 def test_limits_are_those_of_the_runs_and_the_rivals():
     runs = runs_table(families=("mlp", "vit"), seeds=2)
     form = {"response": "loss", "rival": "exponentials", "ratio": 1.6, "interval": [1.2, 2.0]}

@@ -180,7 +180,8 @@ def hold_out(one: Judged, origin: Origin) -> Held:
     if not splits:
         n, d = len(np.unique(cells.params)), len(np.unique(cells.images))
         nothing = np.zeros(0)
-        reason = f"too few cells: {n} sizes x {d} data sizes cannot be split into a grid to learn from and one to predict"
+        grid = f"{n} size{'s' * (n != 1)} x {d} data size{'s' * (d != 1)}"
+        reason = f"too few cells: {grid} cannot be split into a grid to learn from and one to predict"
         return Held(origin, nothing.astype(int), nothing, nothing, nothing, np.zeros(2), np.zeros((2, 0)), reason)
     predicted = predict_splits(found, cells.logs, found.log_y[None], splits, delta=found.delta, alone=False)[0]
     rows = np.concatenate([split.test for split in splits])

@@ -49,8 +49,18 @@ def family_skills(fits: dict[str, Any]) -> list[dict[str, Any]]:
         }
         parts = {origin: _scored(held.get(origin) or {"reason": "not scored"}) for origin in PARTS}
         overall = _scored({"skill": verdict["skill"], "interval": verdict["skill_interval"], "reason": parts["both"]["reason"]})
+        _say_once([*parts.values(), overall])
         rows.append({"family": verdict["family"], "kind": verdict["kind"], "parts": parts, "overall": overall})
     return sorted(rows, key=lambda row: -float("inf") if (skill := row["overall"]["skill"]) is None else skill, reverse=True)
+
+
+def _say_once(row: list[dict[str, Any]]) -> None:
+    """Leave the reason why there is no skill in the first cell of a row, and a dash in those that would repeat it."""
+    said = set()
+    for part in row:
+        if part["skill"] is None and part["reason"] in said:
+            part["reason"] = "–"
+        said.add(part["reason"])
 
 
 def _scored(part: dict[str, Any]) -> dict[str, Any]:
