@@ -13,6 +13,7 @@ import plotnine as p9
 
 from scaling.report.figures.oklab import from_oklab, to_oklab
 from scaling.report.figures.theme import FAMILY_COLOURS, FAMILY_COLOURS_ON_DARK
+from scaling.report.marked_svg import mark_families
 
 _FAMILIES = {FAMILY_COLOURS[family]: FAMILY_COLOURS_ON_DARK[family] for family in FAMILY_COLOURS}
 _COLOUR = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
@@ -32,6 +33,7 @@ def inline_svg(figure: p9.ggplot, name: str, description: str) -> str:
     figure gives the same text: no dates, no random ids.
     """
     root = _drawn(figure, name)
+    mark_families(root, figure)
     for parent in list(root.iter()):
         for child in [child for child in parent if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style")]:
             parent.remove(child)

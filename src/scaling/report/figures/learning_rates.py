@@ -20,6 +20,7 @@ from scaling.report.figures.theme import (
     log_y_plain,
     look,
 )
+from scaling.report.figures.told import tell, told_points
 
 EXCESS_CAP = 0.5
 """Validation loss above the anchor's best, as a share, beyond which a candidate is drawn as "much worse" (assumption)."""
@@ -47,6 +48,7 @@ def learning_rates(tuning: dict[str, dict], runs: pl.DataFrame | None = None) ->
         named = pl.col("family").replace_strict(titles, return_dtype=pl.String).cast(panels)
         return table.with_columns(named.alias("panel")).to_pandas()
 
+    candidates = tell(candidates, width="width", rate="rate", excess="validation loss above the best, as a share:")
     finite = candidates.filter(pl.col("excess").is_not_null())
     lost = candidates.filter(pl.col("excess").is_null())
     best = best_rates(tuning)
@@ -58,7 +60,7 @@ def learning_rates(tuning: dict[str, dict], runs: pl.DataFrame | None = None) ->
     if not used.is_empty():
         figure += p9.geom_point(data=drawn(used), shape="|", color=INK, size=3.2, stroke=0.6)
     if not finite.is_empty():
-        figure += p9.geom_point(p9.aes(fill="excess"), data=drawn(finite), size=2.6, stroke=0, shape="o")
+        figure += told_points(p9.aes(fill="excess", label="told"), data=drawn(finite), size=2.6, stroke=0, shape="o")
     if not lost.is_empty():
         figure += p9.geom_point(data=drawn(lost), size=2.0, shape="x", color=LOST)
     if not best.is_empty():
