@@ -43,7 +43,7 @@ def inputs(table, **changes):
 class Page(HTMLParser):
     """Tables as lists of rows of cell texts, loads of resources, ids, unclosed elements."""
 
-    VOID = frozenset({"meta", "link", "input", "br", "img", "hr", "path", "use", "circle"})
+    VOID = frozenset({"meta", "link", "input", "br", "img", "hr"})
 
     def __init__(self, text):
         super().__init__()
