@@ -11,8 +11,8 @@ width of the skill over larger N, larger D, both and all together, and the share
 two columns are half widths of alpha and beta from the law's linear approximation. With ``--bump`` the transformers' loss at
 the largest D is exp(bump) higher, a law that ends there: printed are the skill that this costs them and in how many studies
 they are told apart from the convolutional families: after Holm's correction over all contrasts; by that contrast's p alone, as
-where it is the one hypothesis that was named beforehand; and by the p below which 5 % of the studies without a bump lie. Without a
-bump the first two should be in 5 % or fewer.
+where it is the one hypothesis that was named beforehand; and by the p below which 5 % of the studies without a bump lie.
+Without a bump the first two should be in 5 % or fewer.
 About 1 s per study of 7 x 28 runs.
 """
 

@@ -18,7 +18,7 @@ from scaling.report.figures.learning_rates import (
     best_rates,
     candidate_table,
     learning_rates,
-    panel_titles as rate_panel_titles,
+    panel_of_each_anchor,
     rule_lines,
     rule_title,
 )
@@ -311,7 +311,7 @@ def test_a_family_tuned_at_two_data_sizes_has_a_panel_for_each():
     record = tuning["mlp"]
     record["anchors"] += [a | {"images": 8000, "best_rate": a["best_rate"] / 2} for a in record["anchors"]]
     record["rule"] |= {"images_reference": 1000, "images_exponent": round(np.log(0.5) / np.log(8), 4)}
-    panels = rate_panel_titles(tuning, ["mlp"])["panel"].to_list()
+    panels = panel_of_each_anchor(tuning, ["mlp"])["panel"].to_list()
     assert panels == [f"mlp\nexponent \u22120.50\nin D \u22120.33\nD = {d}" for d in ("1,000", "8,000")]
     lines = rule_lines(tuning, candidate_table(tuning), runs)
     ends = lines.filter(pl.col("piece") == "inside").group_by("images").agg(pl.col("rate").max()).sort("images")

@@ -42,7 +42,7 @@ def learning_rates(tuning: dict[str, dict], runs: pl.DataFrame | None = None) ->
     if candidates.is_empty():
         return empty("No learning rate was tuned.")
     families = family_order(candidates["family"])
-    titles = panel_titles(tuning, families)
+    titles = panel_of_each_anchor(tuning, families)
     rules, used = rule_lines(tuning, candidates, runs), used_rates(runs, tuning)
 
     def drawn(table: pl.DataFrame):
@@ -83,7 +83,7 @@ def learning_rates(tuning: dict[str, dict], runs: pl.DataFrame | None = None) ->
     )
 
 
-def panel_titles(tuning: dict[str, dict], families: list[str]) -> pl.DataFrame:
+def panel_of_each_anchor(tuning: dict[str, dict], families: list[str]) -> pl.DataFrame:
     """family, images, panel: the title of each family's panel, of which there is one for each D at which it was tuned."""
     rows = []
     for family in families:
