@@ -50,7 +50,8 @@ class CapturedStep:
             self._warm_up(static)
         else:
             self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):
+            # Other threads, which read images ahead into pinned memory, may use CUDA meanwhile.
+            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
                 self._update(static)
             self._graph.replay()  # a capture records and does nothing
 
