@@ -86,9 +86,10 @@ def study(request):
 def test_every_figure_shows_every_family_and_its_cells_or_says_why_not(study, name):
     runs = study[0]
     picture = io.BytesIO()
-    DRAW[name](*study).save(picture, format="svg", verbose=False)
+    figure = DRAW[name](*study).draw()
+    figure.savefig(picture, format="svg")
     assert picture.getvalue().rstrip().endswith(b"</svg>")
-    points, words = points_and_words(DRAW[name](*study))
+    points, words = points_and_words(figure)
     done = finished(runs)
     if name in ("loss by images", "loss by params"):
         assert points == len(done)
