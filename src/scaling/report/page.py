@@ -16,7 +16,7 @@ from scaling.analysis.misfit import MISFIT_MARGIN
 from scaling.files import write_atomic
 from scaling.report import first_screen
 from scaling.report import report_tables as tables
-from scaling.report.claims_page import claim_pictures, claims_csv
+from scaling.report.claims_page import claim_pictures, claims_csv, effect_cell
 from scaling.report.figures import Figure
 from scaling.report.figures.figure_data import packed_csv
 from scaling.report.figures.labels import count, power, significant
@@ -113,7 +113,7 @@ def render_claims(run: ReportInputs) -> str:
             script=verbatim("page.js") + verbatim("figures.js"),
             partial=run.partial,
             claims=run.claims,
-            pictures={claim["name"]: claim_pictures(claim) for claim in run.claims},
+            pictures={claim["name"]: claim_pictures(claim, run.images) for claim in run.claims},
         )
     )
 
@@ -135,6 +135,7 @@ def page_environment() -> jinja2.Environment:
         "skill": first_screen.skill_text,
         "skill_interval": first_screen.interval_text,
         "interval": tables.interval,
+        "effect": effect_cell,
         "duration": tables.duration,
         "gigabytes": _gigabytes,
         "rate_rule": tables.rate_rule,
