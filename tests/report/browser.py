@@ -13,7 +13,8 @@ from typing import Any
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _LOOK = """
 const use = () => {
-  const marks = (family) => [...document.querySelectorAll("figure svg [data-family]")].filter((one) => one.dataset.family === family);
+  const owned = [...document.querySelectorAll("figure svg [data-family]")];
+  const marks = (family) => owned.filter((one) => one.dataset.family === family);
   const point = document.querySelector("figure svg [data-told]");
   const { x, y, width, height } = point.getBoundingClientRect();
   const at = { bubbles: true, clientX: x + width / 2, clientY: y + height / 2 };

@@ -5,7 +5,7 @@ import plotnine as p9
 import pytest
 
 from scaling.report.figures.theme import family_colour, family_scales, look
-from scaling.report.figures.told import told_points, told_segments
+from scaling.report.figures.told import UNSEEN, told_points, told_segments
 from scaling.report.inline_svg import inline_svg
 from scaling.report.marked_svg import family_colours, mark_families
 
@@ -22,7 +22,7 @@ def root():
     figure = (
         p9.ggplot(points, p9.aes("x", "y"))
         + told_points(p9.aes(color="family", shape="family", label="told"), size=2, stroke=0)
-        + p9.geom_ribbon(p9.aes("x", ymin=0, ymax="y", fill="family", group="family"), inherit_aes=False, alpha=0.0)
+        + p9.geom_ribbon(p9.aes("x", ymin=0, ymax="y", fill="family", group="family"), inherit_aes=False, alpha=UNSEEN)
         + told_points(p9.aes(label="told"), data=alone)
         + told_segments(p9.aes(xend="end", yend="y", label="told"), data=bar)
         + p9.facet_wrap("panel")

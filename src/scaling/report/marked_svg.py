@@ -10,12 +10,12 @@ from xml.etree import ElementTree
 
 import plotnine as p9
 
-from scaling.report.figures.told import TOLD
+from scaling.report.figures.told import TOLD, UNSEEN
 
 _SVG: Final = "{http://www.w3.org/2000/svg}"
 _SHAPES: Final = {f"{_SVG}{tag}" for tag in ("path", "use", "circle")}
 _COLOUR: Final = re.compile(r"(?:fill|stroke): (#[0-9a-f]{6})")
-_UNSEEN: Final = re.compile(r"fill-opacity: 0(?:\.0*)?(?:;|$)")
+_UNSEEN: Final = re.compile(rf"fill-opacity: {UNSEEN:.6f}(?:;|$)")
 _AFTER_A_NAME: Final = re.compile(r" \(|: |\n")
 """What ends the family where a label goes on: "vit (0.76)", "vit: too few cells"."""
 
@@ -24,8 +24,8 @@ def mark_families(root: ElementTree.Element, figure: p9.ggplot) -> None:
     """Write into ``root``, as matplotlib drew it, what each mark stands for.
 
     A told mark gets a ``<title>``. ``data-family`` names the family of told marks, of everything in a family's own colour, of
-    text that is a family's name, and of panels whose told marks are all of one family. What is drawn with no opacity, to be
-    shown on demand, gets ``data-unseen``.
+    text that is a family's name, and of panels whose told marks are all of one family. What is drawn with the opacity UNSEEN,
+    to be shown on demand, gets ``data-unseen``.
 
     Raises ValueError where a group of marks has more or fewer shapes than texts.
     """

@@ -11,7 +11,7 @@ import polars as pl
 from scaling.report.figures import Figure
 from scaling.report.figures.curves import finished
 from scaling.report.figures.theme import QUIET, empty, family_order, family_scales, log_x_powers, log_y_plain, look
-from scaling.report.figures.told import tell, told_points
+from scaling.report.figures.told import UNSEEN, tell, told_points
 
 MOST_BANDS: Final = 3
 """Families whose bands are drawn (assumption): more than three cover each other."""
@@ -24,7 +24,7 @@ def loss_by_flop(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
 
     A frontier is the lowest loss that a family's law allows for a compute budget: solid where its C, N and D lie inside those
     that the family was trained at, dashed beyond, with 95 % bands of the MOST_BANDS families that
-    end lowest; the bands of the others are there without opacity, and a page shows them where a reader points.
+    end lowest; the bands of the others are there UNSEEN, and a page shows them where a reader points.
     """
     cells = finished(runs).filter(pl.col("flop") > 0)
     if cells.is_empty():
@@ -62,7 +62,7 @@ def loss_by_flop(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
                 fill=QUIET,
                 alpha=0.12,
             )
-        for part, opacity in ((bands.filter(~seen), 0.0), (bands.filter(seen), 0.16)):
+        for part, opacity in ((bands.filter(~seen), UNSEEN), (bands.filter(seen), 0.16)):
             if not part.is_empty():
                 figure += p9.geom_ribbon(
                     p9.aes("flop", ymin="low", ymax="high", fill="family", group="family"),

@@ -17,6 +17,9 @@ from scaling.report.figures.labels import count, significant
 TOLD: Final = "told"
 """The column that holds the text, and how the id of a drawn group of marks begins."""
 
+UNSEEN: Final = 1 / 255
+"""Opacity of what is there to be shown on demand: the least that keeps its colour, and too little for any eye."""
+
 
 def tell(table: pl.DataFrame, **shown: str) -> pl.DataFrame:
     """``table`` with a column ``told``: its family; its N, D and seed as far as it has them; then a line of ``shown``.
