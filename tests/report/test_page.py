@@ -118,6 +118,12 @@ def test_ids_are_unique_and_links_arrive(whole):
     assert anchors <= set(page.ids)
 
 
+def test_every_table_says_what_it_is(whole):
+    _, text, page = whole
+    assert len(page.tables) >= 8
+    assert text.count("<caption>") == len(page.tables)
+
+
 def test_the_finding_stands_before_everything_else(whole):
     run, _, page = whole
     text = " ".join(" ".join(page.text).split())

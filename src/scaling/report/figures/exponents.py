@@ -28,7 +28,7 @@ def exponents(fits: dict) -> p9.ggplot:
         pl.col("parameter").replace_strict(PANELS, return_dtype=pl.String).cast(panels),
         pl.col("family").cast(order),
     )
-    known = tell(table.filter(pl.col("note") == ""), estimate="estimate", low="95 % interval from", high="to")
+    known = tell(table.filter(pl.col("note") == ""), estimate="estimate", low="95 % interval from", high="up to")
     # The words stand where their panel's known intervals begin, so that they never stretch the axis.
     starts = dict(known.group_by("parameter").agg(pl.min("low")).iter_rows())
     words = table.filter(pl.col("note") != "").with_columns(

@@ -22,7 +22,7 @@ def skill_forest(fits: dict) -> p9.ggplot:
     order = table["family"].unique(maintain_order=True).to_list()
     kinds = sorted(set(table["kind"]), key=lambda kind: (list(KIND_COLOURS).index(kind) if kind in KIND_COLOURS else 9, kind))
     panels = [f"{words} held out" for words in PARTS.values()]
-    table = tell(table, skill="skill", low="95 % interval from", high="to").with_columns(
+    table = tell(table, skill="skill", low="95 % interval from", high="up to").with_columns(
         pl.col("family").cast(pl.Enum(order[::-1])),
         pl.col("part").cast(pl.Enum(panels)),
         pl.col("kind").cast(pl.Enum(kinds)),

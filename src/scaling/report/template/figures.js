@@ -111,7 +111,7 @@ const printAlone = (figure, svg) => {
   // The browser's own print to PDF: lines stay lines and text stays text, on a sheet of the figure's size.
   const { width, height } = svg.viewBox.baseVal;
   const sheet = document.createElement("style");
-  sheet.textContent = `@page { size: ${Math.ceil(width) + 24}pt ${Math.ceil(height) + 24}pt; margin: 12pt; }`;
+  sheet.textContent = `@page { size: ${Math.ceil(width) + 24}pt ${Math.ceil(height) + 28}pt; margin: 12pt; }`;
   const title = document.title;
   document.head.append(sheet);
   document.documentElement.classList.add("one-figure");
