@@ -22,7 +22,9 @@ def root():
     figure = (
         p9.ggplot(points, p9.aes("x", "y"))
         + told_points(p9.aes(color="family", shape="family", label="told"), size=2, stroke=0)
-        + p9.geom_ribbon(p9.aes("x", ymin=0, ymax="y", fill="family", group="family"), inherit_aes=False, alpha=UNSEEN)
+        + p9.geom_ribbon(
+            p9.aes("x", ymin=0, ymax="y", fill="family", group="family"), inherit_aes=False, alpha=UNSEEN, show_legend=False
+        )
         + told_points(p9.aes(label="told"), data=alone)
         + told_segments(p9.aes(xend="end", yend="y", label="told"), data=bar)
         + p9.facet_wrap("panel")
