@@ -31,7 +31,7 @@ from scaling.training.evaluation import EVALUATION_BATCH, Evaluation, evaluate
 from scaling.training.images import CellImages, HeldOut, cell_images
 from scaling.training.memory import peak_memory
 from scaling.training.objectives.supervised import supervised_loss
-from scaling.training.optimizer import counters, make_optimizer, set_counters, state_tensors, weights_to_evaluate
+from scaling.training.optimizer import counters, make_optimizer, set_counters, set_rate, state_tensors, weights_to_evaluate
 from scaling.training.run_progress import Progress, finite
 from scaling.training.run_row import run_row
 from scaling.training.schedule import evaluation_steps, rate_factor
@@ -140,9 +140,7 @@ class Trainer:
     def train_step(self) -> None:
         """One step of the optimiser."""
         step, recipe = self.progress.step, self.recipe
-        rate = self.cell.learning_rate * rate_factor(recipe, step, self.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_rate(self.optimizer, self.cell.learning_rate * rate_factor(recipe, step, self.steps))
         loss = self.backward(step)
         if recipe.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
@@ -180,7 +178,7 @@ class Trainer:
         limit = BLOWN_UP * self._guessing()
         if not math.isfinite(mean):
             progress.diverged = f"training loss not finite within {count} steps of step {progress.step}"
-        elif mean > limit and progress.step > self.recipe.warmup * self.steps:
+        elif mean > limit and progress.step > self.recipe.warmup_steps(self.steps):
             progress.diverged = f"training loss {mean:.3g} at step {progress.step}, above {limit:.3g}"
 
     def _guessing(self) -> float:
@@ -263,8 +261,7 @@ class Trainer:
 
     def _touch_optimizer(self) -> None:
         """Make the optimiser create its state, by a step of rate 0 on gradients of 0 that changes nothing kept."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = 0.0
+        set_rate(self.optimizer, 0.0)
         for parameter in self.model.parameters():
             if parameter.requires_grad:
                 parameter.grad = torch.zeros_like(parameter)

@@ -14,7 +14,7 @@ from scaling.training.streams import generator
 
 def rate_factor(recipe: Recipe, step: int, steps: int) -> float:
     """The share of the peak rate at ``step`` (from 0): linear warm-up, then the schedule."""
-    rise = recipe.warmup * steps
+    rise = recipe.warmup_steps(steps)
     if step < rise:
         return (step + 1) / (rise + 1)
     if recipe.schedule == "warmup-stable-decay":
