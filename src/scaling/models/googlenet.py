@@ -147,7 +147,7 @@ class GoogLeNet(nn.Module):
         return (logits, tuple(auxiliary)) if self.training else logits
 
     def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:
-        """The place of a parameter's block by its name, as timm's models tell it: a head belongs to the module that it is on."""
+        """The place of a parameter's block by its name, as timm's models tell it; heads are of the module below them."""
         places = {name: place for place, name in enumerate(self.inceptions, 1)}
 
         def place(name: str) -> int:

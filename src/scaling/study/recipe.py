@@ -96,7 +96,7 @@ class Recipe(Strict):
     )
     layer_decay: Annotated[Number, Field(gt=0, le=1)] = Field(
         default=1.0,
-        description="a block's share of the learning rate, of that of the next block towards the classifier; 1 = off",
+        description="a block's learning rate as a share of the next one's, up to the classifier; 1 = all the same",
     )
     weight_decay: Annotated[Number, Field(ge=0)] = 0.05
     beta1: Share = Field(default=0.9, description="AdamW's beta1; momentum of SGD")
