@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -235,14 +235,15 @@ class Trainer:
         tensors["window"] = self._window
         return tensors | {f"optimizer.{name}": tensor for name, tensor in state_tensors(self.optimizer).items()}
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint from which ``restore`` goes on."""
+    def save(self, path: Path, settings: dict[str, Any] | None = None) -> None:
+        """Write a checkpoint from which ``restore`` goes on; ``settings`` are what it is of, the cell's where None."""
         state = self.progress.state() | {"optimizer": counters(self.optimizer)}
-        save_checkpoint(path, self._tensors(), state, self.cell.settings())
+        save_checkpoint(path, self._tensors(), state, settings or self.cell.settings())
 
-    def restore(self, path: Path) -> bool:
-        """Go on from the checkpoint at ``path``; False where there is none. Raises UnusableCheckpoint."""
-        found = load_checkpoint(path, self.cell.settings())
+    def restore(self, path: Path, settings: dict[str, Any] | None = None) -> bool:
+        """Go on from the checkpoint at ``path``; False where there is none. Raises UnusableCheckpoint if it is not of
+        ``settings``, the cell's where None."""
+        found = load_checkpoint(path, settings or self.cell.settings())
         if found is None:
             return False
         tensors, state = found
@@ -277,11 +278,13 @@ class Trainer:
         stop: Callable[[], bool],
         beat: Callable[[Progress, int], None],
         check: Callable[[], None] = lambda: None,
+        passed: Callable[[int], None] = lambda step: None,
     ) -> None:
         """Train to the end, writing ``checkpoint`` every ``every`` seconds.
 
         ``stop`` is asked between steps; when it says so a checkpoint is written and Interrupted raised. ``beat`` is told
-        of progress now and then; ``check`` is called before each checkpoint and may raise, so that none is written.
+        of progress now and then; ``check`` is called before each checkpoint and may raise, so that none is written; ``passed``
+        is told of each step as soon as it is done, before any evaluation.
         """
         progress = self.progress
         before, began, saved = progress.seconds, time.monotonic(), time.monotonic()
@@ -290,6 +293,7 @@ class Trainer:
         while pending and not progress.diverged and not progress.stopped_early:
             self.train_step()
             progress.seconds = before + time.monotonic() - began
+            passed(progress.step)
             if progress.step == pending[0] and not progress.diverged:
                 pending.pop(0)
                 with weights_to_evaluate(self.optimizer):
