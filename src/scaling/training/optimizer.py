@@ -30,8 +30,15 @@ class Optimizer(Protocol):
     def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe, rate: float) -> Optimizer:
-    """The recipe's optimiser; biases, gains and other vectors are not decayed."""
+CAPTURABLE: Final = ("adamw", "adam", "sgd", "sgd-nesterov")
+"""Optimisers whose step can be a part of a CUDA graph; the others compute with plain numbers that change from step to step."""
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe, rate: float, *, captured: bool = False) -> Optimizer:
+    """The recipe's optimiser; biases, gains and other vectors are not decayed.
+
+    ``captured`` makes one of CAPTURABLE whose rate may be a tensor, on a GPU.
+    """
     shares = rate_shares(model, recipe.layer_decay)
     groups = _groups([p for p in model.parameters() if p.requires_grad], recipe, shares)
     if recipe.optimizer == "muon":
@@ -41,16 +48,21 @@ def make_optimizer(model: nn.Module, recipe: Recipe, rate: float) -> Optimizer:
         return _adamw(groups, recipe, rate)
     if recipe.optimizer in ("sgd", "sgd-nesterov"):
         nesterov = recipe.optimizer == "sgd-nesterov"
-        return torch.optim.SGD(groups, lr=rate, momentum=recipe.beta1, nesterov=nesterov, foreach=True)
+        kernel = {"fused": True} if captured else {"foreach": True}
+        return torch.optim.SGD(groups, lr=rate, momentum=recipe.beta1, nesterov=nesterov, **kernel)
     if recipe.optimizer == "schedule-free-adamw":
         optimizer: Any = AdamWScheduleFree(groups, lr=rate, betas=(recipe.beta1, recipe.beta2))
         optimizer.train()
         return optimizer
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups, lr=rate, betas=(recipe.beta1, recipe.beta2), fused=True)
+    betas = (recipe.beta1, recipe.beta2)
+    optimizer = kind(groups, lr=rate, betas=betas, fused=True, capturable=captured)
+    # The steps before a capture run eagerly on purpose, of which torch warns.
+    optimizer._warned_capturable_if_run_uncaptured = captured  # type: ignore[attr-defined]
+    return optimizer
 
 
-def set_rate(optimizer: Optimizer, rate: float) -> None:
+def set_rate(optimizer: Optimizer, rate: float | Tensor) -> None:
     """The learning rate of the next steps: each group of parameters takes its share of it."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["share"] if "share" in group else rate
