@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -89,7 +89,7 @@ class Trainer:
             bf16=self.bf16,
         )
         self.progress = Progress(diverged=start.diverged if start else "")
-        self.watch = LossWatch(cell.device, self._guessing(), self.recipe.warmup * self.steps)
+        self.watch = LossWatch(cell.device, self._guessing(), self.recipe.warmup_steps(self.steps))
         self.captured = CapturedStep(self._update, cell.device) if captured else None
 
     def _build(self) -> nn.Module:
@@ -233,15 +233,16 @@ class Trainer:
 
     # -- checkpoints ------------------------------------------------------------------------------------------------
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint from which ``restore`` goes on."""
-        save_trainer(self, path)
+    def save(self, path: Path, settings: dict[str, Any] | None = None) -> None:
+        """Write a checkpoint from which ``restore`` goes on; ``settings`` are what it is of, the cell's where None."""
+        save_trainer(self, path, settings or self.cell.settings())
 
-    def restore(self, path: Path) -> bool:
-        """Go on from the checkpoint at ``path``; False where there is none. Raises UnusableCheckpoint."""
+    def restore(self, path: Path, settings: dict[str, Any] | None = None) -> bool:
+        """Go on from the checkpoint at ``path``; False where there is none. Raises UnusableCheckpoint if it is not of
+        ``settings``, the cell's where None."""
         if self.captured is not None:
             self.captured.reset()
-        return restore_trainer(self, path)
+        return restore_trainer(self, path, settings or self.cell.settings())
 
     # -- the whole --------------------------------------------------------------------------------------------------
 
@@ -252,6 +253,7 @@ class Trainer:
         stop: Callable[[], bool],
         beat: Callable[[Progress, int], None],
         check: Callable[[], None] = lambda: None,
+        passed: Callable[[int], None] = lambda step: None,
     ) -> None:
         """Train to the end, writing ``checkpoint`` every ``every`` seconds, or after each step where ``every`` is 0.
 
@@ -259,7 +261,8 @@ class Trainer:
         takes up CHECKPOINT_SHARE of the time at most.
 
         ``stop`` is asked between steps; when it says so a checkpoint is written and Interrupted raised. ``beat`` is told
-        of progress now and then; ``check`` is called before each checkpoint and may raise, so that none is written.
+        of progress now and then; ``check`` is called before each checkpoint and may raise, so that none is written; ``passed``
+        is told of each step as soon as it is done, before any evaluation.
         """
         progress = self.progress
         before, began, saved = progress.seconds, time.monotonic(), time.monotonic()
@@ -269,6 +272,7 @@ class Trainer:
         while pending and not progress.diverged and not progress.stopped_early:
             self.train_step()
             progress.seconds = before + time.monotonic() - began
+            passed(progress.step)
             if progress.step == pending[0] and not progress.diverged:
                 pending.pop(0)
                 with weights_to_evaluate(self.optimizer):

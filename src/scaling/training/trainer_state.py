@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -26,15 +26,15 @@ def carried_tensors(trainer: Trainer) -> dict[str, Tensor]:
     return tensors | {f"optimizer.{name}": tensor for name, tensor in state_tensors(trainer.optimizer).items()}
 
 
-def save_trainer(trainer: Trainer, path: Path) -> None:
-    """Write a checkpoint from which ``restore_trainer`` goes on."""
+def save_trainer(trainer: Trainer, path: Path, settings: dict[str, Any]) -> None:
+    """Write a checkpoint of ``settings`` from which ``restore_trainer`` goes on."""
     state = trainer.progress.state() | {"optimizer": counters(trainer.optimizer)}
-    save_checkpoint(path, carried_tensors(trainer), state, trainer.cell.settings())
+    save_checkpoint(path, carried_tensors(trainer), state, settings)
 
 
-def restore_trainer(trainer: Trainer, path: Path) -> bool:
-    """Go on from the checkpoint at ``path``; False where there is none. Raises UnusableCheckpoint."""
-    found = load_checkpoint(path, trainer.cell.settings())
+def restore_trainer(trainer: Trainer, path: Path, settings: dict[str, Any]) -> bool:
+    """Go on from the checkpoint of ``settings`` at ``path``; False where there is none. Raises UnusableCheckpoint."""
+    found = load_checkpoint(path, settings)
     if found is None:
         return False
     tensors, state = found
