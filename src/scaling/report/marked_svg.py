@@ -53,7 +53,7 @@ def family_colours(figure: p9.ggplot) -> dict[str, str]:
     for scale in figure.scales:
         if scale.name == "family" and "color" in scale.aesthetics:
             names = list(scale.limits)
-            colours = [str(colour).lower() for colour in scale.palette(len(names))]
+            colours = [str(colour).lower() for colour in scale.palette(len(names))]  # type: ignore[attr-defined]
             return {
                 colour: name for colour, name in zip(colours, names, strict=False) if colours[: len(names)].count(colour) == 1
             }

@@ -138,7 +138,9 @@ class CellTraining:
     def _at_a_trunk(self, trainer: Trainer) -> Trainer:
         """``trainer``, or one like it, at the longest state of the trunk that can be used, or at its start."""
         trunk = self.trunk
-        for step in trunk.starts(self.store, self.cell.key) if trunk is not None else ():
+        if trunk is None:
+            return trainer
+        for step in trunk.starts(self.store, self.cell.key):
             path = self.store.trunk_path(trunk.key, step)
             try:
                 if trainer.restore(path, trunk.settings):
@@ -155,7 +157,9 @@ class CellTraining:
     def _keep_for_others(self, trainer: Trainer) -> Callable[[int], None]:
         """What is to be called after each step: it stores the states of the trunk that other runs wait for."""
         trunk, key = self.trunk, self.cell.key
-        steps = trunk.saves(key) if trunk is not None else set()
+        if trunk is None:
+            return lambda step: None
+        steps = trunk.saves(key)
 
         def passed(step: int) -> None:
             whole = trainer.micro_batch == self.cell.recipe.batch

@@ -63,7 +63,7 @@ def sentence(claim: Claim, parts: Parts) -> str:
 
 
 _HALVES: Final = {OPPOSITE: lambda part: part["in_scope"], CANNOT_TELL: lambda part: part["effect"] is not None}
-_SAID: Final = {
+_SAID: Final[dict[tuple[str, bool | None], str]] = {
     (OPPOSITE, True): REFUTED,
     (OPPOSITE, False): f"{OPPOSITE} of",
     (CANNOT_TELL, False): "not judged for lack of data",

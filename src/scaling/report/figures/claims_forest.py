@@ -93,12 +93,12 @@ def _panel(
         + p9.geom_segment(p9.aes(x="threshold", xend="threshold", y="y - 0.32", yend="y + 0.32"), color=INK, size=0.9)
     )
     for below, arrow in ((False, ">"), (True, "<")):
-        if (claimed := table[table["below"] == below]).size:
+        if (claimed := table.loc[table["below"] == below]).size:
             figure += p9.geom_point(
                 p9.aes(x="threshold", y="y + 0.32"), data=claimed, shape=arrow, color=INK, fill=INK, size=1.6, stroke=0
             )
     for known, line in ((True, "solid"), (False, "dashed")):
-        if (own := table[(table["verdict"] != CANNOT_TELL) == known]).size:
+        if (own := table.loc[(table["verdict"] != CANNOT_TELL) == known]).size:
             figure += p9.geom_segment(
                 p9.aes(x="low", xend="high", yend="y", color="verdict"),
                 data=own,
