@@ -25,6 +25,8 @@ from scaling.report.figures.claims_forest import LOOKS, claims_forest, groups
 from scaling.report.page import build, render, render_claims
 from scaling.report.plan_table import print_claims
 
+pytestmark = pytest.mark.usefixtures("one_figure")
+
 
 @pytest.fixture(scope="module")
 def claims():
@@ -119,7 +121,7 @@ FOUND = next(part for part in alexnet.claim.parts).measure(
 def test_figures_draw_what_there_is_down_to_nothing(claims, change):
     claim = next(claim for claim in claims if claim["name"] == "deeper-or-wider") | change
     (curves,) = claim["curves"]
-    points, words = points_and_words(claims_curves(curves, claim["rows"]))
+    points, words = points_and_words(claims_curves(curves, claim["rows"]).draw())
     assert points == len({(row["panel"], row["series"], row["x"]) for row in claim["rows"]})
     assert ("nothing was measured" in words) == (not claim["rows"])
     panels = claims_forest(claim)
@@ -153,7 +155,7 @@ def test_a_value_of_zero_is_drawn_at_the_edge_of_a_logarithmic_axis():
     rows = [{"panel": "", "series": "a", "x": float(x), "y": 10.0**-x, "low": None, "high": None} for x in range(1, 10)]
     zero = {"panel": "", "series": "a", "x": 10.0, "y": 0.0, "low": None, "high": None, "bound": True}
     curves = vars(Curves("", "", "layer", "norm", log_y=True))
-    points, _ = points_and_words(claims_curves(curves, [*rows, zero]))
+    points, _ = points_and_words(claims_curves(curves, [*rows, zero]).draw())
     assert points == 10
 
 

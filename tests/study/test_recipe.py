@@ -35,7 +35,7 @@ def test_alexnet_as_in_2012():
 def test_later_changes_win_and_anchors_are_merged():
     recipe = recipe_for("modern", "vit", {"batch": 32, "anchors": {"images": 7}}, {"batch": 16})
     assert recipe.batch == 16
-    assert recipe.anchors.images == 7
+    assert recipe.anchors.images == [7]
     assert recipe.anchors.rates == FAMILIES["vit"].recipe["anchors"]["rates"]
 
 

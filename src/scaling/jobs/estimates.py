@@ -184,7 +184,7 @@ class Estimates:
         if recipe.learning_rate != "tuned":
             return Load()
         anchors = recipe.anchors
-        seconds = [self.cell_seconds(family, target, anchors.images) for target in anchors.params]
+        seconds = [self.cell_seconds(family, target, images) for target, images in anchors.places]
         if any(one is None for one in seconds):
             return None
         each = len(anchors.rates) + widened * anchors.widen

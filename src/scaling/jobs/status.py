@@ -184,17 +184,18 @@ class Watcher:
         devices = ("cpu", "cuda", "mps") if self.study.device == "auto" else (self.study.device,)
         precisions = ("fp32", "bf16") if self.study.precision == "auto" else (self.study.precision,)
         found = []
-        for target in anchors.params:
+        for place in anchors.places:
             for rate in possible_rates(anchors):
                 for device in devices:
                     for precision in precisions:
                         cell = candidate(
-                            self.study, family, target, rate, device, precision, checksum, self._ladders, self._image
+                            self.study, family, place, rate, device, precision, checksum, self._ladders, self._image
                         )
-                        found.append(CellStatus(family, target, anchors.images, anchors.seed, cell.key, rate=rate))
+                        found.append(CellStatus(family, *place, anchors.seed, cell.key, rate=rate))
                         if cell.backbone is not None:
-                            place = CellStatus(family, target, cell.backbone.images, cell.backbone.seed, cell.backbone.key)
-                            found += [place] * (place not in found)
+                            shared = cell.backbone
+                            backbone = CellStatus(family, place[0], shared.images, shared.seed, shared.key)
+                            found += [backbone] * (backbone not in found)
         return found
 
     def _seen(self, cell: CellStatus, begun: set[str]) -> CellStatus:

@@ -58,9 +58,9 @@ class TimeLeft:
         anchors = recipe.anchors
         begun = list(job.cells) if job else []
         left = 0.0
-        for target in anchors.params:
-            work = self._run(CellStatus(family, target, anchors.images, anchors.seed))
-            here = [share_left(cell) for cell in begun if cell.target == target]
+        for target, images in anchors.places:
+            work = self._run(CellStatus(family, target, images, anchors.seed))
+            here = [share_left(cell) for cell in begun if (cell.target, cell.images) == (target, images)]
             left += work * (sum(here) + max(0, len(anchors.rates) - len(here)))
         return left
 

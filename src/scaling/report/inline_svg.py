@@ -14,6 +14,7 @@ import plotnine as p9
 
 from scaling.report.figures.oklab import from_oklab, to_oklab
 from scaling.report.figures.theme import FAMILY_COLOURS, FAMILY_COLOURS_ON_DARK
+from scaling.report.marked_svg import mark_families
 
 _FAMILIES = {FAMILY_COLOURS[family]: FAMILY_COLOURS_ON_DARK[family] for family in FAMILY_COLOURS}
 _COLOUR = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
@@ -60,6 +61,7 @@ def stacked_svg(figures: Sequence[p9.ggplot], name: str, description: str) -> st
 def _panel(figure: p9.ggplot, name: str) -> ElementTree.Element:
     """The root of a drawn figure whose ids and classes begin with ``name``."""
     root = _drawn(figure, name)
+    mark_families(root, figure)
     for parent in list(root.iter()):
         for child in [child for child in parent if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style")]:
             parent.remove(child)

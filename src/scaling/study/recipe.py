@@ -39,13 +39,29 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+Positive = Annotated[Integer, Field(gt=0)]
+OneOrMore = Annotated[
+    list[Positive],
+    BeforeValidator(_listed, json_schema_input_type=Positive | list[Positive]),
+    Field(min_length=1, max_length=100),
+]
+"""A number, or a list of them."""
+
+
 class Anchors(Strict):
-    """Where a family's learning rate is tuned: two or more sizes at one data size, apart from the grid on purpose."""
+    """Where a family's learning rate is tuned: two or more sizes at one or more data sizes, apart from the grid on purpose."""
 
     params: Annotated[list[Annotated[Integer, Field(gt=0)]], Field(min_length=1, max_length=100)] = Field(
         description="N of the models that are tuned; the rate between and beyond them follows a power of the width"
     )
-    images: Annotated[Integer, Field(gt=0)] = Field(default=800, description="D at which they are tuned")
+    images: OneOrMore = Field(
+        default=[800],
+        description="D at which they are tuned; with several the rate follows a power of D too, else it is one for all D",
+    )
     seed: Integer = Field(default=0, description="seed of the tuning runs")
     rates: Annotated[list[Annotated[Number, Field(gt=0)]], Field(min_length=2, max_length=100)] = Field(
         description="candidate peak learning rates, ascending, evenly spaced in their logarithm"
@@ -53,6 +69,11 @@ class Anchors(Strict):
     widen: Annotated[Integer, Field(ge=0, le=100)] = Field(
         default=2, description="how many more candidates an optimum at the edge may add"
     )
+
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """(N, D) of each anchor, ascending: every size at every data size."""
+        return [(target, images) for target in sorted(set(self.params)) for images in sorted(set(self.images))]
 
 
 class Recipe(Strict):

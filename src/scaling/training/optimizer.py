@@ -29,8 +29,15 @@ class Optimizer(Protocol):
     def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe, rate: float) -> Optimizer:
-    """The recipe's optimiser; biases, gains and other vectors are not decayed."""
+CAPTURABLE: Final = ("adamw", "adam", "sgd", "sgd-nesterov")
+"""Optimisers whose step can be a part of a CUDA graph; the others compute with plain numbers that change from step to step."""
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe, rate: float, *, captured: bool = False) -> Optimizer:
+    """The recipe's optimiser; biases, gains and other vectors are not decayed.
+
+    ``captured`` makes one of CAPTURABLE whose rate may be a tensor, on a GPU.
+    """
     parameters = [p for p in model.parameters() if p.requires_grad]
     if recipe.optimizer == "muon":
         hidden = hidden_weights(model)
@@ -40,13 +47,24 @@ def make_optimizer(model: nn.Module, recipe: Recipe, rate: float) -> Optimizer:
         return _adamw(parameters, recipe, rate)
     if recipe.optimizer in ("sgd", "sgd-nesterov"):
         nesterov = recipe.optimizer == "sgd-nesterov"
-        return torch.optim.SGD(_groups(parameters, recipe), lr=rate, momentum=recipe.beta1, nesterov=nesterov, foreach=True)
+        kernel = {"fused": True} if captured else {"foreach": True}
+        return torch.optim.SGD(_groups(parameters, recipe), lr=rate, momentum=recipe.beta1, nesterov=nesterov, **kernel)
     if recipe.optimizer == "schedule-free-adamw":
         optimizer: Any = AdamWScheduleFree(_groups(parameters, recipe), lr=rate, betas=(recipe.beta1, recipe.beta2))
         optimizer.train()
         return optimizer
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(_groups(parameters, recipe), lr=rate, betas=(recipe.beta1, recipe.beta2), fused=True)
+    betas = (recipe.beta1, recipe.beta2)
+    optimizer = kind(_groups(parameters, recipe), lr=rate, betas=betas, fused=True, capturable=captured)
+    # The steps before a capture run eagerly on purpose, of which torch warns.
+    optimizer._warned_capturable_if_run_uncaptured = captured  # type: ignore[attr-defined]
+    return optimizer
+
+
+def set_rate(optimizer: Optimizer, rate: float | Tensor) -> None:
+    """The learning rate of the next steps."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
 
 
 def _groups(parameters: list[nn.Parameter], recipe: Recipe) -> list[dict[str, Any]]:

@@ -54,8 +54,12 @@ def test_a_depth_that_helps_is_seen_and_one_that_does_not_is_not(depth: int):
     claim, part = named("deeper-or-wider"), f"{depth} relative to 1"
     assert share_seen(claim, part, tables(by_depth(lambda x: -0.1 * (x > 0)))) > 0.95
     assert share_seen(claim, part, tables(by_depth(lambda x: 0.0))) < FEW
-    rising = tables(by_depth(lambda x: 0.1 * (x > 0)))
-    assert {verdicts(claim, evidence)[part] for evidence in rising} == {"the opposite is seen"}
+
+
+def test_the_opposite_is_seen_of_all_depths_that_harm():
+    for evidence in tables(by_depth(lambda x: 0.1 * (x > 0))):
+        found = verdicts(named("deeper-or-wider"), evidence)
+        assert {found[f"{depth} relative to 1"] for depth in deeper.DEPTHS[1:]} == {"the opposite is seen"}
 
 
 def test_deepest_nets_that_are_too_narrow_do_not_hide_a_depth_that_helps():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 import polars as pl
@@ -35,6 +36,11 @@ class Evidence:
     measurement_table: pl.DataFrame | None = None
     fits: Mapping[str, Any] = field(default_factory=dict)
 
+    @cached_property
+    def _by_arm(self) -> dict[str, pl.DataFrame]:
+        """The runs of each arm: parts of a claim ask for the same arms many times."""
+        return {str(arm): rows for (arm,), rows in self.runs.partition_by("family", as_dict=True).items()}
+
     def cells(self, arm: str, *, chance_loss: bool = False, **where: float) -> pl.DataFrame:
         """The finished runs of ``arm`` with the values that ``where`` names, such as images=1000.
 
@@ -46,8 +52,8 @@ class Evidence:
         Raises:
             MissingEvidence: if there is none, with the reason.
         """
-        rows = self.runs.filter(pl.col("family") == arm)
-        if rows.is_empty():
+        rows = self._by_arm.get(arm)
+        if rows is None:
             raise MissingEvidence(f"the study has no entry {arm}")
         for column, value in where.items():
             rows = rows.filter(pl.col(column) == value)
@@ -73,9 +79,10 @@ class Evidence:
             MissingEvidence: if there is no such run, or there are several with one seed.
         """
         rows = self.cells(arm, chance_loss=chance_loss, **where)
-        if rows["seed"].n_unique() < len(rows):
+        seeds = rows["seed"].to_list()
+        if len(set(seeds)) < len(seeds):
             raise MissingEvidence(f"{arm} has several runs with one seed: name its size or data size")
-        return {seed: value for seed, value in rows.select("seed", response).iter_rows() if value is not None}
+        return {seed: value for seed, value in zip(seeds, rows[response].to_list(), strict=True) if value is not None}
 
     def keys(self, *arms: str, **where: float) -> tuple[str, ...]:
         """Keys of the finished runs of ``arms``; arms without any are left out."""
