@@ -152,9 +152,9 @@ claim = Claim(
     scope="nets of 16 to 64 channels and up to 56 layers, trained for 64,000 steps (the paper's on CIFAR-10); tested are "
     "narrower ones with N = 100,000 at every depth, trained for fewer steps",
     otherwise="The plain nets of the paper grew in N with their depth; here N is the same at every depth, so that deeper nets "
-    "are narrower. He et al. themselves doubt that gradients vanish with batch norm (their section 4.1). The parts on gradients "
-    "compare first layers with last ones: where the gradient is exactly 0 in all of them, the part shows no difference, although "
-    "no layer learns any more. Its note says so, and the figure shows it.",
+    "are narrower. He et al. themselves doubt that gradients vanish with batch norm (their section 4.1). The parts on "
+    "gradients compare first layers with last ones: where the gradient is exactly 0 in all of them, the part shows no "
+    "difference, although no layer learns any more. Its note says so, and the figure shows it.",
     primary=True,
     parts=(
         _loss_part(norm=True),
