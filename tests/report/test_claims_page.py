@@ -127,7 +127,7 @@ def test_figures_draw_what_there_is_down_to_nothing(claims, change):
     panels = claims_forest(claim)
     assert bool(panels) == bool(claim["parts"])
     for parts, panel in zip(groups(claim).values(), panels, strict=True):
-        points, words = points_and_words(panel)
+        points, words = points_and_words(panel.draw())
         assert points == 2 * len(parts)  # an effect, and the arrowhead of its threshold
         assert all(any(word.startswith(part["name"]) for word in words) for part in parts)
 
@@ -140,7 +140,7 @@ def test_a_panel_says_once_with_which_words_its_parts_begin(claims):
     claim = next(claim for claim in claims if claim["name"] == "alexnet-parts")
     parts = [part | {"name": f"slower than {part['name']}", "stem": "slower than"} for part in claim["parts"]]
     (panel,) = claims_forest(claim | {"parts": parts})
-    _, words = points_and_words(panel)
+    _, words = points_and_words(panel.draw())
     assert "slower than …" in words
     assert "ReLU" in words
 
@@ -163,7 +163,7 @@ def test_effects_without_an_interval_and_infinite_ones_are_drawn(claims):
     claim = next(claim for claim in claims if claim["name"] == "alexnet-parts")
     parts = [part | {"low": None, "high": None} for part in claim["parts"]]
     (panel,) = claims_forest(claim | {"parts": parts})
-    points, _ = points_and_words(panel)
+    points, _ = points_and_words(panel.draw())
     assert points == 2 * len(parts) > 0
     assert claims_csv([claim | {"parts": parts}])["low"].is_null().all()
 

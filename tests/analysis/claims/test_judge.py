@@ -218,7 +218,8 @@ def test_a_stem_that_parts_share_is_said_once():
 
 
 @pytest.mark.parametrize(
-    ("percent", "said"), [(47.3, "+47 %"), (-30.0, "−30 %"), (0.0, "+0 %"), (110.0, "2.1 times"), (1e21, "10¹⁹ times")]
+    ("percent", "said"),
+    [(47.3, "+47 %"), (-30.0, "−30 %"), (0.0, "+0 %"), (110.0, "2.1 times"), (-99.75, "0.0025 times"), (1e21, "10¹⁹ times")],
 )
 def test_a_change_is_said_as_readers_say_it(percent: float, said: str):
     assert change(percent) == said

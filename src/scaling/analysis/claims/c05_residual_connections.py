@@ -105,6 +105,8 @@ def _vanishing(name: str, phase: str, draw: bool = False):
             note += (
                 f"; exactly 0 in {layers} in {zero['seed'].n_unique()} of {rows['seed'].n_unique()} seeds, counted as {LEAST:g}"
             )
+            if set(zero["x"]) >= set(rows["x"].unique().sort()[:-1]):
+                note += "; nothing reaches any layer below the classifier, so that first and last layers do not differ"
         drawn = _by_layer(evidence) if draw else ()
         return with_keys(found, tuple(rows["key"].unique()), note=note, rows=drawn)
 
@@ -150,7 +152,9 @@ claim = Claim(
     scope="nets of 16 to 64 channels and up to 56 layers, trained for 64,000 steps (the paper's on CIFAR-10); tested are "
     "narrower ones with N = 100,000 at every depth, trained for fewer steps",
     otherwise="The plain nets of the paper grew in N with their depth; here N is the same at every depth, so that deeper nets "
-    "are narrower. He et al. themselves doubt that gradients vanish with batch norm (their section 4.1).",
+    "are narrower. He et al. themselves doubt that gradients vanish with batch norm (their section 4.1). The parts on "
+    "gradients compare first layers with last ones: where the gradient is exactly 0 in all of them, the part shows no "
+    "difference, although no layer learns any more. Its note says so, and the figure shows it.",
     primary=True,
     parts=(
         _loss_part(norm=True),

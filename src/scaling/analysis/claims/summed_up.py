@@ -22,8 +22,9 @@ from scaling.analysis.claims.evidence import UNTRAINED
 
 Parts = list[dict[str, Any]]
 
+LEAST_PERCENT: Final = -90.0
 MOST_PERCENT: Final = 100.0
-"""Changes from it on, which is twice as much, are said as ratios (assumption)."""
+"""Changes beyond them, a tenth and twice as much, are said as ratios (assumption)."""
 
 
 def claim_verdict(parts: Parts) -> str:
@@ -107,7 +108,9 @@ _SUPERSCRIPTS: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"
 
 
 def change(percent: float) -> str:
-    """A change in per cent as a reader says it: +47 %, −30 %; from twice as much on as a ratio: 2.1 times."""
+    """A change in per cent as a reader says it: +47 %, −30 %; from twice or down to a tenth as much as a ratio: 2.1 times."""
+    if percent <= LEAST_PERCENT:
+        return f"{max(1 + percent / 100, 0.0):.2g} times"
     if percent >= MOST_PERCENT:
         ratio = 1 + percent / 100
         return f"{ratio:.2g} times" if ratio < 1000 else f"10{str(round(math.log10(ratio))).translate(_SUPERSCRIPTS)} times"

@@ -95,7 +95,7 @@ def _panel(
     for below, arrow in ((False, ">"), (True, "<")):
         if (claimed := table.loc[table["below"] == below]).size:
             figure += p9.geom_point(
-                p9.aes(x="threshold", y="y + 0.32"), data=claimed, shape=arrow, color=INK, fill=INK, size=1.6, stroke=0
+                p9.aes(x="threshold", y="y + 0.32"), data=claimed, shape=arrow, color=INK, fill=INK, size=2.4, stroke=0.3
             )
     for known, line in ((True, "solid"), (False, "dashed")):
         if (own := table.loc[(table["verdict"] != CANNOT_TELL) == known]).size:
