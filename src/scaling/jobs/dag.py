@@ -177,7 +177,7 @@ class Dag:
 
         def memory(wildcards: Any) -> int:
             recipe = self.study.family_recipe(wildcards.family)
-            if recipe.learning_rate != "tuned":  # nothing is trained, and the family may have no model of the anchors' sizes
+            if not recipe.is_tuned:  # nothing is trained, and the family may have no model of the anchors' sizes
                 return self._estimates.memory_mb(wildcards.family, (), 0)
             anchors = recipe.anchors
             cells = len(anchors.places) * len(anchors.rates)

@@ -178,7 +178,7 @@ class Watcher:
         """The runs that tuning may make; only the job knows on which device it is, so those of all devices are looked for."""
         checksum = self._images.checksum
         recipe = self.study.family_recipe(family)
-        if recipe.learning_rate != "tuned" or checksum is None or self._images.changed:
+        if not recipe.is_tuned or checksum is None or self._images.changed:
             return []  # with a fixed rate, the family may have no model of the anchors' sizes
         anchors = recipe.anchors
         devices = ("cpu", "cuda", "mps") if self.study.device == "auto" else (self.study.device,)

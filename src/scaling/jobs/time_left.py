@@ -53,7 +53,7 @@ class TimeLeft:
         """What is left of the work of tuning ``family``, whose runs of now are those of ``job``; more candidates, which an
         optimum at the edge adds, are not foreseen."""
         recipe = self._estimates.study.family_recipe(family)
-        if recipe.learning_rate != "tuned":
+        if not recipe.is_tuned:
             return 0.0
         anchors = recipe.anchors
         begun = list(job.cells) if job else []

@@ -193,7 +193,7 @@ def _anchor_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladde
     problems = []
     for family in study.families:
         architecture, recipe = study.architecture(family), study.family_recipe(family)
-        if architecture.match != "flop" or recipe.learning_rate != "tuned":
+        if architecture.match != "flop" or not recipe.is_tuned:
             continue
         for target in recipe.anchors.params:
             try:

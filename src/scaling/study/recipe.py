@@ -178,6 +178,11 @@ class Recipe(Strict):
             raise ValueError(f"{optimizer} needs a beta1 above 0")
         return beta1
 
+    @property
+    def is_tuned(self) -> bool:
+        """Whether the learning rate is tuned, and not a fixed number."""
+        return self.learning_rate == "tuned"
+
     def of_run(self, params: int, images: int) -> Recipe:
         """The recipe of a run with N = ``params`` and D = ``images``: its batch is a number, as if the study had named it.
 
