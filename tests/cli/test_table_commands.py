@@ -112,7 +112,7 @@ def test_settings_reach_the_fit(table: Path) -> None:
 def test_a_page_for_people_has_intervals_and_what_was_left_out(table: Path) -> None:
     page = run("fit", table, *GRID, "--by", "family", "--drop-largest", "1").stdout
     assert "3 groups" in page
-    assert "24 (less 1)" in page
+    assert "24 (1 dropped)" in page
     one = run("fit", table, *GRID, "--drop-largest", "1").stdout
     assert "left out, the largest loss: row 51 (" in one
     assert "with them the fit would be: E " in one

@@ -33,7 +33,13 @@ def test_the_page_is_accessible_quiet_and_fits(page, tmp_path, width, dark):
     assert found["requests"] == []
     assert found["console"] == []
     assert found["violations"] == []
-    assert found["saved"] >= 20
+    assert found["saved"] >= 4 * 14
+    used = found["used"]
+    assert used["told"].startswith(f"{used['family']}\n"), "a point says what it stands for"
+    assert used["faded"] == used["all"] > 30, "a click fades all of a family"
+    assert used["figures"] >= 10
+    assert (used["pressed"], used["left"]) == ("false", 0), "the family's button brings it back"
+    assert (used["alone"], used["after"]) == (1, 0)
 
 
 @needs_chromium

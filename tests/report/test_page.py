@@ -39,7 +39,7 @@ def inputs(table, **changes):
 class Page(HTMLParser):
     """Tables as lists of rows of cell texts, loads of resources, ids, unclosed elements."""
 
-    VOID = frozenset({"meta", "link", "input", "br", "img", "hr", "path", "use", "circle"})
+    VOID = frozenset({"meta", "link", "input", "br", "img", "hr"})
 
     def __init__(self, text):
         super().__init__()
@@ -116,6 +116,12 @@ def test_ids_are_unique_and_links_arrive(whole):
     anchors = set(re.findall(r'<a href="#([^"]+)"', text))
     assert anchors
     assert anchors <= set(page.ids)
+
+
+def test_every_table_says_what_it_is(whole):
+    _, text, page = whole
+    assert len(page.tables) >= 8
+    assert text.count("<caption>") == len(page.tables)
 
 
 def test_the_finding_stands_before_everything_else(whole):

@@ -20,6 +20,9 @@ RECIPE_VERSION: Final = 1
 LENGTHS: Final = (("images_floor", "images_factor"), ("epochs",), ("images_seen",))
 """The ways to say how long a run trains; where a study says one, it takes the place of what stood there before."""
 
+WARMUPS: Final = (("warmup",), ("warmup_images",))
+"""The ways to say how long the rate rises, alike."""
+
 
 def _number(value: Any) -> Any:
     # YAML's true is an int to Python, and "1e-3" in quotes is text: both are slips of the pen, not numbers.
@@ -101,6 +104,9 @@ class Recipe(Strict):
         default=None, description="instead of these: T, the same for every D"
     )
     warmup: Share = Field(default=0.1, description="share of the steps in which the rate rises linearly")
+    warmup_images: Annotated[Integer, Field(gt=0)] | None = Field(
+        default=None, description="instead of warmup: images seen while the rate rises, however long the run is"
+    )
     schedule: Literal["cosine", "step", "constant", "linear", "warmup-stable-decay"] = Field(
         default="cosine",
         description="fall of the rate after warm-up: to 0 by a cosine or a line; by 10 at 1/2 and 3/4 (step); not at all; or "
@@ -108,6 +114,10 @@ class Recipe(Strict):
     )
     cooldown: Annotated[Number, Field(gt=0, le=1)] = Field(
         default=0.2, description="warmup-stable-decay only: share of the steps, the last ones, in which the rate falls"
+    )
+    layer_decay: Annotated[Number, Field(gt=0, le=1)] = Field(
+        default=1.0,
+        description="a block's learning rate as a share of the next one's, up to the classifier; 1 = all the same",
     )
     weight_decay: Annotated[Number, Field(ge=0)] = 0.05
     beta1: Share = Field(default=0.9, description="AdamW's beta1; momentum of SGD")
@@ -191,6 +201,10 @@ class Recipe(Strict):
         """Optimiser steps of a cell with D = ``images`` that is not stopped early."""
         return math.ceil(self.length(images) / self.batch)
 
+    def warmup_steps(self, steps: int) -> float:
+        """How many of the ``steps`` of a run the rate rises; not a whole number."""
+        return self.warmup * steps if self.warmup_images is None else self.warmup_images / self.batch
+
     def settings(self) -> dict[str, Any]:
         """The recipe's part of a cell's key: all fields but the anchors and the rate, which the cell resolves.
 
@@ -215,21 +229,22 @@ ADDED_FIELDS: Final = (
     "batch_power",
     "batch_of",
     "batch_at",
+    "layer_decay",
+    "warmup_images",
 )
 
 
-class _OneLength(Strict):
-    """Refuses a length of training that is said in two ways."""
+class _SaidOnce(Strict):
+    """Refuses a length of training, or of the warm-up, that is said in two ways."""
 
-    @field_validator("epochs", "images_seen", check_fields=False)
+    @field_validator("epochs", "images_seen", "warmup_images", check_fields=False)
     @classmethod
     def _once(cls, value: Any, info: ValidationInfo) -> Any:
-        others = [name for way in LENGTHS if info.field_name not in way for name in way]
+        what, ways = ("warm-up", WARMUPS) if info.field_name == "warmup_images" else ("length of training", LENGTHS)
+        others = [name for way in ways if info.field_name not in way for name in way]
         said = [name for name in others if info.data.get(name) is not None]
         if value is not None and said:
-            raise ValueError(
-                f"the length of training is given twice, by {' and '.join(said)} and by {info.field_name}; keep one"
-            )
+            raise ValueError(f"the {what} is given twice, by {' and '.join(said)} and by {info.field_name}; keep one")
         return value
 
 
@@ -253,13 +268,14 @@ if TYPE_CHECKING:
         optimizer: str | None = None
         mixup: float | None = None
         cutmix: float | None = None
+        layer_decay: float | None = None
 else:
     AnchorChanges = _changes(Anchors, "AnchorChanges", "What a study changes in where a learning rate is tuned.")
     RecipeChanges = _changes(
         Recipe,
         "RecipeChanges",
         "What a study changes in a recipe.",
-        _OneLength,
+        _SaidOnce,
         anchors=(AnchorChanges | None, Field(default=None, description="where the learning rate is tuned, and its candidates")),
     )
 
@@ -279,12 +295,13 @@ def recipe_for(name: str, family: str, *changes: dict[str, Any]) -> Recipe:
     anchors = dict(fields["anchors"])
     fields |= FIELDS.get(optimizer, {}) | {"anchors": anchors | {"rates": rates_of(optimizer, anchors["rates"])}}
     for change in changes:
-        if any(field in change for way in LENGTHS for field in way):
-            fields = {field: value for field, value in fields.items() if not _other_length(field, change)}
+        for ways in (LENGTHS, WARMUPS):
+            if any(field in change for way in ways for field in way):
+                fields = {field: value for field, value in fields.items() if not _other_way(field, change, ways)}
         fields |= change | {"anchors": dict(fields["anchors"]) | (change.get("anchors") or {})}
     return Recipe.model_validate({"name": name} | fields)
 
 
-def _other_length(field: str, change: dict[str, Any]) -> bool:
-    """Whether ``field`` is of another way to say how long a run trains than the one in ``change``."""
-    return any(field in way and not any(said in change for said in way) for way in LENGTHS)
+def _other_way(field: str, change: dict[str, Any], ways: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether ``field`` is another of the ``ways`` to say something than the one in ``change``."""
+    return any(field in way and not any(said in change for said in way) for way in ways)

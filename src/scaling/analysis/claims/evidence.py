@@ -6,12 +6,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
 from scaling.analysis.claims.claim import MissingEvidence
-from scaling.runs.records import DIVERGED, DONE
+from scaling.runs.records import DIVERGED, DONE, MISSING
+
+UNTRAINED: Final = " is not trained yet"
+"""How the reason ends why a part of a study that is still incomplete cannot be judged."""
+
+
+_COLUMNS: Final = {"target_params": "N", "params": "N", "images": "D"}
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,11 @@ class Evidence:
             )
         kept = rows.filter(pl.col("status").is_in([DONE, DIVERGED] if chance_loss else [DONE]))
         if kept.is_empty():
-            point = ", ".join(f"{column} = {value:g}" for column, value in where.items())
-            states = ", ".join(sorted(set(rows["status"]))) or "not in the study"
-            raise MissingEvidence(f"{arm} has no finished run{' at ' * bool(point)}{point} ({states})")
+            point = ", ".join(f"{_COLUMNS.get(column, column)} = {value:,g}" for column, value in where.items())
+            subject, states = f"{arm}{' at ' * bool(point)}{point}", sorted(set(rows["status"]))
+            if states == [MISSING]:
+                raise MissingEvidence(subject + UNTRAINED)
+            raise MissingEvidence(f"{subject} has no finished run ({', '.join(states) or 'not in the study'})")
         return kept
 
     def by_seed(self, arm: str, response: str = "loss", *, chance_loss: bool = False, **where: float) -> dict[int, float]:
@@ -91,14 +99,18 @@ class Evidence:
             where: column -> value, or several values.
 
         Raises:
-            MissingEvidence: if there are none.
+            MissingEvidence: if there are none, with the reason.
         """
+        family = where.get("family")
+        if isinstance(family, str) and set(self.runs.filter(pl.col("family") == family)["status"]) == {MISSING}:
+            raise MissingEvidence(family + UNTRAINED)
         if self.measurement_table is None:
             raise MissingEvidence("no measurements were made")
         rows = self.measurement_table.filter((pl.col("measure") == measure) & (pl.col("quantity") == quantity))
         for column, value in where.items():
             rows = rows.filter(pl.col(column).is_in(value) if isinstance(value, list | tuple) else pl.col(column) == value)
         if rows.is_empty():
-            point = ", ".join(f"{column} = {value}" for column, value in where.items())
-            raise MissingEvidence(f"{quantity} of {measure} was not measured{' for ' * bool(point)}{point}")
+            named = {"family", "phase", "label"}
+            point = ", ".join(str(at) if column in named else f"{column} {at}" for column, at in where.items())
+            raise MissingEvidence(f"{measure} did not measure {quantity}{' of ' * bool(point)}{point}")
         return rows

@@ -20,6 +20,7 @@ from scaling.report.figures.theme import (
     log_y_plain,
     look,
 )
+from scaling.report.figures.told import tell, told_points
 from scaling.runs.resolve import RateRule
 
 EXCESS_CAP = 0.5
@@ -49,6 +50,7 @@ def learning_rates(tuning: dict[str, dict], runs: pl.DataFrame | None = None) ->
         named = table.join(titles, on=["family", "images"], how="left", maintain_order="left")
         return named.with_columns(pl.col("panel").cast(pl.Enum(titles["panel"]))).to_pandas()
 
+    candidates = tell(candidates, width="width", rate="rate", excess="validation loss above the best, as a share:")
     finite = candidates.filter(pl.col("excess").is_not_null())
     lost = candidates.filter(pl.col("excess").is_null())
     best = best_rates(tuning)
@@ -60,7 +62,7 @@ def learning_rates(tuning: dict[str, dict], runs: pl.DataFrame | None = None) ->
     if not used.is_empty():
         figure += p9.geom_point(data=drawn(used), shape="|", color=INK, size=3.2, stroke=0.6)
     if not finite.is_empty():
-        figure += p9.geom_point(p9.aes(fill="excess"), data=drawn(finite), size=2.6, stroke=0, shape="o")
+        figure += told_points(p9.aes(fill="excess", label="told"), data=drawn(finite), size=2.6, stroke=0, shape="o")
     if not lost.is_empty():
         figure += p9.geom_point(data=drawn(lost), size=2.0, shape="x", color=LOST)
     if not best.is_empty():
