@@ -169,6 +169,15 @@ def test_a_gradient_of_exactly_zero_counts_as_vanished_and_is_said_and_drawn():
     assert len([row for row in entry["rows"] if row.get("bound")]) == 14
 
 
+def test_a_net_without_any_gradient_below_its_classifier_has_no_verdict_on_the_ratio():
+    rows = measurements(gradients("plain-56-bare", 0.0, phase="100 steps"))
+    dead = rows.with_columns(value=pl.when(pl.col("x") < pl.col("x").max()).then(0.0).otherwise(pl.col("value")))
+    (entry,) = judge_claims([named("residual-connections")], Evidence(runs(DEEP, seeds=6), CLASSES, dead))
+    part = next(part for part in entry["parts"] if part["name"] == "gradient vanishes, no norms, 100 steps")
+    assert part["verdict"] == "cannot tell"
+    assert "exactly 0 in every layer below the classifier" in part["lacks"]
+
+
 def test_the_deepest_plain_net_without_norms_is_judged_after_100_steps():
     table = measurements(gradients("plain-56-bare", 40.0, phase="100 steps"))
     found = verdicts(named("residual-connections"), Evidence(runs(DEEP, seeds=6), CLASSES, table))
