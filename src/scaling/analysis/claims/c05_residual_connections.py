@@ -99,8 +99,8 @@ def _vanishing(name: str, phase: str, draw: bool = False):
         rows = evidence.measurements("gradients", "norm", family=name, phase=phase)
         if not (rows.filter(pl.col("x") < pl.col("x").max())["value"] > 0).any():
             raise MissingEvidence(
-                f"{name}, {_WHEN[phase]}: the gradient is exactly 0 in every layer below the classifier and in every seed, so that "
-                "first layers cannot be compared with last ones; no layer learns any more"
+                f"{name}, {_WHEN[phase]}: the gradient is exactly 0 in every layer below the classifier and in every seed, "
+                "so that first layers cannot be compared with last ones; no layer learns any more"
             )
         falls = fall_of_gradient(rows)
         found = mean_finding(np.array(list(falls.values())))
@@ -126,7 +126,8 @@ def _gradient_part(norm: bool, phase: str) -> Part:
     condition = "batch norm" if norm else "no norms"
     return Part(
         f"gradient vanishes, {condition}, {phase}",
-        f"With {condition}, {_WHEN[phase]}, the plain net of 56 layers has smaller gradients in its first layers than in its last.",
+        f"With {condition}, {_WHEN[phase]}, the plain net of 56 layers has smaller gradients in its first layers than in its "
+        "last.",
         _LAST_OVER_FIRST,
         _vanishing(arm("plain", 56, norm), phase, draw=norm and phase == "start"),
         margin=EQUAL_GRADIENTS,
