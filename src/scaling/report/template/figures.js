@@ -87,7 +87,7 @@ const standalone = (svg) => {
   copy.setAttribute("height", height);
   copy.removeAttribute("style");
   for (const mark of copy.querySelectorAll("[data-told]")) {
-    const title = document.createElementNS("http://www.w3.org/2000/svg", "title");
+    const title = document.createElementNS(mark.namespaceURI, "title");
     title.textContent = mark.dataset.told;
     mark.append(title);
     mark.removeAttribute("data-told");
