@@ -175,6 +175,25 @@ def test_a_record_says_done_or_diverged_and_is_read_once(watched, state):
     assert watched.cell(key).state == state
 
 
+def test_a_running_run_is_forecast_from_the_finished_runs_of_its_family(watched):
+    """From the fifth finished run on; every finished run ended at half the loss that it had at its first evaluation."""
+    *done, key = watched.keys
+    lease = watched.store.lease(key)
+    lease.acquire()
+    file = ProgressFile(watched.store.progress_path(key), 10.0)
+    file.write(25, 100, 64, 1.2, 25.0, now=True, curve=[{"step": 25, "validation_loss": 1.0, "train_loss": 1.2}])
+    assert watched.cell(key).forecast is None
+    steps = STUDY.family_recipe("mlp").steps(1000)
+    for number, other in enumerate(done):
+        loss = 1.0 + 0.1 * number
+        curve = [{"step": steps // 8, "validation_loss": 2 * loss}, {"step": steps, "validation_loss": loss}]
+        watched.store.write(other, Record({"status": DONE, "reason": "", "loss": loss}, {}, curve))
+    found = watched.cell(key).forecast
+    assert found.low <= found.loss <= found.high
+    assert f"{found.loss:.3f} ({found.low:.3f} to {found.high:.3f})" in shown(watched.watcher.look())
+    assert json.dumps(as_data(watched.watcher.look()))
+
+
 def test_a_damaged_record_waits_for_its_training(watched):
     key = watched.keys[0]
     watched.store.folder(key).mkdir(parents=True)

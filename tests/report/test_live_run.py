@@ -3,6 +3,7 @@
 from rich.console import Console
 
 from scaling.jobs.status import RUNNING, STOPPED, UNTUNED, CellStatus, PackStatus, StudyStatus
+from scaling.laws.learning.final_loss import FinalLoss
 from scaling.report.live_run import render_run
 from scaling.runs.progress import ProgressReport
 from scaling.runs.records import DIVERGED, DONE, FAILED
@@ -40,6 +41,12 @@ def test_families_runs_done_lowest_loss_and_time_left():
     assert rows[1].endswith("N=13000 D=1, step 50/100, loss 1.250, and 1 more")
     assert rows[2].endswith("tuning, N=13000, step 50/100, loss 1.250")
     assert trouble.startswith("mlp N=13000 D=3 seed=0 diverged")
+
+
+def test_a_run_with_a_forecast_says_where_it_will_end():
+    running = cell("vit", 1, RUNNING, progress=HALF, forecast=FinalLoss(0.812, 0.75, 0.88, 9))
+    row = shown(StudyStatus("my", (PackStatus("vit", "vit", (running,)),), ()), width=100)[2]
+    assert row.endswith("N=13000 D=1, step 50/100, loss 1.250, will end near 0.812")
 
 
 def test_a_time_that_is_not_known_is_said_to_be_so():

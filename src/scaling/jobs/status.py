@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from scaling.data import Look
 from scaling.jobs.packing import packs_of
+from scaling.laws.learning.final_loss import Curve, FinalLoss, final_loss
 from scaling.models.ladder import Ladders
 from scaling.runs.grid import Pack, ResolvedCell
 from scaling.runs.lease import Lease
@@ -57,6 +58,8 @@ class CellStatus:
     progress: ProgressReport | None = None
     loss: float | None = None
     """of a run that is done: test cross-entropy, in nats"""
+    forecast: FinalLoss | None = None
+    """of a run that is trained now: the loss with which it will end; None until enough runs of its family have ended"""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,9 @@ class Watcher:
         self._candidates: dict[str, list[CellStatus]] = {}
         self._backbones: dict[str, dict[str, CellStatus]] = {}
         self._leases: dict[str, Lease] = {}
+        self._curves: dict[str, dict[str, Curve]] = {}
+        """family -> key -> learning curve of each run of the grid that is done"""
+        self._of_grid: set[str] = set()
 
     def look(self) -> StudyStatus:
         """The study as it is now. Raises OSError if the store cannot be read."""
@@ -117,9 +123,10 @@ class Watcher:
         for family in self.study.families:
             self._resolve(family)
         found = []
+        for name in self._packs:
+            self._cells[name] = [self._seen(cell, begun) for cell in self._cells[name]]
         for name, pack in self._packs.items():
-            cells = self._cells[name] = [self._seen(cell, begun) for cell in self._cells[name]]
-            found.append(PackStatus(name, pack.family, tuple(cells)))
+            found.append(PackStatus(name, pack.family, tuple(self._foreseen(cell) for cell in self._cells[name])))
         tuning = tuple(self._tuning(begun))
         for family, known in self._backbones.items():
             self._backbones[family] = {key: self._seen(cell, begun) for key, cell in known.items()}
@@ -160,6 +167,7 @@ class Watcher:
                     for cell, found in zip(cells, resolved, strict=True)
                 ]
             self._cells[name] = cells
+            self._of_grid |= {cell.key for cell in cells if cell.key}
 
     def _tuning(self, begun: set[str]) -> Iterator[PackStatus]:
         """The runs that tuning has begun, of each family that has no learning rate yet."""
@@ -206,6 +214,13 @@ class Watcher:
             return fresh
         return self._look_into(fresh)
 
+    def _foreseen(self, cell: CellStatus) -> CellStatus:
+        """``cell`` with the loss at which it will end, if it is trained now and its family's finished runs can say so."""
+        if cell.state != RUNNING or cell.progress is None:
+            return cell
+        running = Curve.of(cell.target, cell.images, cell.progress.steps, cell.progress.curve)
+        return replace(cell, forecast=final_loss(running, list(self._curves.get(cell.family, {}).values())))
+
     def _look_into(self, cell: CellStatus) -> CellStatus:
         files = _names(self.store.folder(cell.key))
         if self.store.record_path(cell.key).name in files:
@@ -238,6 +253,10 @@ class Watcher:
         if record is None:
             return cell
         row = record.row
+        if row["status"] == DONE and cell.key in self._of_grid:  # runs of tuning and backbones end elsewhere
+            steps = self.study.family_recipe(cell.family).of_run(cell.target, cell.images).steps(cell.images)
+            curve = Curve.of(cell.target, cell.images, steps, record.curve, row.get("loss"))
+            self._curves.setdefault(cell.family, {})[cell.key] = curve
         return replace(cell, state=row["status"], reason=row["reason"], loss=row.get("loss"))
 
 

@@ -74,7 +74,8 @@ def _step(cell: CellStatus) -> str:
     if progress is None:
         return ""
     loss = "" if progress.loss is None else f", loss {progress.loss:.3f}"
-    return f", step {progress.step}/{progress.steps}{loss}"
+    end = "" if cell.forecast is None else f", will end near {cell.forecast.loss:.3f}"
+    return f", step {progress.step}/{progress.steps}{loss}{end}"
 
 
 def _trouble(cells: list[CellStatus]) -> list[Text]:

@@ -104,18 +104,19 @@ def _jobs(jobs: list[PackStatus], active: list[PackStatus], limit: int | None) -
 
 
 def _running(running: list[tuple[PackStatus, CellStatus]], limit: int | None) -> RenderableType:
-    table = _table("running", "machine", numbers=("step", "loss", "images/s", "left"))
+    table = _table("running", "machine", numbers=("step", "loss", "final loss", "images/s", "left"))
     for pack, cell in running[:limit]:
         name = cell_name(cell) + (f" rate={cell.rate:g}" if pack.name.startswith("tune") and cell.rate else "")
         progress = cell.progress
         if progress is None:
-            table.add_row(name, escape(cell.machine), "starting", "", "", "")
+            table.add_row(name, escape(cell.machine), "starting", "", "", "", "")
             continue
         table.add_row(
             name,
             escape(cell.machine),
             f"{progress.step}/{progress.steps}",
             "" if progress.loss is None else f"{progress.loss:.3f}",
+            "" if cell.forecast is None else f"{cell.forecast.loss:.3f} ({cell.forecast.low:.3f} to {cell.forecast.high:.3f})",
             "" if progress.images_per_second is None else f"{progress.images_per_second:,.0f}",
             "" if progress.seconds_left is None else clock(progress.seconds_left),
         )

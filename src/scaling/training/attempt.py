@@ -178,7 +178,16 @@ class CellTraining:
 
         def say(*, stopped: bool = False, now: bool = False) -> None:
             done, batch = trainer.progress, self.cell.recipe.batch
-            file.write(done.step, trainer.steps, batch, trainer.watch.recent, done.seconds, stopped=stopped, now=now)
+            file.write(
+                done.step,
+                trainer.steps,
+                batch,
+                trainer.watch.recent,
+                done.seconds,
+                stopped=stopped,
+                now=now,
+                curve=done.curve,
+            )
 
         def beat(progress: Any, steps: int) -> None:
             self.beat(progress.step / steps)
