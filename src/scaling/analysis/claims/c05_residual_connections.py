@@ -158,7 +158,7 @@ claim = Claim(
     otherwise="The plain nets of the paper grew in N with their depth; here N is the same at every depth, so that deeper nets "
     "are narrower. He et al. themselves doubt that gradients vanish with batch norm (their section 4.1). The parts on "
     "gradients compare first layers with last ones: where the gradient is exactly 0 in all of them there is no verdict, and "
-    "the part says why.",
+    "the part says why. That rule was added after the first run of the present entries, which showed it.",
     primary=True,
     parts=(
         _loss_part(norm=True),
