@@ -205,6 +205,7 @@ def test_a_backbone_that_a_twin_trains_is_waited_for(runner, pretrained_cell):
     assert looks[:5] == [[]] * 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["missing", "flipped"])
 def test_lost_weights_are_made_again_bit_for_bit(runner, pretrained_cell, damage):
     cell = pretrained_cell()

@@ -161,6 +161,7 @@ def test_one_slow_family_does_not_decide_for_the_others():
     assert {found[f"faster to predict at equal N than {rival}"] for rival in RIVALS[1:]} == {"the opposite is seen"}
 
 
+@pytest.mark.slow
 def test_times_that_are_alike_do_not_matter():
     part = "slower to train at equal N than vgg"
     claim = alone(named("resnet-speed"), part)

@@ -168,6 +168,7 @@ def test_the_largest_held_out_cells_are_told_from_the_smaller_ones():
     assert holdout_cells(fits, "loss")["largest"].to_list() == [True, False, True]
 
 
+@pytest.mark.slow
 def test_families_are_ordered_by_the_skill_that_the_verdict_gives():
     runs = synthetic_runs(("mlp", "vit"), noise=0.02)
     fits = fit_study(runs, classes=10, bootstrap=20)
