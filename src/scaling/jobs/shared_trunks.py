@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from scaling.models.ladder import Ladders
 from scaling.runs.grid import ResolvedCell, cells
 from scaling.runs.resolve import DamagedTuning, Tuning, read_tuning, resolve
 from scaling.study.layout import Layout
-from scaling.study.recipe import LENGTHS
 from scaling.study.schema import Study
 from scaling.study.study_images import image_spec
-from scaling.training.trunk import Trunk, trunks_among
-
-_SAID_BY_LENGTH: Final = {name for way in LENGTHS for name in way}
+from scaling.training.trunk import Trunk, but_length, trunks_among
 
 
 def trunks_of(study: Study, layout: Layout, family: str, tuning: Tuning) -> list[Trunk]:
@@ -35,13 +32,12 @@ def trunks_of(study: Study, layout: Layout, family: str, tuning: Tuning) -> list
 
 def _alike(study: Study, family: str) -> list[str]:
     """The entries that differ from ``family`` in the length of their training alone, itself included."""
-    return [entry for entry in study.families if _but_length(study, entry) == _but_length(study, family)]
+    return [entry for entry in study.families if _compared(study, entry) == _compared(study, family)]
 
 
-def _but_length(study: Study, family: str) -> list[Any]:
+def _compared(study: Study, family: str) -> list[Any]:
     recipe = study.family_recipe(family)
-    settings = {name: value for name, value in recipe.settings().items() if name not in _SAID_BY_LENGTH}
-    return [study.architecture(family), study.entry(family).pretrain, recipe.learning_rate, settings]
+    return [study.architecture(family), study.entry(family).pretrain, recipe.learning_rate, but_length(recipe.settings())]
 
 
 def _known(study: Study, layout: Layout, family: str) -> Tuning | None:

@@ -122,18 +122,10 @@ class CellTraining:
 
         The start is the state that another run of the trunk left, unless ``afresh``: micro-batches may have been others there.
         """
-        trainer = self._new()
-        try:
-            if trainer.restore(self._checkpoint):
-                with contextlib.suppress(OSError):
-                    print(f"goes on from step {trainer.progress.step}")
-                return trainer
-        except UnusableCheckpoint as error:
-            self.store.check_held()
-            self.warn(f"{error}; the run is trained from its start")
-            self._checkpoint.unlink()
-            trainer = self._new()
-        return trainer if afresh else self._at_a_trunk(trainer)
+        trainer, found = self._restored(
+            self._new(), self._checkpoint, self.cell.settings(), "", "the run is trained from its start"
+        )
+        return trainer if found or afresh else self._at_a_trunk(trainer)
 
     def _at_a_trunk(self, trainer: Trainer) -> Trainer:
         """``trainer``, or one like it, at the longest state of the trunk that can be used, or at its start."""
@@ -142,17 +134,31 @@ class CellTraining:
             return trainer
         for step in trunk.starts(self.store, self.cell.key):
             path = self.store.trunk_path(trunk.key, step)
-            try:
-                if trainer.restore(path, trunk.settings):
-                    with contextlib.suppress(OSError):
-                        print(f"goes on from step {step}, which another length of this run has reached")
-                    return trainer
-            except UnusableCheckpoint as error:
-                self.store.check_held()
-                self.warn(f"{error}; removed, the run begins without it")
-                path.unlink(missing_ok=True)
-                trainer = self._new()
+            whose, instead = ", which another length of this run has reached", "removed, the run begins without it"
+            trainer, found = self._restored(trainer, path, trunk.settings, whose, instead)
+            if found:
+                break
         return trainer
+
+    def _restored(
+        self, trainer: Trainer, path: Path, settings: dict[str, Any], whose: str, instead: str
+    ) -> tuple[Trainer, bool]:
+        """``trainer`` at the state in ``path`` and True; or False, and a trainer at its start.
+
+        A state that cannot be used is named, with what is done ``instead``, and removed. ``whose`` ends the line on one that
+        can.
+        """
+        try:
+            found = trainer.restore(path, settings)
+        except UnusableCheckpoint as error:
+            self.store.check_held()
+            self.warn(f"{error}; {instead}")
+            path.unlink(missing_ok=True)
+            return self._new(), False
+        if found:
+            with contextlib.suppress(OSError):
+                print(f"goes on from step {trainer.progress.step}{whose}")
+        return trainer, found
 
     def _keep_for_others(self, trainer: Trainer) -> Callable[[int], None]:
         """What is to be called after each step: it stores the states of the trunk that other runs wait for."""

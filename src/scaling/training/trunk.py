@@ -79,8 +79,13 @@ def _common_settings(cell: ResolvedCell) -> dict[str, Any] | None:
     if recipe.schedule != "warmup-stable-decay" or (recipe.warmup and recipe.warmup_images is None):
         return None
     settings = cell.settings()
+    return settings | {"recipe": but_length(settings["recipe"])}
+
+
+def but_length(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a recipe that do not say how long a run trains."""
     lengths = {name for way in LENGTHS for name in way}
-    return settings | {"recipe": {name: value for name, value in settings["recipe"].items() if name not in lengths}}
+    return {name: value for name, value in recipe.items() if name not in lengths}
 
 
 def _common_steps(cell: ResolvedCell) -> int:
