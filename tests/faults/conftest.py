@@ -32,7 +32,7 @@ families:
   mlp:
 grid: {params: [38000], images: [60], seeds: [0, 1, 2, 3, 4]}
 recipe: {images_floor: 3200, images_factor: 1, evaluations: 2, first_evaluation: 0.1, patience: 0, learning_rate: 0.01}
-jobs: {checkpoint_seconds: 0.001}
+jobs: {checkpoint_seconds: 0}
 laws: {bootstrap: 0}
 """
 """Five cells of 50 steps, each a fraction of a second; a checkpoint after each step."""

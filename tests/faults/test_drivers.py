@@ -12,7 +12,7 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 CONFIG = ("--config", "study=studies/faults.yaml")
 
-SLOW = (("images_floor: 3200", "images_floor: 64000"), ("checkpoint_seconds: 0.001", "checkpoint_seconds: 60"))
+SLOW = (("images_floor: 3200", "images_floor: 64000"), ("checkpoint_seconds: 0", "checkpoint_seconds: 60"))
 """Cells of several seconds, so that two drivers meet."""
 
 TRACE = """

@@ -31,7 +31,11 @@ class Jobs(Strict):
         description="cores of a training job: it trains as many runs at a time; null = one here, on a cluster as many as its "
         "profile gives a job",
     )
-    checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(default=60, description="seconds between checkpoints of a run")
+    checkpoint_seconds: Annotated[Number, Field(ge=0)] = Field(
+        default=60,
+        description="seconds between checkpoints of a run, more where writing them would take above 2 % of its time; "
+        "0 = one after each step",
+    )
 
     @property
     def at_a_time(self) -> int:
