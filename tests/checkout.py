@@ -6,27 +6,49 @@ import subprocess
 import sys
 from pathlib import Path
 
+from scaling.files import write_atomic
+
 ROOT = Path(__file__).parents[1]
+CACHES = ("ladders.json", "speed.json")
+"""Sizes of models, and this machine's speed: files below ``results/cache`` that every new checkout would else make again."""
 
 
 class Checkout:
     """A folder with the project's front (Snakefile, workflow, profiles, studies); the package is the one under test."""
 
+    shared: Path | None = None
+    """Folder of the caches that the checkouts of one call of pytest share, set by conftest.py; None: each has its own."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._copy_caches(self.shared, folder / "results" / "cache")
         for name in ("Snakefile", "workflow", "profiles", "slurm", "studies", "config.yaml", "envs"):
             source = ROOT / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
 
     def snakemake(self, *arguments: str, cores: int = 2, timeout: float = 300) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
-        return subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, timeout=timeout, env=os.environ | {"COLUMNS": "200"}
-        )
+        return self._run(command, timeout, os.environ | {"COLUMNS": "200"})
 
     def scaling(self, *arguments: str, timeout: float = 200) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "scaling", *arguments]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=timeout)
+        return self._run([sys.executable, "-m", "scaling", *arguments], timeout, None)
+
+    def _run(self, command: list[str], timeout: float, environment: dict[str, str] | None) -> subprocess.CompletedProcess:
+        ended = subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, timeout=timeout, env=environment, check=False
+        )
+        self._copy_caches(self.folder / "results" / "cache", self.shared)
+        return ended
+
+    @staticmethod
+    def _copy_caches(source: Path | None, target: Path | None) -> None:
+        """Copy the caches that know more in ``source`` than in ``target``; what is lost between two that copy is made again."""
+        for name in CACHES:
+            if source is None or target is None or not (source / name).exists():
+                continue
+            content = (source / name).read_bytes()
+            if not (target / name).exists() or (target / name).stat().st_size < len(content):
+                write_atomic(target / name, content, durable=False)
 
     def records(self) -> dict[str, int]:
         """Keys in the store with the times at which their records were written."""

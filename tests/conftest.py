@@ -83,6 +83,13 @@ def small_cell(images, ladders):
     return make
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared_caches(tmp_path_factory, request) -> None:
+    """Checkouts of all workers share the sizes and speeds that one of them has found."""
+    base = tmp_path_factory.getbasetemp()
+    Checkout.shared = (base.parent if hasattr(request.config, "workerinput") else base) / "shared caches"
+
+
 @pytest.fixture(scope="session")
 def make_checkout() -> type[Checkout]:
     """Checkouts in folders of one's own."""

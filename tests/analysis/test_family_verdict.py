@@ -26,6 +26,20 @@ def test_the_gate_opens_for_a_fall_and_not_for_noise() -> None:
     assert np.mean(flat) < 0.06  # 2.5 % by construction
     sentence = family_sentence("mlp", gate(n, d, 0.02 * rng.normal(size=16)), None, None, None, None)
     assert sentence.startswith("mlp does not scale here: its loss falls by")
+    assert sentence.endswith("over the grid, by a plane")
+
+
+def test_the_fall_that_is_said_is_the_measured_one() -> None:
+    n, d = GRID
+    loss = 0.2 + 9 / n**0.46 + 10 / d**0.45
+    loss[0] *= 1.5  # off the plane, which hardly follows
+    falling = gate(n, d, np.log(loss))
+    assert falling.measured == pytest.approx(np.log(loss[0] / loss[-1]))
+    said = f"mlp: loss falls by {1 - loss[-1] / loss[0]:.0%} from its smallest to its largest run"
+    assert family_sentence("mlp", falling, None, None, "few", None).startswith(said)
+    without = gate(n[1:], d[1:], np.log(loss[1:]))
+    assert without.measured is None
+    assert "over the grid, by a plane" in family_sentence("mlp", without, None, None, "few", None)
 
 
 def test_a_gate_without_room_cannot_tell() -> None:

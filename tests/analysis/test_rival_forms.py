@@ -30,6 +30,7 @@ def test_power_laws_with_a_floor_beat_forms_without_a_power() -> None:
     assert len(found["logarithms"]["families"]) == 7
 
 
+@pytest.mark.slow
 def test_a_logarithmic_truth_is_seen() -> None:
     runs = synthetic_runs(("mlp", "vgg", "resnet", "vit"), sizes=5, data_sizes=5, noise=0.004, seed=2)
     plane = 4.0 - 0.12 * pl.col("params").log() - 0.2 * pl.col("images").log()
@@ -46,6 +47,7 @@ def test_one_family_settles_nothing() -> None:
     assert found["powers"]["sentence"].startswith("Cannot compare chinchilla with powers: one family could be scored")
 
 
+@pytest.mark.slow
 def test_both_responses_are_compared_with_the_other_answer_to_a_ceiling() -> None:
     report = fit_study(synthetic_runs(("mlp", "vit"), sizes=4, data_sizes=4), classes=10, bootstrap=20)
     pairs = {(entry["response"], entry["law"], entry["rival"]) for entry in report["forms"]}

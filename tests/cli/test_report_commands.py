@@ -58,6 +58,7 @@ def test_a_page_is_one_file_that_needs_nothing_else(table: Path, tmp_path: Path)
         assert words in text
 
 
+@pytest.mark.slow
 def test_a_page_without_families_and_what_is_refused(table: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     result = run("report", table, *COLUMNS[2:], "--where", "who = 'mlp'", "--output", page)
@@ -72,6 +73,7 @@ def test_a_page_without_families_and_what_is_refused(table: Path, tmp_path: Path
     assert "study.yaml is a study" in study.stderr
 
 
+@pytest.mark.slow
 def test_a_wild_value_is_named_and_not_drawn(table: Path, tmp_path: Path) -> None:
     wild, page = tmp_path / "wild.csv", tmp_path / "page.html"
     rows = pl.read_csv(table).filter(pl.col("who") == "mlp", pl.col("status") == "done").with_row_index()

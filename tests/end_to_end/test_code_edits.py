@@ -40,7 +40,8 @@ def project(make_checkout, tmp_path_factory):
 
 
 def run(project):
-    ended = project.snakemake("--config", "study=studies/edits.yaml", timeout=600)
+    # As far as the table: that an edit of the laws or the page makes these anew is seen in tests/faults/test_stale_results.py.
+    ended = project.snakemake("results/edits/runs.parquet", "--config", "study=studies/edits.yaml", timeout=600)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
@@ -101,7 +102,7 @@ def test_the_runs_of_a_family_whose_activation_or_kernel_was_changed_are_trained
     assert table(project).filter(~touched).equals(runs.filter(~touched))
     losses, earlier = (set(found.filter(touched)["loss"]) for found in (table(project), runs))
     assert len(losses) == 2
-    assert not losses & earlier  # the page shows what the code gives now
+    assert not losses & earlier  # the table shows what the code gives now
 
     edit(project, "models/alexnet.py", KERNEL)
     assert new(project) == {"mlp": 0, "alexnet": 2}

@@ -64,7 +64,7 @@ def test_a_candidate_killed_while_a_rate_is_tuned_does_not_change_the_rate(fresh
     fresh.plant("kill", KILL.replace("trainer.cell.seed", "trainer.cell.learning_rate"))
     tuned = fresh.folder / "results" / "faults" / "tuning" / "mlp.json"
     killed = fresh.do("tune", "studies/faults.yaml", "mlp", PLUGINS="kill", KILL_AT=json.dumps([{"0.005": 30}, {}]))
-    assert "tuning failed: the rate 0.005 at N = 38000 has no result (killed by SIGKILL)" in killed.text
+    assert "tuning failed: the rate 0.005 at N = 38000, D = 60 has no result (killed by SIGKILL)" in killed.text
     before = fresh.stamps()
     assert len(before) == 1
     complete = fresh.train()

@@ -43,7 +43,7 @@ def put(layout, images, ladders):
 
     def write(rate: float, loss: float, device=CPU):
         one, store = study(), Store(layout.store)
-        key = candidate(one, "mlp", 13000, rate, *device, images.checksum, ladders, image_spec(one)).key
+        key = candidate(one, "mlp", (13000, ANCHORS["images"]), rate, *device, images.checksum, ladders, image_spec(one)).key
         store.write(key, Record({"status": "done", "validation_loss": loss}, {}, []))
         return store.record_path(key)
 
@@ -65,7 +65,7 @@ def test_all_candidates_are_stored_and_nothing_is_written(look, put, layout):
     before = sorted(layout.results.rglob("*"))
     found = look()
     assert found.candidates == 0
-    assert found.tuning.rule.rate(16.0) == pytest.approx(0.02, rel=1e-3)
+    assert found.tuning.rule.rate(16.0, 800) == pytest.approx(0.02, rel=1e-3)
     assert sorted(layout.results.rglob("*")) == before
 
 
@@ -88,7 +88,7 @@ def test_a_damaged_candidate_is_one_to_train_and_stays_where_it_is(look, put):
 
 def test_a_fixed_rate_has_no_candidates(look):
     found = look(study(learning_rate=0.01))
-    assert (found.candidates, found.tuning.rule.rate(100.0)) == (0, 0.01)
+    assert (found.candidates, found.tuning.rule.rate(100.0, 800)) == (0, 0.01)
 
 
 def test_the_device_whose_candidates_are_stored_counts(look, put):

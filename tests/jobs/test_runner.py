@@ -75,6 +75,7 @@ def test_a_model_of_ones_own_that_fails_is_told_with_its_file_and_line(runner, s
     assert log.splitlines()[-1] == outcome.failed[cell.key]
 
 
+@pytest.mark.slow
 def test_a_killed_cell_is_a_hole_and_resumes(runner, small_cell):
     cell = small_cell(images_floor=64 * 600)
     one = runner(cores=1, checkpoint_seconds=0.05)
@@ -151,6 +152,7 @@ def test_a_cell_that_a_twin_trains_is_waited_for(runner, small_cell, tmp_path, i
     assert not one.store.log_path(cell.key).exists()  # it trained nothing itself
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpoint_seconds", [0.01, 60.0])
 def test_a_trainer_whose_lease_is_anothers_now_writes_nothing_and_reads_its_successors_result(
     runner, small_cell, tmp_path, capfd, checkpoint_seconds

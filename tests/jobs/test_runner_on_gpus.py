@@ -57,6 +57,7 @@ class Watch:
         runner.slots.take, runner.slots.free = noted_take, noted_free
 
 
+@pytest.mark.slow
 def test_the_cells_of_one_job_fill_several_gpus(runner, small_cell):
     one = runner()
     watch = Watch(one)
@@ -68,6 +69,7 @@ def test_the_cells_of_one_job_fill_several_gpus(runner, small_cell):
         assert reservations == []
 
 
+@pytest.mark.slow
 def test_cores_bound_the_cells(runner, small_cell):
     one = runner(machine_cores=3)
     watch = Watch(one)
@@ -127,6 +129,7 @@ def test_a_run_is_recorded_with_the_name_of_its_own_gpu(runner, small_cell):
     assert [one.store.read(cell.key).row["machine"] for cell in cells] == ["A100", "V100"]
 
 
+@pytest.mark.slow
 def test_out_of_memory_alone_halves_the_micro_batch(runner, small_cell, monkeypatch):
     whole = Trainer.backward
 

@@ -224,7 +224,7 @@ def test_tuning_shows_what_it_has_begun(watched, prepared, images):
     path.symlink_to(prepared)
     assert watched.watcher.look().tuning == ()
     cell = candidate(
-        STUDY, "mlp", 13_000, 5e-3, "cuda", "bf16", images.checksum, Ladders(watched.layout.ladders), image_spec(STUDY)
+        STUDY, "mlp", (13_000, 800), 5e-3, "cuda", "bf16", images.checksum, Ladders(watched.layout.ladders), image_spec(STUDY)
     )
     watched.store.lease(cell.key).acquire()
     (job,) = watched.watcher.look().tuning

@@ -67,7 +67,7 @@ def test_tuning_that_is_still_to_come_is_work_too(estimates):
     tuning = known.tuning_core_seconds("mlp")
     assert TimeLeft(known, 1).seconds(status(*waiting), 0.0) == pytest.approx(runs + tuning)
     anchors = STUDY.family_recipe("mlp").anchors
-    tried = [CellStatus("mlp", target, anchors.images, 0, state=DONE) for target in anchors.params for _ in anchors.rates]
+    tried = [CellStatus("mlp", *place, 0, state=DONE) for place in anchors.places for _ in anchors.rates]
     job = PackStatus("tune mlp", "mlp", tuple(tried))
     assert TimeLeft(known, 1).seconds(status(*waiting, tuning=(job,)), 0.0) == pytest.approx(runs)
 

@@ -12,10 +12,36 @@ from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _LOOK = """
+const use = () => {
+  const owned = [...document.querySelectorAll("figure svg [data-family]")];
+  const marks = (family) => owned.filter((one) => one.dataset.family === family);
+  const point = document.querySelector("figure svg [data-told]");
+  const { x, y, width, height } = point.getBoundingClientRect();
+  const at = { bubbles: true, clientX: x + width / 2, clientY: y + height / 2 };
+  point.dispatchEvent(new PointerEvent("pointermove", at));
+  const tip = document.querySelector(".tip");
+  const told = tip.hidden ? "" : tip.textContent;
+  const family = point.dataset.family;
+  point.dispatchEvent(new MouseEvent("click", at));
+  const faded = marks(family).filter((one) => one.classList.contains("off"));
+  const figures = new Set(faded.map((one) => one.closest("figure").id)).size;
+  const chip = [...document.querySelectorAll(".families button")].find((one) => one.textContent === family);
+  const pressed = chip.getAttribute("aria-pressed");
+  chip.click();
+  const left = document.querySelectorAll(".off").length;
+  window.print = () => {};
+  document.querySelector('[aria-label$="alone, to a PDF"]').click();
+  const alone = document.querySelectorAll(".one-figure .printed").length;
+  dispatchEvent(new Event("afterprint"));
+  const after = document.querySelectorAll(".one-figure, .printed").length;
+  return { told, family, faded: faded.length, all: marks(family).length, figures, pressed, left, alone, after };
+};
 const own = [...document.querySelectorAll(".scroll")];
 const wide = own.filter((box) => box.scrollWidth > box.clientWidth + 1);
 axe.run(document, { runOnly: ["wcag2a", "wcag2aa"] }).then(({ violations }) => {
+  const used = use();
   const found = {
+    used,
     width: innerWidth,
     dark: matchMedia("(prefers-color-scheme: dark)").matches,
     ground: getComputedStyle(document.body).backgroundColor,

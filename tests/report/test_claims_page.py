@@ -19,11 +19,13 @@ from scaling.analysis.claims.claim_files import claim_files
 from scaling.analysis.claims.evidence import Evidence
 from scaling.analysis.claims.judge import judge_claims
 from scaling.analysis.claims.load_claims import load_claims
-from scaling.report.claims_page import claims_csv
+from scaling.report.claims_page import claims_csv, effect_cell
 from scaling.report.figures.claims_curves import claims_curves, rows_of
 from scaling.report.figures.claims_forest import LOOKS, claims_forest, groups
 from scaling.report.page import build, render, render_claims
 from scaling.report.plan_table import print_claims
+
+pytestmark = pytest.mark.usefixtures("one_figure")
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,7 @@ def test_the_table_has_a_row_a_claim_and_a_row_a_part(claims, tmp_path):
     assert float(relu["effect"]) == pytest.approx(33, abs=3)
     assert float(relu["low"]) < float(relu["effect"]) < float(relu["high"])
     assert (relu["cells"], relu["unit"]) == ("6", "%")
+    assert len(relu["keys"].split()) == 6
 
 
 def test_without_claims_there_is_no_page_of_them(tmp_path):
@@ -118,34 +121,50 @@ FOUND = next(part for part in alexnet.claim.parts).measure(
 def test_figures_draw_what_there_is_down_to_nothing(claims, change):
     claim = next(claim for claim in claims if claim["name"] == "deeper-or-wider") | change
     (curves,) = claim["curves"]
-    points, words = points_and_words(claims_curves(curves, claim["rows"]))
+    points, words = points_and_words(claims_curves(curves, claim["rows"]).draw())
     assert points == len({(row["panel"], row["series"], row["x"]) for row in claim["rows"]})
     assert ("nothing was measured" in words) == (not claim["rows"])
-    for (title, unit), parts in groups(claim).items():
-        points, words = points_and_words(claims_forest(title, parts, ratios=unit == "%"))
-        assert points == len(parts)
+    panels = claims_forest(claim)
+    assert bool(panels) == bool(claim["parts"])
+    for parts, panel in zip(groups(claim).values(), panels, strict=True):
+        points, words = points_and_words(panel.draw())
+        assert points == 2 * len(parts)  # an effect, and the arrowhead of its threshold
         assert all(any(word.startswith(part["name"]) for word in words) for part in parts)
-    assert bool(groups(claim)) == bool(claim["parts"])
 
 
 def test_verdicts_differ_without_colour():
-    assert len({(fill == "#ffffff", shape) for _, fill, shape in LOOKS.values()}) == len(LOOKS)
+    assert len({shape for _, _, shape in LOOKS.values()}) == len(LOOKS)
+
+
+def test_a_panel_says_once_with_which_words_its_parts_begin(claims):
+    claim = next(claim for claim in claims if claim["name"] == "alexnet-parts")
+    parts = [part | {"name": f"slower than {part['name']}", "stem": "slower than"} for part in claim["parts"]]
+    (panel,) = claims_forest(claim | {"parts": parts})
+    _, words = points_and_words(panel.draw())
+    assert "slower than …" in words
+    assert "ReLU" in words
+
+
+def test_an_effect_from_twice_as_much_on_is_a_ratio():
+    assert effect_cell({"effect": 2060.0, "low": 1890.0, "high": 2240.0}).startswith("21.6 times<")
+    assert "[19.9, 23.4]" in effect_cell({"effect": 2060.0, "low": 1890.0, "high": 2240.0})
+    assert effect_cell({"effect": 47.8, "low": None, "high": None}) == "+47.8 %"
 
 
 def test_a_value_of_zero_is_drawn_at_the_edge_of_a_logarithmic_axis():
     rows = [{"panel": "", "series": "a", "x": float(x), "y": 10.0**-x, "low": None, "high": None} for x in range(1, 10)]
     zero = {"panel": "", "series": "a", "x": 10.0, "y": 0.0, "low": None, "high": None, "bound": True}
     curves = vars(Curves("", "", "layer", "norm", log_y=True))
-    points, _ = points_and_words(claims_curves(curves, [*rows, zero]))
+    points, _ = points_and_words(claims_curves(curves, [*rows, zero]).draw())
     assert points == 10
 
 
 def test_effects_without_an_interval_and_infinite_ones_are_drawn(claims):
     claim = next(claim for claim in claims if claim["name"] == "alexnet-parts")
     parts = [part | {"low": None, "high": None} for part in claim["parts"]]
-    (((title, unit), shown),) = groups(claim | {"parts": parts}).items()
-    points, _ = points_and_words(claims_forest(title, shown, ratios=unit == "%"))
-    assert points == len(parts) == len(shown) > 0
+    (panel,) = claims_forest(claim | {"parts": parts})
+    points, _ = points_and_words(panel.draw())
+    assert points == 2 * len(parts) > 0
     assert claims_csv([claim | {"parts": parts}])["low"].is_null().all()
 
 

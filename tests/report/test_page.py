@@ -7,10 +7,9 @@ from html.parser import HTMLParser
 
 import polars as pl
 import pytest
-from example_study import ENVIRONMENT, fits_of, runs_table, study_of, tuning_of
+from example_study import ENVIRONMENT, curves_of, fits_of, runs_table, study_of, tuning_of
 
 from scaling.analysis.study_statistics import fit_study
-from scaling.report import page
 from scaling.report.gallery import PAGE_FIGURES
 from scaling.report.inputs import ReportInputs
 from scaling.report.page import build, render
@@ -20,10 +19,7 @@ SMALL = {"families": ("mlp", "resnet"), "sizes": (5_000, 20_000), "images": (500
 HOSTILE = '<script>alert("x")</script>&"\'$x^{'
 
 
-@pytest.fixture(autouse=True)
-def one_figure(monkeypatch):
-    """Pages that a test makes have one figure: each has tests of its own, and all are on the page of ``whole``."""
-    monkeypatch.setattr(page, "PAGE_FIGURES", dict(list(PAGE_FIGURES.items())[:1]))
+pytestmark = pytest.mark.usefixtures("one_figure")
 
 
 def inputs(table, **changes):
@@ -43,7 +39,7 @@ def inputs(table, **changes):
 class Page(HTMLParser):
     """Tables as lists of rows of cell texts, loads of resources, ids, unclosed elements."""
 
-    VOID = frozenset({"meta", "link", "input", "br", "img", "hr", "path", "use", "circle"})
+    VOID = frozenset({"meta", "link", "input", "br", "img", "hr"})
 
     def __init__(self, text):
         super().__init__()
@@ -94,7 +90,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def whole():
     runs = runs_table(families=("mlp", "googlenet", "vit"), seeds=2, lost={3: "failed", 5: "diverged", 40: "missing"})
-    run = inputs(runs, plan={"cells": 96, "hours": 0.25})
+    run = inputs(runs, plan={"cells": 96, "hours": 0.25}, curves=curves_of(runs))
     text = render(run)
     return run, text, Page(text)
 
@@ -107,6 +103,12 @@ def test_nothing_is_loaded_from_elsewhere(whole):
     assert "@import" not in text
 
 
+def test_a_page_of_all_figures_is_small(whole):
+    _, text, page = whole
+    assert set(PAGE_FIGURES) <= set(page.ids)
+    assert len(text.encode()) < 3_000_000
+
+
 def test_ids_are_unique_and_links_arrive(whole):
     _, text, page = whole
     assert len(page.ids) == len(set(page.ids))
@@ -114,6 +116,12 @@ def test_ids_are_unique_and_links_arrive(whole):
     anchors = set(re.findall(r'<a href="#([^"]+)"', text))
     assert anchors
     assert anchors <= set(page.ids)
+
+
+def test_every_table_says_what_it_is(whole):
+    _, text, page = whole
+    assert len(page.tables) >= 8
+    assert text.count("<caption>") == len(page.tables)
 
 
 def test_the_finding_stands_before_everything_else(whole):
@@ -215,7 +223,8 @@ def test_a_whole_study_is_not_called_partial_unless_asked():
 
 
 def test_too_few_cells_show_reasons_instead_of_numbers():
-    page = Page(render(inputs(runs_table(**SMALL))))
+    run = inputs(runs_table(**SMALL))
+    page = Page(render(run))
     row = page.table("all together", "class")[0]
     assert row["larger N"] == "too few cells: 2 sizes, 4 are needed"
     assert "Cannot tell for mlp: too few cells." in page.text

@@ -47,6 +47,7 @@ def edited(tmp_path):
         ("data/augment.py", "flip", "mirror", {"training"}),
         ("models/family.py", "unusual_options(self.name, dict(options))", "options", {"training", *FAMILIES}),
         ("training/device.py", "set_num_threads(1)", "set_num_threads(2)", {"training"}),
+        ("training/device.py", "cuda.matmul.allow_tf32 = False", "cuda.matmul.allow_tf32 = True", {"training"}),
         ("training/evaluation.py", "EVALUATION_BATCH = ", "EVALUATION_BATCH = 1 + ", {"training"}),
         ("data/subsets.py", "0x5B5E7", "0x5B5E8", {"training"}),
         ("training/streams.py", "digest_size=8", "digest_size=16", {"training"}),
@@ -174,11 +175,11 @@ def test_two_ways_to_write_one_thing_are_one(tmp_path, one, other):
 def test_every_method_by_which_a_recipe_decides_a_run_is_named():
     """Its fields stand in the key as values; a method that is new here must be named in TRAINING, or only choose or tell.
 
-    What ``of_run`` chooses, the batch, is in the key of each run.
+    What ``of_run`` chooses, the batch, and the rate that tuning finds are in the key of each run.
     """
     own = {name for name, value in vars(Recipe).items() if callable(value) or isinstance(value, property)}
     methods = {name for name in own if not name.startswith(("_", "model_"))}
-    assert methods == {name.rpartition(".")[2] for name in TRAINING if "Recipe." in name} | {"settings", "of_run"}
+    assert methods == {name.rpartition(".")[2] for name in TRAINING if "Recipe." in name} | {"settings", "of_run", "is_tuned"}
 
 
 def test_what_was_found_is_remembered_until_a_file_changes(tmp_path):

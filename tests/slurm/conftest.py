@@ -39,7 +39,8 @@ def reference(make_project) -> Iterator[Callable[[str], Project]]:
     """A function that gives a study's project, run here without Slurm; all run beside the tests until they are asked for."""
     projects = {name: make_project(name) for name in ("smoke", "faults", "limit")}
     for project in projects.values():
-        project.start(SNAKEMAKE, "--cores", "1")
+        # As far as the tables: no test looks at their laws and pages.
+        project.start(SNAKEMAKE, "--cores", "1", f"results/{project.name}/runs.parquet")
 
     def finished(study: str) -> Project:
         projects[study].finish()

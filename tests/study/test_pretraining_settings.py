@@ -68,6 +68,7 @@ def test_the_rate_falls_with_the_width():
         ("vit", "{objective: mae, recipe: {learning_rate: tuned}}", "[]", "the rate of pre-training is not tuned"),
         ("vit", "{objective: mae, masc: 0.5}", "[]", "masc: unknown key; did you mean 'mask'?"),
         ("vit", "{objective: mae, recipe: {cutmix: 1}}", "[]", "recipe.cutmix: pre-training has no labels to mix"),
+        ("vit", "{objective: mae, recipe: {layer_decay: 0.5}}", "[]", "recipe.layer_decay: pre-training starts from random"),
         ("vit", "{objective: dino, recipe: {optimizer: schedule-free-adamw}}", "[]", "schedule-free-adamw does not pre-train"),
         ("swin", "{objective: mae}", "[]", "swin cannot be pre-trained; allowed: vit"),
         ("vit", "{objective: dino}", "[reconstruction]", "reconstruction is read off what mae pre-trained"),

@@ -35,7 +35,7 @@ def test_alexnet_as_in_2012():
 def test_later_changes_win_and_anchors_are_merged():
     recipe = recipe_for("modern", "vit", {"batch": 32, "anchors": {"images": 7}}, {"batch": 16})
     assert recipe.batch == 16
-    assert recipe.anchors.images == 7
+    assert recipe.anchors.images == [7]
     assert recipe.anchors.rates == FAMILIES["vit"].recipe["anchors"]["rates"]
 
 
@@ -92,6 +92,23 @@ def test_a_length_takes_the_place_of_another_way_to_say_it():
 def test_a_length_is_said_once(said):
     with pytest.raises(ValidationError, match=r"the length of training is given twice, by .* and by .*; keep one"):
         RecipeChanges.model_validate(said)
+
+
+def test_a_warm_up_in_images_takes_the_place_of_a_share_and_the_other_way_round():
+    def rises(*changes):
+        return recipe_for("modern", "vit", {"batch": 50}, *changes).warmup_steps(1000)
+
+    assert rises() == 100
+    assert rises({"warmup": 0.2}, {"warmup_images": 800}) == 16
+    assert rises({"warmup_images": 800}, {"warmup": 0.2}) == 200
+    with pytest.raises(ValidationError, match="the warm-up is given twice, by warmup and by warmup_images; keep one"):
+        RecipeChanges.model_validate({"warmup": 0.1, "warmup_images": 800})
+
+
+@pytest.mark.parametrize("decay", [0, 1.01])
+def test_layer_decay_is_a_share(decay):
+    with pytest.raises(ValidationError, match="layer_decay"):
+        recipe_for("modern", "vit", {"layer_decay": decay})
 
 
 def test_keys_at_their_defaults_that_came_later_leave_older_settings_alone():

@@ -35,7 +35,7 @@ def test_it_says_what_was_meant(tmp_path):
     assert study.grid.params == [5000, 14_000, 40_000]
     assert study.grid.images == [100, 200, 400]
     assert [(repeat.images, repeat.seeds) for repeat in study.grid.repeats] == [([100], [1, 2]), ([200], [1])]
-    assert study.family_recipe("mlp").anchors.images == 400
+    assert study.family_recipe("mlp").anchors.images == [400]
 
 
 @pytest.mark.parametrize("folder", ["two words", "a: b", "{Größe}", "1e5", "true", "#1", 'it\'s "q"'])

@@ -4,6 +4,7 @@ import os
 import pytest
 import torch
 
+from scaling.training import device
 from scaling.training.device import DeviceError, Gpu, detect, see_gpu, see_only
 
 
@@ -66,3 +67,12 @@ def test_a_device_that_is_not_here_is_named(monkeypatch):
         pytest.skip("a GPU is here")
     with pytest.raises(DeviceError, match="device: cuda asked for, but only"):
         detect("cuda")
+
+
+def test_bf16_on_a_processor_without_it_is_refused(monkeypatch):
+    monkeypatch.setattr(device, "cpu_has_bf16", lambda: False)
+    with pytest.raises(DeviceError, match=r"precision: bf16 asked for, but .* has no bf16 units"):
+        detect("cpu", "bf16")
+    monkeypatch.setattr(device, "cpu_has_bf16", lambda: True)
+    assert detect("cpu", "bf16").precision == "bf16"
+    assert detect("cpu").precision == "fp32"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from scaling.training import feed
 from scaling.training import images as cell
 from scaling.training.feed import Feed
 from scaling.training.file_rows import FileRows
-from scaling.training.images import FileImages, Subset
+from scaling.training.images import FileImages, Subset, gather
 from scaling.training.loop import Trainer
 from scaling.training.schedule import Order
 
@@ -89,3 +91,24 @@ def test_held_out_images_are_split_like_tensors(images, from_file):
 def test_a_reading_of_held_out_images_may_be_left_early(images):
     whole = FileImages(images.test_images, np.arange(70), "cpu")
     assert torch.equal(next(whole.split(32)), whole[:32])
+
+
+def test_images_that_come_late_are_the_same_images(images, from_file, monkeypatch):
+    positions, order, read = np.arange(5, 205), Order(200, 64, 3), FileRows.read
+    expected = Feed(Subset(images.train_images, images.train_labels, positions, "cpu"), order, 12)
+    from_file()
+
+    def slow(self, *args, **kwargs):
+        time.sleep(0.02)
+        return read(self, *args, **kwargs)
+
+    monkeypatch.setattr(FileRows, "read", slow)
+    found = Feed(Subset(images.train_images, images.train_labels, positions, "cpu"), order, 12)
+    assert all(torch.equal(found.batch(step)[0], expected.batch(step)[0]) for step in range(12))
+
+
+def test_images_gathered_in_parts_are_all_there(images, monkeypatch):
+    monkeypatch.setattr(cell, "PART_BYTES", 7 * 28 * 28)
+    positions = np.arange(100)[::-3].copy()
+    found = gather(FileRows(images.train_images), positions, "cpu")
+    assert np.array_equal(found.numpy(), images.train_images[positions])

@@ -8,6 +8,7 @@ import math
 import multiprocessing
 import time
 import traceback
+from pathlib import Path
 
 import pytest
 import torch
@@ -203,7 +204,7 @@ def test_channels_last_is_used_and_changes_no_loss(family, cell, images):
         weights = [p for p in trainer.model.parameters() if p.ndim == 4 and min(p.shape[:2]) > 1 and p.shape[2] > 1]
         formats = {p.is_contiguous(memory_format=torch.channels_last) for p in weights}
         plain = Trainer(one, images)
-        plain.channels_last = False
+        plain.channels_last = plain.computation.channels_last = False
         plain.model.to(memory_format=torch.contiguous_format)
         return trainer.channels_last, formats, trainer.backward(0).item(), plain.backward(0).item()
 
@@ -211,6 +212,28 @@ def test_channels_last_is_used_and_changes_no_loss(family, cell, images):
     assert used
     assert formats == {True}
     assert loss == pytest.approx(plain, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [(family, {"dropout": 0.1}) for family in FAMILIES] + [("vit", {"optimizer": "sgd"}), ("mlp", {"mixup": 0.2})],
+)
+def test_a_captured_step_computes_what_an_eager_one_does(family, changes, cell, images):
+    one = cell(family, 30_000, images_=1000, images_floor=64 * 60, **changes)
+
+    def both():
+        curves = []
+        for eager in (False, True):
+            trainer = Trainer(one, images)
+            if eager:
+                trainer.captured = None
+            trainer.run(Path("unused"), 1e9, lambda: False, lambda *_: None)
+            curves.append(losses(trainer.progress.curve))
+            assert eager or trainer.captured._graph is not None
+        return curves
+
+    captured, eager = in_child(both)
+    assert captured == pytest.approx(eager, rel=0.02)
 
 
 def test_a_child_sees_the_gpu_that_it_was_given(device):
@@ -226,15 +249,15 @@ def test_the_cells_of_one_job_fill_all_gpus(device, cell, runner):
     if len(device.gpus) < 2:
         pytest.skip("one GPU is here")
     one, used = runner(2 * len(device.gpus)), []
-    take = one.places.take
+    take = one.slots.take
 
     def noted(*args):
-        place = take(*args)
-        if place is not None:
-            used.append(place.gpu)
-        return place
+        slot = take(*args)
+        if slot is not None:
+            used.append(slot.gpu)
+        return slot
 
-    one.places.take = noted
+    one.slots.take = noted
     assert one.run([cell(seed=seed) for seed in range(2 * len(device.gpus))]).failed == {}
     assert set(used) == set(range(len(device.gpus)))
 

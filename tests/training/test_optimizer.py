@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from scaling.models.blocks import blocks_of
 from scaling.study.recipe import Recipe, recipe_for
 from scaling.training.loop import Interrupted, Trainer
 from scaling.training.memory import TENSORS_PER_PARAMETER
-from scaling.training.optimizer import MuonAndAdamW, hidden_weights, make_optimizer, weights_to_evaluate
+from scaling.training.optimizer import MuonAndAdamW, hidden_weights, make_optimizer, set_rate, weights_to_evaluate
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -23,7 +24,8 @@ def run_on(trainer, path, stop=lambda: False):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(("family", "target"), [("mlp", 13_000), ("vgg", 5_000)])
 def test_resumed_is_bit_identical_to_unbroken(optimizer, family, target, small_cell, images, tmp_path):
-    cell = small_cell(family, target, rate=RATES.get(optimizer, 0.01), optimizer=optimizer)
+    decay = 0.9 if family == "vgg" else 1.0
+    cell = small_cell(family, target, rate=RATES.get(optimizer, 0.01), optimizer=optimizer, layer_decay=decay)
     whole = run_on(Trainer(cell, images), tmp_path / "whole")
     broken = Trainer(cell, images)
     stop_at = whole.evaluate_at[1] + 1  # after an evaluation, and before the next
@@ -109,3 +111,31 @@ def test_schedule_free_evaluates_the_average_of_its_steps(small_cell, images):
     assert not any(torch.equal(a, b) for a, b in zip(trained, averaged, strict=True))
     for mine, after in zip(trained, trainer.model.parameters(), strict=True):
         torch.testing.assert_close(mine, after)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_with_layer_decay_each_block_takes_its_share_of_the_rate(optimizer, small_cell, images):
+    trainer = Trainer(small_cell(optimizer=optimizer, layer_decay=0.5), images)
+    set_rate(trainer.optimizer, 0.08)
+    blocks = blocks_of(trainer.model)
+    rates = {}
+    hidden = getattr(trainer.optimizer, "_hidden", [])
+    weight_of = dict(zip(getattr(trainer.optimizer, "_matrices", []), hidden, strict=True))
+    for group in trainer.optimizer.param_groups:
+        rates |= {weight_of.get(parameter, parameter): group["lr"] for parameter in group["params"]}
+    assert [{rates[parameter] for parameter in block} for block in blocks] == [{0.02}, {0.04}, {0.08}]
+    decayed = {p for group in trainer.optimizer.param_groups for p in group["params"] if group["weight_decay"]}
+    assert {weight_of.get(p, p) for p in decayed} == {p for p in trainer.model.parameters() if p.ndim > 1}
+
+
+def test_a_small_decay_leaves_early_blocks_almost_as_they_were(small_cell, images):
+    moved = {}
+    for decay in (1.0, 0.01):
+        trainer = Trainer(small_cell(layer_decay=decay, optimizer="adam", clip=0.5), images)
+        before = [block[0].detach().clone() for block in blocks_of(trainer.model)]
+        for _ in range(3):
+            trainer.train_step()
+        after = [block[0].detach() for block in blocks_of(trainer.model)]
+        moved[decay] = [float((b - a).abs().mean()) for a, b in zip(before, after, strict=True)]
+    assert moved[0.01][-1] == pytest.approx(moved[1.0][-1], rel=0.5)
+    assert moved[0.01][0] < 1e-3 * moved[1.0][0]

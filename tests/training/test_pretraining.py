@@ -131,13 +131,13 @@ def test_the_compute_of_pretraining_is_counted(pretrained_cell, images, tmp_path
     assert costs[0] > costs[1] > costs[2]
 
 
-def test_micro_batches_of_an_mae_sum_to_the_batch(pretrained_cell, images):
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_micro_batches_see_what_the_whole_batch_sees(objective, pretrained_cell, images):
+    """Masks and views are drawn before a batch is cut."""
     gradients = []
-    for micro_batch in (64, 16):
-        trainer = Pretrainer(pretrained_cell().backbone, images)
+    for micro_batch in (64, 24):
+        trainer = Pretrainer(pretrained_cell(objective).backbone, images)
         trainer.shrink(micro_batch)
-        draws = torch.arange(16).expand(64, -1)
-        trainer.model.order = lambda count, _, draws=draws: draws[:count]
         trainer.backward(0)
         gradients.append([parameter.grad for parameter in trainer.model.parameters() if parameter.grad is not None])
     for one, other in zip(*gradients, strict=True):
@@ -205,6 +205,7 @@ def test_a_backbone_that_a_twin_trains_is_waited_for(runner, pretrained_cell):
     assert looks[:5] == [[]] * 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["missing", "flipped"])
 def test_lost_weights_are_made_again_bit_for_bit(runner, pretrained_cell, damage):
     cell = pretrained_cell()

@@ -30,18 +30,27 @@ def test_edges():
 
 
 def test_the_rule_goes_through_two_anchors():
-    rule = rule_through([4.0, 16.0], [0.04, 0.01])
+    rule = rule_through([4.0, 16.0], [800, 800], [0.04, 0.01])
     assert rule.exponent == pytest.approx(-1)
-    assert rule.rate(8) == pytest.approx(0.02)
+    assert rule.rate(8, 300) == pytest.approx(0.02)
 
 
 def test_the_exponent_is_kept_in_bounds():
-    assert rule_through([4.0, 16.0], [0.01, 0.04]).exponent == 0
-    assert rule_through([4.0, 16.0], [0.64, 0.01]).exponent == -1.5
+    assert rule_through([4.0, 16.0], [800, 800], [0.01, 0.04]).exponent == 0
+    assert rule_through([4.0, 16.0], [800, 800], [0.64, 0.01]).exponent == -1.5
+
+
+def test_a_rate_tuned_at_several_data_sizes_is_a_power_of_them_too():
+    rule = rule_through([4, 4, 16, 16], [1000, 8000, 1000, 8000], [0.04, 0.02, 0.02, 0.01])
+    assert (rule.exponent, rule.images_exponent) == pytest.approx((-0.5, math.log(0.5) / math.log(8)), abs=1e-4)
+    assert rule.rate(8, 1000) == pytest.approx(0.04 / 2**0.5, rel=0.01)
+    assert rule.rate(4, 64_000) == pytest.approx(0.01, rel=0.01)
+    assert rule_through([4, 4], [1000, 8000], [0.04, 0.001]).images_exponent == -0.5
+    assert "(D/1000)^-0.33" in str(rule)
 
 
 def tuned(tmp_path, ladders, best_of_width, **anchors):
-    """Tune against losses that are a parabola in log rate around ``best_of_width``."""
+    """Tune against losses that are a parabola in log rate around ``best_of_width``, or of width and D."""
     store = Store(tmp_path)
     calls = []
 
@@ -49,7 +58,7 @@ def tuned(tmp_path, ladders, best_of_width, **anchors):
         for cell in cells:
             if store.read(cell.key) is None:
                 calls.append(cell)
-                best = best_of_width(cell.width)
+                best = best_of_width(cell.width, cell.images) if "images" in anchors else best_of_width(cell.width)
                 loss = math.exp(math.log(cell.learning_rate / best) ** 2) if best else None
                 status = "done" if best else "diverged"
                 # the test loss points the other way: a tuner that looked at it would fail these tests
@@ -79,15 +88,25 @@ def tuned(tmp_path, ladders, best_of_width, **anchors):
 def test_a_known_rule_is_recovered(tmp_path, ladders):
     found, calls = tuned(tmp_path, ladders, lambda width: 0.01 * (width / 16) ** -0.5)
     assert found.rule.exponent == pytest.approx(-0.5, abs=0.01)
-    assert found.rule.rate(16) == pytest.approx(0.01, rel=0.01)
+    assert found.rule.rate(16, 800) == pytest.approx(0.01, rel=0.01)
     assert len(calls) == 8
     assert not any(anchor["edge"] or anchor["widened"] for anchor in found.anchors)
+
+
+def test_a_known_rule_of_width_and_data_is_recovered(tmp_path, ladders):
+    found, calls = tuned(
+        tmp_path, ladders, lambda width, d: 0.01 * (width / 16) ** -0.5 * (d / 1000) ** -0.2, images=[1000, 8000]
+    )
+    assert (found.rule.exponent, found.rule.images_exponent) == pytest.approx((-0.5, -0.2), abs=0.02)
+    assert found.rule.rate(16, 4000) == pytest.approx(0.01 * 4**-0.2, rel=0.02)
+    assert len({(anchor["target"], anchor["images"]) for anchor in found.anchors}) == 4
+    assert len(calls) == len({cell.key for cell in calls}) >= 16
 
 
 def test_an_optimum_at_the_edge_widens_the_candidates(tmp_path, ladders):
     found, _ = tuned(tmp_path, ladders, lambda width: 0.03)
     assert all(anchor["widened"] and not anchor["edge"] for anchor in found.anchors)
-    assert found.rule.rate(40) == pytest.approx(0.03, rel=0.01)
+    assert found.rule.rate(40, 800) == pytest.approx(0.03, rel=0.01)
 
 
 def test_an_optimum_beyond_all_widening_is_reported_as_an_edge(tmp_path, ladders):

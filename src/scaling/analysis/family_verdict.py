@@ -23,11 +23,15 @@ NO_FALL = 0.1
 
 @dataclass(frozen=True)
 class Gate:
-    """Whether a response falls over the grid: log fall from the smallest to the largest corner and its interval."""
+    """Whether a response falls over the grid: log fall from the smallest to the largest corner and its interval, by a plane.
+
+    ``measured`` is the log fall between the runs at the two corners themselves; None where one has no run.
+    """
 
     fall: float
     interval: tuple[float, float] | None
     scales: bool
+    measured: float | None = None
 
 
 def gate(params: Floats, images: Floats, log_y: Floats) -> Gate:
@@ -45,10 +49,13 @@ def gate(params: Floats, images: Floats, log_y: Floats) -> Gate:
     span = np.array([0.0, np.ptp(design[:, 1]), np.ptp(design[:, 2])])
     plane = ols(design, log_y)
     fall = -float(span @ plane.coefficients)
+    corners = [(params == end(params)) & (images == end(images)) for end in (np.min, np.max)]
+    first, last = (np.log(np.mean(np.exp(log_y[corner]))) if corner.any() else np.nan for corner in corners)
+    measured = None if np.isnan(first - last) else float(first - last)
     if plane.freedom < 1 or not plane.determined:
-        return Gate(fall, None, False)
+        return Gate(fall, None, False, measured)
     half = float(student.ppf(1 - SIGNIFICANCE / 2, plane.freedom) * np.sqrt(span @ plane.covariance() @ span))
-    return Gate(fall, (fall - half, fall + half), fall - half > 0)
+    return Gate(fall, (fall - half, fall + half), fall - half > 0, measured)
 
 
 def order_share(axis: Floats, other: Floats, seeds: Floats, log_y: Floats, noise: float) -> tuple[float | None, int]:
@@ -98,11 +105,13 @@ def family_sentence(
     fall = 1 - np.exp(-verdict.fall)
     if not verdict.scales:
         low, high = (1 - np.exp(-end) for end in verdict.interval)
-        size = f"its {response} falls by {_percent(fall)} [{_percent(low)}, {_percent(high)}] over the grid"
+        size = f"its {response} falls by {_percent(fall)} [{_percent(low)}, {_percent(high)}] over the grid, by a plane"
         if verdict.interval[1] > NO_FALL:
             return f"{family}: cannot tell whether it scales here: {size}"
         return f"{family} does not scale here: {size}"
-    head = f"{family}: {response} falls by {fall:.0%} over the grid"
+    head = f"{family}: {response} falls by {fall:.0%} over the grid, by a plane"
+    if verdict.measured is not None:
+        head = f"{family}: {response} falls by {_percent(1 - np.exp(-verdict.measured))} from its smallest to its largest run"
     if skill is None or interval is None:
         return f"{head}; cannot tell whether its law predicts larger runs: {reason}"
     number = f"skill {skill:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"

@@ -26,7 +26,7 @@ def tune(study_path: StudyPath, family: FamilyName, given: Given = NOTHING_SAID,
         say(f"{family}: {found.failure}")
         end(missing=True, keep_going=keep_going)  # its packs say so for each of their runs, and the others' report is made
         return
-    edges = [str(anchor["params"]) for anchor in found.anchors if anchor["edge"]]
+    edges = [f"{anchor['params']} and D = {anchor['images']}" for anchor in found.anchors if anchor["edge"]]
     say(f"{family}: learning rate {found.rule}" + (f"; at the candidates' edge for N = {', '.join(edges)}" * bool(edges)))
 
 

@@ -31,38 +31,61 @@ class Augment:
         if self.shift < 0:
             raise DataError(f"shift {self.shift} is not allowed: pixels, at least 0")
 
-    def __call__(self, batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Augment ``batch`` [b, c, h, w] of any type; draws come from ``generator``, on its device."""
+    def draw(self, images: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """What ``apply`` needs for a batch of ``images``, by name: small tensors whose first dimension is the images."""
+        found, device = {}, generator.device
+        if self.flip:
+            found["mirrored"] = torch.rand(images, 1, generator=generator, device=device) < 0.5
+        if self.vertical_flip:
+            found["turned"] = torch.rand(images, 1, generator=generator, device=device) < 0.5
+        if self.shift:
+            places = torch.randint(2 * self.shift + 1, (2, images, 1), generator=generator, device=device)
+            found["down"], found["right"] = places
+        return found
+
+    def apply(self, batch: torch.Tensor, drawn: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Augment ``batch`` [b, c, h, w] of any type as ``drawn`` says, all on one device; it is a function of these alone."""
         if not self.flip and not self.vertical_flip and not self.shift:
             return batch
         b, c, h, w = batch.shape
-        k, device = self.shift, generator.device
+        k, device = self.shift, batch.device
         columns = torch.arange(w, device=device).expand(b, w)
         if self.flip:
-            mirrored = torch.rand(b, 1, generator=generator, device=device) < 0.5
-            columns = torch.where(mirrored, w - 1 - columns, columns)
+            columns = torch.where(drawn["mirrored"], w - 1 - columns, columns)
         rows = torch.arange(h, device=device).expand(b, h)
         if self.vertical_flip:
-            turned = torch.rand(b, 1, generator=generator, device=device) < 0.5
-            rows = torch.where(turned, h - 1 - rows, rows)
+            rows = torch.where(drawn["turned"], h - 1 - rows, rows)
         if k:
-            down, right = torch.randint(2 * k + 1, (2, b, 1), generator=generator, device=device)
-            rows, columns = rows + down, columns + right
+            rows, columns = rows + drawn["down"], columns + drawn["right"]
             batch = F.pad(batch, (k, k, k, k), value=self.pad_value)
-        # One gather over flattened pixels: one index a pixel, shared by the channels; made where the batch lies.
-        rows, columns = rows.to(batch.device), columns.to(batch.device)
+        # One gather over flattened pixels: one index a pixel, shared by the channels.
         pixels = rows[:, :, None] * (w + 2 * k) + columns[:, None, :]
         pixels = pixels.view(b, 1, h * w).expand(b, c, h * w)
         return batch.flatten(2).gather(2, pixels).view(b, c, h, w)
 
+    def __call__(self, batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Augment ``batch`` [b, c, h, w] of any type; draws come from ``generator``, on its device."""
+        drawn = self.draw(len(batch), generator)
+        return self.apply(batch, {name: tensor.to(batch.device) for name, tensor in drawn.items()})
 
-def normalise(batch: torch.Tensor, mean: np.ndarray | torch.Tensor, std: np.ndarray | torch.Tensor) -> torch.Tensor:
+
+class Normalise:
     """Raw pixels uint8 [b, c, h, w] to float32 (x / 255 - mean) / std.
 
-    ``mean`` and ``std`` [c] are those of images divided by 255, as ``ImageData`` holds them. Raises DataError for
-    a batch of another type, which would be divided by 255 a second time.
+    ``mean`` and ``std`` [c] are those of images divided by 255, as ``ImageData`` holds them, on ``device``.
     """
-    if batch.dtype != torch.uint8:
-        raise DataError(f"a batch of type {batch.dtype} cannot be normalised, allowed: torch.uint8")
-    mean, std = (torch.as_tensor(value, dtype=torch.float32, device=batch.device)[:, None, None] for value in (mean, std))
-    return batch.float().mul_(1 / (255 * std)).sub_(mean / std)
+
+    def __init__(self, mean: np.ndarray | torch.Tensor, std: np.ndarray | torch.Tensor, device: torch.device | str) -> None:
+        mean, std = (torch.as_tensor(value, dtype=torch.float32, device=device)[:, None, None] for value in (mean, std))
+        self._factor, self._offset = 1 / (255 * std), mean / std
+
+    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+        """``batch``, normalised. Raises DataError for one of another type, which would be divided by 255 a second time."""
+        if batch.dtype != torch.uint8:
+            raise DataError(f"a batch of type {batch.dtype} cannot be normalised, allowed: torch.uint8")
+        return batch.float().mul_(self._factor).sub_(self._offset)
+
+
+def normalise(batch: torch.Tensor, mean: np.ndarray | torch.Tensor, std: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """One batch as ``Normalise`` has it."""
+    return Normalise(mean, std, batch.device)(batch)

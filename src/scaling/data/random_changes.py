@@ -44,12 +44,14 @@ class RandomChanges:
     erase: float = 0.0
     colour: Sequence[float] = (0.0,)
 
+    def __bool__(self) -> bool:
+        return self.crop < 1 or self.policy != "none" or self.erase > 0
+
     def __call__(self, batch: Tensor, generator: torch.Generator) -> Tensor:
         """Change ``batch`` uint8 [b, c, h, w]; draws come from ``generator``."""
-        changes = self._changes(list(batch.shape[-2:]))
-        if not changes:
+        if not self:
             return batch
-        change: Any = v2.Compose(changes)
+        change: Any = v2.Compose(self._changes(list(batch.shape[-2:])))
         with _global_stream(generator):
             return torch.stack([change(image) for image in batch])
 

@@ -16,6 +16,7 @@ from scaling.jobs.packing import packs_of
 from scaling.models.ladder import Ladders
 from scaling.runs.derived import write_table
 from scaling.runs.resolve import measurements_table
+from scaling.study.precision_rule import asked_precision
 from scaling.study.study_images import image_spec
 from scaling.training.device import detect, full_fp32
 
@@ -34,7 +35,7 @@ def benchmark_study(path: Path, say: Callable[[str], None]) -> None:
     study, layout = open_own(path, say)
     if study.benchmarks is None:
         raise JobError(f"{path} asks for no benchmarks: give it a block `benchmarks:`")
-    device = detect(study.device, study.precision)
+    device = detect(study.device, asked_precision(study))
     full_fp32()
     load = os.getloadavg()[0]
     if load > BUSY:

@@ -31,6 +31,7 @@ from scaling.models.outside import own_place
 from scaling.models.own_files import told
 from scaling.runs.grid import ResolvedCell
 from scaling.study.layout import Layout
+from scaling.study.precision_rule import asked_precision
 from scaling.study.schema import Study
 from scaling.study.study_images import image_spec
 from scaling.training.device import Device, Gpu, detect, see_gpu, use_one_thread
@@ -53,7 +54,7 @@ def calibrate_into(path: Path, study: Study, layout: Layout, say: Callable[[str]
         CalibrationError: the file is damaged, or was measured on another machine, device or precision.
         DeviceError: the device that the study asks for is not there.
     """
-    device = detect(study.device, study.precision)
+    device = detect(study.device, asked_precision(study))
     known = read_calibration(path)
     if known is not None and not _is_of(device, known):
         here = f"{device.kind}, {device.precision}, {device.machine}"
@@ -67,7 +68,7 @@ def measure_speed(study: Study, layout: Layout, say: Callable[[str], None]) -> N
     Raises:
         DeviceError: the device that the study asks for is not there.
     """
-    device = detect(study.device, study.precision)
+    device = detect(study.device, asked_precision(study))
     try:
         known = read_calibration(layout.speed)
     except CalibrationError:

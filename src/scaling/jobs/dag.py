@@ -177,11 +177,11 @@ class Dag:
 
         def memory(wildcards: Any) -> int:
             recipe = self.study.family_recipe(wildcards.family)
-            if recipe.learning_rate != "tuned":  # nothing is trained, and the family may have no model of the anchors' sizes
+            if not recipe.is_tuned:  # nothing is trained, and the family may have no model of the anchors' sizes
                 return self._estimates.memory_mb(wildcards.family, (), 0)
             anchors = recipe.anchors
-            cells = len(anchors.params) * len(anchors.rates)
-            estimate = self._estimates.memory_mb(wildcards.family, anchors.params, cells, anchors.images)
+            cells = len(anchors.places) * len(anchors.rates)
+            estimate = self._estimates.memory_mb(wildcards.family, anchors.params, cells, max(anchors.images))
             return memory_to_ask(estimate, read_notes(self.layout.jobs, "tune", wildcards.family))
 
         def minutes(wildcards: Any) -> int:

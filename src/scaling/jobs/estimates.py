@@ -181,10 +181,10 @@ class Estimates:
     def _candidates(self, family: str, widened: bool) -> Load | None:
         """The runs that tune ``family``; ``widened`` includes all that widening may add. None if their time is not known."""
         recipe = self._recipes[family]
-        if recipe.learning_rate != "tuned":
+        if not recipe.is_tuned:
             return Load()
         anchors = recipe.anchors
-        seconds = [self.cell_seconds(family, target, anchors.images) for target in anchors.params]
+        seconds = [self.cell_seconds(family, target, images) for target, images in anchors.places]
         if any(one is None for one in seconds):
             return None
         each = len(anchors.rates) + widened * anchors.widen

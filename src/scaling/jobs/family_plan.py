@@ -101,7 +101,7 @@ def plan_family(known: Known, family: str, jobs: list[Pack], foreseen: Foreseen)
         backbones=len(backbones),
         backbones_stored=sum(backbones.values()),
         candidates=foreseen.candidates,
-        anchors=tuple(sorted(recipe.anchors.params)) if recipe.learning_rate == "tuned" else (),
+        anchors=tuple(sorted(recipe.anchors.params)) if recipe.is_tuned else (),
         moves=study.moves(family),
     )
 

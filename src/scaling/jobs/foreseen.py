@@ -109,4 +109,4 @@ def foresee(
 def unforeseen(study: Study, family: str) -> Foreseen:
     """What is known of the tuning of ``family`` if nothing is stored."""
     recipe = study.family_recipe(family)
-    return Foreseen(None, len(recipe.anchors.params) * len(recipe.anchors.rates) if recipe.learning_rate == "tuned" else 0)
+    return Foreseen(None, len(recipe.anchors.places) * len(recipe.anchors.rates) if recipe.is_tuned else 0)

@@ -179,7 +179,7 @@ class _Finder:
             families=self.families,
             shape=shape,
             data_sizes=tuple(spaced(images.first, images.last, images.count)),
-            anchor_images=min(Anchors.model_fields["images"].default, self.images),
+            anchor_images=min(*Anchors.model_fields["images"].default, self.images),
             device=self.budget.device,
             budget=self.budget.words,
         )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -28,12 +28,14 @@ from scaling.runs.deciding_code import check_unchanged
 from scaling.runs.grid import ResolvedCell, Run
 from scaling.runs.kept import is_complete, is_kept
 from scaling.runs.lease import HEARTBEAT_SECONDS, Lease
+from scaling.runs.progress import read_progress
 from scaling.runs.resolve import last_line
 from scaling.runs.store import ForeignRecord, Record, Store
 from scaling.training.device import Device, Gpu
 
 if TYPE_CHECKING:
     from scaling.training.attempt import CellTraining
+    from scaling.training.trunk import Trunk
 
 POLL_SECONDS: Final = 0.1
 """Seconds between two looks at the children (assumption)."""
@@ -51,6 +53,7 @@ class PackRunner:
         checkpoint_seconds: time between two checkpoints of a run.
         machine_cores: runs that all jobs together train at a time on the GPUs of this machine.
         probes: what is read off the models.
+        trunks: key of a run -> what it has in common with runs of other lengths.
         stop_at: when it stops as on a signal, with checkpoints written, on the clock of ``time.monotonic``; None for never.
         look: is called again and again while runs are trained.
 
@@ -69,6 +72,7 @@ class PackRunner:
         checkpoint_seconds: float,
         machine_cores: int = 1,
         probes: Sequence[str] = (),
+        trunks: Mapping[str, Trunk] | None = None,
         stop_at: float | None = None,
         look: Callable[[], None] = lambda: None,
     ) -> None:
@@ -80,10 +84,11 @@ class PackRunner:
             from scaling.training.memory import MemoryEstimate
 
             self.slots = GpuShares(device.gpus, MemoryEstimate(self.data), max(cores, machine_cores))
+        self._trunks = trunks or {}
         self._look, self._tell = look, Telling(label, store)
         self._alone: set[str] = set()
         self._leases: dict[str, Lease] = {}
-        """of runs that wait: whether another trainer is alive is seen by watching its heartbeat"""
+        """of runs that wait, or are waited for: whether another trainer is alive is seen by watching its heartbeat"""
         self._stop = StopRequest(stop_at, self._tell.warn)
         self.imported = False
         """whether what trains was imported: not before there is something to train"""
@@ -187,12 +192,30 @@ class PackRunner:
         return False
 
     def _waits_for_another(self, cell: Run) -> bool:
-        """Whether the backbone of ``cell`` is still missing, or another job trains ``cell`` itself."""
+        """Whether the backbone of ``cell`` is still missing, another job trains ``cell`` itself, or what it can start from."""
         if cell.backbone is not None and not is_kept(self.store, cell.backbone):
             return True
-        if cell.key not in self._leases:
-            self._leases[cell.key] = self.store.lease(cell.key)
-        return self._leases[cell.key].owner_now()[1]
+        return self._is_trained_now(cell.key) or self._trunk_grows(cell.key)
+
+    def _is_trained_now(self, key: str) -> bool:
+        """Whether another job, or a child of this one, trains the run ``key``."""
+        if key not in self._leases:
+            self._leases[key] = self.store.lease(key)
+        return self._leases[key].owner_now()[1]
+
+    def _trunk_grows(self, key: str) -> bool:
+        """Whether a run in training will leave a state for the run ``key`` to start from, longer than those that are there."""
+        trunk = self._trunks.get(key)
+        if trunk is None or self.store.checkpoint_path(key).exists():
+            return False
+        there = max(trunk.starts(self.store, key), default=0)
+        for other, leaves in trunk.leaves.items():
+            step = min(leaves, trunk.leaves[key])
+            if other != key and step > there and self._is_trained_now(other):
+                said = read_progress(self.store.progress_path(other))
+                if said is None or said.step < step:
+                    return True
+        return False
 
     def _hold(self, cell: Run) -> Lease | None:
         """The lease of ``cell``; None if another job holds it, or has trained ``cell`` by now. Raises OSError."""
@@ -220,6 +243,7 @@ class PackRunner:
             self.checkpoint_seconds,
             alone=slot.alone,
             probes=self.probes,
+            trunk=self._trunks.get(cell.key),
             stop=self._stop.is_made,
             warn=self._tell.warn,
         )

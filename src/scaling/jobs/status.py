@@ -186,23 +186,24 @@ class Watcher:
         """The runs that tuning may make; only the job knows on which device it is, so those of all devices are looked for."""
         checksum = self._images.checksum
         recipe = self.study.family_recipe(family)
-        if recipe.learning_rate != "tuned" or checksum is None or self._images.changed:
+        if not recipe.is_tuned or checksum is None or self._images.changed:
             return []  # with a fixed rate, the family may have no model of the anchors' sizes
         anchors = recipe.anchors
         devices = ("cpu", "cuda", "mps") if self.study.device == "auto" else (self.study.device,)
         precisions = ("fp32", "bf16") if self.study.precision == "auto" else (self.study.precision,)
         found = []
-        for target in anchors.params:
+        for place in anchors.places:
             for rate in possible_rates(anchors):
                 for device in devices:
                     for precision in precisions:
                         cell = candidate(
-                            self.study, family, target, rate, device, precision, checksum, self._ladders, self._image
+                            self.study, family, place, rate, device, precision, checksum, self._ladders, self._image
                         )
-                        found.append(CellStatus(family, target, anchors.images, anchors.seed, cell.key, rate=rate))
+                        found.append(CellStatus(family, *place, anchors.seed, cell.key, rate=rate))
                         if cell.backbone is not None:
-                            place = CellStatus(family, target, cell.backbone.images, cell.backbone.seed, cell.backbone.key)
-                            found += [place] * (place not in found)
+                            shared = cell.backbone
+                            backbone = CellStatus(family, place[0], shared.images, shared.seed, shared.key)
+                            found += [backbone] * (backbone not in found)
         return found
 
     def _seen(self, cell: CellStatus, begun: set[str]) -> CellStatus:

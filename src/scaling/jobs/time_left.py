@@ -53,14 +53,14 @@ class TimeLeft:
         """What is left of the work of tuning ``family``, whose runs of now are those of ``job``; more candidates, which an
         optimum at the edge adds, are not foreseen."""
         recipe = self._estimates.study.family_recipe(family)
-        if recipe.learning_rate != "tuned":
+        if not recipe.is_tuned:
             return 0.0
         anchors = recipe.anchors
         begun = list(job.cells) if job else []
         left = 0.0
-        for target in anchors.params:
-            work = self._run(CellStatus(family, target, anchors.images, anchors.seed))
-            here = [share_left(cell) for cell in begun if cell.target == target]
+        for target, images in anchors.places:
+            work = self._run(CellStatus(family, target, images, anchors.seed))
+            here = [share_left(cell) for cell in begun if (cell.target, cell.images) == (target, images)]
             left += work * (sum(here) + max(0, len(anchors.rates) - len(here)))
         return left
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -15,9 +16,12 @@ from scaling.jobs.tune_job import tuning_of
 from scaling.models.ladder import Ladders
 from scaling.runs.derived import write_table
 from scaling.runs.grid import Pack
-from scaling.runs.resolve import gather, resolve
+from scaling.runs.resolve import Tuning, gather, resolve
 from scaling.study.study_images import image_spec
 from scaling.training.device import detect
+
+if TYPE_CHECKING:
+    from scaling.training.trunk import Trunk
 
 
 def train_pack(job: TrainingJob, pack: str) -> pl.DataFrame:
@@ -54,7 +58,20 @@ def _train(job: TrainingJob, pack: Pack) -> None:
         return
     ladders, image = Ladders(job.layout.ladders), image_spec(job.study)
     cells = [resolve(job.study, cell, tuning, ladders, image) for cell in pack.cells]
+    trunks = _trunks(job, pack.family, tuning)
+    shared = {run: trunk for trunk in trunks if len(trunk.leaves) > 1 for run in trunk.leaves}
     with job.attempt("train", pack.name, pack.family) as attempt:
         device = detect(tuning.device, tuning.precision)
-        runner = job.runner(pack.name, device, attempt, job.study.entry(pack.family).probes)
+        runner = job.runner(pack.name, device, attempt, job.study.entry(pack.family).probes, shared)
         job.train(cells, runner, attempt)
+    for trunk in trunks:
+        trunk.tidy(runner.store)
+
+
+def _trunks(job: TrainingJob, family: str, tuning: Tuning) -> list[Trunk]:
+    """What runs of ``family`` have in common with those of other lengths."""
+    if job.study.family_recipe(family).schedule != "warmup-stable-decay":
+        return []
+    from scaling.jobs.shared_trunks import trunks_of  # torch takes seconds to import
+
+    return trunks_of(job.study, job.layout, family, tuning)

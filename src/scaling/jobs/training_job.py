@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scaling.data import prepare
 from scaling.jobs.deadline import stop_time
@@ -21,6 +22,9 @@ from scaling.study.layout import Layout
 from scaling.study.schema import Study
 from scaling.study.study_images import data_settings
 from scaling.training.device import Device
+
+if TYPE_CHECKING:
+    from scaling.training.trunk import Trunk
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,18 @@ class TrainingJob:
         """
         return prepare(data_settings(self.study), self.layout.data, progress=False, trust=True)
 
-    def runner(self, label: str, device: Device, attempt: Attempt, probes: Sequence[str] = ()) -> PackRunner:
+    def runner(
+        self,
+        label: str,
+        device: Device,
+        attempt: Attempt,
+        probes: Sequence[str] = (),
+        trunks: Mapping[str, Trunk] | None = None,
+    ) -> PackRunner:
         """A runner that trains on ``device`` and keeps the note of ``attempt`` up to date.
 
-        ``label`` names it on the terminal; ``probes`` are read off the models that it trains. Raises DataError.
+        ``label`` names it on the terminal; ``probes`` are read off the models that it trains; ``trunks`` says what a run, by
+        its key, has in common with others. Raises DataError.
         """
         return PackRunner(
             Store(self.layout.store),
@@ -70,6 +82,7 @@ class TrainingJob:
             cores=self.given.at_a_time,
             checkpoint_seconds=self.study.jobs.checkpoint_seconds,
             probes=probes,
+            trunks=trunks,
             machine_cores=self.given.on_the_machine,
             stop_at=stop_time(),
             look=attempt.look,

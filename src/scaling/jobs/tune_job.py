@@ -15,6 +15,7 @@ from scaling.models.ladder import Ladders
 from scaling.runs.job_hashes import tuning_hash
 from scaling.runs.resolve import DamagedTuning, Tuning, read_tuning
 from scaling.runs.store import Store
+from scaling.study.precision_rule import asked_precision
 from scaling.study.study_images import image_spec, look_at_images
 from scaling.training.device import detect
 from scaling.training.tuning import tune
@@ -32,7 +33,7 @@ def tune_family(job: TrainingJob, family: str) -> Tuning:
     if family not in study.families:
         raise JobError(f"{job.path} has no family {family}; it has {', '.join(study.families)}")
     with job.attempt("tune", family, family) as attempt:
-        device = detect(study.device, study.precision)
+        device = detect(study.device, asked_precision(study))
 
         @cache
         def runner() -> PackRunner:  # made when there is something to train: fixed learning rates skip tuning

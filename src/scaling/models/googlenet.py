@@ -7,6 +7,8 @@ Szegedy 2015, arXiv:1502.03167) in place of local response normalisation, in the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -143,6 +145,16 @@ class GoogLeNet(nn.Module):
                 auxiliary.append(self.auxiliary[name](features))
         logits = self.classifier(features)
         return (logits, tuple(auxiliary)) if self.training else logits
+
+    def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:
+        """The place of a parameter's block by its name, as timm's models tell it; heads are of the module below them."""
+        places = {name: place for place, name in enumerate(self.inceptions, 1)}
+
+        def place(name: str) -> int:
+            part, within = name.split(".")[:2]
+            return {"stem": 0, "classifier": len(places) + 1}.get(part, places.get(within, 0))
+
+        return place
 
 
 def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisation) -> nn.Module:

@@ -60,7 +60,7 @@ def build(width: float, depth: int, image: ImageSpec, regularisation: Regularisa
 family = Family(
     facts=facts,
     widths=(8, 768, 0.125),
-    depths=((8, 3), (128, 6), (384, 8), (768, 12)),
+    depths=((8, 3), (128, 6), (384, 8)),
     depth_unit="blocks",
     builder=build,
     residual=True,

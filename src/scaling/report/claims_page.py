@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
 import plotnine as p9
 import polars as pl
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from scaling.analysis.claims.summed_up import MOST_PERCENT
 from scaling.report.figures.claims_curves import claims_curves, rows_of
-from scaling.report.figures.claims_forest import claims_forest, groups
+from scaling.report.figures.claims_forest import claims_forest
+from scaling.report.figures.labels import significant
 from scaling.report.gallery import OF_CLAIMS
-from scaling.report.inline_svg import inline_svg
+from scaling.report.inline_svg import stacked_svg
 
 COLUMNS: Final = {
     "claim": pl.String,
@@ -31,11 +34,15 @@ COLUMNS: Final = {
     "margin_low": pl.Float64,
     "margin_high": pl.Float64,
     "note": pl.String,
+    "keys": pl.String,
 }
 
 
 def claims_csv(claims: list[dict[str, Any]]) -> pl.DataFrame:
-    """claims.csv: one row per claim with its verdict, followed by one row per part (claim/part)."""
+    """claims.csv: one row per claim with its verdict, followed by one row per part (claim/part).
+
+    ``keys`` are those of the runs behind a part, in runs.csv.
+    """
     rows = []
     for claim in claims:
         rows.append(
@@ -55,39 +62,50 @@ def claims_csv(claims: list[dict[str, Any]]) -> pl.DataFrame:
                     "claim": f"{claim['name']}/{part['name']}",
                     "statement": part["asserts"],
                     "primary": claim["primary"],
+                    "keys": " ".join(part["keys"]),
                 }
                 | dict(zip(("margin_low", "margin_high"), part["margin"] or (None, None), strict=True))
             )
     return pl.DataFrame([{name: row.get(name) for name in COLUMNS} for row in rows], schema=COLUMNS)
 
 
+def effect_cell(part: dict[str, Any]) -> Markup:
+    """The effect of a part in per cent with its interval below; from twice as much on both are ratios."""
+    ends = () if part["low"] is None or part["high"] is None else (part["low"], part["high"])
+    if part["effect"] >= MOST_PERCENT:
+        said, unit = [significant(1 + value / 100) for value in (part["effect"], *ends)], " times"
+    else:
+        said, unit = ["+" * (value > 0) + significant(value) for value in (part["effect"], *ends)], " %"
+    shown = escape(said[0] + unit)
+    return shown + Markup('<span class="interval">[{}, {}]</span>').format(*said[1:]) if ends else shown
+
+
 FOREST: Final = (
-    "Each part's effect with its 95 % interval. Dark stroke: the threshold, which the effect has to pass, to the right unless "
-    "the part says (claimed: below). Grey bar: the "
-    "margin, within which an effect does not matter. Dotted stroke: no effect. Colour and shape say the verdict. Parts marked "
-    "(reported) decide nothing."
+    "Each part's effect with its 95 % interval. Dark stroke: the threshold; its arrowhead points to where the effect is "
+    "claimed to lie. Grey bar: the margin, within which an effect does not matter. Dotted stroke: no effect. Shape and colour "
+    "say the verdict; the interval is dashed where it is “cannot tell”. Parts marked (reported) decide nothing."
 )
 
 
-def claim_pictures(claim: dict[str, Any]) -> list[dict[str, Any]]:
-    """The figures of a claim: the forest of its parts, what it measured along an axis, and pictures."""
+def claim_pictures(claim: dict[str, Any], images: np.ndarray | None = None) -> list[dict[str, Any]]:
+    """The figures of a claim: the forest of its parts, what it measured along an axis, and its own picture.
+
+    Args:
+        claim: an entry of claims.json.
+        images: the first test images, uint8 [n, channels, side, side], if they are there.
+    """
     drawn = []
-    panels = [
-        inline_svg(claims_forest(title, parts, ratios=unit == "%"), f"{claim['name']}-forest-{number}", f"{title}. {FOREST}")
-        for number, ((title, unit), parts) in enumerate(groups(claim).items())
-    ]
-    if panels:
-        svg = Markup("".join(panels))
-        drawn.append({"name": f"{claim['name']}-forest", "title": "Effects of the parts", "caption": FOREST, "svg": svg})
+    if panels := claims_forest(claim):
+        drawn.append(_picture(f"{claim['name']}-forest", "Effects of the parts", FOREST, panels))
     for index, curves in enumerate(claim["curves"]):
         if rows := rows_of(curves, claim):
             name = f"{claim['name']}-curves-{index + 1}"
-            drawn.append(_picture(name, curves["title"], curves["caption"], claims_curves(curves, rows)))
-    own, pixels = OF_CLAIMS.get(claim["name"]), [row for row in claim["rows"] if "pixels" in row]
-    if own and pixels:
-        drawn.append(_picture(f"{claim['name']}-picture", own.title, own.caption, own.draw(pixels)))
+            drawn.append(_picture(name, curves["title"], curves["caption"], [claims_curves(curves, rows)]))
+    own = OF_CLAIMS.get(claim["name"])
+    if own and (figure := own.draw([row for row in claim["rows"] if "pixels" in row], images)):
+        drawn.append(_picture(f"{claim['name']}-picture", own.title, own.caption, [figure]))
     return drawn
 
 
-def _picture(name: str, title: str, caption: str, figure: p9.ggplot) -> dict[str, Any]:
-    return {"name": name, "title": title, "caption": caption, "svg": Markup(inline_svg(figure, name, f"{title}. {caption}"))}
+def _picture(name: str, title: str, caption: str, figures: list[p9.ggplot]) -> dict[str, Any]:
+    return {"name": name, "title": title, "caption": caption, "svg": Markup(stacked_svg(figures, name, f"{title}. {caption}"))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ import plotnine as p9
 
 from scaling.report.figures.oklab import from_oklab, to_oklab
 from scaling.report.figures.theme import FAMILY_COLOURS, FAMILY_COLOURS_ON_DARK
+from scaling.report.marked_svg import mark_families
 
 _FAMILIES = {FAMILY_COLOURS[family]: FAMILY_COLOURS_ON_DARK[family] for family in FAMILY_COLOURS}
 _COLOUR = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
@@ -31,7 +33,35 @@ def inline_svg(figure: p9.ggplot, name: str, description: str) -> str:
     Every colour gets a partner for dark ground, so that what stands out on white stands out on black. The same
     figure gives the same text: no dates, no random ids.
     """
+    return stacked_svg([figure], name, description)
+
+
+def stacked_svg(figures: Sequence[p9.ggplot], name: str, description: str) -> str:
+    """``figures``, at least one, below each other in one ``<svg>`` element, otherwise as ``inline_svg``."""
+    panels = [_panel(figure, name if len(figures) == 1 else f"{name}-{place}") for place, figure in enumerate(figures)]
+    width, height = 0.0, 0.0
+    root = ElementTree.Element(f"{{{_SVG}}}svg")
+    for panel in panels:
+        across, down = (float(size) for size in panel.attrib["viewBox"].split()[2:])
+        place = root
+        if height:
+            place = ElementTree.SubElement(root, f"{{{_SVG}}}g", transform=f"translate(0 {height:.2f})")
+        place.extend(panel)
+        width, height = max(width, across), height + down
+    root.attrib = {
+        "role": "img",
+        "aria-label": description,
+        "viewBox": f"0 0 {width:g} {height:g}",
+        "width": f"{width:.0f}pt",
+        "style": f"min-width: min({width:.0f}pt, 40rem)",
+    }
+    return ElementTree.tostring(root, encoding="unicode").strip()
+
+
+def _panel(figure: p9.ggplot, name: str) -> ElementTree.Element:
+    """The root of a drawn figure whose ids and classes begin with ``name``."""
     root = _drawn(figure, name)
+    mark_families(root, figure)
     for parent in list(root.iter()):
         for child in [child for child in parent if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style")]:
             parent.remove(child)
@@ -46,15 +76,7 @@ def inline_svg(figure: p9.ggplot, name: str, description: str) -> str:
     rules = ElementTree.Element(f"{{{_SVG}}}style")
     rules.text = "".join(f".{label}{{{_COLOUR.sub(_both_grounds, style)}}}" for style, label in classes.items())
     root.insert(0, rules)
-    width = float(root.attrib["viewBox"].split()[2])
-    root.attrib = {
-        "role": "img",
-        "aria-label": description,
-        "viewBox": root.attrib["viewBox"],
-        "width": f"{width:.0f}pt",
-        "style": f"min-width: min({width:.0f}pt, 40rem)",
-    }
-    return ElementTree.tostring(root, encoding="unicode").strip()
+    return root
 
 
 def _drawn(figure: p9.ggplot, name: str) -> ElementTree.Element:

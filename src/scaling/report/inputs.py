@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from scaling.jobs.job_notes import JobNote
@@ -33,6 +34,9 @@ class ReportInputs:
     """the command that made the results"""
     claims: list[dict[str, Any]] = field(default_factory=list)
     """claims.json: the claims that the study tests, with their verdicts"""
+
+    images: np.ndarray | None = None
+    """the first test images, uint8 [n, channels, side, side], for the pictures of claims; None where they are not prepared"""
 
     notes: list[JobNote] = field(default_factory=list)
     """what each job asked for and used"""

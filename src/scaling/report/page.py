@@ -16,8 +16,9 @@ from scaling.analysis.misfit import MISFIT_MARGIN
 from scaling.files import write_atomic
 from scaling.report import first_screen
 from scaling.report import report_tables as tables
-from scaling.report.claims_page import claim_pictures, claims_csv
+from scaling.report.claims_page import claim_pictures, claims_csv, effect_cell
 from scaling.report.figures import Figure
+from scaling.report.figures.figure_data import packed_csv
 from scaling.report.figures.labels import count, power, significant
 from scaling.report.figures.theme import family_order
 from scaling.report.gallery import PAGE_FIGURES
@@ -64,7 +65,7 @@ def render(run: ReportInputs) -> str:
         .render(
             run=run,
             style=verbatim("page.css"),
-            script=verbatim("page.js"),
+            script=verbatim("page.js") + verbatim("figures.js"),
             progress=progress,
             partial=run.partial or progress["done"] + progress["diverged"] < progress["all"],
             mixed=mixed(run.runs),
@@ -109,10 +110,10 @@ def render_claims(run: ReportInputs) -> str:
             run=run,
             style=verbatim("page.css"),
             claims_style=verbatim("claims.css"),
-            script=verbatim("page.js"),
+            script=verbatim("page.js") + verbatim("figures.js"),
             partial=run.partial,
             claims=run.claims,
-            pictures={claim["name"]: claim_pictures(claim) for claim in run.claims},
+            pictures={claim["name"]: claim_pictures(claim, run.images) for claim in run.claims},
         )
     )
 
@@ -134,6 +135,7 @@ def page_environment() -> jinja2.Environment:
         "skill": first_screen.skill_text,
         "skill_interval": first_screen.interval_text,
         "interval": tables.interval,
+        "effect": effect_cell,
         "duration": tables.duration,
         "gigabytes": _gigabytes,
         "rate_rule": tables.rate_rule,
@@ -143,8 +145,15 @@ def page_environment() -> jinja2.Environment:
 
 
 def _picture(name: str, figure: Figure, run: ReportInputs) -> dict[str, Any]:
-    svg = inline_svg(figure.draw(run), name, f"{figure.title} {figure.caption}")
-    return {"name": name, "title": figure.title, "caption": figure.caption, "svg": Markup(svg)}
+    drawing = figure.draw(run)
+    svg = inline_svg(drawing, name, f"{figure.title} {figure.caption}")
+    return {
+        "name": name,
+        "title": figure.title,
+        "caption": figure.caption,
+        "svg": Markup(svg),
+        "data": packed_csv(drawing),
+    }
 
 
 def verbatim(name: str) -> Markup:

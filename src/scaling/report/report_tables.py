@@ -12,6 +12,7 @@ from scaling.report.figures.curves import law_of
 from scaling.report.figures.labels import count, significant
 from scaling.report.figures.theme import family_order
 from scaling.runs.records import DIVERGED, DONE, STATUSES
+from scaling.runs.resolve import RateRule
 
 ORIGINS = {"params": "N", "images": "D", "both": "N and D"}
 PARAMETERS = ("E", "A", "alpha", "B", "beta")
@@ -254,8 +255,5 @@ def duration(seconds: float | None) -> str:
 
 
 def rate_rule(rule: dict[str, float] | None) -> str:
-    """A family's rule for the learning rate at width w: 0.02 (w/4)^-0.50; a dash for None."""
-    if rule is None:
-        return "–"
-    power = f" (w/{rule['reference']:g})^{rule['exponent']:.2f}" if rule["exponent"] else ""
-    return f"{rule['rate_at_reference']:.3g}{power}"
+    """A family's rule for the learning rate at width w and D: 0.02 (w/4)^-0.50 (D/800)^-0.10; a dash for None."""
+    return "–" if rule is None else str(RateRule(**rule))

@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from scaling.analysis.own_study import fit_laws, judge_own_claims
+from scaling.data import DataError, load, prepared_path
 from scaling.jobs.collected import Benchmarks, Collected
 from scaling.jobs.job_notes import read_all_notes
 from scaling.jobs.next_runs import Budget, next_runs
@@ -32,7 +34,7 @@ from scaling.runs.resolve import read_tuning
 from scaling.runs.store import Store
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
-from scaling.study.study_images import look_at_images
+from scaling.study.study_images import data_settings, look_at_images
 
 if TYPE_CHECKING:
     import plotnine as p9
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 Verdicts = tuple[dict[str, Any], list[dict[str, Any]]]
 """The laws with the verdicts on families; the verdicts on claims."""
 
+PICTURED = 4
+"""Test images that pictures of claims may show (assumption)."""
 QUICK = 200
 """The most resamples where a report has to fit the laws itself (assumption)."""
 
@@ -90,6 +94,7 @@ def _gathered(study: Study, study_path: Path, layout: Layout, warn: Callable[[st
         partial=bool(benchmarks.lacking or runs["status"].is_in([FAILED, MISSING]).any()),
         command=f"snakemake --cores all --config study={study_path}",
         claims=claims,
+        images=_first_images(study, layout) if claims else None,
         notes=read_all_notes(layout.jobs),
         size_notes=size_notes(study),
         curves=learning_curves(Store(layout.store), runs.filter(pl.col("status") == DONE)["key"], warn),
@@ -122,6 +127,14 @@ def _judged(study: Study, collected: Collected, benchmarks: Benchmarks) -> Verdi
     """Fit the laws and judge families and claims now, with few resamples."""
     fits = fit_laws(study, collected.runs, most=QUICK)
     return fits, judge_own_claims(study, collected.runs, collected.measurements(benchmarks), fits)
+
+
+def _first_images(study: Study, layout: Layout) -> np.ndarray | None:
+    """The first test images, uint8 [n, channels, side, side]; None where they are not prepared."""
+    try:
+        return load(prepared_path(data_settings(study), layout.data), verify=False).test_images[:PICTURED].copy()
+    except DataError:
+        return None
 
 
 def _resolved(study: Study) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from scaling.analysis.compare import JudgedTable
 from scaling.analysis.misfit import MISFIT_MARGIN
 from scaling.files import write_atomic
 from scaling.report import report_tables as tables
+from scaling.report.figures.figure_data import packed_csv
 from scaling.report.first_screen import answer
 from scaling.report.inline_svg import inline_svg
 from scaling.report.page import page_environment, verbatim
@@ -28,13 +29,14 @@ def write_table_report(judged: JudgedTable, output: Path, *, n: str, d: str, y: 
     pictures = []
     for name, description, figure in table_figures(judged, n=n, d=d, y=y):
         svg = inline_svg(figure, name, f"{description.title} {description.caption}")
-        pictures.append({"name": name, "title": description.title, "caption": description.caption, "svg": Markup(svg)})
+        said_of = {"name": name, "title": description.title, "caption": description.caption}
+        pictures.append(said_of | {"svg": Markup(svg), "data": packed_csv(figure)})
     said: dict[str, Any] = {
         "name": Path(judged.table.name).name,
         "columns": {"N": n, "D": d, "response": y},
         "command": command,
         "style": verbatim("page.css"),
-        "script": verbatim("page.js"),
+        "script": verbatim("page.js") + verbatim("figures.js"),
         "not_used": [one.sentence() for one in judged.table.not_used],
         "rows": runs.height,
         "families": tables.families(runs, fits),

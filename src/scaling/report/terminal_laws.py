@@ -112,7 +112,7 @@ def _print_groups(fits: Sequence[Mapping[str, Any]], console: Console) -> None:
     slim = plain_table((*groups, "law"), ("rows", "", "value", "95 % interval"), ("status",))
     for fit in fits:
         names = [escape(value) for value in fit["group"].values()]
-        rows = f"{fit['rows']} (less {len(fit['dropped'])})" if fit.get("dropped") else str(fit["rows"])
+        rows = f"{fit['rows']} ({len(fit['dropped'])} dropped)" if fit.get("dropped") else str(fit["rows"])
         status = fit["status"] + _because(fit)
         table.add_row(*names, fit["law"], rows, *(_with_interval(fit, name) for name in parameters), status)
         _add_by_parameter(slim, (*names, fit["law"], rows), fit, (fit["status"],))

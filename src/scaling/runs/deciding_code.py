@@ -65,9 +65,10 @@ TRAINING: Final = (
     "scaling.training.loop:Trainer",
     "scaling.study.recipe:Recipe.length",
     "scaling.study.recipe:Recipe.steps",
+    "scaling.study.recipe:Recipe.warmup_steps",
     # Threads and TF32 decide the last bits.
     "scaling.training.device:use_one_thread",
-    "scaling.training.device:see_only",
+    "scaling.training.device:see_gpu",
 )
 START: Final = "scaling.training.start"
 OBJECTIVES: Final = {"mae": "scaling.training.objectives.mae", "dino": "scaling.training.objectives.dino"}

@@ -62,5 +62,5 @@ def benchmarks_hash(study: Study) -> str:
 def tuning_hash(study: Study, family: str) -> str:
     """Hash of what the tuning of ``family`` depends on: its recipe and anchors, not the grid. Raises CodeError."""
     recipe = study.family_recipe(family)
-    chosen = [tuning_code()] if recipe.learning_rate == "tuned" else []
+    chosen = [tuning_code()] if recipe.is_tuned else []
     return digest([family, recipe.learning_rate, recipe.anchors.model_dump(), _shared_settings(study, family), *chosen])

@@ -31,20 +31,30 @@ class DamagedTuning(ValueError):
 
 @dataclass(frozen=True)
 class RateRule:
-    """Peak learning rate as a power of the width: rate = rate_at_reference x (width / reference)^exponent."""
+    """Peak learning rate as a power of the width, and of D where it was tuned at several D.
+
+    rate = rate_at_reference x (width / reference)^exponent x (D / images_reference)^images_exponent.
+    """
 
     reference: float
     rate_at_reference: float
     exponent: float
+    images_reference: float = 1.0
+    images_exponent: float = 0.0
 
-    def rate(self, width: float) -> float:
-        """The rate at ``width``, to three digits, so that it reads well and keys are stable."""
+    def rate(self, width: float, images: float) -> float:
+        """The rate at ``width`` and D = ``images``, to three digits, so that it reads well and keys are stable."""
+        return float(f"{self.exact(width, images):.3g}")
+
+    def exact(self, width: float, images: float) -> float:
+        """The same, not rounded."""
         rate = self.rate_at_reference * (width / self.reference) ** self.exponent
-        return float(f"{rate:.3g}")
+        return rate * (images / self.images_reference) ** self.images_exponent
 
     def __str__(self) -> str:
         power = f" (w/{self.reference:g})^{self.exponent:.2f}" if self.exponent else ""
-        return f"{self.rate_at_reference:.3g}{power}"
+        of_data = f" (D/{self.images_reference:g})^{self.images_exponent:.2f}" if self.images_exponent else ""
+        return f"{self.rate_at_reference:.3g}{power}{of_data}"
 
 
 @dataclass(frozen=True)
@@ -136,7 +146,7 @@ def resolve(study: Study, cell: Cell, tuning: Tuning, ladders: Ladders, image: I
     return ResolvedCell(
         **shared,
         images=cell.images,
-        learning_rate=tuning.rule.rate(rung.width),
+        learning_rate=tuning.rule.rate(rung.width, cell.images),
         recipe=study.family_recipe(cell.family).of_run(rung.params, cell.images),
         backbone=Backbone(pretraining, **shared) if pretraining else None,
     )

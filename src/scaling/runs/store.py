@@ -10,11 +10,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from scaling.files import json_sha256, write_atomic
 from scaling.runs.lease import Lease
 from scaling.runs.records import MIGRATIONS, RECORD_VERSION
+
+TRUNK: Final = "trunk-"
+"""Begins the names of files with states that several runs may start from."""
 
 
 class DamagedRecord(ValueError):
@@ -66,6 +69,15 @@ class Store:
     def weights_path(self, key: str) -> Path:
         """The weights of the reported checkpoint of the run ``key``, kept if something is read off them later."""
         return self.folder(key) / "weights.safetensors"
+
+    def trunk_path(self, key: str, step: int) -> Path:
+        """The state after ``step`` from which runs of several lengths may go on; ``key`` names what they have in common."""
+        return self.folder(key) / f"{TRUNK}{step}.safetensors"
+
+    def trunk_steps(self, key: str) -> list[int]:
+        """The steps after which such states are stored, ascending."""
+        names = [path.name.split(".")[0].removeprefix(TRUNK) for path in self.folder(key).glob(f"{TRUNK}*.safetensors")]
+        return sorted(int(name) for name in names if name.isdecimal())
 
     def probe_path(self, key: str, name: str) -> Path:
         """What the probe ``name`` read off the model of the run ``key``."""

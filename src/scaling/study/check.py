@@ -115,7 +115,9 @@ def _images_problems(raw: dict[str, Any], tree: CommentedMap, facts: SourceFacts
     for keys, recipe in blocks:
         anchors = recipe.get("anchors") if isinstance(recipe, dict) else None
         if isinstance(anchors, dict):
-            values.append(((*keys, "anchors", "images"), anchors.get("images")))
+            said = anchors.get("images")
+            listed = [((*keys, "anchors", "images", i), value) for i, value in enumerate(as_list(said))]
+            values += listed or [((*keys, "anchors", "images"), said)]
     return [
         Problem(keys, f"received {value}; allowed: at most {most} ({source})", line_of(tree, keys))
         for keys, value in values
@@ -191,7 +193,7 @@ def _anchor_problems(study: Study, tree: CommentedMap, facts: SourceFacts, ladde
     problems = []
     for family in study.families:
         architecture, recipe = study.architecture(family), study.family_recipe(family)
-        if architecture.match != "flop" or recipe.learning_rate != "tuned":
+        if architecture.match != "flop" or not recipe.is_tuned:
             continue
         for target in recipe.anchors.params:
             try:

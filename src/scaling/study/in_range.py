@@ -89,7 +89,7 @@ def _movable(study: Study, entry: str) -> list[tuple[Literal["sizes", "anchors"]
     if study.grid.out_of_range == "move":
         found.append(("sizes", study.sizes(entry)))
     recipe = study.family_recipe(entry)
-    if recipe.learning_rate == "tuned":
+    if recipe.is_tuned:
         found.append(("anchors", recipe.anchors.params))
     return found
 

@@ -53,6 +53,8 @@ class Pretraining(Strict):
         for name in ("mixup", "cutmix"):
             if getattr(self.recipe, name):
                 raise ValueError(f"recipe.{name}: pre-training has no labels to mix; leave it out")
+        if self.recipe.layer_decay is not None and self.recipe.layer_decay != 1:
+            raise ValueError("recipe.layer_decay: pre-training starts from random weights; say it in the entry's own recipe")
         if self.recipe.optimizer == SCHEDULE_FREE:
             raise ValueError(f"recipe.optimizer: {SCHEDULE_FREE} does not pre-train; choose another")
         return self

@@ -20,6 +20,9 @@ RECIPE_VERSION: Final = 1
 LENGTHS: Final = (("images_floor", "images_factor"), ("epochs",), ("images_seen",))
 """The ways to say how long a run trains; where a study says one, it takes the place of what stood there before."""
 
+WARMUPS: Final = (("warmup",), ("warmup_images",))
+"""The ways to say how long the rate rises, alike."""
+
 
 def _number(value: Any) -> Any:
     # YAML's true is an int to Python, and "1e-3" in quotes is text: both are slips of the pen, not numbers.
@@ -39,13 +42,29 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+Positive = Annotated[Integer, Field(gt=0)]
+OneOrMore = Annotated[
+    list[Positive],
+    BeforeValidator(_listed, json_schema_input_type=Positive | list[Positive]),
+    Field(min_length=1, max_length=100),
+]
+"""A number, or a list of them."""
+
+
 class Anchors(Strict):
-    """Where a family's learning rate is tuned: two or more sizes at one data size, apart from the grid on purpose."""
+    """Where a family's learning rate is tuned: two or more sizes at one or more data sizes, apart from the grid on purpose."""
 
     params: Annotated[list[Annotated[Integer, Field(gt=0)]], Field(min_length=1, max_length=100)] = Field(
         description="N of the models that are tuned; the rate between and beyond them follows a power of the width"
     )
-    images: Annotated[Integer, Field(gt=0)] = Field(default=800, description="D at which they are tuned")
+    images: OneOrMore = Field(
+        default=[800],
+        description="D at which they are tuned; with several the rate follows a power of D too, else it is one for all D",
+    )
     seed: Integer = Field(default=0, description="seed of the tuning runs")
     rates: Annotated[list[Annotated[Number, Field(gt=0)]], Field(min_length=2, max_length=100)] = Field(
         description="candidate peak learning rates, ascending, evenly spaced in their logarithm"
@@ -53,6 +72,11 @@ class Anchors(Strict):
     widen: Annotated[Integer, Field(ge=0, le=100)] = Field(
         default=2, description="how many more candidates an optimum at the edge may add"
     )
+
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """(N, D) of each anchor, ascending: every size at every data size."""
+        return [(target, images) for target in sorted(set(self.params)) for images in sorted(set(self.images))]
 
 
 class Recipe(Strict):
@@ -80,6 +104,9 @@ class Recipe(Strict):
         default=None, description="instead of these: T, the same for every D"
     )
     warmup: Share = Field(default=0.1, description="share of the steps in which the rate rises linearly")
+    warmup_images: Annotated[Integer, Field(gt=0)] | None = Field(
+        default=None, description="instead of warmup: images seen while the rate rises, however long the run is"
+    )
     schedule: Literal["cosine", "step", "constant", "linear", "warmup-stable-decay"] = Field(
         default="cosine",
         description="fall of the rate after warm-up: to 0 by a cosine or a line; by 10 at 1/2 and 3/4 (step); not at all; or "
@@ -87,6 +114,10 @@ class Recipe(Strict):
     )
     cooldown: Annotated[Number, Field(gt=0, le=1)] = Field(
         default=0.2, description="warmup-stable-decay only: share of the steps, the last ones, in which the rate falls"
+    )
+    layer_decay: Annotated[Number, Field(gt=0, le=1)] = Field(
+        default=1.0,
+        description="a block's learning rate as a share of the next one's, up to the classifier; 1 = all the same",
     )
     weight_decay: Annotated[Number, Field(ge=0)] = 0.05
     beta1: Share = Field(default=0.9, description="AdamW's beta1; momentum of SGD")
@@ -147,6 +178,11 @@ class Recipe(Strict):
             raise ValueError(f"{optimizer} needs a beta1 above 0")
         return beta1
 
+    @property
+    def is_tuned(self) -> bool:
+        """Whether the learning rate is tuned, and not a fixed number."""
+        return self.learning_rate == "tuned"
+
     def of_run(self, params: int, images: int) -> Recipe:
         """The recipe of a run with N = ``params`` and D = ``images``: its batch is a number, as if the study had named it.
 
@@ -169,6 +205,10 @@ class Recipe(Strict):
     def steps(self, images: int) -> int:
         """Optimiser steps of a cell with D = ``images`` that is not stopped early."""
         return math.ceil(self.length(images) / self.batch)
+
+    def warmup_steps(self, steps: int) -> float:
+        """How many of the ``steps`` of a run the rate rises; not a whole number."""
+        return self.warmup * steps if self.warmup_images is None else self.warmup_images / self.batch
 
     def settings(self) -> dict[str, Any]:
         """The recipe's part of a cell's key: all fields but the anchors and the rate, which the cell resolves.
@@ -194,21 +234,22 @@ ADDED_FIELDS: Final = (
     "batch_power",
     "batch_of",
     "batch_at",
+    "layer_decay",
+    "warmup_images",
 )
 
 
-class _OneLength(Strict):
-    """Refuses a length of training that is said in two ways."""
+class _SaidOnce(Strict):
+    """Refuses a length of training, or of the warm-up, that is said in two ways."""
 
-    @field_validator("epochs", "images_seen", check_fields=False)
+    @field_validator("epochs", "images_seen", "warmup_images", check_fields=False)
     @classmethod
     def _once(cls, value: Any, info: ValidationInfo) -> Any:
-        others = [name for way in LENGTHS if info.field_name not in way for name in way]
+        what, ways = ("warm-up", WARMUPS) if info.field_name == "warmup_images" else ("length of training", LENGTHS)
+        others = [name for way in ways if info.field_name not in way for name in way]
         said = [name for name in others if info.data.get(name) is not None]
         if value is not None and said:
-            raise ValueError(
-                f"the length of training is given twice, by {' and '.join(said)} and by {info.field_name}; keep one"
-            )
+            raise ValueError(f"the {what} is given twice, by {' and '.join(said)} and by {info.field_name}; keep one")
         return value
 
 
@@ -232,13 +273,14 @@ if TYPE_CHECKING:
         optimizer: str | None = None
         mixup: float | None = None
         cutmix: float | None = None
+        layer_decay: float | None = None
 else:
     AnchorChanges = _changes(Anchors, "AnchorChanges", "What a study changes in where a learning rate is tuned.")
     RecipeChanges = _changes(
         Recipe,
         "RecipeChanges",
         "What a study changes in a recipe.",
-        _OneLength,
+        _SaidOnce,
         anchors=(AnchorChanges | None, Field(default=None, description="where the learning rate is tuned, and its candidates")),
     )
 
@@ -258,12 +300,13 @@ def recipe_for(name: str, family: str, *changes: dict[str, Any]) -> Recipe:
     anchors = dict(fields["anchors"])
     fields |= FIELDS.get(optimizer, {}) | {"anchors": anchors | {"rates": rates_of(optimizer, anchors["rates"])}}
     for change in changes:
-        if any(field in change for way in LENGTHS for field in way):
-            fields = {field: value for field, value in fields.items() if not _other_length(field, change)}
+        for ways in (LENGTHS, WARMUPS):
+            if any(field in change for way in ways for field in way):
+                fields = {field: value for field, value in fields.items() if not _other_way(field, change, ways)}
         fields |= change | {"anchors": dict(fields["anchors"]) | (change.get("anchors") or {})}
     return Recipe.model_validate({"name": name} | fields)
 
 
-def _other_length(field: str, change: dict[str, Any]) -> bool:
-    """Whether ``field`` is of another way to say how long a run trains than the one in ``change``."""
-    return any(field in way and not any(said in change for said in way) for way in LENGTHS)
+def _other_way(field: str, change: dict[str, Any], ways: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether ``field`` is another of the ``ways`` to say something than the one in ``change``."""
+    return any(field in way and not any(said in change for said in way) for way in ways)

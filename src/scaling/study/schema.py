@@ -104,7 +104,9 @@ class Study(Strict):
         default="modern", description="modern: one recipe for all; historical: each family as its paper trained it"
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where runs are trained")
-    precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto: bf16 on GPUs that have it, else fp32")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="auto: bf16 on GPUs that have it, in studies with a size from 2 million on; else fp32"
+    )
     laws: Laws = Laws()
     benchmarks: Benchmarks | None = Field(
         default=None, description="what is timed and counted on the idle machine; null = nothing"

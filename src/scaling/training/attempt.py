@@ -24,6 +24,7 @@ from scaling.training.memory import is_out_of_memory
 from scaling.training.pretraining import Pretrainer
 from scaling.training.start import read_start
 from scaling.training.take_probes import keep_weights, restore_weights, take_probes
+from scaling.training.trunk import Trunk
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class CellTraining:
     """What the training of ``cell``, a run or a backbone, on ``data`` into ``store`` needs.
 
     ``alone`` says that no other cell shares its device; ``stop`` is asked between steps, ``beat`` is told the share of the
-    steps that is done; ``warn`` says what is found to be wrong and mended.
+    steps that is done; ``trunk`` is what the run has in common with others; ``warn`` says what is found wrong and mended.
     """
 
     cell: Run
@@ -43,6 +44,7 @@ class CellTraining:
     stop: Callable[[], bool]
     beat: Callable[[float], None] = lambda done: None
     probes: tuple[str, ...] = ()
+    trunk: Trunk | None = None
     warn: Callable[[str], None] = print
 
     def run(self) -> None:
@@ -94,7 +96,7 @@ class CellTraining:
 
         None as ``micro_batch``: the whole batch, or the checkpoint's.
         """
-        trainer = self._trainer()
+        trainer = self._trainer(afresh=micro_batch is not None)
         if micro_batch is not None:
             trainer.shrink(micro_batch)
         try:
@@ -109,23 +111,66 @@ class CellTraining:
         if (self.probes or self.cell.objective) and entry.row["status"] == DONE:
             keep_weights(self.store, trainer)  # before the record: a record that is there has its weights
         self.store.write(self.cell.key, entry)
+        if self.trunk is not None:
+            self.trunk.tidy(self.store)
         self._checkpoint.unlink(missing_ok=True)
         self.store.progress_path(self.cell.key).unlink(missing_ok=True)
         return trainer, entry
 
-    def _trainer(self) -> Trainer:
-        """A trainer at the cell's checkpoint, or at its start where there is none that can be used."""
+    def _trainer(self, *, afresh: bool) -> Trainer:
+        """A trainer at the cell's checkpoint, or at its start where there is none that can be used.
+
+        The start is the state that another run of the trunk left, unless ``afresh``: micro-batches may have been others there.
+        """
         trainer = self._new()
         try:
             if trainer.restore(self._checkpoint):
                 with contextlib.suppress(OSError):
                     print(f"goes on from step {trainer.progress.step}")
+                return trainer
         except UnusableCheckpoint as error:
             self.store.check_held()
             self.warn(f"{error}; the run is trained from its start")
             self._checkpoint.unlink()
             trainer = self._new()
+        return trainer if afresh else self._at_a_trunk(trainer)
+
+    def _at_a_trunk(self, trainer: Trainer) -> Trainer:
+        """``trainer``, or one like it, at the longest state of the trunk that can be used, or at its start."""
+        trunk = self.trunk
+        if trunk is None:
+            return trainer
+        for step in trunk.starts(self.store, self.cell.key):
+            path = self.store.trunk_path(trunk.key, step)
+            try:
+                if trainer.restore(path, trunk.settings):
+                    with contextlib.suppress(OSError):
+                        print(f"goes on from step {step}, which another length of this run has reached")
+                    return trainer
+            except UnusableCheckpoint as error:
+                self.store.check_held()
+                self.warn(f"{error}; removed, the run begins without it")
+                path.unlink(missing_ok=True)
+                trainer = self._new()
         return trainer
+
+    def _keep_for_others(self, trainer: Trainer) -> Callable[[int], None]:
+        """What is to be called after each step: it stores the states of the trunk that other runs wait for."""
+        trunk, key = self.trunk, self.cell.key
+        if trunk is None:
+            return lambda step: None
+        steps = trunk.saves(key)
+
+        def passed(step: int) -> None:
+            whole = trainer.micro_batch == self.cell.recipe.batch
+            if step in steps and whole and not trainer.progress.diverged and trunk.is_wanted(self.store, key, step):
+                self.store.check_held()
+                try:
+                    trainer.save(self.store.trunk_path(trunk.key, step), trunk.settings)
+                except OSError as error:  # others then train from their own starts
+                    self.warn(f"the state after step {step} is not kept for other lengths of this run: {error}")
+
+        return passed
 
     def _train(self, trainer: Trainer) -> None:
         """Train to the last step, telling the parent and `scaling status` how far it is."""
@@ -137,7 +182,7 @@ class CellTraining:
                 done.step,
                 trainer.steps,
                 batch,
-                trainer.recent_loss,
+                trainer.watch.recent,
                 done.seconds,
                 stopped=stopped,
                 now=now,
@@ -150,7 +195,8 @@ class CellTraining:
 
         say(now=True)
         try:
-            trainer.run(self._checkpoint, self.checkpoint_seconds, self.stop, beat, self.store.check_held)
+            passed = self._keep_for_others(trainer)
+            trainer.run(self._checkpoint, self.checkpoint_seconds, self.stop, beat, self.store.check_held, passed)
         except Interrupted:
             say(stopped=True, now=True)
             raise

@@ -28,15 +28,23 @@ class WeightAverage:
             for parameter in self.model.parameters():
                 parameter.requires_grad_(False)
 
+    def weight(self, step: int) -> float:
+        """How far, from 0 to 1, the average moves towards the trained weights after ``step`` (from 1)."""
+        return 1 - min(1 - 1 / self.longest, (1 + step) / (10 + step)) if self.longest else 1.0
+
     @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Move towards the trained weights after ``step`` (from 1)."""
+    def move(self, weight: float | Tensor) -> None:
+        """Move towards the trained weights by ``weight``, a number or a tensor of one on the model's device."""
         if not self.longest:
             return
-        decay = min(1 - 1 / self.longest, (1 + step) / (10 + step))
-        torch._foreach_lerp_([a for a, _ in self._pairs], [b for _, b in self._pairs], 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
-        for mine, theirs in self._counters:
-            mine.copy_(theirs)
+        mine, theirs = [a for a, _ in self._pairs], [b for _, b in self._pairs]
+        torch._foreach_lerp_(mine, theirs, [weight] * len(mine) if isinstance(weight, Tensor) else weight)  # pyright: ignore
+        if self._counters:
+            torch._foreach_copy_([a for a, _ in self._counters], [b for _, b in self._counters])  # pyright: ignore
+
+    def update(self, step: int) -> None:
+        """Move towards the trained weights after ``step`` (from 1)."""
+        self.move(self.weight(step))
 
 
 def _tensors(model: nn.Module) -> Iterable[tuple[str, Tensor]]:

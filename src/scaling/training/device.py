@@ -163,6 +163,15 @@ def cpu_name() -> str:
     return platform.processor() or "unknown"
 
 
+def cpu_has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 numbers by itself, as its flags say."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return False
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
 def detect(device: str = "auto", precision: str = "auto") -> Device:
     """The device and precision to use for what a study says of them.
 
@@ -184,6 +193,8 @@ def detect(device: str = "auto", precision: str = "auto") -> Device:
     if precision == "bf16" and kind == "cuda" and not bf16:
         without = next(gpu.name for gpu in gpus if not gpu.bf16)
         raise DeviceError(f"precision: bf16 asked for, but {without} has no bf16 units")
+    if precision == "bf16" and kind == "cpu" and not cpu_has_bf16():
+        raise DeviceError(f"precision: bf16 asked for, but {machine} has no bf16 units (avx512_bf16, amx or Arm's bf16)")
     chosen = ("bf16" if bf16 else "fp32") if precision == "auto" else precision
     return Device(kind, chosen, len(gpus) or int(kind == "mps"), machine, gpus)
 

@@ -14,7 +14,7 @@ class FileRows:
 
     def __init__(self, array: np.ndarray) -> None:
         self._array = array
-        self.row_bytes = int(array[0].nbytes)
+        self.row_bytes, self.shape = int(array[0].nbytes), array.shape[1:]
         base = array if isinstance(array, np.memmap) else array.base
         # numpy's own view of the whole map, as ``scaling.data.load`` makes it; any other view is gathered through the map.
         self._place: tuple[str, int] | None = None

@@ -17,9 +17,32 @@ from scaling.training.file_rows import FileRows
 IN_MEMORY_BYTES: Final = 4 * 1024**3
 """A subset up to this size is copied to the device once; a larger one is read batch by batch from the file."""
 
+GPU_SHARE: Final = 0.3
+"""Of a GPU's memory, at most, that a subset takes up; the rest is for models. Assumption."""
+
+PART_BYTES: Final = 64 * 1024**2
+"""Images that are on their way to a GPU at a time, so that no second copy of all lies in the host's memory. Assumption."""
+
 HELD_OUT_BYTES: Final = 256 * 1024**2
 """The same for validation and for test images, each of which is read once in an evaluation: 1,700 images of 224 x 224 in
 colour. Assumption: small beside a GPU that several runs share."""
+
+
+def resident_bytes(device: str) -> int:
+    """Bytes of training images that lie on ``device`` as a whole."""
+    if device == "cuda":
+        return min(IN_MEMORY_BYTES, int(GPU_SHARE * torch.cuda.get_device_properties().total_memory))
+    return IN_MEMORY_BYTES
+
+
+def gather(file: FileRows, positions: np.ndarray, device: str) -> Tensor:
+    """The rows of ``file`` at ``positions`` [n] on ``device``, copied there part by part."""
+    found = torch.empty((len(positions), *file.shape), dtype=torch.uint8, device=device)
+    at_a_time = max(1, PART_BYTES // file.row_bytes)
+    for start in range(0, len(positions), at_a_time):
+        part = slice(start, start + at_a_time)
+        found[part].copy_(file.read(positions[part], pinned=device == "cuda"), non_blocking=True)
+    return found
 
 
 class Subset:
@@ -29,8 +52,8 @@ class Subset:
         self.device = device
         self.labels = torch.from_numpy(labels[positions]).to(device)
         self._file, self._positions, self._tensor = FileRows(images), positions, None
-        if len(positions) * images[0].nbytes <= IN_MEMORY_BYTES:
-            self._tensor = torch.from_numpy(images[positions]).to(device)
+        if len(positions) * images[0].nbytes <= resident_bytes(device):
+            self._tensor = torch.from_numpy(images[positions]) if device == "cpu" else gather(self._file, positions, device)
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -48,9 +71,13 @@ class Subset:
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Images and labels at ``indices`` [b] (CPU), on the device."""
         if self._tensor is not None:
-            at = indices.to(self.device)
-            return self._tensor[at], self.labels[at]
+            return self.at(indices.to(self.device))
         return self.read(indices).to(self.device), self.labels[indices.to(self.device)]
+
+    def at(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Images and labels at ``positions`` [b], all on the device, where the images lie too."""
+        assert self._tensor is not None
+        return self._tensor[positions], self.labels[positions]
 
     def read(self, indices: Tensor, pinned: bool = False) -> Tensor:
         """Images at ``indices`` [b], read from the file into memory, which a GPU copies from by itself where it is pinned."""

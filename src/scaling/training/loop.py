@@ -9,15 +9,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
 from scaling.data import ImageData
-from scaling.data.augment import normalise
+from scaling.data.augment import Normalise
 from scaling.models import build, get_family
 from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec, Regularisation
@@ -26,23 +25,30 @@ from scaling.runs.grid import Run
 from scaling.runs.store import Record
 from scaling.training.average import WeightAverage
 from scaling.training.batches import Batches
-from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint, save_checkpoint
+from scaling.training.captured_step import CapturedStep
+from scaling.training.computation import Computation, clip_gradients
+from scaling.training.divergence import CHECK_EVERY, LossWatch
 from scaling.training.evaluation import EVALUATION_BATCH, Evaluation, evaluate
 from scaling.training.images import CellImages, HeldOut, cell_images
 from scaling.training.memory import peak_memory
 from scaling.training.objectives.supervised import supervised_loss
-from scaling.training.optimizer import counters, make_optimizer, set_counters, state_tensors, weights_to_evaluate
+from scaling.training.optimizer import CAPTURABLE, make_optimizer, set_rate, weights_to_evaluate
 from scaling.training.run_progress import Progress, finite
 from scaling.training.run_row import run_row
 from scaling.training.schedule import evaluation_steps, rate_factor
 from scaling.training.start import Start
 from scaling.training.streams import stream
+from scaling.training.trainer_state import restore_trainer, save_trainer
 
-CHECK_EVERY: Final = 25
-"""Steps between looks at the training loss, which on a GPU wait for it."""
+DRAWN: Final = ("order", "first", "second")
+"""Names of what an objective without labels draws of each image."""
 
-BLOWN_UP: Final = 3.0
-"""A mean training loss above this many times that of guessing, after warm-up, counts as diverged."""
+RATE_TYPES: Final = {"cuda": torch.float32, "cpu": torch.float64}
+"""Of a learning rate in a tensor: torch's fused kernels read 32 bits of it on a GPU, 64 on a CPU."""
+
+
+CHECKPOINT_SHARE: Final = 0.02
+"""Of a run's time, at most, that goes into checkpoints. Assumption."""
 
 
 class Interrupted(Exception):
@@ -70,14 +76,21 @@ class Trainer:
             self.model.to(memory_format=torch.channels_last)
         self.average = WeightAverage(self.model, self.recipe.average)
         self.best = {name: tensor.clone() for name, tensor in self.average.model.state_dict().items()}
-        self.optimizer = make_optimizer(self.model, self.recipe, cell.learning_rate)
+        captured = cell.device == "cuda" and self._can_be_captured()
+        self.optimizer = make_optimizer(self.model, self.recipe, cell.learning_rate, captured=captured)
         self.steps = self.recipe.steps(cell.images)
         self.evaluate_at = evaluation_steps(self.recipe, self.steps)
         self.batches = Batches(self.images, self.recipe, cell.seed, self.steps, self.spec.classes)
+        self.computation = Computation(
+            self._loss,
+            self.batches,
+            Normalise(self.images.mean, self.images.std, cell.device),
+            channels_last=self.channels_last,
+            bf16=self.bf16,
+        )
         self.progress = Progress(diverged=start.diverged if start else "")
-        self.recent_loss: float | None = None
-        """mean training loss of the latest steps, in nats"""
-        self._window = torch.zeros((), device=cell.device)
+        self.watch = LossWatch(cell.device, self._guessing(), self.recipe.warmup_steps(self.steps))
+        self.captured = CapturedStep(self._update, cell.device) if captured else None
 
     def _build(self) -> nn.Module:
         cell = self.cell
@@ -101,62 +114,67 @@ class Trainer:
 
     def prepare(self, images: Tensor) -> Tensor:
         """uint8 images [b, c, h, w] as the model takes them: normalised, in its memory format."""
-        return self._in_format(normalise(images, self.images.mean, self.images.std))
+        return self.computation.prepare(images)
 
-    def _in_format(self, batch: Tensor) -> Tensor:
-        return batch.contiguous(memory_format=torch.channels_last) if self.channels_last else batch
+    def inputs(self, step: int) -> dict[str, Tensor]:
+        """What is drawn and read on the host for ``step``, by name; torch's own stream is where its dropout begins."""
+        inputs = self.batches.inputs(step) | self._drawn(step)
+        torch.manual_seed(stream(self.cell.seed, "dropout", step))
+        return inputs
+
+    def _drawn(self, step: int) -> dict[str, Tensor]:
+        """What the loss draws of each image of the batch, by names of ``DRAWN``: nothing where labels are learned."""
+        return {}
+
+    def _loss(self, images: Tensor, labels: Tensor, drawn: dict[str, Tensor]) -> Tensor:
+        """The mean loss, a scalar, of prepared images [b, c, h, w] and their labels [b]."""
+        weights = {"label_smoothing": self.recipe.label_smoothing, "auxiliary_weight": self.recipe.auxiliary_weight}
+        return supervised_loss(self.model, images, labels, **weights)
+
+    def gradients(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Gradients of the batch of ``inputs`` in the model, unclipped; its mean loss. A function of tensors alone."""
+        drawn = {name: inputs[name] for name in DRAWN if name in inputs}
+        return self.computation.gradients(inputs, drawn, self.micro_batch)
 
     def backward(self, step: int) -> Tensor:
-        """Forward and backward pass of the batch of ``step``: gradients in the model, unclipped; its mean loss, a scalar.
-
-        Micro-batch by micro-batch, each weighted by its share of the batch: the sums are those of the whole batch, unless
-        the model normalises by the batch's statistics.
-        """
-        images, labels = self.batches.batch(step)
-        # Mixed before it is cut, so that micro-batches mix the same images.
-        if self.batches.mix:
-            images, labels = self.batches.mixed(self.prepare(images), labels, step)
-            images = self._in_format(images)
-        loss_of = self._objective(step)
-        torch.manual_seed(stream(self.cell.seed, "dropout", step))
-        total = torch.zeros((), device=labels.device)
-        for part, answers in zip(images.split(self.micro_batch), labels.split(self.micro_batch), strict=True):
-            with torch.autocast(self.cell.device, torch.bfloat16, enabled=self.bf16):
-                loss = loss_of(part if self.batches.mix else self.prepare(part), answers)
-            loss = loss * (len(part) / len(images))
-            loss.backward()
-            total += loss.detach()
-        return total
-
-    def _objective(self, step: int) -> Callable[[Tensor, Tensor], Tensor]:
-        """What is learned at ``step``: the mean loss, a scalar, of prepared images [b, c, h, w] and their labels [b]."""
-        return partial(
-            supervised_loss,
-            self.model,
-            label_smoothing=self.recipe.label_smoothing,
-            auxiliary_weight=self.recipe.auxiliary_weight,
-        )
+        """Gradients of the batch of ``step`` in the model, unclipped; its mean loss, a scalar."""
+        device = self.cell.device
+        return self.gradients({name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs(step).items()})
 
     def train_step(self) -> None:
         """One step of the optimiser."""
-        step, recipe = self.progress.step, self.recipe
-        rate = self.cell.learning_rate * rate_factor(recipe, step, self.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        loss = self.backward(step)
-        if recipe.clip:
-            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        step = self.progress.step
+        rate = self.cell.learning_rate * rate_factor(self.recipe, step, self.steps)
+        weight = self.average.weight(step + 1)
+        if self.captured is None:
+            self._apply(self.backward(step), rate, weight)
+        else:
+            rates = {"rate": torch.tensor(rate, dtype=RATE_TYPES[self.cell.device]), "weight": torch.tensor(weight)}
+            self.captured(self.inputs(step) | rates)
+        self.progress.step += 1
+        if self.progress.step % CHECK_EVERY == 0:
+            self.watch.look(self.progress)
+
+    def _update(self, inputs: dict[str, Tensor]) -> None:
+        """All that a captured step does on the device."""
+        self._apply(self.gradients(inputs), inputs["rate"], inputs["weight"])
+
+    def _apply(self, loss: Tensor, rate: float | Tensor, weight: float | Tensor) -> None:
+        """A step of the optimiser by the gradients that are in the model, of a batch with mean ``loss``."""
+        set_rate(self.optimizer, rate)
+        clip_gradients(self.model, self.recipe.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.progress.step += 1
-        self._stepped()
-        self._window += loss
-        if self.progress.step % CHECK_EVERY == 0:
-            self._look()
+        self._stepped(weight)
+        self.watch.total += loss
 
-    def _stepped(self) -> None:
-        """What follows a step of the optimiser."""
-        self.average.update(self.progress.step)
+    def _stepped(self, weight: float | Tensor) -> None:
+        """What follows a step of the optimiser: the average moves by ``weight``."""
+        self.average.move(weight)
+
+    def _can_be_captured(self) -> bool:
+        """Whether a step may be a CUDA graph, as far as it is known before the first."""
+        return self.recipe.optimizer in CAPTURABLE
 
     @property
     def micro_batch(self) -> int:
@@ -166,22 +184,8 @@ class Trainer:
     def shrink(self, micro_batch: int) -> None:
         """Compute ``micro_batch`` images at a time from now on, at the same effective batch."""
         self.progress.micro_batch = micro_batch
-
-    def _look(self) -> None:
-        """Read the training loss since the last look; a run that is lost is marked as diverged."""
-        progress = self.progress
-        evaluated = progress.curve[-1]["step"] if progress.curve else 0
-        count = progress.step - max(evaluated, (progress.step - 1) // CHECK_EVERY * CHECK_EVERY)
-        total = self._window.item()
-        self._window.zero_()
-        progress.add(total, count)
-        mean = total / count
-        self.recent_loss = finite(mean)
-        limit = BLOWN_UP * self._guessing()
-        if not math.isfinite(mean):
-            progress.diverged = f"training loss not finite within {count} steps of step {progress.step}"
-        elif mean > limit and progress.step > self.recipe.warmup * self.steps:
-            progress.diverged = f"training loss {mean:.3g} at step {progress.step}, above {limit:.3g}"
+        if self.captured is not None:
+            self.captured.reset()
 
     def _guessing(self) -> float:
         """Training loss of a model that has learned nothing."""
@@ -205,7 +209,7 @@ class Trainer:
     def _validate(self) -> None:
         progress = self.progress
         if progress.step % CHECK_EVERY:
-            self._look()
+            self.watch.look(progress)
         held = self._evaluate(self.images.validation_images, self.images.validation_labels)
         mean = progress.mean_loss()
         progress.curve.append(
@@ -229,47 +233,16 @@ class Trainer:
 
     # -- checkpoints ------------------------------------------------------------------------------------------------
 
-    def _tensors(self) -> dict[str, Tensor]:
-        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
-        if self.recipe.average:
-            tensors |= {f"average.{k}": v for k, v in self.average.model.state_dict().items()}
-        tensors |= {f"best.{k}": v for k, v in self.best.items()}
-        tensors["window"] = self._window
-        return tensors | {f"optimizer.{name}": tensor for name, tensor in state_tensors(self.optimizer).items()}
+    def save(self, path: Path, settings: dict[str, Any] | None = None) -> None:
+        """Write a checkpoint from which ``restore`` goes on; ``settings`` are what it is of, the cell's where None."""
+        save_trainer(self, path, settings or self.cell.settings())
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint from which ``restore`` goes on."""
-        state = self.progress.state() | {"optimizer": counters(self.optimizer)}
-        save_checkpoint(path, self._tensors(), state, self.cell.settings())
-
-    def restore(self, path: Path) -> bool:
-        """Go on from the checkpoint at ``path``; False where there is none. Raises UnusableCheckpoint."""
-        found = load_checkpoint(path, self.cell.settings())
-        if found is None:
-            return False
-        tensors, state = found
-        if any(name.startswith("optimizer.") for name in tensors):
-            self._touch_optimizer()
-        own = self._tensors()
-        if own.keys() != tensors.keys():
-            raise UnusableCheckpoint(f"{path}: holds other tensors than this program's model")
-        with torch.no_grad():
-            for name, tensor in own.items():
-                # Shapes and memory formats are the model's own; the file holds each tensor's elements in order.
-                tensor.copy_(tensors[name].view(tensor.shape))
-        set_counters(self.optimizer, state.pop("optimizer", []))
-        self.progress = Progress.of(state)
-        return True
-
-    def _touch_optimizer(self) -> None:
-        """Make the optimiser create its state, by a step of rate 0 on gradients of 0 that changes nothing kept."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = 0.0
-        for parameter in self.model.parameters():
-            if parameter.requires_grad:
-                parameter.grad = torch.zeros_like(parameter)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+    def restore(self, path: Path, settings: dict[str, Any] | None = None) -> bool:
+        """Go on from the checkpoint at ``path``; False where there is none. Raises UnusableCheckpoint if it is not of
+        ``settings``, the cell's where None."""
+        if self.captured is not None:
+            self.captured.reset()
+        return restore_trainer(self, path, settings or self.cell.settings())
 
     # -- the whole --------------------------------------------------------------------------------------------------
 
@@ -280,19 +253,26 @@ class Trainer:
         stop: Callable[[], bool],
         beat: Callable[[Progress, int], None],
         check: Callable[[], None] = lambda: None,
+        passed: Callable[[int], None] = lambda step: None,
     ) -> None:
-        """Train to the end, writing ``checkpoint`` every ``every`` seconds.
+        """Train to the end, writing ``checkpoint`` every ``every`` seconds, or after each step where ``every`` is 0.
+
+        Where a checkpoint takes long, such as that of a large model on a network's disk, they are further apart: writing them
+        takes up CHECKPOINT_SHARE of the time at most.
 
         ``stop`` is asked between steps; when it says so a checkpoint is written and Interrupted raised. ``beat`` is told
-        of progress now and then; ``check`` is called before each checkpoint and may raise, so that none is written.
+        of progress now and then; ``check`` is called before each checkpoint and may raise, so that none is written; ``passed``
+        is told of each step as soon as it is done, before any evaluation.
         """
         progress = self.progress
         before, began, saved = progress.seconds, time.monotonic(), time.monotonic()
+        spacing = every
         self.model.train()
         pending = [step for step in self.evaluate_at if step > progress.step]
         while pending and not progress.diverged and not progress.stopped_early:
             self.train_step()
             progress.seconds = before + time.monotonic() - began
+            passed(progress.step)
             if progress.step == pending[0] and not progress.diverged:
                 pending.pop(0)
                 with weights_to_evaluate(self.optimizer):
@@ -301,10 +281,12 @@ class Trainer:
             if progress.step % CHECK_EVERY == 0:
                 beat(progress, self.steps)
             stopping = stop()
-            if stopping or time.monotonic() - saved > every:
+            if stopping or time.monotonic() - saved > spacing:
                 check()
+                writing = time.monotonic()
                 self.save(checkpoint)
                 saved = time.monotonic()
+                spacing = max(every, (saved - writing) / CHECKPOINT_SHARE) if every else 0.0
             if stopping:
                 raise Interrupted(f"stopped at step {progress.step} of {self.steps}")
         progress.seconds = before + time.monotonic() - began

@@ -115,7 +115,9 @@ class MemoryEstimate:
         views = VIEWS if cell.objective == "dino" else 1
         training = views * recipe.batch * (activations.saved + 2 * activations.largest)
         evaluation = EVALUATION_BATCH * 3 * activations.largest
-        return fixed + images + max(training, evaluation) + WORKSPACE_BYTES
+        # A captured step keeps its memory, which an evaluation between steps cannot use.
+        both = training + evaluation if cell.device == "cuda" else max(training, evaluation)
+        return fixed + images + both + WORKSPACE_BYTES
 
     def need(self, cell: Run) -> int:
         """Bytes of GPU memory to set aside for the cell's process."""

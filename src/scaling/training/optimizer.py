@@ -10,6 +10,7 @@ import torch
 from schedulefree import AdamWScheduleFree
 from torch import Tensor, nn
 
+from scaling.models.blocks import blocks_of
 from scaling.study.recipe import Recipe
 
 MUON_MOMENTUM: Final = 0.95
@@ -29,35 +30,79 @@ class Optimizer(Protocol):
     def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe, rate: float) -> Optimizer:
-    """The recipe's optimiser; biases, gains and other vectors are not decayed."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
+CAPTURABLE: Final = ("adamw", "adam", "sgd", "sgd-nesterov")
+"""Optimisers whose step can be a part of a CUDA graph; the others compute with plain numbers that change from step to step."""
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe, rate: float, *, captured: bool = False) -> Optimizer:
+    """The recipe's optimiser; biases, gains and other vectors are not decayed.
+
+    ``captured`` makes one of CAPTURABLE whose rate may be a tensor, on a GPU.
+    """
+    shares = rate_shares(model, recipe.layer_decay)
+    groups = _groups([p for p in model.parameters() if p.requires_grad], recipe, shares)
     if recipe.optimizer == "muon":
         hidden = hidden_weights(model)
         if hidden:
-            kept = {id(weight) for weight in hidden}
-            return MuonAndAdamW(hidden, _adamw([p for p in parameters if id(p) not in kept], recipe, rate), recipe, rate)
-        return _adamw(parameters, recipe, rate)
+            return MuonAndAdamW(hidden, _adamw(_without(groups, hidden), recipe, rate), recipe, rate, shares)
+        return _adamw(groups, recipe, rate)
     if recipe.optimizer in ("sgd", "sgd-nesterov"):
         nesterov = recipe.optimizer == "sgd-nesterov"
-        return torch.optim.SGD(_groups(parameters, recipe), lr=rate, momentum=recipe.beta1, nesterov=nesterov, foreach=True)
+        kernel = {"fused": True} if captured else {"foreach": True}
+        return torch.optim.SGD(groups, lr=rate, momentum=recipe.beta1, nesterov=nesterov, **kernel)
     if recipe.optimizer == "schedule-free-adamw":
-        optimizer: Any = AdamWScheduleFree(_groups(parameters, recipe), lr=rate, betas=(recipe.beta1, recipe.beta2))
+        optimizer: Any = AdamWScheduleFree(groups, lr=rate, betas=(recipe.beta1, recipe.beta2))
         optimizer.train()
         return optimizer
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(_groups(parameters, recipe), lr=rate, betas=(recipe.beta1, recipe.beta2), fused=True)
+    betas = (recipe.beta1, recipe.beta2)
+    optimizer = kind(groups, lr=rate, betas=betas, fused=True, capturable=captured)
+    # The steps before a capture run eagerly on purpose, of which torch warns.
+    optimizer._warned_capturable_if_run_uncaptured = captured  # type: ignore[attr-defined]
+    return optimizer
 
 
-def _groups(parameters: list[nn.Parameter], recipe: Recipe) -> list[dict[str, Any]]:
-    return [
+def set_rate(optimizer: Optimizer, rate: float | Tensor) -> None:
+    """The learning rate of the next steps: each group of parameters takes its share of it."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["share"] if "share" in group else rate
+
+
+def rate_shares(model: nn.Module, decay: float) -> dict[nn.Parameter, float]:
+    """Share of the learning rate that each parameter has: ``decay`` to the power of its block's distance from the last one.
+
+    Clark et al. 2020 (arXiv:2003.10555) and Bao et al. 2022 (arXiv:2106.08254) fine-tune so. Empty where ``decay`` is 1.
+    """
+    if decay == 1:
+        return {}
+    blocks = blocks_of(model)
+    return {weight: decay ** (len(blocks) - 1 - place) for place, block in enumerate(blocks) for weight in block}
+
+
+def _groups(parameters: list[nn.Parameter], recipe: Recipe, shares: dict[nn.Parameter, float]) -> list[dict[str, Any]]:
+    groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    return [part for group in groups for part in _by_share(group, shares)] if shares else groups
 
 
-def _adamw(parameters: list[nn.Parameter], recipe: Recipe, rate: float) -> torch.optim.AdamW:
-    return torch.optim.AdamW(_groups(parameters, recipe), lr=rate, betas=(recipe.beta1, recipe.beta2), fused=True)
+def _by_share(group: dict[str, Any], shares: dict[nn.Parameter, float]) -> list[dict[str, Any]]:
+    """``group`` cut into groups of parameters that have the same share of the rate."""
+    return [
+        group | {"params": [p for p in group["params"] if shares[p] == share], "share": share}
+        for share in sorted({shares[p] for p in group["params"]})
+    ]
+
+
+def _without(groups: list[dict[str, Any]], others: list[nn.Parameter]) -> list[dict[str, Any]]:
+    """``groups`` without the parameters ``others``."""
+    left = set(others)
+    return [group | {"params": [p for p in group["params"] if p not in left]} for group in groups]
+
+
+def _adamw(groups: list[dict[str, Any]], recipe: Recipe, rate: float) -> torch.optim.AdamW:
+    return torch.optim.AdamW(groups, lr=rate, betas=(recipe.beta1, recipe.beta2), fused=True)
 
 
 def hidden_weights(model: nn.Module) -> list[nn.Parameter]:
@@ -83,11 +128,20 @@ class MuonAndAdamW:
     author has it. Steps are scaled to the size of AdamW's (Liu et al. 2025, arXiv:2502.16982), so one rate serves both.
     """
 
-    def __init__(self, hidden: list[nn.Parameter], adamw: torch.optim.AdamW, recipe: Recipe, rate: float) -> None:
+    def __init__(
+        self,
+        hidden: list[nn.Parameter],
+        adamw: torch.optim.AdamW,
+        recipe: Recipe,
+        rate: float,
+        shares: dict[nn.Parameter, float],
+    ) -> None:
+        """``shares`` are those of the rate, empty where all have the whole."""
         self._hidden, self._adamw = hidden, adamw
         self._matrices = [nn.Parameter(weight.detach().flatten(1).clone()) for weight in hidden]
+        own = {matrix: shares[weight] for weight, matrix in zip(hidden, self._matrices, strict=True)} if shares else {}
         self._muon = torch.optim.Muon(
-            self._matrices,
+            _by_share({"params": self._matrices}, own) if own else self._matrices,
             lr=rate,
             weight_decay=recipe.weight_decay,
             momentum=MUON_MOMENTUM,

@@ -6,7 +6,7 @@ The last weights are what is kept, decoder or student included: a cell takes the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import torch
@@ -19,10 +19,11 @@ from scaling.models.counting import forward_flop
 from scaling.models.family import ImageSpec, Regularisation
 from scaling.runs.grid import Backbone
 from scaling.runs.store import Record
+from scaling.training.divergence import CHECK_EVERY
 from scaling.training.evaluation import EVALUATION_BATCH
-from scaling.training.loop import CHECK_EVERY, Trainer
+from scaling.training.loop import Trainer
 from scaling.training.memory import peak_memory
-from scaling.training.objectives.dino import ANSWERS, SelfDistillation, view
+from scaling.training.objectives.dino import ANSWERS, SelfDistillation, draw_view, view
 from scaling.training.objectives.mae import MaskedAutoencoder
 from scaling.training.run_progress import finite
 from scaling.training.run_row import run_row
@@ -78,21 +79,43 @@ class Pretrainer(Trainer):
         # Targets of variance 1, guessed to be 0; or each of the head's answers as likely as any other.
         return 1.0 if isinstance(self.model, MaskedAutoencoder) else math.log(ANSWERS)
 
-    def loss(self, images: Tensor, draws: torch.Generator) -> Tensor:
-        """The objective on normalised images [b, c, h, w], a scalar; masks or views come from ``draws``."""
+    def _draw(self, images: int, draws: torch.Generator) -> dict[str, Tensor]:
+        """The masks, or the two views, of so many images."""
+        if isinstance(self.model, MaskedAutoencoder):
+            return {"order": self.model.order(images, draws)}
+        return {"first": draw_view(images, draws), "second": draw_view(images, draws)}
+
+    def _drawn(self, step: int) -> dict[str, Tensor]:
+        return self._draw(self.recipe.batch, generator(self.cell.seed, "objective", step))
+
+    def _loss(self, images: Tensor, labels: Tensor, drawn: dict[str, Tensor]) -> Tensor:
+        """The objective on normalised images [b, c, h, w], a scalar: no label is looked at."""
         model: Any = self.model
         if isinstance(model, MaskedAutoencoder):
-            return model.loss(images, model.order(len(images), draws).to(images.device))
-        return model.loss(view(images, draws), view(images, draws))
+            return model.loss(images, drawn["order"])
+        return model.loss(view(images, drawn["first"]), view(images, drawn["second"]))
 
-    def _objective(self, step: int) -> Callable[[Tensor, Tensor], Tensor]:
-        """The loss of images alone: no label is looked at."""
-        draws = generator(self.cell.seed, "objective", step)
-        return lambda images, _labels: self.loss(images, draws)
+    def _can_be_captured(self) -> bool:
+        # A teacher follows by a momentum that changes from step to step.
+        return isinstance(self.model, MaskedAutoencoder) and super()._can_be_captured()
 
-    def _stepped(self) -> None:
+    def _stepped(self, weight: float | Tensor) -> None:
         if isinstance(self.model, SelfDistillation):
-            self.model.follow(self.progress.step / self.steps)
+            self.model.follow((self.progress.step + 1) / self.steps)
+
+    def _held_loss(self) -> float:
+        """Loss on the validation images, always with the same draws; as many at a time as in training where memory ran out."""
+        draws, total = generator(0, "validation"), 0.0
+        for images in self._held(EVALUATION_BATCH):
+            drawn = self._draw(len(images), draws)
+            for start in range(0, len(images), size := self._at_a_time(EVALUATION_BATCH)):
+                part = slice(start, start + size)
+                of_part = {name: tensor[part].to(images.device) for name, tensor in drawn.items()}
+                total += self._loss(images[part], images, of_part).item() * len(images[part])
+        return total / len(self.images.validation_images)
+
+    def _at_a_time(self, images: int) -> int:
+        return max(1, images * self.micro_batch // self.recipe.batch)
 
     def _held(self, at_a_time: int) -> Iterator[Tensor]:
         """The validation images, normalised, so many at a time."""
@@ -109,15 +132,14 @@ class Pretrainer(Trainer):
         """A point of the curve: loss on validation images, always with the same draws; of DINO what its teacher says."""
         progress, model = self.progress, self.model.eval()
         if progress.step % CHECK_EVERY:
-            self._look()
-        draws = generator(0, "validation")
-        held = sum(self.loss(part, draws).item() * len(part) for part in self._held(EVALUATION_BATCH))
-        held /= len(self.images.validation_images)
+            self.watch.look(progress)
+        held = self._held_loss()
         mean = progress.train_loss = progress.mean_loss()
         point = {"step": progress.step, "validation_loss": finite(held), "train_loss": finite(mean)}
         if isinstance(model, SelfDistillation):
             model.forget()
-            point["entropy"], point["information"] = model.entropy(self._held(max(EVALUATION_BATCH, self._in_one_pass)))
+            at_a_time = self._at_a_time(max(EVALUATION_BATCH, self._in_one_pass))
+            point["entropy"], point["information"] = model.entropy(self._held(at_a_time))
         progress.curve.append(point)
         if not math.isfinite(held):
             progress.diverged = f"validation loss not finite at step {progress.step}"

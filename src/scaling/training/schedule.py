@@ -14,14 +14,19 @@ from scaling.training.streams import generator
 
 def rate_factor(recipe: Recipe, step: int, steps: int) -> float:
     """The share of the peak rate at ``step`` (from 0): linear warm-up, then the schedule."""
-    rise = recipe.warmup * steps
+    rise = recipe.warmup_steps(steps)
     if step < rise:
         return (step + 1) / (rise + 1)
-    if recipe.schedule == "warmup-stable-decay":
-        rise = max(rise, (1 - recipe.cooldown) * steps)
-        if step < rise:
-            return 1.0
+    rise = fall_begins(recipe, steps)
+    if step < rise:
+        return 1.0
     return FALLS[recipe.schedule]((step - rise) / max(1.0, steps - rise))
+
+
+def fall_begins(recipe: Recipe, steps: int) -> float:
+    """The step (from 0, not a whole number) at which the rate begins to follow its schedule down."""
+    rise = recipe.warmup_steps(steps)
+    return max(rise, (1 - recipe.cooldown) * steps) if recipe.schedule == "warmup-stable-decay" else rise
 
 
 FALLS: Final[dict[str, Callable[[float], float]]] = {

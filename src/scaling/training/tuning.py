@@ -1,9 +1,10 @@
-"""Tuning a family's learning rate: candidates at anchors, an optimum at each, a power of the width between them.
+"""Tuning a family's learning rate: candidates at anchors, an optimum at each, a power of the width, and of D, between them.
 
 The same effort for every family: as many anchors, candidates and images seen. Chosen on validation loss alone. A factor
 of 2 in the rate costs up to 6 % of the loss, so the optimum of an anchor is read off a parabola in the logarithm of the
 rate, and the argmins' noise is tamed by the rule in width, whose exponent is kept between -1.5 and 0: a wider net of the
-same recipe never wants a higher rate (Yang et al. 2021, "Tensor Programs V", table 3, has it between -1 and 0).
+same recipe never wants a higher rate (Yang et al. 2021, "Tensor Programs V", table 3, has it between -1 and 0). Where the
+anchors stand at several D, the rate is a power of D as well, with an exponent between -0.5 and 0.5.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ from scaling.study.schema import Study
 from scaling.training.device import Device
 
 EXPONENTS: Final = (-1.5, 0.0)
+"""Limits of the exponent of the width."""
+IMAGES_EXPONENTS: Final = (-0.5, 0.5)
+"""Limits of the exponent of D (assumption). Published ones lie inside: 0.307 in the tokens (Li et al. 2025, "Step Law"), -0.125
+in the compute (DeepSeek LLM, Bi et al. 2024)."""
 
 Train = Callable[[list[ResolvedCell]], Any]
 
@@ -52,39 +57,39 @@ def tune(
         return Tuning(family, rule, device.kind, device.precision, checksum, ())
 
     anchors = recipe.anchors
-    rates = {target: sorted(anchors.rates) for target in sorted(anchors.params)}
+    rates = {place: sorted(anchors.rates) for place in anchors.places}
     step = rate_step(anchors)
 
-    def cell(target: int, rate: float) -> ResolvedCell:
-        return candidate(study, family, target, rate, device.kind, device.precision, checksum, ladders, image)
+    def cell(place: tuple[int, int], rate: float) -> ResolvedCell:
+        return candidate(study, family, place, rate, device.kind, device.precision, checksum, ladders, image)
 
-    def losses(target: int) -> list[float]:
-        return [_validation_loss(store, cell(target, rate).key) for rate in rates[target]]
+    def losses(place: tuple[int, int]) -> list[float]:
+        return [_validation_loss(store, cell(place, rate).key) for rate in rates[place]]
 
     def failed(failure: str, *found: dict[str, Any]) -> Tuning:
         return Tuning(family, None, device.kind, device.precision, checksum, found, failure)
 
     def lost() -> str:
         """The first candidate without a result and why, or an empty string."""
-        for target, tried in rates.items():
+        for place, tried in rates.items():
             for rate in tried:
-                key = cell(target, rate).key
+                key = cell(place, rate).key
                 if store.read_or_discard(key, _say) is None:
                     reason = last_line(store.log_path(key)) or "no log"
-                    return f"tuning failed: the rate {rate} at N = {target} has no result ({reason})"
+                    return f"tuning failed: the rate {rate} at {_said(place)} has no result ({reason})"
         return ""
 
-    train([cell(target, rate) for target in rates for rate in rates[target]])
+    train([cell(place, rate) for place in rates for rate in rates[place]])
     if failure := lost():
         return failed(failure)
     for _ in range(anchors.widen):
         more = []
-        for target, tried in rates.items():
-            side = edge(losses(target))
+        for place, tried in rates.items():
+            side = edge(losses(place))
             if side:
                 tried.append(_three_digits(min(tried) / step if side < 0 else max(tried) * step))
                 tried.sort()
-                more += [cell(target, rate) for rate in tried]
+                more += [cell(place, rate) for rate in tried]
         if not more:
             break
         train(more)
@@ -92,23 +97,25 @@ def tune(
         return failed(failure)
 
     found = []
-    for target, tried in rates.items():
-        values = losses(target)
+    for place, tried in rates.items():
+        values = losses(place)
         if not any(map(math.isfinite, values)):
-            reason = last_line(store.log_path(cell(target, tried[0]).key)) or "all diverged"
-            return failed(f"tuning failed: no rate of {tried} gave a finite validation loss at N = {target} ({reason})", *found)
-        at = cell(target, tried[0])
+            reason = last_line(store.log_path(cell(place, tried[0]).key)) or "all diverged"
+            return failed(
+                f"tuning failed: no rate of {tried} gave a finite validation loss at {_said(place)} ({reason})", *found
+            )
+        at = cell(place, tried[0])
         found.append(
             {
-                "target": target,
+                "target": place[0],
                 "params": at.params,
                 "width": at.width,
-                "images": anchors.images,
+                "images": place[1],
                 "candidates": [
                     {
                         "rate": rate,
                         "validation_loss": value if math.isfinite(value) else None,
-                        "status": _status(store, cell(target, rate).key),
+                        "status": _status(store, cell(place, rate).key),
                     }
                     for rate, value in zip(tried, values, strict=True)
                 ],
@@ -117,14 +124,14 @@ def tune(
                 "widened": len(tried) > len(anchors.rates),
             }
         )
-    rule = rule_through([a["width"] for a in found], [a["best_rate"] for a in found])
+    rule = rule_through(*([a[what] for a in found] for what in ("width", "images", "best_rate")))
     return Tuning(family, rule, device.kind, device.precision, checksum, tuple(found))
 
 
 def candidate(
     study: Study,
     family: str,
-    target: int,
+    place: tuple[int, int],
     rate: float,
     device: str,
     precision: str,
@@ -132,10 +139,10 @@ def candidate(
     ladders: Ladders,
     image: ImageSpec,
 ) -> ResolvedCell:
-    """The training run that tries ``rate`` at the anchor ``target``."""
+    """The training run that tries ``rate`` at the anchor ``place``, an N and a D."""
     anchors = study.family_recipe(family).anchors
     fixed = Tuning(family, RateRule(1.0, rate, 0.0), device, precision, checksum, ())
-    return resolve(study, Cell(family, target, anchors.images, anchors.seed), fixed, ladders, image)
+    return resolve(study, Cell(family, *place, anchors.seed), fixed, ladders, image)
 
 
 def possible_rates(anchors: Anchors) -> list[float]:
@@ -179,15 +186,33 @@ def best_rate(rates: list[float], losses: list[float]) -> float:
     return float(f"{math.exp(x[1] + np.clip(shift, x[0] - x[1], x[2] - x[1])):.4g}")
 
 
-def rule_through(widths: list[float], rates: list[float]) -> RateRule:
-    """The power of the width nearest to the anchors' optima in log rate, its exponent kept within EXPONENTS."""
-    x, y = np.log(widths), np.log(rates)
+def rule_through(widths: list[float], images: list[float], rates: list[float]) -> RateRule:
+    """The powers of the width and of D nearest to the anchors' optima in log rate, each exponent kept within its limits.
+
+    Args:
+        widths, images, rates: of each anchor [n]; every width stands at every D, so that one slope does not move the other.
+    """
+    y = np.log(rates)
+    exponent, to_width = _slope(widths, y, EXPONENTS)
+    images_exponent, to_images = _slope(images, y, IMAGES_EXPONENTS)
+    rate = float(f"{math.exp(float(y.mean() + to_width + to_images)):.4g}")
+    if len(set(images)) == 1:
+        return RateRule(min(widths), rate, exponent)
+    return RateRule(min(widths), rate, exponent, min(images), images_exponent)
+
+
+def _slope(values: list[float], y: np.ndarray, limits: tuple[float, float]) -> tuple[float, float]:
+    """Least-squares slope of ``y`` in log ``values`` within ``limits``, 0 where all are equal; and the step in y that it makes
+    from their mean to the least of them."""
+    x = np.log(values)
     centred = x - x.mean()
     spread = float(centred @ centred)
-    exponent = float(np.clip(centred @ y / spread, *EXPONENTS)) if spread > 0 else 0.0
-    reference = min(widths)
-    log_rate = float(y.mean() + exponent * (math.log(reference) - x.mean()))
-    return RateRule(reference, float(f"{math.exp(log_rate):.4g}"), round(exponent, 4))
+    slope = float(np.clip(centred @ y / spread, *limits)) if spread > 0 else 0.0
+    return round(slope, 4), slope * float(math.log(min(values)) - x.mean())
+
+
+def _said(place: tuple[int, int]) -> str:
+    return f"N = {place[0]}, D = {place[1]}"
 
 
 def _say(message: str) -> None:

@@ -63,8 +63,12 @@ def verdicts(claim: Claim, evidence: Evidence) -> dict[str, str]:
     return {part["name"]: part["verdict"] for part in entry["parts"]} | {claim.name: entry["verdict"]}
 
 
+def alone(claim: Claim, part: str) -> Claim:
+    """A claim of one of its parts, which decides."""
+    return replace(claim, parts=(replace(next(own for own in claim.parts if own.name == part), decides=True),))
+
+
 def share_seen(claim: Claim, part: str, tables: Sequence[Evidence]) -> float:
     """Share of the tables in which ``part`` is supported, if it is judged alone."""
-    own = replace(next(own for own in claim.parts if own.name == part), decides=True)
-    alone = replace(claim, parts=(own,))
-    return float(np.mean([judge_claims([alone], evidence)[0]["verdict"] == "seen" for evidence in tables]))
+    judged = alone(claim, part)
+    return float(np.mean([judge_claims([judged], evidence)[0]["verdict"] == "seen" for evidence in tables]))

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from scaling.analysis.claims.claim_files import claim_files
 from scaling.analysis.claims.evidence import Evidence
 from scaling.analysis.claims.judge import judge_claims, p_value
 from scaling.analysis.claims.load_claims import load_claims
+from scaling.analysis.claims.summed_up import change
 
 EVIDENCE = Evidence(runs({"a": 1.0}), CLASSES)
 
@@ -86,7 +88,7 @@ def test_a_claim_is_summed_up_by_the_parts_that_were_seen():
 
     assert summed_up(good, good) == ("seen", "Seen in 2 of 2 parts: part 0 (1), part 1 (1).")
     assert summed_up(good, unclear, bad)[0] == "seen in part"
-    text = "Seen in 1 of 3 parts: part 0 (1). The opposite is seen: part 2 (−1). Cannot tell: part 1 (0.1)."
+    text = "Seen in 1 of 3 parts: part 0 (1). The opposite is seen of: part 2 (−1). Cannot tell: part 1 (0.1)."
     assert summed_up(good, unclear, bad)[1] == text
     assert summed_up(unclear, bad)[0] == "not seen"
     assert summed_up(unclear, unclear)[0] == "cannot tell"
@@ -187,3 +189,37 @@ def test_diverged_runs_count_as_guessing_only_where_asked():
         evidence.by_seed("b")
     assert set(evidence.by_seed("b", chance_loss=True).values()) == {np.log(10)}
     assert set(evidence.by_seed("b", "error", chance_loss=True).values()) == {0.9}
+
+
+def test_what_is_not_trained_yet_is_said_in_one_list():
+    def lacking(arm: str):
+        return Part(arm, "It is so.", "a figure", lambda evidence: Finding(*evidence.by_seed(arm).values()))
+
+    missing = EVIDENCE.runs.with_columns(status=pl.lit("missing"))
+    both = missing.with_columns(family=pl.when(pl.col("seed") == 0).then(pl.lit("b")).otherwise(pl.lit("c")))
+    (entry,) = judge_claims(
+        [Claim(1, "A claim", "It is so.", "nowhere", parts=(lacking("b"), lacking("c")))], Evidence(both, CLASSES)
+    )
+    assert entry["sentence"] == "Seen in 0 of 2 parts; cannot tell: not trained yet: b, c."
+    assert entry["tested"] == "nothing yet"
+
+
+def test_a_stem_that_parts_share_is_said_once():
+    parts = [
+        Part(f"{stem} {rival}", "It is so.", "a ratio", lambda evidence: Finding(np.log(2.1), 0.01, 10), stem=stem)
+        for stem in ("slower than", "larger than")
+        for rival in ("a", "b")
+    ]
+    (entry,) = judge_claims([Claim(1, "A claim", "It is so.", "nowhere", parts=tuple(parts))], EVIDENCE)
+    said = "slower than a (2.1 times), b (2.1 times); larger than a (2.1 times), b (2.1 times)"
+    assert entry["sentence"] == f"Seen in 4 of 4 parts: {said}."
+    with pytest.raises(ValueError, match="does not begin with its stem"):
+        Part("a", "It is so.", "a ratio", lambda evidence: Finding(1.0), stem="b")
+
+
+@pytest.mark.parametrize(
+    ("percent", "said"),
+    [(47.3, "+47 %"), (-30.0, "−30 %"), (0.0, "+0 %"), (110.0, "2.1 times"), (-99.75, "0.0025 times"), (1e21, "10¹⁹ times")],
+)
+def test_a_change_is_said_as_readers_say_it(percent: float, said: str):
+    assert change(percent) == said

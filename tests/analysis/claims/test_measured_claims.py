@@ -5,7 +5,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from planted import CLASSES, measurements, named, runs, verdicts
+from planted import CLASSES, alone, measurements, named, runs, verdicts
 
 from scaling.analysis.claims.c01_shifts_and_crops import (
     ALL,
@@ -143,9 +143,10 @@ def test_slow_to_train_and_fast_to_predict_is_recovered_through_the_drift_of_the
     evidence = Evidence(runs({"resnet": 1.0}), CLASSES, speeds(1.5, 0.8))
     found = verdicts(named("resnet-speed"), evidence)
     for rival in RIVALS:
-        assert found[f"slower to train than {rival}, equal N"] == found[f"faster to predict than {rival}, equal N"] == "seen"
+        assert found[f"slower to train at equal N than {rival}"] == "seen"
+        assert found[f"faster to predict at equal N than {rival}"] == "seen"
     slow, fast = (
-        part("resnet-speed", evidence, f"{name} than vgg, equal N") for name in ("slower to train", "faster to predict")
+        part("resnet-speed", evidence, f"{name} at equal N than vgg") for name in ("slower to train", "faster to predict")
     )
     assert slow["low"] < 50 < slow["high"] < 70
     assert -30 < fast["low"] < -20 < fast["high"]
@@ -156,17 +157,15 @@ def test_one_slow_family_does_not_decide_for_the_others():
         value=pl.when(pl.col("family") == "mlp").then(pl.col("value") * 100).otherwise(pl.col("value"))
     )
     found = verdicts(named("resnet-speed"), Evidence(runs({}), CLASSES, table))
-    assert found["faster to predict than mlp, equal N"] == "seen"
-    assert {found[f"faster to predict than {rival}, equal N"] for rival in RIVALS[1:]} == {"the opposite is seen"}
+    assert found["faster to predict at equal N than mlp"] == "seen"
+    assert {found[f"faster to predict at equal N than {rival}"] for rival in RIVALS[1:]} == {"the opposite is seen"}
 
 
+@pytest.mark.slow
 def test_times_that_are_alike_do_not_matter():
-    told = [
-        verdicts(named("resnet-speed"), Evidence(runs({}), CLASSES, speeds(1.0, 1.0, rng=rng)))[
-            "slower to train than vgg, equal N"
-        ]
-        for rng in range(60)
-    ]
+    part = "slower to train at equal N than vgg"
+    claim = alone(named("resnet-speed"), part)
+    told = [verdicts(claim, Evidence(runs({}), CLASSES, speeds(1.0, 1.0, rng=rng)))[part] for rng in range(60)]
     assert np.mean([verdict != "no effect that matters" for verdict in told]) < 0.15
 
 
@@ -194,10 +193,10 @@ def test_the_sizes_that_reach_a_loss():
 def test_at_equal_loss_a_family_that_needs_more_parameters_pays_for_them():
     table = laws({"resnet": 3.0, "vit": 3.0 * 2**0.2, "mlp": 30.0})
     evidence = Evidence(table, CLASSES, speeds(1.0, 1.0))
-    found = part("resnet-speed", evidence, "faster to predict than vit, equal loss")
+    found = part("resnet-speed", evidence, "faster to predict at equal loss than vit")
     assert found["low"] < 100 * (0.5**0.5 - 1) < found["high"]
     assert "vit" in found["note"]
-    assert part("resnet-speed", evidence, "faster to predict than mlp, equal loss")["verdict"] == "not testable"
+    assert part("resnet-speed", evidence, "faster to predict at equal loss than mlp")["verdict"] == "not testable"
 
 
 # -- 9: all positions at once ------------------------------------------------------------------------------------------

@@ -54,8 +54,12 @@ def test_a_depth_that_helps_is_seen_and_one_that_does_not_is_not(depth: int):
     claim, part = named("deeper-or-wider"), f"{depth} relative to 1"
     assert share_seen(claim, part, tables(by_depth(lambda x: -0.1 * (x > 0)))) > 0.95
     assert share_seen(claim, part, tables(by_depth(lambda x: 0.0))) < FEW
-    rising = tables(by_depth(lambda x: 0.1 * (x > 0)))
-    assert {verdicts(claim, evidence)[part] for evidence in rising} == {"the opposite is seen"}
+
+
+def test_the_opposite_is_seen_of_all_depths_that_harm():
+    for evidence in tables(by_depth(lambda x: 0.1 * (x > 0))):
+        found = verdicts(named("deeper-or-wider"), evidence)
+        assert {found[f"{depth} relative to 1"] for depth in deeper.DEPTHS[1:]} == {"the opposite is seen"}
 
 
 def test_deepest_nets_that_are_too_narrow_do_not_hide_a_depth_that_helps():
@@ -163,6 +167,15 @@ def test_a_gradient_of_exactly_zero_counts_as_vanished_and_is_said_and_drawn():
     notes = {part["name"]: part["note"] for part in entry["parts"]}
     assert "exactly 0 in 14 of 57 layers in 1 of 6 seeds" in notes["gradient vanishes, batch norm, start"]
     assert len([row for row in entry["rows"] if row.get("bound")]) == 14
+
+
+def test_a_net_without_any_gradient_below_its_classifier_has_no_verdict_on_the_ratio():
+    rows = measurements(gradients("plain-56-bare", 0.0, phase="100 steps"))
+    dead = rows.with_columns(value=pl.when(pl.col("x") < pl.col("x").max()).then(0.0).otherwise(pl.col("value")))
+    (entry,) = judge_claims([named("residual-connections")], Evidence(runs(DEEP, seeds=6), CLASSES, dead))
+    part = next(part for part in entry["parts"] if part["name"] == "gradient vanishes, no norms, 100 steps")
+    assert part["verdict"] == "cannot tell"
+    assert "exactly 0 in every layer below the classifier" in part["lacks"]
 
 
 def test_the_deepest_plain_net_without_norms_is_judged_after_100_steps():

@@ -100,6 +100,7 @@ def crossed(kind: str, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray, di
     return {"N": n * scale, "D": d * scale}, seen * noise[: len(seen)], places, new * noise[len(seen) :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["three powers", "a break", "a drifting exponent"])
 def test_honest_intervals_hold_new_runs_where_no_candidate_is_true(kind: str) -> None:
     held, widths = [], []

@@ -15,7 +15,14 @@ from scaling.report.figures.curves import finished, law_curves, panel_titles
 from scaling.report.figures.exponents import exponent_table, exponents
 from scaling.report.figures.held_out import holdout, holdout_cells, skill_by_family
 from scaling.report.figures.isoflop_curves import isoflop_curves, isoflop_table
-from scaling.report.figures.learning_rates import best_rates, candidate_table, learning_rates, rule_lines, rule_title
+from scaling.report.figures.learning_rates import (
+    best_rates,
+    candidate_table,
+    learning_rates,
+    panel_of_each_anchor,
+    rule_lines,
+    rule_title,
+)
 from scaling.report.figures.loss_by_flop import BEYOND, INSIDE, frontiers, loss_by_flop, measured_frontier
 from scaling.report.figures.loss_by_images import loss_by_images
 from scaling.report.figures.loss_by_params import loss_by_params
@@ -82,9 +89,10 @@ def study(request):
 def test_every_figure_shows_every_family_and_its_cells_or_says_why_not(study, name):
     runs = study[0]
     picture = io.BytesIO()
-    DRAW[name](*study).save(picture, format="svg", verbose=False)
+    figure = DRAW[name](*study).draw()
+    figure.savefig(picture, format="svg")
     assert picture.getvalue().rstrip().endswith(b"</svg>")
-    points, words = points_and_words(DRAW[name](*study))
+    points, words = points_and_words(figure)
     done = finished(runs)
     if name in ("loss by images", "loss by params"):
         assert points == len(done)
@@ -163,8 +171,9 @@ def test_the_largest_held_out_cells_are_told_from_the_smaller_ones():
     assert holdout_cells(fits, "loss")["largest"].to_list() == [True, False, True]
 
 
+@pytest.mark.slow
 def test_families_are_ordered_by_the_skill_that_the_verdict_gives():
-    runs = synthetic_runs(("mlp", "vgg", "vit"), noise=0.02)
+    runs = synthetic_runs(("mlp", "vit"), noise=0.02)
     fits = fit_study(runs, classes=10, bootstrap=20)
     shown = skill_by_family(holdout_cells(fits, "loss"))
     assert shown == pytest.approx({verdict["family"]: verdict["skill"] for verdict in fits["verdicts"]})
@@ -315,6 +324,22 @@ def test_candidates_know_the_best_and_the_lost(whole):
     assert table["excess"].null_count() == 2
     line = rule_lines(tuning, table)
     np.testing.assert_allclose(line["rate"], 0.02 * (line["width"].to_numpy() / 4) ** -0.5)
+
+
+def test_a_family_tuned_at_two_data_sizes_has_a_panel_for_each():
+    runs = runs_table(families=("mlp",))
+    tuning = tuning_of(runs)
+    record = tuning["mlp"]
+    record["anchors"] += [a | {"images": 8000, "best_rate": a["best_rate"] / 2} for a in record["anchors"]]
+    record["rule"] |= {"images_reference": 1000, "images_exponent": round(np.log(0.5) / np.log(8), 4)}
+    panels = panel_of_each_anchor(tuning, ["mlp"])["panel"].to_list()
+    assert panels == [f"mlp\nexponent \u22120.50\nin D \u22120.33\nD = {d}" for d in ("1,000", "8,000")]
+    lines = rule_lines(tuning, candidate_table(tuning), runs)
+    ends = lines.filter(pl.col("piece") == "inside").group_by("images").agg(pl.col("rate").max()).sort("images")
+    np.testing.assert_allclose(ends["rate"], [0.02, 0.01], rtol=1e-3)
+    picture = io.BytesIO()
+    learning_rates(tuning, runs).save(picture, format="svg", verbose=False)
+    assert picture.getvalue().count(b"in D") == 2
 
 
 def test_an_anchor_whose_candidates_all_diverged_is_drawn_as_lost():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from scaling.models import ImageSpec, build
-from scaling.training.objectives.dino import ANSWERS, COLLAPSED, SelfDistillation, view
+from scaling.training.objectives.dino import ANSWERS, COLLAPSED, SelfDistillation, draw_view, view
 from scaling.training.streams import generator
 
 
@@ -79,8 +79,8 @@ def test_collapse_is_seen_in_what_the_answers_tell(pair, images, kind, monkeypat
 
 def test_views_differ_from_image_to_image_and_repeat_with_their_draws():
     one = torch.rand(1, 1, 28, 28, generator=generator(1, "test")).expand(8, -1, -1, -1)
-    first, again = view(one, generator(0, "v")), view(one, generator(0, "v"))
+    first, again = view(one, draw_view(8, generator(0, "v"))), view(one, draw_view(8, generator(0, "v")))
     assert torch.equal(first, again)
     assert first.shape == one.shape
     assert len({tuple(image.flatten().tolist()) for image in first}) == 8
-    assert not torch.equal(first, view(one, generator(1, "v")))
+    assert not torch.equal(first, view(one, draw_view(8, generator(1, "v"))))

@@ -232,7 +232,7 @@ claim = Claim(
     number=1,
     title="Shifts and crops",
     statement="Fully-connected nets fail when an image is shifted or cropped; convolutional nets do not.",
-    source="the text; LeCun et al. 1998, Gradient-based learning applied to document recognition, section II",
+    source="popular accounts; LeCun et al. 1998, Gradient-based learning applied to document recognition, section II",
     scope="any fully-connected and any convolutional net; tested are small ones on centred garments",
     otherwise="The same criterion holds for all nets: one fails if it loses more than half of its accuracy above guessing. "
     "Another share would move the verdicts; the figure shows every distance. A shift also moves part of the garment out of the "

@@ -126,15 +126,17 @@ def _at_equal_loss(phase: str, rival: str) -> Callable[[Evidence], Finding]:
 def _parts(at: str, measured: Callable[[str, str], Callable[[Evidence], Finding]]) -> tuple[Part, ...]:
     """Slower to train and faster to predict than each other family, at equal parameters or at equal loss."""
     where = {"equal N": "At equal parameters", "equal loss": "At the sizes that reach the same test loss"}[at]
+    stems = {training: f"{'slower to train' if training else 'faster to predict'} at {at} than" for training in (True, False)}
     return tuple(
         Part(
-            f"{'slower to train' if training else 'faster to predict'} than {rival}, {at}",
+            f"{stems[training]} {rival}",
             f"{where} ResNet takes {'longer to train on' if training else 'less time to predict'} an image than {rival}.",
             f"how much longer ResNet takes per {'training' if training else 'predicted'} image than {rival}",
             measured("training" if training else "prediction", rival),
             below=not training,
             margin=EQUAL,
             group=f"{'training' if training else 'prediction'}, {at}",
+            stem=stems[training],
         )
         for training in (True, False)
         for rival in RIVALS
@@ -145,7 +147,7 @@ claim = Claim(
     number=6,
     title="ResNet's speed",
     statement="ResNet is slow to train but fast to predict.",
-    source="the text",
+    source="popular accounts of ResNet; we know of no primary source",
     scope="no nets or machines are named; timed are small nets on one thread of one processor",
     otherwise="The sentence says neither at equal parameters nor at equal loss, so that both are tested, family by family: no "
     "average hides which family decides. The times are those of one thread of one processor, at sizes where calls cost as "

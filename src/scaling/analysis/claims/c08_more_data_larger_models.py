@@ -110,7 +110,7 @@ def _overtakes(transformer: str, rival: str) -> Callable[[Evidence], Finding]:
         found = log_ratio(evidence, on_all(rival), on_all(transformer), pool=arms)
         row = summary(evidence.by_seed(on_all(rival)), rival, rival, MEASURED)
         own = summary(evidence.by_seed(on_all(transformer)), transformer, transformer, MEASURED)
-        return with_keys(found, found.keys, rows=(row, own))
+        return with_keys(found, found.keys, rows=(own, row))
 
     return measure
 
@@ -243,6 +243,7 @@ claim = Claim(
                 _overtakes(transformer, rival),
                 margin=EQUAL,
                 group="overtake",
+                stem=f"{transformer} overtakes",
             )
             for transformer in TRANSFORMERS
             for rival in RIVALS

@@ -87,6 +87,7 @@ class Part:
         decides: whether the claim depends on it; other parts are only reported.
         in_scope: whether the statement speaks of just these nets and data, so that the opposite refutes it.
         group: parts of one group share a panel of the figure; an empty string for the group of their unit.
+        stem: the words with which the name begins and which the parts next to it share; sentences and figures say them once.
     """
 
     name: str
@@ -102,6 +103,11 @@ class Part:
     decides: bool = True
     in_scope: bool = False
     group: str = ""
+    stem: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name.startswith(self.stem):
+            raise ValueError(f"part {self.name!r}: its name does not begin with its stem {self.stem!r}")
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 import polars as pl
 
 from scaling.analysis.claims.claim import MissingEvidence
-from scaling.runs.records import DIVERGED, DONE
+from scaling.runs.records import DIVERGED, DONE, MISSING
+
+UNTRAINED: Final = " is not trained yet"
+"""How the reason ends why a part of a study that is still incomplete cannot be judged."""
+
+
+_COLUMNS: Final = {"target_params": "N", "params": "N", "images": "D"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,11 @@ class Evidence:
     measurement_table: pl.DataFrame | None = None
     fits: Mapping[str, Any] = field(default_factory=dict)
 
+    @cached_property
+    def _by_arm(self) -> dict[str, pl.DataFrame]:
+        """The runs of each arm: parts of a claim ask for the same arms many times."""
+        return {str(arm): rows for (arm,), rows in self.runs.partition_by("family", as_dict=True).items()}
+
     def cells(self, arm: str, *, chance_loss: bool = False, **where: float) -> pl.DataFrame:
         """The finished runs of ``arm`` with the values that ``where`` names, such as images=1000.
 
@@ -40,8 +52,8 @@ class Evidence:
         Raises:
             MissingEvidence: if there is none, with the reason.
         """
-        rows = self.runs.filter(pl.col("family") == arm)
-        if rows.is_empty():
+        rows = self._by_arm.get(arm)
+        if rows is None:
             raise MissingEvidence(f"the study has no entry {arm}")
         for column, value in where.items():
             rows = rows.filter(pl.col(column) == value)
@@ -53,9 +65,11 @@ class Evidence:
             )
         kept = rows.filter(pl.col("status").is_in([DONE, DIVERGED] if chance_loss else [DONE]))
         if kept.is_empty():
-            point = ", ".join(f"{column} = {value:g}" for column, value in where.items())
-            states = ", ".join(sorted(set(rows["status"]))) or "not in the study"
-            raise MissingEvidence(f"{arm} has no finished run{' at ' * bool(point)}{point} ({states})")
+            point = ", ".join(f"{_COLUMNS.get(column, column)} = {value:,g}" for column, value in where.items())
+            subject, states = f"{arm}{' at ' * bool(point)}{point}", sorted(set(rows["status"]))
+            if states == [MISSING]:
+                raise MissingEvidence(subject + UNTRAINED)
+            raise MissingEvidence(f"{subject} has no finished run ({', '.join(states) or 'not in the study'})")
         return kept
 
     def by_seed(self, arm: str, response: str = "loss", *, chance_loss: bool = False, **where: float) -> dict[int, float]:
@@ -65,9 +79,10 @@ class Evidence:
             MissingEvidence: if there is no such run, or there are several with one seed.
         """
         rows = self.cells(arm, chance_loss=chance_loss, **where)
-        if rows["seed"].n_unique() < len(rows):
+        seeds = rows["seed"].to_list()
+        if len(set(seeds)) < len(seeds):
             raise MissingEvidence(f"{arm} has several runs with one seed: name its size or data size")
-        return {seed: value for seed, value in rows.select("seed", response).iter_rows() if value is not None}
+        return {seed: value for seed, value in zip(seeds, rows[response].to_list(), strict=True) if value is not None}
 
     def keys(self, *arms: str, **where: float) -> tuple[str, ...]:
         """Keys of the finished runs of ``arms``; arms without any are left out."""
@@ -84,14 +99,18 @@ class Evidence:
             where: column -> value, or several values.
 
         Raises:
-            MissingEvidence: if there are none.
+            MissingEvidence: if there are none, with the reason.
         """
+        family = where.get("family")
+        if isinstance(family, str) and set(self.runs.filter(pl.col("family") == family)["status"]) == {MISSING}:
+            raise MissingEvidence(family + UNTRAINED)
         if self.measurement_table is None:
             raise MissingEvidence("no measurements were made")
         rows = self.measurement_table.filter((pl.col("measure") == measure) & (pl.col("quantity") == quantity))
         for column, value in where.items():
             rows = rows.filter(pl.col(column).is_in(value) if isinstance(value, list | tuple) else pl.col(column) == value)
         if rows.is_empty():
-            point = ", ".join(f"{column} = {value}" for column, value in where.items())
-            raise MissingEvidence(f"{quantity} of {measure} was not measured{' for ' * bool(point)}{point}")
+            named = {"family", "phase", "label"}
+            point = ", ".join(str(at) if column in named else f"{column} {at}" for column, at in where.items())
+            raise MissingEvidence(f"{measure} did not measure {quantity}{' of ' * bool(point)}{point}")
         return rows

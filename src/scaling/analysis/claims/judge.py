@@ -152,6 +152,7 @@ def _part_entry(
         "decides": part.decides,
         "in_scope": part.in_scope,
         "group": part.group,
+        "stem": part.stem,
         "effect": None,
         "low": None,
         "high": None,

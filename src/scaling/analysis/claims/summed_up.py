@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
+import math
+from typing import Any, Final
 
 import polars as pl
 
@@ -18,13 +18,13 @@ from scaling.analysis.claims.claim import (
     SEEN_IN_PART,
     Claim,
 )
+from scaling.analysis.claims.evidence import UNTRAINED
 
 Parts = list[dict[str, Any]]
 
-MOST_NAMED = 8
-"""Parts with one verdict that a sentence names; of more it gives the number in each group (assumption)."""
-MOST_PERCENT = 1900
-"""Changes above it, which is 20 times as much, are said as ratios (assumption)."""
+LEAST_PERCENT: Final = -90.0
+MOST_PERCENT: Final = 100.0
+"""Changes beyond them, a tenth and twice as much, are said as ratios (assumption)."""
 
 
 def claim_verdict(parts: Parts) -> str:
@@ -52,43 +52,76 @@ def sentence(claim: Claim, parts: Parts) -> str:
     deciding = [part for part in parts if part["decides"]]
     seen = sum(part["verdict"] == SEEN for part in deciding)
     count = f"Seen in {seen} of {len(deciding)} part{'s' * (len(deciding) > 1)}"
-    reasons = list(dict.fromkeys(part["lacks"] for part in deciding if part["lacks"]))
-    if {part["verdict"] for part in deciding} <= {CANNOT_TELL, NOT_TESTABLE} and reasons:
+    if {part["verdict"] for part in deciding} <= {CANNOT_TELL, NOT_TESTABLE} and (reasons := _reasons(deciding)):
         return f"{count}; cannot tell: {'; '.join(reasons)}."
     found = [count + _listed(deciding, SEEN)]
     for verdict in PART_VERDICTS[1:]:
-        for in_scope in (True, False) if verdict == OPPOSITE else (None,):
-            own = [part for part in deciding if in_scope is None or part["in_scope"] == in_scope]
+        for half in (True, False) if verdict in (OPPOSITE, CANNOT_TELL) else (None,):
+            own = deciding if half is None else [part for part in deciding if _HALVES[verdict](part) == half]
             if listed := _listed(own, verdict):
-                found.append((REFUTED if in_scope else verdict).capitalize() + listed)
+                found.append((_SAID.get((verdict, half)) or verdict).capitalize() + listed)
     return ". ".join(found) + "."
 
 
+_HALVES: Final = {OPPOSITE: lambda part: part["in_scope"], CANNOT_TELL: lambda part: part["effect"] is not None}
+_SAID: Final[dict[tuple[str, bool | None], str]] = {
+    (OPPOSITE, True): REFUTED,
+    (OPPOSITE, False): f"{OPPOSITE} of",
+    (CANNOT_TELL, False): "not judged for lack of data",
+}
+
+
+def _reasons(parts: Parts) -> list[str]:
+    """Why parts have no verdict, each reason once; what is not trained yet in one list."""
+    reasons = list(dict.fromkeys(part["lacks"] for part in parts if part["lacks"]))
+    untrained = [reason.removesuffix(UNTRAINED) for reason in reasons if reason.endswith(UNTRAINED)]
+    others = [reason for reason in reasons if not reason.endswith(UNTRAINED)]
+    return [f"not trained yet: {', '.join(untrained)}"] * bool(untrained) + others
+
+
 def _listed(parts: Parts, verdict: str) -> str:
-    """Text: ": name (effect), ..." of the parts with this verdict, or nothing; of many parts, how many of each group."""
-    own = [part for part in parts if part["verdict"] == verdict]
-    groups = Counter(part["group"] for part in own)
-    if len(own) > MOST_NAMED and "" not in groups:
-        return ": " + ", ".join(f"{group} ({count} parts)" for group, count in groups.items())
-    return f": {', '.join(_named(part) for part in own)}" if own else ""
+    """Text: ": name (effect), ..." of the parts with this verdict, or nothing; a stem that parts share is said once."""
+    stems: dict[str, list[str]] = {}
+    for part in parts:
+        if part["verdict"] == verdict:
+            # Parts without a stem stand alone, in their place.
+            key = part["stem"] or part["name"]
+            stems.setdefault(key, []).append(_named(part, part["name"].removeprefix(part["stem"]).strip()))
+    shared = {part["stem"] for part in parts} - {""}
+    said = [f"{stem} {', '.join(own)}" if stem in shared else own[0] for stem, own in stems.items()]
+    between = "; " if shared & set(stems) else ", "
+    return f": {between.join(said)}" if said else ""
 
 
-def _named(part: dict[str, Any]) -> str:
-    effect = part["effect"]
+def _named(part: dict[str, Any], name: str) -> str:
+    effect, unit = part["effect"], part["unit"]
     if effect is None:
-        return part["name"]
-    if part["unit"] != "%":
-        return f"{part['name']} ({f'{effect:.2g}'.replace('-', '−')})"
-    if effect > MOST_PERCENT:
-        return f"{part['name']} ({1 + effect / 100:.2g} times)"
-    return f"{part['name']} ({'−' if effect < 0 else '+'}{abs(effect):.0f} %)"
+        return name
+    if unit == "%":
+        return f"{name} ({change(effect)})"
+    value = f"{effect:.2g}".replace("-", "−")
+    # A unit of several words would be longer than what it says; the table has it.
+    return f"{name} ({f'{value} {unit}' if unit == 'times' else f'{unit} {value}' if unit and ' ' not in unit else value})"
+
+
+_SUPERSCRIPTS: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def change(percent: float) -> str:
+    """A change in per cent as a reader says it: +47 %, −30 %; from twice or down to a tenth as much as a ratio: 2.1 times."""
+    if percent <= LEAST_PERCENT:
+        return f"{max(1 + percent / 100, 0.0):.2g} times"
+    if percent >= MOST_PERCENT:
+        ratio = 1 + percent / 100
+        return f"{ratio:.2g} times" if ratio < 1000 else f"10{str(round(math.log10(ratio))).translate(_SUPERSCRIPTS)} times"
+    return f"{'−' if percent < 0 else '+'}{abs(percent):.0f} %"
 
 
 def scale_of(runs: pl.DataFrame, parts: Parts) -> str:
     """At which N, D and images seen the runs behind the deciding parts were trained: "N = 13,000, D = 500 to 4,000, ..."."""
     deciding = [part for part in parts if part["decides"]]
     if all(part["effect"] is None for part in deciding):
-        return "nothing was measured"
+        return "nothing yet"
     rows = runs.filter(pl.col("key").is_in(list({key for part in deciding for key in part["keys"]})))
     if rows.is_empty():
         return "counted or timed: no training runs"

@@ -48,9 +48,8 @@ def starts() -> Finding:
     if found.kind != "cuda":
         return Finding(ABSENT, f"no GPU is promised here; training is on {found.kind} ({found.machine})")
     versions = nvidia.driver_version()
-    return Finding(
-        PASS, f"{found.count} x {found.machine}, driver {versions or 'unknown'}; {found.precision} where a study says auto"
-    )
+    named = f"{found.count} x {found.machine}, driver {versions or 'unknown'}"
+    return Finding(PASS, f"{named}; `precision: auto` means {found.precision} in studies with large models")
 
 
 def on_gpu(look: Callable[[Gpu], Finding]) -> Finding:

@@ -22,7 +22,8 @@ def standard_errors(found: Fit) -> dict[str, float]:
     """Standard error of each public parameter that is not at a bound; {} where nothing was fitted.
 
     The covariance is Huber and Ronchetti's (2009, section 7.6) E psi^2 / (E psi')^2 (J^T W J)^-1, carried to the public
-    parameters by their derivatives; with a narrow delta, E psi' is taken from a wider window. Profile intervals are more reliable, since they need not be symmetric.
+    parameters by their derivatives; with a narrow delta, E psi' is taken from a wider window. Profile intervals are more
+    reliable, since they need not be symmetric.
     """
     if not found.parameters:
         return {}

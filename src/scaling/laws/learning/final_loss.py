@@ -81,7 +81,7 @@ def final_loss(running: Curve, finished: Sequence[Curve]) -> FinalLoss | None:
     known = [(c, at) for c in finished if c.final and (at := c.lowest_at(share)) is not None]
     if now is None or len(known) < FEWEST:
         return None
-    fall = np.log([c.final / at for c, at in known])
+    fall = np.array([np.log(c.final / at) for c, at in known if c.final])
     places = np.log([[c.params, c.images] for c, _ in known])
     new = np.log([running.params, running.images]) - places.mean(axis=0)
     columns, here = [np.ones(len(known))], [1.0]
@@ -97,4 +97,5 @@ def final_loss(running: Curve, finished: Sequence[Curve]) -> FinalLoss | None:
     leverage = float(place @ np.linalg.pinv(design.T @ design) @ place)
     half = float(stdtrit(spare, 0.5 + LEVEL / 2)) * np.sqrt(variance * (1 + leverage))
     middle = np.log(now) + float(place @ slopes)
-    return FinalLoss(*(float(np.exp(middle + side * half)) for side in (0.0, -1.0, 1.0)), len(known))
+    loss, low, high = (float(np.exp(middle + side * half)) for side in (0.0, -1.0, 1.0))
+    return FinalLoss(loss, low, high, len(known))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import plotnine as p9
 
 if TYPE_CHECKING:
@@ -31,9 +32,13 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimFigure:
-    """An extra figure of one claim; ``draw`` receives the claim's rows that hold pixels."""
+    """A picture of one claim.
+
+    ``draw`` receives the claim's rows that hold pixels, and the first test images (uint8 [n, channels, side, side], None where
+    they are not prepared); it returns None where there is nothing to draw.
+    """
 
     claim: str
     title: str
     caption: str
-    draw: Callable[[list[dict[str, Any]]], p9.ggplot]
+    draw: Callable[[list[dict[str, Any]], np.ndarray | None], p9.ggplot | None]

@@ -21,6 +21,7 @@ from scaling.report.figures.theme import (
     log_y_plain,
     look,
 )
+from scaling.report.figures.told import tell, told_points
 
 REACH = 3.0
 """How far beyond the largest trained size the law is drawn."""
@@ -54,7 +55,9 @@ def beyond(runs: pl.DataFrame, fits: dict, along: Literal["images", "params"]) -
 
     floor = min(*measured["loss"], *curves["loss"], *curves["low"].drop_nans())
     edge = measured.group_by("family", maintain_order=True).agg(pl.max("x"))
-    figure = p9.ggplot(drawn(measured.select("family", "x", "loss")), p9.aes("x", "loss", color="family"))
+    figure = p9.ggplot(
+        drawn(tell(measured, loss="loss").select("family", "x", "loss", "told")), p9.aes("x", "loss", color="family")
+    )
     figure += p9.geom_rect(
         p9.aes(xmin="x", xmax="end", ymin="floor", ymax=float("inf")),
         data=drawn(edge.with_columns((REACH * pl.col("x")).alias("end"), pl.lit(floor).alias("floor"))),
@@ -72,7 +75,7 @@ def beyond(runs: pl.DataFrame, fits: dict, along: Literal["images", "params"]) -
         figure
         + p9.geom_line(data=drawn(inside), size=0.8)
         + p9.geom_line(data=drawn(outside), size=0.8, linetype="dashed")
-        + p9.geom_point(size=1.8, stroke=0)
+        + told_points(p9.aes(label="told"), size=1.8, stroke=0)
     )
     if not held.is_empty():
         figure += p9.geom_point(

@@ -14,6 +14,7 @@ from scaling.report.figures.theme import (
     empty,
     facet_size,
     family_colour,
+    family_order,
     family_shape,
     log_x_plain,
     log_y_plain,
@@ -50,6 +51,8 @@ def claims_curves(curves: dict[str, Any], rows: list[dict[str, Any]]) -> p9.ggpl
     table["panel"] = pd.Categorical(table["panel"], list(dict.fromkeys(table["panel"])))
     named = any(isinstance(x, str) for x in table["x"])
     series = list(dict.fromkeys(table["series"]))
+    if set(series) <= set(FAMILIES):
+        series = family_order(series)
     colours = [family_colour(name) if name in FAMILIES else COLOURS[i % len(COLOURS)] for i, name in enumerate(series)]
     if named:
         table["x"] = pd.Categorical(table["x"].astype(str), list(dict.fromkeys(table["x"].astype(str))))
@@ -92,4 +95,6 @@ def claims_curves(curves: dict[str, Any], rows: list[dict[str, Any]]) -> p9.ggpl
     else:
         figure += p9.labs(x=curves["x"])
         figure += p9.theme(axis_text_x=p9.element_text(rotation=30, ha="right"))
+        if (table["x"].astype(str) == table["series"]).all():  # the axis names them
+            figure += p9.theme(legend_position="none")
     return figure + (log_y_plain(curves["y"]) if curves["log_y"] else p9.labs(y=curves["y"]))

@@ -9,6 +9,7 @@ from scaling.laws.fitting.fitted import status_in_words
 from scaling.report.figures import Figure
 from scaling.report.figures.curves import law_of
 from scaling.report.figures.theme import QUIET, empty, family_order, family_scales, look
+from scaling.report.figures.told import tell, told_points, told_segments
 
 PANELS = {"alpha": "alpha: exponent of N", "beta": "beta: exponent of D", "E": "E: floor (nats)"}
 
@@ -27,7 +28,7 @@ def exponents(fits: dict) -> p9.ggplot:
         pl.col("parameter").replace_strict(PANELS, return_dtype=pl.String).cast(panels),
         pl.col("family").cast(order),
     )
-    known = table.filter(pl.col("note") == "")
+    known = tell(table.filter(pl.col("note") == ""), estimate="estimate", low="95 % interval from", high="up to")
     # The words stand where their panel's known intervals begin, so that they never stretch the axis.
     starts = dict(known.group_by("parameter").agg(pl.min("low")).iter_rows())
     words = table.filter(pl.col("note") != "").with_columns(
@@ -36,8 +37,8 @@ def exponents(fits: dict) -> p9.ggplot:
     figure = p9.ggplot(table.to_pandas(), p9.aes(y="family", color="family", shape="family"))
     if not known.is_empty():
         data = known.to_pandas()
-        figure += p9.geom_segment(p9.aes(x="low", xend="high", yend="family"), data=data, size=1.1, alpha=0.55)
-        figure += p9.geom_point(p9.aes(x="estimate"), data=data, size=2.6, stroke=0)
+        figure += told_segments(p9.aes(x="low", xend="high", yend="family", label="told"), data=data, size=1.1, alpha=0.55)
+        figure += told_points(p9.aes(x="estimate", label="told"), data=data, size=2.6, stroke=0)
     if not words.is_empty():
         figure += p9.geom_text(
             p9.aes(x="start", label="note"),

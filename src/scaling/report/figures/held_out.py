@@ -8,6 +8,7 @@ import polars as pl
 
 from scaling.report.figures import Figure
 from scaling.report.figures.theme import INK, QUIET, empty, family_order, family_scales, look
+from scaling.report.figures.told import tell, told_points
 
 ORIGINS = {"params": "larger N held out", "images": "larger D held out", "both": "larger N and D held out"}
 RATIOS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 2.0, 3.0, 5.0, 10.0)
@@ -35,6 +36,7 @@ def holdout(fits: dict, response: str = "loss") -> p9.ggplot:
         pl.col("origin").replace_strict(ORIGINS, return_dtype=pl.String).cast(pl.Enum(origins)),
         (pl.col("predicted") / pl.col("observed")).alias("ratio"),
     )
+    cells = tell(cells, observed=f"{response}", predicted="predicted")
     rows = cells.group_by("family", "origin", maintain_order=True).agg(
         pl.col("ratio").log().mean().exp().alias("mean"),
         (pl.col("persistence") / pl.col("observed")).log().pow(2).mean().sqrt().exp().alias("persistence"),
@@ -50,8 +52,8 @@ def holdout(fits: dict, response: str = "loss") -> p9.ggplot:
     )
     for data, alpha in ((smaller, 0.3), (largest, 0.95)):
         if len(data):
-            aes = p9.aes("ratio", "family", color="family", shape="family")
-            figure += p9.geom_point(aes, data=data, size=2.3, alpha=alpha, stroke=0)
+            aes = p9.aes("ratio", "family", color="family", shape="family", label="told")
+            figure += told_points(aes, data=data, size=2.3, alpha=alpha, stroke=0)
     return (
         figure
         + p9.geom_point(p9.aes(x="mean"), shape="|", size=5, stroke=0.9, color=INK)

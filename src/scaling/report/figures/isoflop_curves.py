@@ -12,6 +12,7 @@ from scaling.report.figures import Figure
 from scaling.report.figures.curves import finished, with_laws
 from scaling.report.figures.labels import powers
 from scaling.report.figures.theme import INK, empty, facet_size, family_order, level_scales, log_x_counts, log_y_plain, look
+from scaling.report.figures.told import tell, told_points
 
 CURVE_POINTS = 40
 """Sizes at which a curve is evaluated (assumption)."""
@@ -35,6 +36,7 @@ def isoflop_curves(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
         .group_by("family", "params", "images", maintain_order=True)
         .agg(pl.mean("flop"), pl.mean("loss"))
     )
+    means = tell(means, loss="mean loss", flop="C =")
     best = optima_table(fits, families)
     columns, width, height = facet_size(len(families))
 
@@ -43,7 +45,7 @@ def isoflop_curves(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
 
     figure = (
         p9.ggplot(drawn(means), p9.aes("params", "loss", color="flop"))
-        + p9.geom_point(size=1.4, stroke=0, alpha=0.55)
+        + told_points(p9.aes(label="told"), size=1.4, stroke=0, alpha=0.55)
         + p9.geom_line(p9.aes(group="flop"), data=drawn(curves), size=0.7)
     )
     if not best.is_empty():

@@ -11,6 +11,7 @@ import polars as pl
 from scaling.report.figures import Figure
 from scaling.report.figures.curves import finished
 from scaling.report.figures.theme import QUIET, empty, family_order, family_scales, log_x_powers, log_y_plain, look
+from scaling.report.figures.told import UNSEEN, tell, told_points
 
 MOST_BANDS: Final = 3
 """Families whose bands are drawn (assumption): more than three cover each other."""
@@ -22,7 +23,8 @@ def loss_by_flop(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
     """L against C: the means over seeds of ``runs`` with the best of each family joined, and the frontiers in ``fits``.
 
     A frontier is the lowest loss that a family's law allows for a compute budget: solid where its C, N and D lie inside those
-    that the family was trained at, dashed beyond, with 95 % bands of the MOST_BANDS families that end lowest.
+    that the family was trained at, dashed beyond, with 95 % bands of the MOST_BANDS families that
+    end lowest; the bands of the others are there UNSEEN, and a page shows them where a reader points.
     """
     cells = finished(runs).filter(pl.col("flop") > 0)
     if cells.is_empty():
@@ -30,6 +32,7 @@ def loss_by_flop(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
     families = family_order(cells["family"])
     levels = pl.Enum(families)
     means = cells.group_by("family", "params", "images", maintain_order=True).agg(pl.mean("flop"), pl.mean("loss"))
+    means = tell(means, loss="mean loss", flop="C =")
     lines = frontiers(fits, cells)
     panels = pl.Enum([MEASURED, BY_LAW] if len(lines) else [MEASURED])
 
@@ -39,14 +42,15 @@ def loss_by_flop(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
     best = measured_frontier(means)
     figure = (
         p9.ggplot(drawn(means, MEASURED), p9.aes("flop", "loss", color="family"))
-        + p9.geom_point(p9.aes(shape="family"), size=1.6, alpha=0.3, stroke=0, show_legend=False)
+        + told_points(p9.aes(shape="family", label="told"), size=1.6, alpha=0.3, stroke=0, show_legend=False)
         + p9.geom_line(p9.aes(group="family"), data=drawn(best, MEASURED), size=0.7, show_legend=False)
-        + p9.geom_point(p9.aes(shape="family", fill="family"), data=drawn(best, MEASURED), size=2.2, stroke=0)
+        + told_points(p9.aes(shape="family", fill="family", label="told"), data=drawn(best, MEASURED), size=2.2, stroke=0)
     )
     if len(lines):
         trained = float(max(cells["flop"]))
         last = lines.filter(pl.col("flop") == pl.max("flop").over("family")).sort("loss")
-        bands = lines.filter(pl.col("family").is_in(last["family"].head(MOST_BANDS).to_list())).drop_nulls(["low", "high"])
+        bands = lines.drop_nulls(["low", "high"])
+        seen = pl.col("family").is_in(last["family"].head(MOST_BANDS).to_list())
         end = float(max(lines["flop"]))
         floor = min(*means["loss"], *lines["loss"], *lines["low"].drop_nulls())
         shade = pl.DataFrame({"family": families[0], "left": trained, "right": end, "floor": floor})
@@ -58,14 +62,15 @@ def loss_by_flop(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
                 fill=QUIET,
                 alpha=0.12,
             )
-        if not bands.is_empty():
-            figure += p9.geom_ribbon(
-                p9.aes("flop", ymin="low", ymax="high", fill="family", group="family"),
-                data=drawn(bands, BY_LAW),
-                inherit_aes=False,
-                alpha=0.16,
-                show_legend=False,
-            )
+        for part, opacity in ((bands.filter(~seen), UNSEEN), (bands.filter(seen), 0.16)):
+            if not part.is_empty():
+                figure += p9.geom_ribbon(
+                    p9.aes("flop", ymin="low", ymax="high", fill="family", group="family"),
+                    data=drawn(part, BY_LAW),
+                    inherit_aes=False,
+                    alpha=opacity,
+                    show_legend=False,
+                )
         figure += p9.geom_line(p9.aes(group="piece", linetype="where"), data=drawn(lines, BY_LAW), size=0.8)
         marks = lines.filter(pl.int_range(pl.len()).over("family") % 8 == 3)
         figure += p9.geom_point(
@@ -141,7 +146,8 @@ figure = Figure(
         "mean of its seeds; the line joins the models of a family that no cheaper one of it beats. Right: the lowest loss "
         "that each family's law allows for a compute. A line is solid where compute and the N and D it asks for lie inside "
         "those that were trained, dashed beyond; the shaded part is more compute than any model had. The three families "
-        "that end lowest have 95 % bands; where bands overlap, the figure does not settle the order."
+        "that end lowest have 95 % bands, another's appears where you point at it; where bands overlap, the figure does "
+        "not settle the order."
     ),
     draw=lambda run: loss_by_flop(run.runs, run.fits),
 )

@@ -17,6 +17,7 @@ from scaling.report.figures.theme import (
     log_y_plain,
     look,
 )
+from scaling.report.figures.told import tell, told_points
 
 AXES = {"images": "D: unique training images", "params": "N: trainable parameters"}
 LEVELS = {"images": "N", "params": "D"}
@@ -33,11 +34,12 @@ def loss_by_size(runs: pl.DataFrame, fits: dict, along: Literal["images", "param
     panels = pl.Enum([titles[family] for family in families])
     columns, width, height = facet_size(len(families))
 
-    points = cells.select(
+    points = tell(cells, loss="loss").select(
         pl.col("family").replace_strict(titles, return_dtype=pl.String).cast(panels).alias("panel"),
         pl.col(along).cast(pl.Float64).alias("x"),
         pl.col(other).cast(pl.Float64).alias("level"),
         "loss",
+        "told",
     )
     curves = law_curves(fits, cells, along).with_columns(
         pl.col("family").replace_strict(titles, return_dtype=pl.String).cast(panels).alias("panel")
@@ -55,7 +57,7 @@ def loss_by_size(runs: pl.DataFrame, fits: dict, along: Literal["images", "param
         figure += p9.geom_line(p9.aes(group="level"), data=curves.to_pandas(), size=0.6)
     return (
         figure
-        + p9.geom_point(size=1.7, stroke=0)
+        + told_points(p9.aes(label="told"), size=1.7, stroke=0)
         + p9.facet_wrap("panel", ncol=columns)
         + log_x_counts(AXES[along], points["x"])
         + log_y_plain("L: test loss (nats)")

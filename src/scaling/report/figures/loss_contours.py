@@ -23,6 +23,7 @@ from scaling.report.figures.theme import (
     log_y_counts,
     look,
 )
+from scaling.report.figures.told import tell, told_points
 
 REACH = 3.0
 """How far beyond the trained N and D the lines go."""
@@ -55,6 +56,7 @@ def loss_contours(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
         "labels": plain,
         "name": "L (nats)",
     }
+    means = tell(means, loss="mean loss")
     return (
         p9.ggplot(drawn(means), p9.aes("params", "images"))
         + p9.geom_rect(
@@ -65,7 +67,7 @@ def loss_contours(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
             alpha=0.1,
         )
         + p9.geom_path(p9.aes(color="level", group="piece"), data=drawn(lines), size=0.8)
-        + p9.geom_point(p9.aes(color="loss"), size=2.4, stroke=0)
+        + told_points(p9.aes(color="loss", label="told"), size=2.4, stroke=0)
         + p9.facet_wrap("family", ncol=columns)
         + log_x_counts("N: trainable parameters", means["params"])
         + log_y_counts("D: unique training images", means["images"])

@@ -11,6 +11,7 @@ from scaling.report.figures import Figure
 from scaling.report.figures.curves import finished, with_laws
 from scaling.report.figures.labels import percents
 from scaling.report.figures.theme import INK, QUIET, empty, facet_size, family_order, level_scales, log_x_counts, look
+from scaling.report.figures.told import tell, told_points
 
 NORMAL_95 = 1.96
 """Standard deviations about the mean that hold 95 % of a normal distribution."""
@@ -22,7 +23,9 @@ def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
     if table.is_empty():
         return empty("No law has been fitted yet.")
     families = family_order(table["family"])
-    table = table.with_columns(pl.col("family").cast(pl.Enum(families)))
+    table = tell(table, loss="loss", residual="log(observed / predicted)").with_columns(
+        pl.col("family").cast(pl.Enum(families))
+    )
     noise = noise_bands(runs, fits).with_columns(pl.col("family").cast(pl.Enum(families)))
     columns, width, height = facet_size(len(families))
     figure = p9.ggplot(table.to_pandas(), p9.aes("images", "residual", color="params"))
@@ -40,7 +43,7 @@ def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
         figure += p9.geom_point(data=far.to_pandas(), size=4.2, shape="o", fill="none", color=INK, stroke=0.6)
     return (
         figure
-        + p9.geom_point(size=1.5, stroke=0)
+        + told_points(p9.aes(label="told"), size=1.5, stroke=0)
         + p9.facet_wrap("family", ncol=columns)
         + log_x_counts("D: unique training images", table["images"])
         + p9.scale_y_continuous(labels=percents, name="log(observed / predicted)")
@@ -50,11 +53,13 @@ def residuals(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
 
 
 def residual_table(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
-    """family, params, images, residual (log), outlier: one row per run that has a law."""
+    """family, params, images, loss, seed, residual (log), outlier: one row per run that has a law."""
     schema = {
         "family": pl.String,
         "params": pl.Float64,
         "images": pl.Float64,
+        "loss": pl.Float64,
+        "seed": pl.Int64,
         "residual": pl.Float64,
         "outlier": pl.Boolean,
     }
@@ -69,6 +74,8 @@ def residual_table(runs: pl.DataFrame, fits: dict) -> pl.DataFrame:
                     "family": family,
                     "params": params,
                     "images": images,
+                    "loss": own["loss"],
+                    "seed": own["seed"],
                     "residual": residual,
                     "outlier": own["key"].is_in(far),
                 },

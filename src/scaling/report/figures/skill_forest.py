@@ -7,6 +7,7 @@ import polars as pl
 
 from scaling.report.figures import Figure
 from scaling.report.figures.theme import INK, KIND_COLOURS, QUIET, empty, kind_scales, look
+from scaling.report.figures.told import tell, told_points, told_segments
 from scaling.report.first_screen import PARTS, family_skills
 
 LOWEST = -1.0
@@ -21,7 +22,7 @@ def skill_forest(fits: dict) -> p9.ggplot:
     order = table["family"].unique(maintain_order=True).to_list()
     kinds = sorted(set(table["kind"]), key=lambda kind: (list(KIND_COLOURS).index(kind) if kind in KIND_COLOURS else 9, kind))
     panels = [f"{words} held out" for words in PARTS.values()]
-    table = table.with_columns(
+    table = tell(table, skill="skill", low="95 % interval from", high="up to").with_columns(
         pl.col("family").cast(pl.Enum(order[::-1])),
         pl.col("part").cast(pl.Enum(panels)),
         pl.col("kind").cast(pl.Enum(kinds)),
@@ -33,13 +34,17 @@ def skill_forest(fits: dict) -> p9.ggplot:
     cut = known.filter(pl.col("low") < LOWEST)
     figure = p9.ggplot(table.to_pandas(), p9.aes(y="family", color="kind")) + p9.geom_vline(xintercept=0, color=INK, size=0.7)
     if not known.is_empty():
-        figure += p9.geom_segment(
-            p9.aes(x="left", xend="right", yend="family"), data=known.to_pandas(), size=0.9, show_legend=False
+        figure += told_segments(
+            p9.aes(x="left", xend="right", yend="family", label="told"), data=known.to_pandas(), size=0.9, show_legend=False
         )
     if not inside.is_empty():
-        figure += p9.geom_point(p9.aes(x="skill", shape="kind", fill="kind"), data=inside.to_pandas(), size=3, stroke=0)
+        figure += told_points(
+            p9.aes(x="skill", shape="kind", fill="kind", label="told"), data=inside.to_pandas(), size=3, stroke=0
+        )
     if not cut.is_empty():
-        figure += p9.geom_point(p9.aes(x="left"), data=cut.to_pandas(), shape="<", size=2.2, stroke=0, show_legend=False)
+        figure += told_points(
+            p9.aes(x="left", label="told"), data=cut.to_pandas(), shape="<", size=2.2, stroke=0, show_legend=False
+        )
     left = LOWEST if len(cut) or len(inside) < len(table) else min(-0.25, *known["low"], *inside["skill"])
     return (
         figure

@@ -8,6 +8,7 @@ import polars as pl
 from scaling.report.figures import Figure
 from scaling.report.figures.curves import finished
 from scaling.report.figures.theme import empty, facet_size, family_order, level_scales, log_x_counts, log_y_plain, look
+from scaling.report.figures.told import tell, told_points
 
 
 def training_curves(runs: pl.DataFrame, curves: pl.DataFrame) -> p9.ggplot:
@@ -25,7 +26,9 @@ def training_curves(runs: pl.DataFrame, curves: pl.DataFrame) -> p9.ggplot:
     return (
         p9.ggplot(drawn(table), p9.aes("seen", "validation_loss", color="images", group="key"))
         + p9.geom_line(size=0.6)
-        + p9.geom_point(data=drawn(lowest), size=1.6, stroke=0)
+        + told_points(
+            p9.aes(label="told"), data=drawn(tell(lowest, validation_loss="lowest validation loss")), size=1.6, stroke=0
+        )
         + p9.facet_wrap("family", ncol=columns)
         + log_x_counts("images seen, repeats included")
         + log_y_plain("validation loss (nats)")
@@ -35,15 +38,15 @@ def training_curves(runs: pl.DataFrame, curves: pl.DataFrame) -> p9.ggplot:
 
 
 def curve_table(runs: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
-    """family, key, images, seen, validation_loss of the family's largest N at its lowest seed, in the order of training."""
+    """family, key, params, images, seed, seen, validation_loss: each family's largest N at its lowest seed, as it trained."""
     largest = finished(runs).filter(pl.col("params") == pl.max("params").over("family"))
     first = largest.filter(pl.col("seed") == pl.min("seed").over("family", "images"))
     return (
-        first.select("family", "key", pl.col("images").cast(pl.Float64), "batch")
+        first.select("family", "key", "params", pl.col("images").cast(pl.Float64), "seed", "batch")
         .join(curves, on="key", maintain_order="left_right")
         .with_columns((pl.col("step") * pl.col("batch")).cast(pl.Float64).alias("seen"))
         .filter((pl.col("seen") > 0) & (pl.col("validation_loss") > 0) & pl.col("validation_loss").is_finite())
-        .select("family", "key", "images", "seen", "validation_loss")
+        .select("family", "key", "params", "images", "seed", "seen", "validation_loss")
     )
 
 

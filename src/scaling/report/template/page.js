@@ -1,5 +1,5 @@
 "use strict";
-// The page is whole without this: it sorts, filters and copies tables, saves figures, and says where there is more sideways.
+// The page is whole without this: it sorts, filters and copies tables, and says where there is more sideways.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
@@ -54,35 +54,6 @@ const button = (text, label, act) => {
   made.addEventListener("click", act);
   return made;
 };
-const standalone = (svg) => {
-  const copy = svg.cloneNode(true);
-  const { width, height } = svg.viewBox.baseVal;
-  copy.setAttribute("width", width);
-  copy.setAttribute("height", height);
-  copy.removeAttribute("style");
-  return { text: new XMLSerializer().serializeToString(copy), width, height };
-};
-for (const figure of document.querySelectorAll("figure")) {
-  const svg = figure.querySelector("svg");
-  if (!svg) continue;
-  const row = Object.assign(document.createElement("p"), { className: "save" });
-  row.append("Save:");
-  row.append(button("SVG", `Save ${figure.id} as SVG`, () => save(new Blob([standalone(svg).text], { type: "image/svg+xml" }), `${figure.id}.svg`)));
-  row.append(button("PNG", `Save ${figure.id} as PNG`, () => {
-    const { text, width, height } = standalone(svg);
-    const image = new Image();
-    image.onload = () => {
-      const canvas = Object.assign(document.createElement("canvas"), { width: 3 * width, height: 3 * height });
-      const pen = canvas.getContext("2d");
-      pen.fillStyle = "#ffffff";
-      pen.fillRect(0, 0, canvas.width, canvas.height);
-      pen.drawImage(image, 0, 0, canvas.width, canvas.height);
-      canvas.toBlob((blob) => save(blob, `${figure.id}.png`));
-    };
-    image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(text.replaceAll(/light-dark\((#\w+), #\w+\)/g, "$1"));
-  }));
-  figure.append(row);
-}
 for (const table of document.querySelectorAll("table.sortable")) {
   const cells = (row) => [...row.cells].map((cell) => `"${(cell.dataset.value || cell.innerText).replace(/\s+/g, " ").trim().replaceAll('"', '""')}"`);
   const csv = () => [...table.rows].filter((row) => !row.hidden).map((row) => cells(row).join(",")).join("\n");

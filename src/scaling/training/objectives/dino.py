@@ -119,21 +119,24 @@ def _entropy(answers: Tensor) -> Tensor:
     return torch.special.entr(answers).sum(-1)
 
 
-def view(images: Tensor, generator: torch.Generator, least: float = 0.4) -> Tensor:
-    """A random view of normalised images [b, c, h, w], drawn for each: a crop of ``least`` to 1 of the area scaled to full
-    size, mirrored or not, in another contrast and brightness.
+def draw_view(images: int, generator: torch.Generator) -> Tensor:
+    """Six numbers from 0 to 1 for each of ``images``, [images, 6], of which ``view`` makes a view."""
+    return torch.rand(images, 6, generator=generator)
+
+
+def view(images: Tensor, draw: Tensor, least: float = 0.4) -> Tensor:
+    """A view of normalised images [b, c, h, w] by ``draw`` [b, 6], on their device: a crop of ``least`` to 1 of the area scaled
+    to full size, mirrored or not, in another contrast and brightness.
 
     The paper's views also change hue, saturation and sharpness.
     """
-    count = len(images)
-    draw = torch.rand(count, 6, generator=generator)
     side = (least + (1 - least) * draw[:, 0]).sqrt()
     mirror = torch.where(draw[:, 1] < 0.5, -1.0, 1.0)
     room = 1 - side
-    place = torch.zeros(count, 2, 3)
+    place = torch.zeros(len(images), 2, 3, device=draw.device)
     place[:, 0, 0], place[:, 1, 1] = side * mirror, side
     place[:, 0, 2], place[:, 1, 2] = room * (2 * draw[:, 2] - 1), room * (2 * draw[:, 3] - 1)
-    grid = F.affine_grid(place, list(images.shape), align_corners=False).to(images.device)
+    grid = F.affine_grid(place, list(images.shape), align_corners=False)
     cropped = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    contrast, brightness = (0.6 + 0.8 * draw[:, 4]).to(images.device), (0.4 * (2 * draw[:, 5] - 1)).to(images.device)
+    contrast, brightness = 0.6 + 0.8 * draw[:, 4], 0.4 * (2 * draw[:, 5] - 1)
     return cropped * contrast[:, None, None, None] + brightness[:, None, None, None]
