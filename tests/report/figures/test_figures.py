@@ -10,6 +10,7 @@ from synthetic_runs import synthetic_runs
 from scaling.analysis import fit_study
 from scaling.report.figures.best_sizes import best_sizes
 from scaling.report.figures.beyond import REACH, beyond, beyond_table
+from scaling.report.figures.curve_collapse import collapse_of, collapse_table, curve_collapse, panel_title
 from scaling.report.figures.curves import finished, law_curves, panel_titles
 from scaling.report.figures.exponents import exponent_table, exponents
 from scaling.report.figures.held_out import holdout, holdout_cells, skill_by_family
@@ -55,6 +56,7 @@ DRAW = {
     "beyond the images": lambda runs, fits, tuning: beyond(runs, fits, along="images"),
     "beyond the params": lambda runs, fits, tuning: beyond(runs, fits, along="params"),
     "training curves": lambda runs, fits, tuning: training_curves(runs, curves_of(runs)),
+    "curve collapse": lambda runs, fits, tuning: curve_collapse(runs, curves_of(runs), fits),
 }
 
 
@@ -72,6 +74,7 @@ NOTHING = {
     "beyond the images": {"No law has been fitted yet."},
     "beyond the params": {"No law has been fitted yet."},
     "training curves": {"No learning curve is at hand."},
+    "curve collapse": {"No learning curve is at hand."},
 }
 """What a figure says where it has nothing to show; the others say that no cell has finished."""
 
@@ -284,6 +287,22 @@ def test_training_curves_are_those_of_the_largest_model_at_its_first_seed():
     largest = runs.filter((pl.col("params") == runs["params"].max()) & (pl.col("seed") == 0))
     assert set(table["key"]) == set(largest["key"])
     assert table["seen"].to_list()[:2] == [64.0, 128.0]
+
+
+def test_curves_of_one_shape_collapse_and_those_that_change_with_size_do_not():
+    runs = runs_table(families=("mlp", "vit"), seeds=2)
+    steps, rng = (1, 2, 4, 8), np.random.default_rng(0)
+    rows = []
+    for run in runs.iter_rows(named=True):
+        slope = 0.5 if run["family"] == "mlp" else 0.1 * np.log(run["params"] / 1e3)
+        rows += [(run["key"], s, 1.0, run["loss"] * (8 / s) ** slope * np.exp(0.01 * rng.normal())) for s in steps]
+    curves = pl.DataFrame(rows, schema=curves_of(runs).schema, orient="row")
+    table = collapse_table(runs, curves, {})
+    mlp, vit = (collapse_of(table, family) for family in ("mlp", "vit"))
+    assert mlp.ratio < 1.5
+    assert vit.ratio > 5
+    assert panel_title("vit", vit).splitlines()[2] == f"ratio {vit.ratio:.1f}"
+    assert collapse_of(collapse_table(runs.filter(pl.col("seed") == 0), curves, {}), "vit").noise is None
 
 
 def test_a_rule_says_whether_its_exponent_was_held_at_a_limit():
