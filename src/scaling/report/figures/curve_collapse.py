@@ -99,8 +99,9 @@ figure = Figure(
         "value at the end of the same run; one line per N, mean of its seeds, at the family's largest D. Where width, learning "
         "rate and length scale well together, all sizes fall on one line (Qiu et al. 2025, arXiv 2507.02119). Over each panel: "
         "the standard deviation of the curves between sizes, over all D, and between seeds, where a D has several; the ratio "
-        "compares the two at those D and is near 1 where only noise parts the sizes. A family far above 1 changes the course "
-        "of its training with its size: its rate or length may not be the best at every N."
+        "compares the two at those D and is near 1 where only noise parts the sizes; where seeds differ by 10 % or more, a "
+        "ratio near 1 says little. A family far above 1 changes the course of its training with its size: its rate or length "
+        "may not be the best at every N."
     ),
     draw=lambda run: curve_collapse(run.runs, run.curves, run.fits),
 )

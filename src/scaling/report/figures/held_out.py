@@ -36,7 +36,7 @@ def holdout(fits: dict, response: str = "loss") -> p9.ggplot:
         pl.col("origin").replace_strict(ORIGINS, return_dtype=pl.String).cast(pl.Enum(origins)),
         (pl.col("predicted") / pl.col("observed")).alias("ratio"),
     )
-    cells = tell(cells, observed=f"{response}", predicted="predicted")
+    cells = tell(cells, observed=response, predicted="predicted")
     rows = cells.group_by("family", "origin", maintain_order=True).agg(
         pl.col("ratio").log().mean().exp().alias("mean"),
         (pl.col("persistence") / pl.col("observed")).log().pow(2).mean().sqrt().exp().alias("persistence"),
