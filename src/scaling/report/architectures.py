@@ -6,7 +6,6 @@ from typing import Any
 
 from scaling.data import DataError
 from scaling.models.ladder import Ladders, SizeError
-from scaling.models.layer_table import written
 from scaling.models.own_files import OwnModelError
 from scaling.report.figures.theme import family_order
 from scaling.study.layout import Layout
@@ -30,7 +29,7 @@ def architectures(study: Study, layout: Layout) -> list[dict[str, Any]]:
             rung, told = ladders.rung(made, target, image), ladders.description(made, target, image)
         except (SizeError, OwnModelError):
             continue
-        layers = [layer | {"shape": written(layer["shape"])} for layer in told["layers"]]
+        layers = [layer | {"shape": "×".join(map(str, layer["shape"]))} for layer in told["layers"]]
         size = {"params": rung.params, "width": rung.width, "depth": rung.depth}
         found.append({"family": family, **size, "outline": told["outline"], "layers": layers})
     return found

@@ -107,6 +107,9 @@ TITLES: Final[dict[str, str]] = {
 OF_COMPUTE: Final = {"loss-by-flop", "isoflop-curves", "best-sizes", "ranks-by-compute"}
 """The figures that need the compute of each row."""
 
+WITHOUT_ROWS: Final = {"exponents", "skill-forest", "best-sizes", "ranks-by-compute"}
+"""The figures that draw laws alone, no row."""
+
 
 def runs_of(judged: JudgedTable) -> pl.DataFrame:
     """The table with the columns of a study's runs table; what it does not know is null."""
@@ -212,7 +215,7 @@ def table_figures(judged: JudgedTable, *, n: str, d: str, y: str) -> list[tuple[
         figure = drawn[name]()
         for scale in figure.scales:
             scale.name = words.get(scale.name, scale.name) if isinstance(scale.name, str) else scale.name
-        left_out = None if name in ("exponents", "skill-forest") else not_drawn(far)
+        left_out = None if name in WITHOUT_ROWS else not_drawn(far)
         caption = " ".join(filter(None, (CAPTIONS[name], left_out)))
         found.append((name, replace(described, title=TITLES[name], caption=caption), figure))
     return found

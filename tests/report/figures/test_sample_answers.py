@@ -65,4 +65,5 @@ def test_large_images_in_colour_are_shrunk(runs):
 def test_without_answers_it_says_so(runs):
     for asked in (None, asked_of(runs, [])):
         points, words = points_and_words(sample_answers(runs, asked).draw())
-        assert (points, words) == (0, {"No answer of a finished run on single images is kept."})
+        assert points == 0
+        assert "No answer of a finished run on single images is kept." in words

@@ -43,8 +43,8 @@ def sample_answers(runs: pl.DataFrame, asked: AskedImages | None) -> p9.ggplot:
         + p9.facet_wrap("panel", ncol=COLUMNS, labeller=lambda panel: _short(asked.truths[int(panel)], ABOVE))
         + p9.scale_fill_identity()
         + p9.scale_color_identity()
-        + p9.scale_y_continuous(name="", breaks=[], limits=(-0.36, 1), expand=(0, 0))
-        + p9.scale_x_continuous(name="", breaks=[], limits=(0, 1), expand=(0, 0))
+        + p9.scale_y_continuous(name="", breaks=[], limits=(-0.36, 1.01), expand=(0, 0))
+        + p9.scale_x_continuous(name="", breaks=[], limits=(-0.01, 1.01), expand=(0, 0))
         + p9.labs(title=words)
         + look(INCHES * COLUMNS, (1.36 * INCHES + 0.1) * -(-len(panels) // COLUMNS) + 0.6)
         + p9.theme(
