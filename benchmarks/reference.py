@@ -173,7 +173,7 @@ def floor_or_exponential(fits: dict[str, Any], runs: pl.DataFrame) -> None:
 
 
 def _squared_error_gaps(one: Judged) -> list[float]:
-    """One number per fit to smaller runs: the exponential's mean squared log error on the runs it predicts minus the law's."""
+    """Per fit to smaller runs: the mean squared log error of the exponential minus that of the law, on the runs predicted."""
     cells, found = one.cells, one.found
     if not found.parameters:
         return []
