@@ -45,7 +45,7 @@ class Watch:
         def noted_take(cell, alone):
             slot = take(cell, alone)
             if slot is not None:
-                self.gpus.append(slot.gpu)
+                self.gpus.append(slot.gpus[0])
                 self.now += 1
                 self.most = max(self.most, self.now)
             return slot

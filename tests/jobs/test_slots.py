@@ -41,7 +41,7 @@ def job(tmp_path, cells):
     def make(gigabytes=4.0, cores=100, gpus=GPUS):
         memory = Memory()
         memory.needs = {cell.key: int(gigabytes * GB) for cell in cells}
-        return GpuShares(gpus, memory, cores, Ledger(tmp_path / "ledger" / "ledger.json"))
+        return GpuShares(gpus, memory, cores, ledger=Ledger(tmp_path / "ledger" / "ledger.json"))
 
     return make
 
@@ -53,7 +53,7 @@ def impatient(monkeypatch):
 
 def taken(slots, cells, alone=False):
     found = [slots.take(cell, alone) for cell in cells]
-    return [None if slot is None else slot.gpu for slot in found], [slot for slot in found if slot]
+    return [None if slot is None else slot.gpus[0] for slot in found], [slot for slot in found if slot]
 
 
 def test_a_core_a_cell(cells):
@@ -162,7 +162,7 @@ def test_what_processes_that_are_gone_had_is_free(job, cells, tmp_path):
         "from scaling.training.device import Gpu\n"
         "from scaling.jobs.slots import Ledger\n"
         "ledger = Ledger(Path(sys.argv[1]))\n"
-        "with ledger.open() as reservations: reservations.append(ledger.reservation(Gpu('a', 1, 1), 9 * 10**9))\n"
+        "with ledger.open() as reservations: reservations.append(ledger.reservation('one', Gpu('a', 1, 1), 9 * 10**9))\n"
     )
     slots = job(gpus=GPUS[:1])
     subprocess.run([sys.executable, "-c", code, str(slots.ledger.path)], check=True)
@@ -246,7 +246,7 @@ def test_hosts_that_share_a_folder_for_temporary_files_keep_ledgers_of_their_own
         ledger = Ledger()
         with ledger.open() as entries:
             assert entries == []  # no trace of the other host's
-            entries += [ledger.reservation(Gpu(host, 1, 1), 1)]
+            entries += [ledger.reservation("one", Gpu(host, 1, 1), 1)]
     monkeypatch.setattr("socket.gethostname", lambda: "node-1.domain")
     with Ledger().open() as entries:
         assert [entry["gpu"] for entry in entries] == ["node-1.domain"]

@@ -254,7 +254,7 @@ def test_the_cells_of_one_job_fill_all_gpus(device, cell, runner):
     def noted(*args):
         slot = take(*args)
         if slot is not None:
-            used.append(slot.gpu)
+            used.append(slot.gpus[0])
         return slot
 
     one.slots.take = noted
