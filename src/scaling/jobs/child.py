@@ -20,7 +20,7 @@ from scaling.models.outside import own_place
 from scaling.models.own_files import OwnModelError, told
 from scaling.runs.grid import Run
 from scaling.runs.lease import Lease, LostLease
-from scaling.training.cuda_start import is_cuda_error
+from scaling.training.cuda_start import is_capture_error, is_cuda_error
 from scaling.training.device import use_one_thread
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 CROWDED: Final = 76
 """Exit code of a child that met an error of its GPU, memory that ran out or another, while other runs shared it."""
+
+UNCAPTURED: Final = 78
+"""Exit code of a child whose GPU refused to capture its step as a graph: it is to be started again without one."""
 
 TAKEN_OVER: Final = 77
 """Exit code of a child that found that another trainer has taken its run over."""
@@ -150,7 +153,9 @@ def train_and_leave(
             traceback.print_exc()
             if place:
                 print(told_so)  # the log ends with where in the user's file it was
-        if not slot.alone and (is_out_of_memory(error) or is_cuda_error(error)):
+        if training.captured and is_capture_error(error):
+            code = UNCAPTURED
+        elif not slot.alone and (is_out_of_memory(error) or is_cuda_error(error)):
             code = CROWDED
     with contextlib.suppress(OSError):
         sys.stdout.flush()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scaling.data import DataError, ImageData, is_verified, load
-from scaling.jobs.child import CROWDED, TAKEN_OVER, Child, import_before_forking
+from scaling.jobs.child import CROWDED, TAKEN_OVER, UNCAPTURED, Child, import_before_forking
 from scaling.jobs.followers import Place
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.outcome import Outcome, Telling, name_of
@@ -90,6 +90,7 @@ class PackRunner:
         self._trunks = trunks or {}
         self._look, self._tell = look, Telling(label, store)
         self._alone: set[str] = set()
+        self._uncaptured: set[str] = set()
         self._leases: dict[str, Lease] = {}
         """of runs that wait, or are waited for: whether another trainer is alive is seen by watching its heartbeat"""
         self._stop = StopRequest(stop_at, self._tell.warn)
@@ -250,6 +251,7 @@ class PackRunner:
             trunk=self._trunks.get(cell.key),
             stop=self._stop.is_made,
             warn=self._tell.warn,
+            captured=cell.key not in self._uncaptured,
         )
 
     def _stored(self, cell: Run) -> Record | None:
@@ -288,7 +290,11 @@ class PackRunner:
             )
             self._alone.add(key)
             waiting.append(child.cell)
-        elif code in (EXIT_RESUMABLE, CROWDED):
+        elif code == UNCAPTURED and not self._stop.is_made():
+            self._tell.warn(f"{name_of(child.cell)}: no CUDA graph of its step ({child.said}); it is started again without one")
+            self._uncaptured.add(key)
+            waiting.append(child.cell)
+        elif code in (EXIT_RESUMABLE, CROWDED, UNCAPTURED):
             outcome.failed[key] = "stopped before its end; the next run goes on from its checkpoint"
             outcome.interrupted = True
         elif code is not None and code < 0:

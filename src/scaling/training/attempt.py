@@ -34,7 +34,8 @@ class CellTraining:
 
     ``alone`` says that no other cell shares its device; ``stop`` is asked between steps, ``beat`` is told the share of the
     steps that is done; ``trunk`` is what the run has in common with others; ``warn`` says what is found wrong and mended;
-    ``ranks`` are the processes that train it together, None where this one is alone.
+    ``ranks`` are the processes that train it together, None where this one is alone; ``captured`` says that steps may be CUDA
+    graphs.
     """
 
     cell: Run
@@ -49,6 +50,7 @@ class CellTraining:
     trunk: Trunk | None = None
     warn: Callable[[str], None] = print
     ranks: Ranks | None = None
+    captured: bool = True
 
     def run(self) -> None:
         """Train to the end, store the record, and take what is to be read off the model.
@@ -87,8 +89,13 @@ class CellTraining:
     def new_trainer(self) -> Trainer:
         """A trainer at the cell's start."""
         if isinstance(self.cell, Backbone):
-            return Pretrainer(self.cell, self.data)
-        return Trainer(self.cell, self.data, read_start(self.store, self.cell.backbone) if self.cell.backbone else None)
+            trainer: Trainer = Pretrainer(self.cell, self.data)
+        else:
+            start = read_start(self.store, self.cell.backbone) if self.cell.backbone else None
+            trainer = Trainer(self.cell, self.data, start)
+        if not self.captured:
+            trainer.captured = None
+        return trainer
 
     @property
     def _checkpoint(self) -> Path:
