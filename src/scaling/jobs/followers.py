@@ -42,7 +42,7 @@ def on_gpus(training: CellTraining, gpus: Sequence[Place], count: int) -> Iterat
         _see(gpus, 0)
         yield training
         return
-    from torch.distributed import FileStore
+    from torch.distributed import FileStore  # type: ignore[attr-defined]
 
     from scaling.training.ranks import Ranks
 
@@ -90,7 +90,7 @@ def _check(followers: Sequence[Any], count: int, error: BaseException | None = N
 
 def _follow(training: CellTraining, gpus: Sequence[Place], rank: int, count: int, meeting: Path) -> None:
     """Train the run as rank ``rank`` until rank 0 lets go, and end the process."""
-    from torch.distributed import FileStore
+    from torch.distributed import FileStore  # type: ignore[attr-defined]
 
     from scaling.training.ranks import Ranks
 

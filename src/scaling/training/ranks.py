@@ -55,11 +55,11 @@ class Ranks:
     Args:
         rank: the place of this process, from 0.
         count: how many there are.
-        store: where they find each other.
+        store: a store of torch.distributed where they find each other.
         device: what they compute on, cuda or cpu.
     """
 
-    def __init__(self, rank: int, count: int, store: dist.Store, device: str) -> None:
+    def __init__(self, rank: int, count: int, store: Any, device: str) -> None:
         self.rank, self.count = rank, count
         # All are on one machine: its name may stand for an address that nothing listens at.
         os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"

@@ -115,7 +115,7 @@ def step_counts(device: str, names: tuple[str, ...] = ()) -> list[tuple[str, int
 
     draw, found = np.random.default_rng(0), []
     images, labels = draw.integers(0, 256, (200, 1, SIDE, SIDE), dtype=np.uint8), np.arange(200) % CLASSES
-    mean, std = np.float32([0.5]), np.float32([0.3])
+    mean, std = np.full(1, 0.5, np.float32), np.full(1, 0.3, np.float32)
     data = ImageData("noise", SIDE, 1, tuple("0123456789"), images, labels, images, labels, "", mean, std)
     for name in names or tuple(FAMILIES):
         family = get_family(name)
