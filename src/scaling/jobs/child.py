@@ -60,6 +60,17 @@ def import_before_forking(run: Run) -> None:
     forward_flop(torch.nn.Flatten(), ImageSpec(28, 1, 2))
 
 
+def seed_the_cpu_alone() -> None:
+    """Let ``torch.manual_seed`` give this process, which trains on the CPU, the same random numbers in less time.
+
+    torch's own seeds every kind of GPU too, and notes the stack of the call for each that is not in use: 0.3 ms per training
+    step, a fifth of the step of a small MLP (measured).
+    """
+    import torch
+
+    torch.manual_seed = torch.default_generator.manual_seed
+
+
 @dataclass(frozen=True)
 class Child:
     """A run in training: its process, its lease, its slot, and the memory through which the process reports."""
@@ -134,6 +145,8 @@ def train_and_leave(
         os.dup2(log.fileno(), 2)
         sys.stdout = sys.stderr = log
         use_one_thread()
+        if training.cell.device == "cpu":
+            seed_the_cpu_alone()
         mine = replace(training, warn=warn, stop=stop, beat=beat)
         seen = gpus if training.cell.device == "cuda" else ()
         with on_gpus(mine, seen, max(1, len(gpus))) as together:

@@ -28,7 +28,7 @@ from scaling.training.memory import is_out_of_memory
 from scaling.training.optimizer import counters, set_counters, state_tensors, weights_to_evaluate
 from scaling.training.run_progress import Progress
 from scaling.training.streams import stream
-from scaling.training.trainer_state import _touch_optimizer, carried_tensors
+from scaling.training.trainer_state import carried_tensors, touch_optimizer
 
 STEP, OUT_OF_MEMORY, OVER = range(3)
 """What a rank says before gradients are summed; the largest is what holds for all."""
@@ -109,7 +109,7 @@ class Ranks:
             trainer.progress = Progress.of(told["progress"])
             self.join(trainer)
             if told["optimizer"]:
-                _touch_optimizer(trainer)
+                touch_optimizer(trainer)
             _broadcast(trainer)
             set_counters(trainer.optimizer, told["counters"])
             self._training = True
