@@ -2,8 +2,10 @@
 
 import os
 import signal
+import time
 from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 
@@ -68,22 +70,31 @@ def test_two_ranks_are_bit_identical_to_two_micro_batches(runner, small_cell, im
         assert reservations == []
 
 
+@pytest.mark.slow
 def test_killed_and_resumed(runner, small_cell, images, tmp_path, monkeypatch):
-    cell, steps = small_cell(), []
+    cell, steps, whole, follower = small_cell(), [], Computation.gradients, tmp_path / "follower"
 
-    def stand_in(micro_batch):
+    def gradients(self, inputs, drawn, micro_batch):
         steps.append(1)
-        if len(steps) == 12:
+        if self._ranks.rank:
+            follower.write_text(str(os.getpid()))
+        elif len(steps) == 12:
             os.kill(os.getpid(), signal.SIGKILL)
+        return whole(self, inputs, drawn, micro_batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Computation, "gradients", in_rank(0, stand_in))
+        patch.setattr(Computation, "gradients", gradients)
         assert "killed by SIGKILL" in runner.run([cell]).failed[cell.key]
+    until = time.monotonic() + 20
+    while psutil.pid_exists(int(follower.read_text())):
+        assert time.monotonic() < until  # the other process ends by itself
+        time.sleep(0.05)
     assert runner.run([cell]).finished == [cell.key]
     assert "goes on from step 11" in runner.store.log_path(cell.key).read_text()
     assert result(runner.store.read(cell.key)) == result(alone(cell, images, Store(tmp_path / "alone"), 32))
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_on_one_gpu_makes_all_slices_smaller(runner, small_cell, images, tmp_path, monkeypatch):
     def full(micro_batch):
         if micro_batch > 16:

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 Place = tuple[int, Gpu]
 """The position of a GPU among the visible ones, and the GPU."""
+
+END_SECONDS: Final = 3.0
+"""Seconds from the moment at which a process closes its connections to its end (assumption)."""
 
 LEAVE_SECONDS: Final = 30.0
 """Seconds that a process has to end once it was let go (assumption)."""
@@ -64,7 +68,7 @@ def on_gpus(training: CellTraining, gpus: Sequence[Place], count: int) -> Iterat
             for follower in followers:
                 follower.join(LEAVE_SECONDS)
         except RuntimeError as error:  # torch's, about a connection: which process ended says more
-            time.sleep(0.1)  # it closes its connections before it has ended
+            connection.wait([follower.sentinel for follower in followers], END_SECONDS)  # it has closed its connections before
             _check(followers, count, error)
             raise
         finally:
