@@ -4,8 +4,8 @@ torch is imported once, before the first run is trained; each run is a forked ch
 others alone. As many train at a time as the job has slots for (``slots.py``), the longest first. Backbones are trained before
 the runs that start from them, by whichever job needs one first; a lease keeps other jobs from training it too. A run that runs
 out of memory beside others, or meets another error of CUDA there, is started again with a GPU to itself, and if memory runs out
-there too, with micro-batches of half the size, then a quarter and so on, at the same effective batch. One whose step CUDA refuses
-to capture is started again without a graph. A run may have several GPUs (``followers.py``).
+there too, with micro-batches of half the size, then a quarter and so on, at the same effective batch. One whose step CUDA
+refuses to capture is started again without a graph. A run may have several GPUs (``followers.py``).
 """
 
 from __future__ import annotations
