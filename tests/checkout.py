@@ -4,11 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from command_server import CommandServer
 
 from scaling.files import write_atomic
 
 ROOT = Path(__file__).parents[1]
+SERVED = Path(__file__).with_name("served")
 CACHES = ("ladders.json", "speed.json")
 """Sizes of models, and this machine's speed: files below ``results/cache`` that every new checkout would else make again."""
 
@@ -19,6 +23,9 @@ class Checkout:
     shared: Path | None = None
     """Folder of the caches that the checkouts of one call of pytest share, set by conftest.py; None: each has its own."""
 
+    start_server: Callable[[], CommandServer] | None = None
+    """Gives the server that runs commands in forks, set by conftest.py; None: every process starts anew."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._copy_caches(self.shared, folder / "results" / "cache")
@@ -26,14 +33,25 @@ class Checkout:
             source = ROOT / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
 
-    def snakemake(self, *arguments: str, cores: int = 2, timeout: float = 300) -> subprocess.CompletedProcess:
+    def snakemake(
+        self, *arguments: str, cores: int = 2, timeout: float = 300, served: bool = True
+    ) -> subprocess.CompletedProcess:
+        """Run Snakemake; without ``served`` all of its processes start anew, as a user's do."""
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
-        return self._run(command, timeout, os.environ | {"COLUMNS": "200"})
+        return self._run(command, timeout, {"COLUMNS": "200"} | (self._server() if served else {}))
 
     def scaling(self, *arguments: str, timeout: float = 200) -> subprocess.CompletedProcess:
-        return self._run([sys.executable, "-m", "scaling", *arguments], timeout, None)
+        return self._run([sys.executable, "-m", "scaling", *arguments], timeout, self._server())
 
-    def _run(self, command: list[str], timeout: float, environment: dict[str, str] | None) -> subprocess.CompletedProcess:
+    @classmethod
+    def _server(cls) -> dict[str, str]:
+        """Variables with which processes are left to the server; none where a test has a package of its own on the path."""
+        if cls.start_server is None or "PYTHONPATH" in os.environ:
+            return {}
+        return {"PYTHONPATH": str(SERVED), "COMMAND_SERVER": str(cls.start_server().socket_file)}
+
+    def _run(self, command: list[str], timeout: float, more: dict[str, str]) -> subprocess.CompletedProcess:
+        environment = os.environ | more
         ended = subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, timeout=timeout, env=environment, check=False
         )

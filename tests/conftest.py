@@ -1,11 +1,16 @@
 """Fixtures shared by all tests: images prepared once, small cells to train on them, a checkout to run as users do."""
 
+import functools
+import shutil
+import tempfile
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from checkout import Checkout
+from command_server import CommandServer
 
 from scaling.data import DataSettings, ImageData, load, prepare
 from scaling.models.family import ImageSpec
@@ -88,6 +93,27 @@ def shared_caches(tmp_path_factory, request) -> None:
     """Checkouts of all workers share the sizes and speeds that one of them has found."""
     base = tmp_path_factory.getbasetemp()
     Checkout.shared = (base.parent if hasattr(request.config, "workerinput") else base) / "shared caches"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[Callable[[], CommandServer]]:
+    """A function that gives the command server, which starts when it is first asked for."""
+
+    @functools.cache
+    def start() -> CommandServer:
+        # A socket's path has at most 107 letters: not in pytest's own folder.
+        return CommandServer(Path(tempfile.mkdtemp(prefix="served")) / "socket")
+
+    yield start
+    if start.cache_info().currsize:
+        start().close()
+        shutil.rmtree(start().socket_file.parent)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def served_checkouts(server) -> None:
+    """Commands of checkouts run in forks of the server."""
+    Checkout.start_server = staticmethod(server)
 
 
 @pytest.fixture(scope="session")
