@@ -33,25 +33,22 @@ class Checkout:
             source = ROOT / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
 
-    def snakemake(
-        self, *arguments: str, cores: int = 2, timeout: float = 300, served: bool = True
-    ) -> subprocess.CompletedProcess:
-        """Run Snakemake; without ``served`` all of its processes start anew, as a user's do."""
+    def snakemake(self, *arguments: str, cores: int = 2, timeout: float = 300) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
-        return self._run(command, timeout, {"COLUMNS": "200"} | (self._server() if served else {}))
+        return self._run(command, timeout, {"COLUMNS": "200"})
 
     def scaling(self, *arguments: str, timeout: float = 200) -> subprocess.CompletedProcess:
-        return self._run([sys.executable, "-m", "scaling", *arguments], timeout, self._server())
+        return self._run([sys.executable, "-m", "scaling", *arguments], timeout, {})
 
     @classmethod
-    def _server(cls) -> dict[str, str]:
+    def server_variables(cls) -> dict[str, str]:
         """Variables with which processes are left to the server; none where a test has a package of its own on the path."""
         if cls.start_server is None or "PYTHONPATH" in os.environ:
             return {}
         return {"PYTHONPATH": str(SERVED), "COMMAND_SERVER": str(cls.start_server().socket_file)}
 
     def _run(self, command: list[str], timeout: float, more: dict[str, str]) -> subprocess.CompletedProcess:
-        environment = os.environ | more
+        environment = os.environ | more | self.server_variables()
         ended = subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, timeout=timeout, env=environment, check=False
         )
