@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,16 @@ from checkout import Checkout
 from command_server import CommandServer
 
 from scaling.data import DataSettings, ImageData, load, prepare
+from scaling.data.arrays import Arrays
+from scaling.data.source_registry import SOURCES
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.runs.grid import ResolvedCell
 from scaling.study.recipe import recipe_for
 
 torch.set_num_threads(1)  # a worker of pytest-xdist per core: more threads would only wait for each other
+
+TEST_IMAGES = 1000
 
 ALONE = "slurm"
 """The folder whose tests share a cluster, so that one worker runs them all, one after the other."""
@@ -61,7 +66,16 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory) -> Path:
-    return prepare(DataSettings("fashion-mnist"), tmp_path_factory.mktemp("data"), progress=False)
+    """Fashion-MNIST with a tenth of its test images: of a run of twenty steps, they would take most of the time."""
+    source = SOURCES["fashion-mnist"]
+
+    def read(downloads: Path) -> Arrays:
+        whole = source.read(downloads)
+        return replace(whole, test_images=whole.test_images[:TEST_IMAGES], test_labels=whole.test_labels[:TEST_IMAGES])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SOURCES, "fashion-mnist", replace(source, read=read))
+        return prepare(DataSettings("fashion-mnist"), tmp_path_factory.mktemp("data"), progress=False)
 
 
 @pytest.fixture(scope="session")

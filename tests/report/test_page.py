@@ -1,8 +1,6 @@
 import html
 import json
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 
 import polars as pl
@@ -19,7 +17,7 @@ SMALL = {"families": ("mlp", "resnet"), "sizes": (5_000, 20_000), "images": (500
 HOSTILE = '<script>alert("x")</script>&"\'$x^{'
 
 
-pytestmark = pytest.mark.usefixtures("one_figure")
+pytestmark = pytest.mark.usefixtures("no_figure")
 
 
 def inputs(table, **changes):
@@ -285,11 +283,6 @@ def test_rivals_of_the_law_are_shown_as_ratios_with_their_verdict():
     assert (row["mlp"], row["vit"]) == ("1.2", "1.2")
     assert row["all families"] == "1.25 [0.90, 1.7]"
     assert row["verdict"].startswith("powers cannot be told apart")
-
-
-def test_the_report_needs_no_torch():
-    code = "import sys, scaling.report.page; print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
 def test_hostile_names_stay_text():
