@@ -7,12 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from command_server import CommandServer
+from command_server import SERVED, CommandServer
 
 from scaling.files import write_atomic
 
 ROOT = Path(__file__).parents[1]
-SERVED = Path(__file__).with_name("served")
 CACHES = ("ladders.json", "speed.json")
 """Sizes of models, and this machine's speed: files below ``results/cache`` that every new checkout would else make again."""
 
@@ -42,10 +41,11 @@ class Checkout:
 
     @classmethod
     def server_variables(cls) -> dict[str, str]:
-        """Variables with which processes are left to the server; none where a test has a package of its own on the path."""
-        if cls.start_server is None or "PYTHONPATH" in os.environ:
+        """Variables with which processes are left to the server."""
+        if cls.start_server is None:
             return {}
-        return {"PYTHONPATH": str(SERVED), "COMMAND_SERVER": str(cls.start_server().socket_file)}
+        paths = [str(SERVED), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        return {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "COMMAND_SERVER": str(cls.start_server().socket_file)}
 
     def _run(self, command: list[str], timeout: float, more: dict[str, str]) -> subprocess.CompletedProcess:
         environment = os.environ | more | self.server_variables()

@@ -2,7 +2,8 @@
 
 A start of Python with torch and timm costs 4 to 15 s, a fork of this process a tenth of one. The child takes over the folder,
 the environment and the standard streams of the process that asked, imports the modules that PLUGINS names (faults that have to
-be planted inside), and runs the module as `python -m` does; its exit code is the command's.
+be planted inside), and runs the module as `python -m` does; its exit code is the command's. Where another copy of the package
+comes first on the path, the child forgets this one.
 
 Whoever asks connects to the socket, sends its streams, and one line of JSON {"module", "words", "folder", "environment"}. The
 answers are {"pid"} and, once the child has ended, {"code"}. Each byte sent in between is the number of a signal for the child;
@@ -24,6 +25,13 @@ import traceback
 from pathlib import Path
 
 STREAMS = 3
+SERVED = Path(__file__).with_name("served")
+"""The folder that is on Python's path where processes are left to the server."""
+
+
+def own_paths(environment: dict[str, str]) -> list[str]:
+    """Where a test keeps a package of its own."""
+    return [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path and path != str(SERVED)]
 
 
 def run(request: dict, streams: list[int]) -> int:
@@ -35,7 +43,12 @@ def run(request: dict, streams: list[int]) -> int:
     for target, source in enumerate(streams):
         os.dup2(source, target)
     sys.argv = [request["module"], *request["words"]]
-    sys.path[0] = request["folder"]  # as `python -m` has it
+    first = [request["folder"], *own_paths(request["environment"])]  # as `python -m` has it
+    sys.path[:1] = first
+    if any(os.path.isdir(os.path.join(path, "scaling")) for path in first):
+        for name in [name for name in sys.modules if name.split(".")[0] == "scaling"]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
     try:
         for name in os.environ.get("PLUGINS", "").split():
             importlib.import_module(name)

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from checkout import Checkout
 from command_server import CommandServer
 
@@ -20,8 +19,6 @@ from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.runs.grid import ResolvedCell
 from scaling.study.recipe import recipe_for
-
-torch.set_num_threads(1)  # a worker of pytest-xdist per core: more threads would only wait for each other
 
 TEST_IMAGES = 1000
 
@@ -62,6 +59,14 @@ def pytest_xdist_make_scheduler(config, log):
 
     config.option.loadscopereorder = False
     return ByFile(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_per_worker() -> None:
+    """A worker of pytest-xdist per core: more threads would only wait for each other."""
+    import torch  # not at the top of this file, or the process that hands out the tests would wait for it too
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

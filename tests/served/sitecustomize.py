@@ -1,6 +1,6 @@
 """Python imports this at its start where it is on the path: `python -m scaling` and `-m snakemake` go to the command server.
 
-Other processes, and those that find another copy of the package in their folder, go on as they are.
+Other processes go on as they are.
 """
 
 import os
@@ -28,13 +28,7 @@ def ask() -> int:
     return json.loads(answers.readline())["code"]
 
 
-if (
-    "COMMAND_SERVER" in os.environ
-    and len(sys.orig_argv) > 2
-    and sys.orig_argv[1] == "-m"
-    and sys.orig_argv[2] in MODULES
-    and not os.path.isdir("scaling")
-):
+if "COMMAND_SERVER" in os.environ and len(sys.orig_argv) > 2 and sys.orig_argv[1] == "-m" and sys.orig_argv[2] in MODULES:
     code = ask()
     if code < 0:
         os.kill(os.getpid(), -code)
