@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from scaling.jobs.gpus_per_run import check_gpus
 from scaling.jobs.job_errors import JobError
 from scaling.jobs.packing import packs_of
 from scaling.jobs.training_job import TrainingJob
@@ -58,7 +59,10 @@ def _train(job: TrainingJob, pack: Pack) -> None:
     shared = {run: trunk for trunk in trunks if len(trunk.leaves) > 1 for run in trunk.leaves}
     with job.attempt("train", pack.name, pack.family) as attempt:
         device = detect(tuning.device, tuning.precision)
-        runner = job.runner(pack.name, device, attempt, job.study.entry(pack.family).probes, shared)
+        count = job.study.jobs.gpus_per_run
+        if count > 1:
+            check_gpus(count, device, cells, image)
+        runner = job.runner(pack.name, device, attempt, job.study.entry(pack.family).probes, shared, count)
         job.train(cells, runner, attempt)
     for trunk in trunks:
         trunk.tidy(runner.store)
