@@ -33,6 +33,7 @@ from scaling.models import Ladders, build
 from scaling.models.family import ImageSpec, Regularisation
 from scaling.runs.grid import ResolvedCell
 from scaling.study.recipe import recipe_for
+from scaling.training.device import seed_the_cpu_alone, use_one_thread
 from scaling.training.loop import Trainer
 
 FAMILIES = ("mlp", "alexnet", "vgg", "googlenet", "resnet", "vit", "swin")
@@ -161,7 +162,8 @@ def main() -> None:
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--steps", type=int, default=40)
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    use_one_thread()
+    seed_the_cpu_alone()  # as runs do
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
     with tempfile.TemporaryDirectory() as folder:

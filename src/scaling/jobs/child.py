@@ -21,7 +21,7 @@ from scaling.models.own_files import OwnModelError, told
 from scaling.runs.grid import Run
 from scaling.runs.lease import Lease, LostLease
 from scaling.training.cuda_start import is_capture_error, is_cuda_error
-from scaling.training.device import use_one_thread
+from scaling.training.device import seed_the_cpu_alone, use_one_thread
 
 if TYPE_CHECKING:
     from scaling.training.attempt import CellTraining
@@ -58,17 +58,6 @@ def import_before_forking(run: Run) -> None:
         get_family(run.family)
     make_optimizer(torch.nn.Linear(1, 1), run.recipe, 0.0)
     forward_flop(torch.nn.Flatten(), ImageSpec(28, 1, 2))
-
-
-def seed_the_cpu_alone() -> None:
-    """Let ``torch.manual_seed`` give this process, which trains on the CPU, the same random numbers in less time.
-
-    torch's own seeds every kind of GPU too, and notes the stack of the call for each that is not in use: 0.3 ms per training
-    step, a fifth of the step of a small MLP (measured).
-    """
-    import torch
-
-    torch.manual_seed = torch.default_generator.manual_seed
 
 
 @dataclass(frozen=True)
