@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from example_study import ENVIRONMENT, curves_of, fits_of, runs_table, study_of, tuning_of
 
+from scaling.analysis.rate_error import rate_errors
 from scaling.analysis.study_statistics import fit_study
 from scaling.report.gallery import PAGE_FIGURES
 from scaling.report.inputs import ReportInputs
@@ -337,6 +338,28 @@ def test_build_writes_page_and_tables(tmp_path, whole):
     fit = next(fit for fit in run.fits["fits"] if fit["family"] == "vit" and fit["response"] == "loss")
     assert vit["estimate"] == fit["parameters"]["beta"]
     assert [vit["low"], vit["high"]] == fit["intervals"]["beta"]
+
+
+def test_the_law_of_the_learning_rate_and_what_an_error_in_it_would_do(tmp_path):
+    runs = runs_table(families=("mlp", "vit"))
+    fits, tuning = fits_of(runs), tuning_of(runs)
+    for anchor in tuning["mlp"]["anchors"]:
+        for candidate in anchor["candidates"]:
+            candidate["validation_loss"] = None
+    run = inputs(runs, fits=fits, tuning=tuning, rate_errors=rate_errors(runs, tuning, fits, seed=0))
+    output = build(run, tmp_path / "index.html")
+    rows = {row["family"]: row for row in Page(output.read_text("utf-8")).table("trained with", "alpha moves")}
+    assert rows["mlp"]["verdicts"] == "no law of the rate: no candidate has a finite loss"
+    assert rows["vit"]["exponent in N"].startswith("−0.25 [")
+    assert rows["vit"]["exponent in D"] == "tuned at one D"
+    assert rows["vit"]["cost of half an octave"].startswith("0.7")
+    assert rows["vit"]["verdicts"] == "the same"
+    table = pl.read_csv(output.parent / "rates.csv")
+    assert table["family"].unique().to_list() == ["vit"]
+    largest = table.row(-1, named=True)
+    assert largest["low"] < largest["best_rate"] < largest["high"]
+    assert largest["best_rate"] == pytest.approx(0.02 * (largest["params"] / 4800) ** -0.25, rel=0.02)
+    assert "learning rates: rates wrong by half an octave" in (output.parent / "summary.md").read_text("utf-8")
 
 
 def test_a_table_without_the_columns_is_refused_by_name(tmp_path):
