@@ -191,7 +191,7 @@ def hold_out(one: Judged, origin: Origin) -> Held:
         return Held(
             origin, nothing.astype(int), nothing, nothing, nothing, np.zeros(2), np.zeros((2, 0)), np.zeros((2, 1)), reason
         )
-    predicted = predict_splits(found, cells.logs, found.log_y[None], splits, delta=found.delta)[0]
+    predicted = predict_splits(found, cells.logs, None, splits, delta=found.delta)[0]
     rows = np.concatenate([split.test for split in splits])
     nearest = np.concatenate([split.nearest for split in splits])
     observed, persistence = found.log_y[rows], found.log_y[nearest]

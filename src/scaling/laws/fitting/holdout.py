@@ -84,33 +84,36 @@ def _nearest_smaller(raw: Floats, seeds: Floats, train: np.ndarray, test: np.nda
 
 
 def predict_splits(
-    found: Fit, raw: Floats, log_y: Floats, splits: Sequence[Split], *, delta: float, near: bool = False, seed: int = 0
+    found: Fit, raw: Floats, log_y: Floats | None, splits: Sequence[Split], *, delta: float, near: bool = False, seed: int = 0
 ) -> Floats:
-    """Log predictions [B, m] of all test rows of the splits, in their order, for each of B log responses [B, n].
+    """Log predictions [B, m] of all test rows of the splits, in their order, for each of B log responses.
 
-    A small grid may have its optimum far from that of the whole table, where it predicts badly. So every refit starts from two
-    points: the fit to the whole table, and the optimum that the runs themselves reach from random points. From the first alone,
-    resamples would hardly ever go as far as the runs, and intervals of skill would be too narrow.
+    A small grid may have its optimum far from that of the whole table, where it predicts badly. So the runs are refitted from
+    the fit to the whole table and from random points, and resamples from that fit and from where the runs ended. From the whole
+    table's fit alone, resamples would hardly ever go as far as the runs, and intervals of skill would be too narrow.
 
     Args:
         found: the fit to the whole table, whose law and weights are used and from which each refit starts.
         raw: log N and log D of its rows [n, 2].
-        log_y: those of the fit itself, or of resamples of it [B, n].
+        log_y: of resamples of the fit [B, n]; None for the runs themselves, B = 1.
         splits: origins.
         delta: Huber's, in log units.
-        near: start from the fit to the whole table alone, the runs as the resamples.
+        near: start from the fit to the whole table alone, for the runs as for resamples.
         seed: of the random points.
     """
     law, columns = found.law, []
     for split in splits:
         centre = raw[split.train].mean(axis=0)
-        logs, train_y, weights = raw[split.train] - centre, log_y[:, split.train], found.weights[split.train]
-        starts, own_y = law.shifted(found.theta[None], centre - found.centre), found.log_y[split.train]
+        logs, own_y, weights = raw[split.train] - centre, found.log_y[split.train], found.weights[split.train]
+        whole = law.shifted(found.theta[None], centre - found.centre)
+        starts = [whole]
         if not near:
             drawn = law.starts(spread_of(logs, own_y), np.random.default_rng(seed), ORIGIN_STARTS)
-            own = _refitted(law, logs, own_y[None], weights, project(law, drawn, logs, own_y, weights), delta)
-            starts = np.concatenate([starts, own])
-        theta = _refitted(law, logs, train_y, weights, starts, delta)
+            starts.append(project(law, drawn, logs, own_y, weights))
+        theta = _refitted(law, logs, own_y[None], weights, np.concatenate(starts), delta)
+        if log_y is not None:
+            known = whole if near else np.concatenate([whole, theta])
+            theta = _refitted(law, logs, log_y[:, split.train], weights, known, delta)
         columns.append(law.log_values(theta, raw[split.test] - centre))
     return np.concatenate(columns, axis=1)
 
