@@ -32,7 +32,7 @@ def rate_rows(errors: Sequence[RateError], runs: pl.DataFrame) -> list[dict[str,
         places = _places(runs, one.family)
         largest = places.sort("params", "images").row(-1, named=True) if len(places) else None
         cost = law.penalty(OCTAVES)
-        numbers = [_stated(law.exponent(axis)) if axis in law.variables else f"tuned at one {axis}" for axis in ("N", "D")]
+        numbers = [_stated(law.exponent(axis)) if axis in law.variables else f"cannot tell: one {axis}" for axis in ("N", "D")]
         numbers.append(_stated(law.rate(largest["params"], largest["images"])) if largest else "–")
         numbers.append(significant(largest["learning_rate"], 2) if largest else "–")
         numbers.append(_stated(Estimate(*(100 * end for end in (cost.value, cost.low, cost.high))), " %"))
