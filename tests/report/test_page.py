@@ -1,5 +1,6 @@
 import html
 import json
+import math
 import re
 from html.parser import HTMLParser
 
@@ -7,6 +8,7 @@ import polars as pl
 import pytest
 from example_study import ENVIRONMENT, curves_of, fits_of, runs_table, study_of, tuning_of
 
+from scaling.analysis.rate_error import rate_errors
 from scaling.analysis.study_statistics import fit_study
 from scaling.report import page as report_page
 from scaling.report.gallery import PAGE_FIGURES
@@ -33,6 +35,19 @@ def inputs(table, **changes):
         "command": "uv run snakemake --cores all",
     }
     return ReportInputs(**values | changes)
+
+
+ARCHITECTURE = {
+    "family": "vit",
+    "params": 130_000,
+    "width": 40.0,
+    "depth": 3,
+    "outline": "1×28×28 → patch_embed 16×40 → <head> 10",
+    "layers": [
+        {"name": "blocks.0–2.attn.qkv", "kind": "Linear", "shape": "16×120", "params": 4920, "times": 3},
+        {"name": "pos_embed", "kind": "parameter", "shape": "", "params": 640, "times": 1},
+    ],
+}
 
 
 class Page(HTMLParser):
@@ -89,7 +104,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def whole():
     runs = runs_table(families=("mlp", "googlenet", "vit"), seeds=2, lost={3: "failed", 5: "diverged", 40: "missing"})
-    run = inputs(runs, plan={"cells": 96, "hours": 0.25}, curves=curves_of(runs))
+    run = inputs(runs, plan={"cells": 96, "hours": 0.25}, curves=curves_of(runs), architectures=[ARCHITECTURE])
     text = render(run)
     return run, text, Page(text)
 
@@ -133,7 +148,8 @@ def test_the_finding_stands_before_everything_else(whole):
 
 def test_numbers_of_the_law_table_are_those_of_the_fits(whole):
     run, _, page = whole
-    rows = {row["family"]: row for row in page.table("status", "alpha", "seed noise")}
+    rows = {row["family"].split()[0]: row for row in page.table("status", "alpha", "seed noise")}
+    assert rows["vit"]["family"].endswith("D: 500 – 10k 32 models")
     shown = set(map(float, filter(None, page.values)))
     for fit in run.fits["fits"]:
         if fit["response"] != "loss":
@@ -148,6 +164,22 @@ def test_numbers_of_the_law_table_are_those_of_the_fits(whole):
                 assert json.loads(rest) == pytest.approx(interval, rel=0.006)
             else:
                 assert rest == fit["reasons"][name]
+
+
+def test_each_family_shows_its_layers(whole):
+    _, text, page = whole
+    assert "→ &lt;head&gt; 10" in text
+    rows = page.table("layer", "kind", "weights")
+    assert [(row["kind"], row["output for one image"], row["weights"]) for row in rows] == [
+        ("Linear × 3", "16×120", "14,760"),
+        ("parameter", "–", "640"),
+    ]
+
+
+def test_no_line_breaks_before_a_per_cent_sign(whole):
+    _, text, _ = whole
+    assert "95\u00a0% interval" in text
+    assert not re.search(r"[\d\]] %", text)
 
 
 def test_badges_and_skills_are_those_of_the_fits(whole):
@@ -334,6 +366,29 @@ def test_build_writes_page_and_tables(tmp_path, whole):
     assert [vit["low"], vit["high"]] == fit["intervals"]["beta"]
 
 
+def test_the_law_of_the_learning_rate_and_what_an_error_in_it_would_do(tmp_path):
+    runs = runs_table(families=("mlp", "vit"))
+    fits, tuning = fits_of(runs), tuning_of(runs)
+    for anchor in tuning["mlp"]["anchors"]:
+        for candidate in anchor["candidates"]:
+            candidate["validation_loss"] = None
+    run = inputs(runs, fits=fits, tuning=tuning, rate_errors=rate_errors(runs, tuning, fits, seed=0))
+    output = build(run, tmp_path / "index.html")
+    rows = {row["family"]: row for row in Page(output.read_text("utf-8")).table("trained with", "alpha moves")}
+    assert rows["mlp"]["verdicts"] == "no law of the rate: no candidate has a finite loss"
+    assert rows["vit"]["exponent in N"].startswith("−0.25 [")
+    assert rows["vit"]["exponent in D"] == "cannot tell: one D"
+    cost = float(rows["vit"]["cost of half an octave"].split()[0])  # in percent; the losses are no exact parabola
+    assert cost == pytest.approx(6.0 * (0.5 * math.log(2)) ** 2, rel=0.1)
+    assert rows["vit"]["verdicts"] == "the same"
+    table = pl.read_csv(output.parent / "rates.csv")
+    assert table["family"].unique().to_list() == ["vit"]
+    largest = table.row(-1, named=True)
+    assert largest["low"] < largest["best_rate"] < largest["high"]
+    assert largest["best_rate"] == pytest.approx(0.02 * (largest["params"] / 4800) ** -0.25, rel=0.02)
+    assert "learning rates: rates wrong by half an octave" in (output.parent / "summary.md").read_text("utf-8")
+
+
 def test_a_table_without_the_columns_is_refused_by_name(tmp_path):
     runs = runs_table(**SMALL)
     with pytest.raises(ValueError, match="the runs table lacks the columns seed, loss"):
@@ -365,7 +420,9 @@ def test_what_to_train_next_is_shown_with_what_to_paste():
     }
     text = render(inputs(table, next_runs=section))
     assert 'href="#next"' in text
-    assert ["resnet", "60k", "4k", "0, 7", "1.50", "2.0 %", "0.400", "0.300"] in [row for t in Page(text).tables for row in t]
+    assert ["resnet", "60k", "4k", "0, 7", "1.50", "2.0\u00a0%", "0.400", "0.300"] in [
+        row for t in Page(text).tables for row in t
+    ]
     assert "- {family: resnet}" in text
     assert "mlp has no law: too few." in text
     assert "What to train next" not in render(inputs(table))

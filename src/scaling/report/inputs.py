@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from scaling.analysis.rate_error import RateError
 from scaling.jobs.job_notes import JobNote
+from scaling.report.asked_images import AskedImages
 from scaling.runs.learning_curves import CURVE_SCHEMA
 
 
@@ -38,11 +40,20 @@ class ReportInputs:
     images: np.ndarray | None = None
     """the first test images, uint8 [n, channels, side, side], for the pictures of claims; None where they are not prepared"""
 
+    asked: AskedImages | None = None
+    """test images with what models said of them; None where the images are not prepared"""
+
+    architectures: list[dict[str, Any]] = field(default_factory=list)
+    """what each family looks like in its largest size, by `architectures` of architectures.py"""
+
     notes: list[JobNote] = field(default_factory=list)
     """what each job asked for and used"""
 
     size_notes: list[str] = field(default_factory=list)
     """what of the study's sizes was moved into a family's range, or has no effect"""
+
+    rate_errors: list[RateError] = field(default_factory=list)
+    """by family, what is known of its learning rate and what an error in it would do"""
 
     next_runs: dict[str, Any] | None = None
     """what to train next, by `next_section` of next_table.py; None where no family has a law"""
