@@ -52,8 +52,8 @@ def test_a_page_is_one_file_that_needs_nothing_else(table: Path, tmp_path: Path)
     assert not re.search(r'(src|href)="(?!#|data:)', text)
     assert "1 row is left out, whose run is not done: diverged 1." in text
     assert "<b>vit" not in text
-    assert text.count("<figure id=") == 7
-    assert "images" not in re.sub(r"<(style|script|svg|nav|figure).*?>|loss-by-images", "", text.split('id="laws"')[0])
+    assert text.count("<figure id=") == 13
+    assert "images" not in re.sub(r"<(style|script|svg|nav|figure).*?>|(loss-by|beyond)-images", "", text.split('id="laws"')[0])
     for words in ("Families compared", "How to spend compute", "least nats"):
         assert words in text
 
@@ -80,8 +80,8 @@ def test_a_wild_value_is_named_and_not_drawn(table: Path, tmp_path: Path) -> Non
     rows.with_columns(nats=pl.when(pl.col("index") == 3).then(1e300).otherwise("nats")).drop("index").write_csv(wild)
     result = run("report", wild, *COLUMNS, "--output", page)
     assert result.exit_code == 0, result.stderr
-    # Below the four figures that draw rows, and in their words for readers that do not see.
-    assert page.read_text().count("Not drawn, more than 10,000 times off the median of the family: row 4 (1e+300).") == 8
+    # Below the seven figures that draw rows, and in their words for readers that do not see.
+    assert page.read_text().count("Not drawn, more than 10,000 times off the median of the family: row 4 (1e+300).") == 14
     assert "10³⁰⁰" not in "".join(re.findall(r"<svg.*?</svg>", page.read_text(), re.DOTALL))
 
 
@@ -91,7 +91,8 @@ def test_figures_for_a_paper(table: Path, tmp_path: Path, kind: str, begins: byt
     result = run("figures", table, *COLUMNS, "--format", kind, "--output", tmp_path, "--where", "who = 'mlp'")
     assert result.exit_code == 0, result.stderr
     names = {path.stem for path in tmp_path.iterdir()}
-    assert names == {"skill-forest", "held-out", "loss-by-images", "loss-by-params", "exponents", "residuals"}
+    with_rows = {"held-out", "loss-by-images", "loss-by-params", "beyond-images", "beyond-params", "loss-contours", "residuals"}
+    assert names == with_rows | {"skill-forest", "exponents"}
     for path in tmp_path.iterdir():
         assert path.suffix == f".{kind}"
         assert path.read_bytes().startswith(begins)

@@ -37,6 +37,19 @@ def inputs(table, **changes):
     return ReportInputs(**values | changes)
 
 
+ARCHITECTURE = {
+    "family": "vit",
+    "params": 130_000,
+    "width": 40.0,
+    "depth": 3,
+    "outline": "1×28×28 → patch_embed 16×40 → <head> 10",
+    "layers": [
+        {"name": "blocks.0–2.attn.qkv", "kind": "Linear", "shape": "16×120", "params": 4920, "times": 3},
+        {"name": "pos_embed", "kind": "parameter", "shape": "", "params": 640, "times": 1},
+    ],
+}
+
+
 class Page(HTMLParser):
     """Tables as lists of rows of cell texts, loads of resources, ids, unclosed elements."""
 
@@ -91,7 +104,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def whole():
     runs = runs_table(families=("mlp", "googlenet", "vit"), seeds=2, lost={3: "failed", 5: "diverged", 40: "missing"})
-    run = inputs(runs, plan={"cells": 96, "hours": 0.25}, curves=curves_of(runs))
+    run = inputs(runs, plan={"cells": 96, "hours": 0.25}, curves=curves_of(runs), architectures=[ARCHITECTURE])
     text = render(run)
     return run, text, Page(text)
 
@@ -135,7 +148,8 @@ def test_the_finding_stands_before_everything_else(whole):
 
 def test_numbers_of_the_law_table_are_those_of_the_fits(whole):
     run, _, page = whole
-    rows = {row["family"]: row for row in page.table("status", "alpha", "seed noise")}
+    rows = {row["family"].split()[0]: row for row in page.table("status", "alpha", "seed noise")}
+    assert rows["vit"]["family"].endswith("D: 500 – 10k 32 models")
     shown = set(map(float, filter(None, page.values)))
     for fit in run.fits["fits"]:
         if fit["response"] != "loss":
@@ -150,6 +164,22 @@ def test_numbers_of_the_law_table_are_those_of_the_fits(whole):
                 assert json.loads(rest) == pytest.approx(interval, rel=0.006)
             else:
                 assert rest == fit["reasons"][name]
+
+
+def test_each_family_shows_its_layers(whole):
+    _, text, page = whole
+    assert "→ &lt;head&gt; 10" in text
+    rows = page.table("layer", "kind", "weights")
+    assert [(row["kind"], row["output for one image"], row["weights"]) for row in rows] == [
+        ("Linear × 3", "16×120", "14,760"),
+        ("parameter", "–", "640"),
+    ]
+
+
+def test_no_line_breaks_before_a_per_cent_sign(whole):
+    _, text, _ = whole
+    assert "95\u00a0% interval" in text
+    assert not re.search(r"[\d\]] %", text)
 
 
 def test_badges_and_skills_are_those_of_the_fits(whole):
@@ -390,7 +420,9 @@ def test_what_to_train_next_is_shown_with_what_to_paste():
     }
     text = render(inputs(table, next_runs=section))
     assert 'href="#next"' in text
-    assert ["resnet", "60k", "4k", "0, 7", "1.50", "2.0 %", "0.400", "0.300"] in [row for t in Page(text).tables for row in t]
+    assert ["resnet", "60k", "4k", "0, 7", "1.50", "2.0\u00a0%", "0.400", "0.300"] in [
+        row for t in Page(text).tables for row in t
+    ]
     assert "- {family: resnet}" in text
     assert "mlp has no law: too few." in text
     assert "What to train next" not in render(inputs(table))

@@ -183,6 +183,14 @@ def test_an_account_where_none_are_kept_is_said_before_any_job(slurm, make_proje
     assert last_job(slurm) == before
 
 
+def test_fewer_gpus_than_a_run_takes_are_refused_before_any_job(slurm, make_project):
+    before, one = last_job(slurm), make_project("limit")
+    path = one.folder / "studies" / "limit.yaml"
+    path.write_text(f"{path.read_text()}jobs: {{gpus_per_run: 2}}\n")
+    refused(one, "train asks for gpu: 1, but the study has gpus_per_run: 2; write gpu: 2, or a multiple of it")
+    assert last_job(slurm) == before
+
+
 def test_job_arrays_are_refused_with_the_reason_before_any_job(slurm, make_project):
     before, one = last_job(slurm), make_project("smoke")
     one.edit("executor: slurm", "executor: slurm\nslurm-array-jobs: all")

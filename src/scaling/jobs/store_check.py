@@ -43,7 +43,7 @@ class Checked:
         counts = self.counts
         parts = [
             f"{counts['record']} records (checksum, version, key and row against settings)",
-            f"{counts['probe']} probes (checksum)",
+            f"{counts['probe']} probes and answers (checksum)",
             f"{counts['weights'] + counts['checkpoint']} weights and checkpoints (checksum, key against settings)",
         ]
         left = {

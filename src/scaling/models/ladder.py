@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaling.files import json_sha256, write_atomic
 from scaling.models.architecture import Architecture
@@ -22,6 +22,9 @@ from scaling.models.family import Family, ImageSpec, Regularisation
 from scaling.models.outside import own_place
 from scaling.models.own_files import OwnModelError, contents
 from scaling.models.range_search import Span, find_span
+
+if TYPE_CHECKING:
+    from scaling.models.layer_table import Described
 
 TOLERANCE = 0.05
 """Share of the target by which N may miss it."""
@@ -99,6 +102,14 @@ class Ladders:
                 self._store(key, "")
             except ValueError as error:
                 self._store(key, str(error))
+        return self._load()[key]
+
+    def description(self, made: Architecture, target: int, image: ImageSpec) -> dict[str, Any]:
+        """``layer_table.Described`` of a family in the size nearest to ``target``, as plain values. Raises SizeError."""
+        key = f"layers {_named(made)} {target} {image}"
+        if key not in self._load():
+            rung = self.rung(made, target, image)
+            self._store(key, asdict(_described(made, rung, image)))
         return self._load()[key]
 
     def _ends(self, made: Architecture, image: ImageSpec) -> tuple[int, int]:
@@ -237,6 +248,17 @@ def _sketch(made: Architecture, depth: int, width: float, image: ImageSpec, rate
         return sketch(build)
     except OwnModelError:  # values are looked at while it is built, say; what is wrong with it then shows again
         return build()
+
+
+def _described(made: Architecture, rung: Rung, image: ImageSpec) -> Described:
+    from scaling.models.layer_table import described
+
+    try:
+        return described(_sketch(made, rung.depth, rung.width, image), image)
+    except RuntimeError:  # a user's own that looks at values as it computes
+        if own_place(made.family) is None:
+            raise
+        return described(_family(made).build(rung.width, rung.depth, image, NO_RATES, made.options), image)
 
 
 @cache

@@ -10,6 +10,7 @@ import polars as pl
 
 from scaling.analysis.rate_error import RateError
 from scaling.jobs.job_notes import JobNote
+from scaling.report.asked_images import AskedImages
 from scaling.runs.learning_curves import CURVE_SCHEMA
 
 
@@ -38,6 +39,12 @@ class ReportInputs:
 
     images: np.ndarray | None = None
     """the first test images, uint8 [n, channels, side, side], for the pictures of claims; None where they are not prepared"""
+
+    asked: AskedImages | None = None
+    """test images with what models said of them; None where the images are not prepared"""
+
+    architectures: list[dict[str, Any]] = field(default_factory=list)
+    """what each family looks like in its largest size, by `architectures` of architectures.py"""
 
     notes: list[JobNote] = field(default_factory=list)
     """what each job asked for and used"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from importlib import resources
 from pathlib import Path
@@ -63,7 +64,7 @@ def render(run: ReportInputs) -> str:
     progress = tables.progress(run.runs)
     done = run.runs.filter(pl.col("status") == "done")
     families = tables.families(with_laws.runs, run.fits)
-    return (
+    return unbroken(
         page_environment()
         .get_template("page.html.j2")
         .render(
@@ -109,7 +110,7 @@ def render(run: ReportInputs) -> str:
 
 def render_claims(run: ReportInputs) -> str:
     """The page of the claims as text."""
-    return (
+    return unbroken(
         page_environment()
         .get_template("claims.html.j2")
         .render(
@@ -148,6 +149,11 @@ def page_environment() -> jinja2.Environment:
         "json": _readable_json,
     }
     return environment
+
+
+def unbroken(page: str) -> str:
+    """``page`` with no line break between a number, or an interval, and its per cent sign."""
+    return re.sub(r"(?<=[\d\]]) %", "\u00a0%", page)
 
 
 def _picture(name: str, figure: Figure, run: ReportInputs) -> dict[str, Any]:

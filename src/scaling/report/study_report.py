@@ -11,17 +11,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 from scaling.analysis.own_study import fit_laws, judge_own_claims
 from scaling.analysis.rate_error import rate_errors
-from scaling.data import DataError, load, prepared_path
+from scaling.data import DataError, ImageData, load, prepared_path
 from scaling.jobs.collected import Benchmarks, Collected
 from scaling.jobs.job_notes import read_all_notes
 from scaling.jobs.next_runs import Budget, next_runs
 from scaling.jobs.owner import open_own
 from scaling.jobs.plan import make_plan
+from scaling.report.architectures import architectures
+from scaling.report.asked_images import gather_answers
 from scaling.report.first_screen import answer
 from scaling.report.gallery import PAGE_FIGURES
 from scaling.report.inputs import ReportInputs
@@ -84,6 +85,7 @@ def _gathered(study: Study, study_path: Path, layout: Layout, warn: Callable[[st
         warn(f"{benchmarks.lacking}: claims on times are judged without it")
     fits, claims = _stored(collected, benchmarks, warn) or _judged(study, collected, benchmarks)
     images = look_at_images(study, layout)
+    data, store, done = _images(study, layout), Store(layout.store), runs.filter(pl.col("status") == DONE)["key"]
     tuned = {family: read_tuning(study, layout, family, images) for family in study.families}
     tuning = {family: asdict(found) for family, found in tuned.items() if found}
     inputs = ReportInputs(
@@ -97,10 +99,12 @@ def _gathered(study: Study, study_path: Path, layout: Layout, warn: Callable[[st
         partial=bool(benchmarks.lacking or runs["status"].is_in([FAILED, MISSING]).any()),
         command=f"snakemake --cores all --config study={study_path}",
         claims=claims,
-        images=_first_images(study, layout) if claims else None,
+        images=data.test_images[:PICTURED].copy() if data and claims else None,
+        asked=gather_answers(data, store, done) if data else None,
+        architectures=architectures(study, layout),
         notes=read_all_notes(layout.jobs),
         size_notes=size_notes(study),
-        curves=learning_curves(Store(layout.store), runs.filter(pl.col("status") == DONE)["key"], warn),
+        curves=learning_curves(store, done, warn),
         next_runs=next_section(next_runs(study, layout, runs, "prediction", Budget())),
     )
     return inputs
@@ -132,10 +136,10 @@ def _judged(study: Study, collected: Collected, benchmarks: Benchmarks) -> Verdi
     return fits, judge_own_claims(study, collected.runs, collected.measurements(benchmarks), fits)
 
 
-def _first_images(study: Study, layout: Layout) -> np.ndarray | None:
-    """The first test images, uint8 [n, channels, side, side]; None where they are not prepared."""
+def _images(study: Study, layout: Layout) -> ImageData | None:
+    """The images of ``study``; None where they are not prepared."""
     try:
-        return load(prepared_path(data_settings(study), layout.data), verify=False).test_images[:PICTURED].copy()
+        return load(prepared_path(data_settings(study), layout.data), verify=False)
     except DataError:
         return None
 

@@ -12,10 +12,15 @@ import polars as pl
 from scaling.analysis.compare import JudgedTable
 from scaling.analysis.fits_rows import jsonable
 from scaling.report.figures import Figure
+from scaling.report.figures.best_sizes import best_sizes
+from scaling.report.figures.beyond import beyond
 from scaling.report.figures.exponents import exponents
 from scaling.report.figures.held_out import holdout
+from scaling.report.figures.isoflop_curves import isoflop_curves
 from scaling.report.figures.loss_by_flop import loss_by_flop
 from scaling.report.figures.loss_by_size import AXES, loss_by_size
+from scaling.report.figures.loss_contours import loss_contours
+from scaling.report.figures.ranks_by_compute import ranks_by_compute
 from scaling.report.figures.residuals import residuals
 from scaling.report.figures.skill_forest import skill_forest
 from scaling.report.gallery import PAGE_FIGURES
@@ -45,6 +50,31 @@ CAPTIONS: Final[dict[str, str]] = {
         "cheaper one beats. Right: the least response that a family's law allows for that compute, solid inside the rows' N, "
         "D and compute, dashed beyond; 95 % bands of the three families that end lowest."
     ),
+    "isoflop-curves": (
+        "One panel per family, one curve per training compute C: the response that the law gives to each N when the rest of "
+        "the compute goes into D. Curves are drawn only where N and D lie inside those of the rows. Rings: the best N of a "
+        "curve; where there is none, it lies outside. Points: the rows, each in the colour of its own compute."
+    ),
+    "best-sizes": (
+        "For each training compute, the N and the D with which a family's law reaches its lowest response. A line is solid "
+        "where compute, N and D lie inside those of the family's rows, dashed beyond, where the law is extended. Flat pieces "
+        "at an end: the best size lies at the limit of what was searched. Slopes, with intervals: under Laws."
+    ),
+    "ranks-by-compute": (
+        "Rank of each family by the lowest response that its law allows for a compute, over the budgets that all laws reach. "
+        "Filled: the 95 % band lies wholly above that of rank 1. Hollow: the two bands meet, so that the order is not settled."
+    ),
+    "loss-contours": (
+        "Lines of equal response by each family's law, up to three times the largest N and D; the shaded rectangle is that of "
+        "the rows. Points: the rows, the mean of those at one N and D, on the same scale, so that a point on a line of another "
+        "shade lies off the law."
+    ),
+    "beyond-images": (
+        "The response along D at each family's largest N. Points: rows. Line and band: the law fitted to all rows, with its "
+        "95 % interval; dashed in the shaded part, up to three times beyond the rows. Hollow diamonds: what laws fitted to "
+        "smaller rows alone predicted."
+    ),
+    "beyond-params": ("The response along N at each family's largest D, otherwise as the figure along D at the largest N."),
     "loss-by-images": (
         "The response against D, one panel per family; the shade says N. Lines: the fitted law with its 95 % band."
     ),
@@ -62,11 +92,23 @@ TITLES: Final[dict[str, str]] = {
     "skill-forest": "How well does each law predict?",
     "held-out": "Do the laws predict rows they have not seen?",
     "loss-by-flop": "What compute buys",
+    "isoflop-curves": "At equal compute, which N is best?",
+    "best-sizes": "How should compute be spent?",
+    "ranks-by-compute": "Which family is best at which compute?",
+    "loss-contours": "The response over N and D",
+    "beyond-images": "Three times more data",
+    "beyond-params": "Three times larger models",
     "loss-by-images": "More data",
     "loss-by-params": "Larger models",
     "exponents": "Exponents and floors",
     "residuals": "What the laws leave unexplained",
 }
+
+OF_COMPUTE: Final = {"loss-by-flop", "isoflop-curves", "best-sizes", "ranks-by-compute"}
+"""The figures that need the compute of each row."""
+
+WITHOUT_ROWS: Final = {"exponents", "skill-forest", "best-sizes", "ranks-by-compute"}
+"""The figures that draw laws alone, no row."""
 
 
 def runs_of(judged: JudgedTable) -> pl.DataFrame:
@@ -142,6 +184,12 @@ def table_figures(judged: JudgedTable, *, n: str, d: str, y: str) -> list[tuple[
         "skill-forest": lambda: skill_forest(fits),
         "held-out": lambda: holdout(_drawable(fits, runs)),
         "loss-by-flop": lambda: loss_by_flop(near, fits),
+        "isoflop-curves": lambda: isoflop_curves(near, fits),
+        "best-sizes": lambda: best_sizes(near, fits, {"params": f"N*: best {n}", "images": f"D*: best {d}"}),
+        "ranks-by-compute": lambda: ranks_by_compute(near, fits),
+        "loss-contours": lambda: loss_contours(near, fits),
+        "beyond-images": lambda: beyond(near, _drawable(fits, runs), along="images"),
+        "beyond-params": lambda: beyond(near, _drawable(fits, runs), along="params"),
         "loss-by-images": lambda: loss_by_size(near, fits, along="images"),
         "loss-by-params": lambda: loss_by_size(near, fits, along="params"),
         "exponents": lambda: exponents(fits),
@@ -151,19 +199,23 @@ def table_figures(judged: JudgedTable, *, n: str, d: str, y: str) -> list[tuple[
         AXES["params"]: f"N: {n}",
         AXES["images"]: f"D: {d}",
         "L: test loss (nats)": y,
+        "L (nats)": y,
+        "rank by loss, 1 = lowest": f"rank by {y}, 1 = lowest",
         "predicted loss against observed: too low on the left, too high on the right": (
             f"predicted {y} against observed: too low on the left, too high on the right"
         ),
     }
-    has_flop = runs["flop"].is_not_null().any()
+    lacking = set() if runs["flop"].is_not_null().any() else OF_COMPUTE
+    if runs["family"].n_unique() < 2:
+        lacking = lacking | {"ranks-by-compute"}
     found = []
     for name, described in PAGE_FIGURES.items():
-        if name not in drawn or (name == "loss-by-flop" and not has_flop):
+        if name not in drawn or name in lacking:
             continue
         figure = drawn[name]()
         for scale in figure.scales:
             scale.name = words.get(scale.name, scale.name) if isinstance(scale.name, str) else scale.name
-        left_out = None if name in ("exponents", "skill-forest") else not_drawn(far)
+        left_out = None if name in WITHOUT_ROWS else not_drawn(far)
         caption = " ".join(filter(None, (CAPTIONS[name], left_out)))
         found.append((name, replace(described, title=TITLES[name], caption=caption), figure))
     return found

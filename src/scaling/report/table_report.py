@@ -14,7 +14,7 @@ from scaling.report import report_tables as tables
 from scaling.report.figures.figure_data import packed_csv
 from scaling.report.first_screen import answer
 from scaling.report.inline_svg import inline_svg
-from scaling.report.page import page_environment, verbatim
+from scaling.report.page import page_environment, unbroken, verbatim
 from scaling.report.table_figures import fits_of, runs_of, table_figures
 
 
@@ -53,5 +53,5 @@ def write_table_report(judged: JudgedTable, output: Path, *, n: str, d: str, y: 
         "pictures": pictures,
         "cells": runs.sort("family", "params", "images").to_dicts(),
     }
-    write_atomic(output, page_environment().get_template("table.html.j2").render(said).encode())
+    write_atomic(output, unbroken(page_environment().get_template("table.html.j2").render(said)).encode())
     return output

@@ -12,12 +12,14 @@ from typing import Any
 import torch
 
 from scaling.data import ImageData
+from scaling.runs.answers import keep_answers
 from scaling.runs.grid import Backbone, Run
 from scaling.runs.kept import missing_probes
 from scaling.runs.lease import HEARTBEAT_SECONDS
 from scaling.runs.progress import ProgressFile
 from scaling.runs.records import DONE
 from scaling.runs.store import Record, Store
+from scaling.training.ask_model import ask_model
 from scaling.training.checkpoint import UnusableCheckpoint
 from scaling.training.loop import Interrupted, Trainer
 from scaling.training.memory import is_out_of_memory
@@ -120,8 +122,11 @@ class CellTraining:
             smaller = -(-trainer.micro_batch // 2)
             self.warn(f"out of memory with {trainer.micro_batch} images at a time; goes on with {smaller}: {error}")
             return smaller
-        if (self.probes or self.cell.objective) and entry.row["status"] == DONE:
-            keep_weights(self.store, trainer)  # before the record: a record that is there has its weights
+        if entry.row["status"] == DONE:  # before the record: a record that is there has what lies beside it
+            if self.probes or self.cell.objective:
+                keep_weights(self.store, trainer)
+            if not self.cell.objective:
+                keep_answers(self.store, self.cell.key, ask_model(trainer))
         self.store.write(self.cell.key, entry)
         if self.trunk is not None:
             self.trunk.tidy(self.store)

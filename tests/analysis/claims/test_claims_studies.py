@@ -1,6 +1,7 @@
 """The studies of the claims hold what the claims look for, and share the default study's runs."""
 
 import math
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from scaling.analysis.claims.claim_files import claims_tested
 from scaling.analysis.claims.evidence import UNTRAINED, Evidence
 from scaling.analysis.claims.judge import judge_claims
 from scaling.analysis.claims.load_claims import load_claims
+from scaling.files import digest
 from scaling.models.registry import FAMILIES
 from scaling.runs.grid import cells, packs
 from scaling.runs.job_hashes import pack_hash, tuning_hash
@@ -82,3 +84,35 @@ def test_no_two_entries_ask_for_the_same_runs():
     study = read("studies/claims.yaml")
     asked = [entry.model_dump_json() for entry in study.families.values() if entry.model]
     assert len(set(asked)) == len(asked) > 50
+
+
+def what_decides(study: Study, arm: str) -> set[str]:
+    """All that an entry's keys are made of before any rate is tuned, for each of its runs."""
+    entry = study.entry(arm)
+    settings = [
+        str(study.architecture(arm)),
+        study.family_recipe(arm).settings(),
+        entry.pretrain and entry.pretrain.model_dump(),
+    ]
+    return {digest([*settings, cell.target, cell.images, cell.seed]) for cell in cells(study, arm)}
+
+
+def test_entries_that_a_part_compares_share_no_run():
+    """Two entries with the same settings would agree to the last digit and say nothing."""
+    study = read("studies/claims.yaml")
+    decided = {arm: what_decides(study, arm) for arm in study.families}
+    compared = set()
+    for claim in judge_claims(load_claims(claims_tested(study.claims)), Evidence(finished(study), 10)):
+        for part in claim["parts"]:
+            arms = sorted({key.rsplit("-", 1)[0] for key in part["keys"]})
+            compared |= set(combinations(arms, 2))
+    assert ("resnet-11k", "resnet-dropout") in compared
+    assert [pair for pair in sorted(compared) if decided[pair[0]] & decided[pair[1]]] == []
+
+
+def test_entries_of_a_claim_that_agreed_by_chance_differ_in_their_settings():
+    study = read("studies/claims.yaml")
+    bare, dropout = (study.family_recipe(arm).settings() for arm in ("resnet-bare", "resnet-dropout"))
+    assert (bare["dropout"], dropout["dropout"]) == (0, 0.5)
+    assert str(study.architecture("resnet-bare")) == "resnet norm=none"
+    assert str(study.architecture("resnet-dropout")) == "resnet"

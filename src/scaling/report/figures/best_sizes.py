@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import plotnine as p9
 import polars as pl
 
@@ -13,17 +15,20 @@ from scaling.report.figures.theme import empty, family_order, family_scales, log
 BEST = {"params": "N*: best number of parameters", "images": "D*: best number of images"}
 
 
-def best_sizes(runs: pl.DataFrame, fits: dict) -> p9.ggplot:
-    """N*(C) and D*(C), one line per family: solid where C, N* and D* lie inside the trained ones, dashed beyond."""
+def best_sizes(runs: pl.DataFrame, fits: dict, titles: Mapping[str, str] = BEST) -> p9.ggplot:
+    """N*(C) and D*(C), one line per family: solid where C, N* and D* lie inside the trained ones, dashed beyond.
+
+    ``titles`` are those of the panels of params and images.
+    """
     cells = finished(runs).filter(pl.col("flop") > 0)
     lines = frontiers(fits, cells)
     if lines.is_empty():
         return empty("No law has been fitted yet, or compute is not known.")
     families = family_order(lines["family"])
     table = lines.unpivot(
-        on=list(BEST), index=["family", "flop", "where", "piece"], variable_name="panel", value_name="best"
+        on=list(titles), index=["family", "flop", "where", "piece"], variable_name="panel", value_name="best"
     ).with_columns(
-        pl.col("panel").replace_strict(BEST, return_dtype=pl.String).cast(pl.Enum(list(BEST.values()))),
+        pl.col("panel").replace_strict(titles, return_dtype=pl.String).cast(pl.Enum(list(titles.values()))),
         pl.col("family").cast(pl.Enum(families)),
         pl.int_range(pl.len()).over("family", "panel").alias("place"),
     )

@@ -13,8 +13,8 @@ from scaling.report.figures.told import TOLD
 
 DIGITS: Final = "%.6g"
 """How numbers are written: more digits than any drawing shows."""
-ORNAMENTS: Final = (p9.geom_rect, p9.geom_vline, p9.geom_hline)
-"""Layers without numbers of their own: shades and lines of reference."""
+ORNAMENTS: Final = (p9.geom_rect, p9.geom_vline, p9.geom_hline, p9.geom_raster)
+"""Layers without numbers of their own: shades, lines of reference, images."""
 
 
 def figure_csv(figure: p9.ggplot) -> str:
