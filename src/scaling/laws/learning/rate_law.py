@@ -153,7 +153,7 @@ class RateLaw:
 
     def rate(self, params: float, images: float) -> Estimate:
         """The best rate at N and D."""
-        logs = dict(zip(("N", "D"), np.log([params, images]) - self.centre, strict=True))
+        logs: dict[str, float] = dict(zip(("N", "D"), np.log([params, images]) - self.centre, strict=True))
         return self.parabolas.rate(np.array([1.0, *(logs[name] for name in self.variables)]))
 
     def penalty(self, octaves: float) -> Estimate:
@@ -223,7 +223,7 @@ def _fitted(near: Floats, variables: Floats, study: Spread) -> Parabolas | str:
     asked = 1 + variables.shape[1]
     own = Spread(found.squares / found.freedom, found.freedom)
     noise = _noise(own, study)
-    errors = noise.variance * np.linalg.inv(design.T @ design)[:asked, :asked]
+    errors = np.asarray(noise.variance * np.linalg.inv(design.T @ design)[:asked, :asked], float)
     return Parabolas(float(near[:, 1].mean()), found.coefficients[:asked], errors, noise)
 
 
