@@ -33,7 +33,7 @@ WAYS = {"params": "larger N", "images": "larger D", "both": "both"}
 
 PREDICTS, FAILS = 0.0, 0.1
 """Question 1: an interval of skill above the first says yes, below the second no."""
-LEVEL, EQUIVALENT = 0.004, 0.2
+LEVEL, EQUIVALENT = 0.05, 0.2
 """Question 2: the level of p, and the difference in skill that would matter."""
 SHARE = 0.975
 """Question 4: the share of resamples that must cross."""
