@@ -22,25 +22,13 @@ from scaling.runs.grid import ResolvedCell
 from scaling.study.recipe import recipe_for
 from scaling.training.captured_step import WARM_UP
 from scaling.training.device import detect
-from scaling.training.host_waits import HostWaits
-from scaling.training.loop import RATE_TYPES, Trainer
+from scaling.training.loop import Trainer
+from scaling.training.step_counts import count_step
 
 FAMILIES = ("mlp", "alexnet", "vgg", "googlenet", "resnet", "vit", "swin")
 IMAGES = 4000
 SIDE = 4096
 """Of the matrices whose product gives the peak."""
-
-
-def counts(trainer: Trainer) -> tuple[int, int]:
-    """Launches in a step's computation, and operations in it for which the host waits; not of the first, which makes state."""
-    trainer.train_step()
-    inputs = {name: tensor.to(trainer.cell.device) for name, tensor in trainer.inputs(0).items()}
-    device = trainer.cell.device
-    inputs["rate"] = torch.tensor(1e-3, dtype=RATE_TYPES[device], device=device)
-    inputs["weight"] = torch.tensor(0.5, device=device)
-    with HostWaits() as seen:
-        trainer._update(inputs)
-    return seen.launches, len(seen.names)
 
 
 def images_per_second(trainer: Trainer, steps: int) -> float:
@@ -123,7 +111,7 @@ def main() -> None:
                 trainer = Trainer(cell, data)
                 trainer.model.train()
                 captured, trainer.captured = trainer.captured, None
-                launches, waits = counts(trainer)
+                seen = count_step(trainer)
                 speeds = [images_per_second(trainer, options.steps)]
                 if gpu:
                     trainer.captured = captured
@@ -131,7 +119,7 @@ def main() -> None:
                     longer = dataclasses.replace(cell, seed=1)
                     speeds += [at_once(longer, data, options.steps, runs) for runs in options.runs]
                 speeds_text = " ".join(f"{speed:9.0f}" for speed in speeds)
-                print(f"{family:10s} {rung.params:7d} {launches:8d} {waits:5d} {speeds_text}", flush=True)
+                print(f"{family:10s} {rung.params:7d} {seen.launches:8d} {len(seen.names):5d} {speeds_text}", flush=True)
 
 
 if __name__ == "__main__":

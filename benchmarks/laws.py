@@ -3,14 +3,14 @@
     uv run python benchmarks/laws.py DATA [--starts 1000] [--published 20] [--parts optimum,bootstrap,curves,tables]
 
 DATA is a folder with chinchilla_245.csv (Besiroglu et al. 2024), few_shot_curves_72.csv (Alabdulmohsin et al. 2022),
-vision_grid_imagenet.csv (Gokce and Schrimpf), lm_grid.csv (hadasah/scaling_laws), lm_repeated_182.csv (Muennighoff et al. 2023)
-and clip_zero_shot.csv (LAION-AI/scaling-laws-openclip). Takes about five minutes on one core with the defaults.
+vision_grid_imagenet.csv (Gokce and Schrimpf), lm_grid.csv and lm_rates_grid.csv (hadasah/scaling_laws), lm_repeated_182.csv
+(Muennighoff et al. 2023) and clip_zero_shot.csv (LAION-AI/scaling-laws-openclip). Takes about five minutes on one core with the
+defaults.
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -155,11 +155,27 @@ class Source(NamedTuple):
     columns: dict[str, str]
     by: tuple[str, ...]
     own: str
-    before: float
+    before: float | None
+
+    def rows(self, folder: Path) -> pl.DataFrame:
+        """The table, with the number of unique images where only the name of the pre-training set is given."""
+        table = pl.read_csv(folder / self.file)
+        if "unique" not in self.columns.values():
+            return table
+        ends = table["data"].map_elements(lambda name: UNIQUE[name.rsplit("-", 1)[1]], return_dtype=pl.Float64)
+        return table.with_columns(unique=ends)
 
 
 SOURCES = (
     Source("language models", "lm_grid.csv", {"n": "params", "d": "tokens", "y": "loss"}, (), "chinchilla", 0.0136),
+    Source(
+        "language models, every rate",
+        "lm_rates_grid.csv",
+        {"n": "params", "d": "tokens", "rate": "learning_rate", "y": "loss"},
+        (),
+        "rated",
+        None,
+    ),
     Source(
         "repeated data",
         "lm_repeated_182.csv",
@@ -193,35 +209,30 @@ def tables(folder: Path) -> None:
     head = ("data", "chinchilla (of a curve: E + B / x^c)", "tied", "bnsl", "source's own law", "auto, before", "auto")
     print(f"| {' | '.join((*head, 'in 95 %', 'half width', 'in 95 % if true'))} |")
     print("|---|---|---|---|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as made:
-        for source in SOURCES:
-            path = folder / source.file
-            if "unique" in source.columns.values():
-                path = Path(made) / source.file
-                known = pl.read_csv(folder / source.file)
-                ends = known["data"].map_elements(lambda name: UNIQUE[name.rsplit("-", 1)[1]], return_dtype=pl.Float64)
-                known.with_columns(unique=ends).write_csv(path)
-            curve = "x" in source.columns
-            tried = ("power-floor", None, "bnsl") if curve else ("chinchilla", "tied", None)
-            cells = [number(None if name is None else scored(path, source, name)["mean"]) for name in tried]
-            own = scored(path, source, source.own, CEILING.get(source.name))["mean"]
-            result = scored(path, source, "auto")
-            rows = [row for one in result["curves"] for row in one.get("predictions", ())]
-            held = np.mean([row["low"] <= row["observed"] <= row["high"] for row in rows])
-            true = np.mean([row["low_if_true"] <= row["observed"] <= row["high_if_true"] for row in rows])
-            width = np.median([np.log(row["high"] / row["low"]) / 2 for row in rows])
-            cells += [f"{source.own} {number(own)}", f"{source.before}", number(result["mean"])]
-            print(f"| {source.name} | {' | '.join(cells)} | {held:.0%} | {width:.3f} | {true:.0%} |")
-            if 1 < len(result["curves"]) < 10:
-                print("  ", "; ".join(f"{next(iter(c['group'].values()))} {number(c['rmse_log'])}" for c in result["curves"]))
+    for source in SOURCES:
+        table = source.rows(folder)
+        curve = "x" in source.columns
+        tried = ("power-floor", None, "bnsl") if curve else ("chinchilla", "tied", None)
+        cells = [number(None if name is None else scored(table, source, name)["mean"]) for name in tried]
+        own = scored(table, source, source.own, CEILING.get(source.name))["mean"]
+        result = scored(table, source, "auto")
+        rows = [row for one in result["curves"] for row in one.get("predictions", ())]
+        held = np.mean([row["low"] <= row["observed"] <= row["high"] for row in rows])
+        true = np.mean([row["low_if_true"] <= row["observed"] <= row["high_if_true"] for row in rows])
+        width = np.median([np.log(row["high"] / row["low"]) / 2 for row in rows])
+        cells += [f"{source.own} {number(own)}", number(source.before), number(result["mean"])]
+        print(f"| {source.name} | {' | '.join(cells)} | {held:.0%} | {width:.3f} | {true:.0%} |", flush=True)
+        if 1 < len(result["curves"]) < 10:
+            print("  ", "; ".join(f"{next(iter(c['group'].values()))} {number(c['rmse_log'])}" for c in result["curves"]))
 
 
-def scored(path: Path, source: Source, estimator: str, ceiling: float | None = None) -> dict[str, Any]:
-    """What an estimator makes of a source's table; laws of N and D do not see its unique data."""
+def scored(table: pl.DataFrame, source: Source, estimator: str, ceiling: float | None = None) -> dict[str, Any]:
+    """What an estimator makes of a source's table; laws of N and D do not see a third variable."""
     columns = dict(source.columns)
-    if estimator not in ("auto", "repeated"):
+    if estimator not in ("auto", "repeated", "rated"):
         columns.pop("unique", None)
-    return extrapolate_table(path, **columns, by=source.by, split="split", estimator=estimator, ceiling=ceiling)
+        columns.pop("rate", None)
+    return extrapolate_table(table, **columns, by=source.by, split="split", estimator=estimator, ceiling=ceiling)
 
 
 def number(value: float | None) -> str:

@@ -4,7 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from command_server import SERVED, CommandServer
 
 from scaling.files import write_atomic
 
@@ -19,6 +22,9 @@ class Checkout:
     shared: Path | None = None
     """Folder of the caches that the checkouts of one call of pytest share, set by conftest.py; None: each has its own."""
 
+    start_server: Callable[[], CommandServer] | None = None
+    """Gives the server that runs commands in forks, set by conftest.py; None: every process starts anew."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._copy_caches(self.shared, folder / "results" / "cache")
@@ -28,12 +34,21 @@ class Checkout:
 
     def snakemake(self, *arguments: str, cores: int = 2, timeout: float = 300) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
-        return self._run(command, timeout, os.environ | {"COLUMNS": "200"})
+        return self._run(command, timeout, {"COLUMNS": "200"})
 
     def scaling(self, *arguments: str, timeout: float = 200) -> subprocess.CompletedProcess:
-        return self._run([sys.executable, "-m", "scaling", *arguments], timeout, None)
+        return self._run([sys.executable, "-m", "scaling", *arguments], timeout, {})
 
-    def _run(self, command: list[str], timeout: float, environment: dict[str, str] | None) -> subprocess.CompletedProcess:
+    @classmethod
+    def server_variables(cls) -> dict[str, str]:
+        """Variables with which processes are left to the server."""
+        if cls.start_server is None:
+            return {}
+        paths = [str(SERVED), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        return {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "COMMAND_SERVER": str(cls.start_server().socket_file)}
+
+    def _run(self, command: list[str], timeout: float, more: dict[str, str]) -> subprocess.CompletedProcess:
+        environment = os.environ | more | self.server_variables()
         ended = subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, timeout=timeout, env=environment, check=False
         )

@@ -1,19 +1,26 @@
 """Fixtures shared by all tests: images prepared once, small cells to train on them, a checkout to run as users do."""
 
+import functools
+import shutil
+import tempfile
 from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from checkout import Checkout
+from command_server import CommandServer
 
 from scaling.data import DataSettings, ImageData, load, prepare
+from scaling.data.arrays import Arrays
+from scaling.data.source_registry import SOURCES
 from scaling.models.family import ImageSpec
 from scaling.models.ladder import Ladders
 from scaling.runs.grid import ResolvedCell
 from scaling.study.recipe import recipe_for
 
-torch.set_num_threads(1)  # a worker of pytest-xdist per core: more threads would only wait for each other
+TEST_IMAGES = 1000
 
 ALONE = "slurm"
 """The folder whose tests share a cluster, so that one worker runs them all, one after the other."""
@@ -54,9 +61,26 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_per_worker() -> None:
+    """A worker of pytest-xdist per core: more threads would only wait for each other."""
+    import torch  # not at the top of this file, or the process that hands out the tests would wait for it too
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory) -> Path:
-    return prepare(DataSettings("fashion-mnist"), tmp_path_factory.mktemp("data"), progress=False)
+    """Fashion-MNIST with a tenth of its test images: of a run of twenty steps, they would take most of the time."""
+    source = SOURCES["fashion-mnist"]
+
+    def read(downloads: Path) -> Arrays:
+        whole = source.read(downloads)
+        return replace(whole, test_images=whole.test_images[:TEST_IMAGES], test_labels=whole.test_labels[:TEST_IMAGES])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SOURCES, "fashion-mnist", replace(source, read=read))
+        return prepare(DataSettings("fashion-mnist"), tmp_path_factory.mktemp("data"), progress=False)
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +112,27 @@ def shared_caches(tmp_path_factory, request) -> None:
     """Checkouts of all workers share the sizes and speeds that one of them has found."""
     base = tmp_path_factory.getbasetemp()
     Checkout.shared = (base.parent if hasattr(request.config, "workerinput") else base) / "shared caches"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[Callable[[], CommandServer]]:
+    """A function that gives the command server, which starts when it is first asked for."""
+
+    @functools.cache
+    def start() -> CommandServer:
+        # A socket's path has at most 107 letters: not in pytest's own folder.
+        return CommandServer(Path(tempfile.mkdtemp(prefix="served")) / "socket")
+
+    yield start
+    if start.cache_info().currsize:
+        start().close()
+        shutil.rmtree(start().socket_file.parent)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def served_checkouts(server) -> None:
+    """Commands of checkouts run in forks of the server."""
+    Checkout.start_server = staticmethod(server)
 
 
 @pytest.fixture(scope="session")

@@ -63,7 +63,7 @@ def study() -> tuple[pl.DataFrame, dict]:
         pl.when(broken).then(pl.lit("diverged")).otherwise(pl.col("status")).alias("status"),
         pl.when(broken).then(None).otherwise(pl.col("loss")).alias("loss"),
     )
-    return runs, fit_study(runs, classes=10, bootstrap=120)
+    return runs, fit_study(runs, classes=10, bootstrap=60)
 
 
 def test_a_study_recovers_its_truths(study: tuple[pl.DataFrame, dict]) -> None:
@@ -76,7 +76,7 @@ def test_a_study_recovers_its_truths(study: tuple[pl.DataFrame, dict]) -> None:
             assert entry["parameters"][name] == pytest.approx(truth[name], abs=0.12), (entry["family"], name)
         assert entry["noise_rms"] == pytest.approx(0.01, rel=0.6)
         assert entry["residual_rms"] == pytest.approx(0.01, rel=0.6)
-        assert len(entry["draws"]) == 120
+        assert len(entry["draws"]) == 60
 
 
 def test_a_diverged_cell_is_left_out_and_listed(study: tuple[pl.DataFrame, dict]) -> None:

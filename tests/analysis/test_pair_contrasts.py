@@ -10,7 +10,20 @@ from hypothesis import strategies as st
 from synthetic_runs import synthetic_runs
 
 from scaling.analysis import fit_study
-from scaling.analysis.pair_contrasts import conclude, contrasts, holm, measured_exponent, measured_skill, p_values_without
+from scaling.analysis.pair_contrasts import (
+    Measured,
+    conclude,
+    contrasts,
+    holm,
+    measured_exponent,
+    measured_skill,
+    p_values_without,
+)
+
+
+def skilled(value: float, log_draws: np.ndarray, spreads: np.ndarray) -> Measured:
+    """A family whose refits end at the same optimum wherever they start."""
+    return measured_skill(value, log_draws, np.concatenate([[np.log(1 - value)], log_draws]), spreads)
 
 
 def test_holm_is_the_textbook_example() -> None:
@@ -42,18 +55,29 @@ def test_a_lower_skill_that_noise_explains_is_no_difference() -> None:
     rng = np.random.default_rng(1)
     quiet, noisy = (np.log(scale) + rng.normal(0, 0.3, 500) for scale in (0.06, 0.3))
     sure = np.zeros(500)
-    rows = contrasts("skill", {"quiet": measured_skill(0.95, quiet, sure), "noisy": measured_skill(0.72, noisy, sure)})
+    rows = contrasts("skill", {"quiet": skilled(0.95, quiet, sure), "noisy": skilled(0.72, noisy, sure)})
     assert rows[0]["p"] > 0.3
-    rows = contrasts("skill", {"quiet": measured_skill(0.95, quiet, sure), "noisy": measured_skill(-1.5, noisy, sure)})
+    rows = contrasts("skill", {"quiet": skilled(0.95, quiet, sure), "noisy": skilled(-1.5, noisy, sure)})
     assert rows[0]["p"] < 0.01
+
+
+def test_a_skill_lost_by_one_jump_to_an_optimum_far_away_is_no_difference() -> None:
+    """One family's runs jumped, which lowers its skill; its score, from refits that cannot jump, is as expected."""
+    rng = np.random.default_rng(3)
+    steady, jumped = (np.log(0.1) + rng.normal(0, 0.1, 500) for _ in range(2))
+    near = np.concatenate([[np.log(0.1)], jumped])
+    both = {"steady": skilled(0.9, steady, np.zeros(500)), "jumped": measured_skill(0.5, jumped, near, np.zeros(500))}
+    (row,) = contrasts("skill", both)
+    assert row["difference"] == pytest.approx(0.4)
+    assert row["p"] > 0.5
 
 
 def test_noise_known_from_few_seeds_makes_a_contrast_less_sure() -> None:
     rng = np.random.default_rng(2)
     first, second = (np.log(0.1) + rng.normal(0, 0.3, 2000) for _ in range(2))
     spreads = [rng.normal(0, 0.4, 2000) for _ in range(2)]
-    known = contrasts("skill", {"a": measured_skill(0.9, first, 0 * first), "b": measured_skill(0.7, second, 0 * second)})
-    unsure = contrasts("skill", {"a": measured_skill(0.9, first, spreads[0]), "b": measured_skill(0.7, second, spreads[1])})
+    known = contrasts("skill", {"a": skilled(0.9, first, 0 * first), "b": skilled(0.7, second, 0 * second)})
+    unsure = contrasts("skill", {"a": skilled(0.9, first, spreads[0]), "b": skilled(0.7, second, spreads[1])})
     assert known[0]["p"] < 0.02 < 0.05 < unsure[0]["p"]
     assert known[0]["interval"] == unsure[0]["interval"]
 
@@ -65,7 +89,7 @@ def test_pairs_that_are_not_listed_have_the_p_that_they_would_have_if_they_were(
     measured = {}
     for index, name in enumerate("abcde"):
         draws = np.log(0.2 + 0.05 * index) + common + rng.normal(0, 0.1 + 0.1 * index, 400)
-        skill = measured_skill(0.8 - 0.1 * index, draws, rng.normal(0, 0.2, 400))
+        skill = skilled(0.8 - 0.1 * index, draws, rng.normal(0, 0.2, 400))
         measured[name] = skill if what == "skill" else measured_exponent(0.4 + 0.1 * index, np.exp(draws), 10 + index)
     listed = {(row["first"], row["second"]): row["p"] for row in contrasts(what, measured)}
     without = [p for pair, p in listed.items() if "c" not in pair]

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from scaling.cli.commands import app
+from scaling.laws import law_named
 from scaling.laws.forms import known_laws as forms
 
 DATA = Path(os.environ.get("SCALING_BENCHMARK_DATA", "benchmarks/data"))
@@ -171,6 +172,33 @@ def test_extrapolate_gives_an_interval_for_every_test_row(table: Path, estimator
         assert curve["covered"] == pytest.approx(np.mean(held[-5:]))
     assert np.mean(held) > 0.8
     assert "in interval: test rows within the 95 % interval" in run(*arguments).stdout.replace("\n", " ")
+
+
+def test_the_learning_rate_is_a_third_variable(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    n, d = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e7, 3e8, 5), np.geomspace(2e8, 6e9, 4)))
+    n, d, rate = np.repeat(n, 3), np.repeat(d, 3), np.tile([1e-3, 2e-3, 4e-3], 20)
+    truth = {"E": 1.7, "A": 400.0, "alpha": 0.32, "B": 900.0, "beta": 0.3, "kappa": 0.08, "rho": 14.0, "mu": -0.5, "nu": 0.02}
+    loss = law_named("rated").predict(truth, N=n, D=d, rate=rate) * np.exp(0.002 * rng.normal(size=60))
+    split = np.where(n * d > np.quantile(n * d, 0.75), "test", "train")
+    path = tmp_path / "rates.csv"
+    columns = {"n": n, "d": d, "lr": rate, "two": np.minimum(rate, 2e-3), "loss": loss, "split": split}
+    pl.DataFrame(columns).write_csv(path)
+    table = (path, "--n", "n", "--d", "d", "--y", "loss")
+    three, two = (answer("extrapolate", *table, "--split", "split", *rest) for rest in (("--rate", "lr"), ()))
+    assert three["mean"] < 0.01 < two["mean"]
+    (entry,) = answer("fit", *table, "--rate", "lr", "--law", "rated", "--delta", "auto")
+    for name in ("kappa", "mu"):
+        low, high = entry["intervals"][name]
+        assert low < truth[name] < high
+    for arguments, said in (
+        ((*table, "--rate", "two"), "column two has 2 distinct values (0.001, 0.002); at least 3 are needed"),
+        ((*table, "--rate", "lr", "--unique", "two"), "give unique or rate, no law has both; got unique = two, rate = lr"),
+        ((path, "--x", "n", "--y", "loss", "--rate", "lr"), "rate = lr belongs to laws of n and d"),
+    ):
+        result = run("extrapolate", *arguments, "--split", "split")
+        assert result.exit_code == 2
+        assert said in result.stderr.replace("\n", " ")
 
 
 def test_unique_data_is_a_third_variable(tmp_path: Path) -> None:
@@ -351,16 +379,17 @@ def test_runs_that_are_not_done_make_no_table_unusable(table: Path, tmp_path: Pa
     frame = pl.read_csv(table).with_columns(status=status)
     frame.with_columns(loss=pl.when(pl.col("status") == "done").then("loss")).write_csv(path)
     said = f"{path}: 1 row is left out, whose run is not done: diverged 1\n"
+    found = []
     for command in (("fit",), ("compare", "--family", "family"), ("forecast", "--at", "1e5,1e5", "--by", "family")):
-        result = run(command[0], path, *GRID, *command[1:])
+        result = run(command[0], path, *GRID, *command[1:], "--json")
         assert result.exit_code == 0
         assert said in result.stderr
-    (entry,) = answer("fit", path, *GRID)
+        found.append(json.loads(result.stdout))
+    (entry,), compared, _ = found
     assert entry["rows"] == 74
     assert entry["not_used"] == [{"why": "whose run is not done", "rows": 1, "parts": ["diverged 1"]}]
     (left_out,) = [item["answer"] for item in entry["checklist"] if item["question"] == "Were any points left out?"]
     assert left_out == "1 row is left out, whose run is not done: diverged 1"
-    compared = answer("compare", path, *GRID, "--family", "family")
     assert compared["not_used"] == entry["not_used"]
     assert [one["fit"]["rows"] for one in compared["families"]] == [24, 25, 25]
 

@@ -7,8 +7,7 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,12 @@ import numpy as np
 import polars as pl
 import pytest
 from checkout import Checkout
+from command_server import CommandServer
 from filelock import FileLock
 from PIL import Image
 
 from scaling.runs.records import MEASURED
 
-HERE = Path(__file__).parent
 CLASSES = ("Größe ß", "two words", "<img src=x onerror=alert(1)>")
 
 STUDY = """\
@@ -49,20 +48,21 @@ class Ended:
 class Command:
     """A command that runs in the server's child ``pid``."""
 
-    def __init__(self, server: subprocess.Popen, output: Path) -> None:
-        self.server, self.output = server, output
-        self.pid = json.loads(server.stdout.readline())["pid"]
+    def __init__(self, connection: socket.socket, output: Path) -> None:
+        self.answers, self.output = connection.makefile("r"), output
+        self.pid = json.loads(self.answers.readline())["pid"]
         self.ended: Ended | None = None
 
     def end(self) -> Ended:
         """Wait for it."""
         if self.ended is None:
-            code = json.loads(self.server.stdout.readline())["code"]
+            code = json.loads(self.answers.readline())["code"]
+            self.answers.close()
             self.ended = Ended(code, self.output.read_text())
         return self.ended
 
     def kill(self) -> None:
-        """End what a failed test left behind, or the server would give its answer to the next test."""
+        """End what a failed test left behind."""
         if self.ended is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -72,14 +72,14 @@ class Command:
 class Bench(Checkout):
     """A checkout with a folder of images and a study of five small cells."""
 
-    def __init__(self, folder: Path, server: subprocess.Popen) -> None:
+    def __init__(self, folder: Path, server: CommandServer) -> None:
         super().__init__(folder)
         self.server, self.started = server, []
         self.write_images(folder / "pictures é")
         self.write_study()
 
     @classmethod
-    def of(cls, folder: Path, server: subprocess.Popen) -> Bench:
+    def of(cls, folder: Path, server: CommandServer) -> Bench:
         """What stands in ``folder`` already."""
         bench = object.__new__(cls)
         bench.folder, bench.server, bench.started = folder, server, []
@@ -108,10 +108,10 @@ class Bench(Checkout):
     def start(self, *words: str, **environment: str) -> Command:
         """Start `scaling WORDS`."""
         output = self.folder / "output.txt"
-        request = {"words": words, "folder": str(self.folder), "environment": environment, "output": str(output)}
-        self.server.stdin.write(json.dumps(request) + "\n")
-        self.server.stdin.flush()
-        self.started.append(Command(self.server, output))
+        variables = os.environ | {"COLUMNS": "200"} | environment
+        with output.open("w") as file:
+            connection = self.server.ask("scaling", list(words), self.folder, variables, file.fileno())
+        self.started.append(Command(connection, output))
         return self.started[-1]
 
     def run(self, *words: str, **environment: str) -> Ended:
@@ -155,15 +155,6 @@ class Bench(Checkout):
 
 
 @pytest.fixture(scope="session")
-def server():
-    environment = os.environ | {"COLUMNS": "200"}
-    command = [sys.executable, str(HERE / "command_server.py")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        yield process
-        process.stdin.close()
-
-
-@pytest.fixture(scope="session")
 def trained(tmp_path_factory, server, worker_id) -> Bench:
     """The study, trained once for all workers and never disturbed. Copy it; do not change it."""
     base = tmp_path_factory.getbasetemp()
@@ -171,13 +162,13 @@ def trained(tmp_path_factory, server, worker_id) -> Bench:
     with FileLock(folder.with_name("faults.lock")):
         if not folder.exists():
             folder.mkdir()
-            bench = Bench(folder, server)
+            bench = Bench(folder, server())
             run = bench.snakemake("--config", "study=studies/faults.yaml")
             if run.returncode:
                 shutil.rmtree(folder)
             assert run.returncode == 0, run.stdout + run.stderr
             bench.do("plan", "studies/faults.yaml")  # measures this machine's speed, once for all copies
-        bench = Bench.of(folder, server)
+        bench = Bench.of(folder, server())
         assert len(bench.stamps()) == 5
         return bench
 

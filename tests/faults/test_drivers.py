@@ -11,6 +11,7 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 CONFIG = ("--config", "study=studies/faults.yaml")
+TABLE = "results/faults/runs.parquet"
 
 SLOW = (("images_floor: 3200", "images_floor: 64000"), ("checkpoint_seconds: 0", "checkpoint_seconds: 60"))
 """Cells of several seconds, so that two drivers meet."""
@@ -46,7 +47,7 @@ sys.meta_path.insert(0, Planter())
 
 
 def driver(bench, *more: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", *more, *CONFIG]
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *more, TABLE, *CONFIG]
     environment = os.environ | {"PYTHONPATH": str(bench.folder)}
     return subprocess.Popen(
         command, cwd=bench.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

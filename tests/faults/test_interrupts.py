@@ -21,14 +21,15 @@ grid: {params: [13000], images: [300], seeds: [0, 1]}
 recipe: {images_floor: 24000, images_factor: 1, evaluations: 4, patience: 0, learning_rate: 0.01}
 jobs: {cores: 2, checkpoint_seconds: 0.2}
 """
-CONFIG = ("--config", "study=studies/interrupted.yaml")
+CALL = ("results/interrupted/runs.parquet", "--config", "study=studies/interrupted.yaml")
+"""As far as the table: this is about training."""
 
 
 @pytest.fixture(scope="module")
 def expected(checkout) -> pl.DataFrame:
     """The table of a run that nothing disturbed; its store is then moved away."""
     (checkout.folder / "studies" / "interrupted.yaml").write_text(STUDY)
-    run = checkout.snakemake(*CONFIG)
+    run = checkout.snakemake(*CALL)
     assert run.returncode == 0, run.stdout + run.stderr
     table = pl.read_parquet(checkout.folder / "results/interrupted/runs.parquet")
     (checkout.folder / "results/store").rename(checkout.folder / "results/store-before")
@@ -46,7 +47,7 @@ def wait_for_checkpoints(folder: Path, count: int) -> list[Path]:
 
 
 def test_ctrl_c_costs_only_time(checkout, expected):
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *CONFIG]
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *CALL]
     driver = subprocess.Popen(
         command, cwd=checkout.folder, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -57,7 +58,7 @@ def test_ctrl_c_costs_only_time(checkout, expected):
     checkpoints = wait_for_checkpoints(checkout.folder, 2)
     assert not checkout.records()
 
-    again = checkout.snakemake(*CONFIG)
+    again = checkout.snakemake(*CALL)
     assert again.returncode == 0, again.stdout + again.stderr
     for path in checkpoints:
         assert not path.exists()

@@ -45,7 +45,7 @@ class Watch:
         def noted_take(cell, alone):
             slot = take(cell, alone)
             if slot is not None:
-                self.gpus.append(slot.gpu)
+                self.gpus.append(slot.gpus[0])
                 self.now += 1
                 self.most = max(self.most, self.now)
             return slot
@@ -109,6 +109,24 @@ def test_an_error_of_the_gpu_beside_others_is_begun_again_alone(runner, small_ce
     assert "seed=1" in said
     assert str(error) in said
     assert [one.store.read(cell.key).row["micro_batch"] for cell in cells] == [64, 64, 64]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_refused_capture_is_begun_again_without_one(runner, small_cell, monkeypatch, capfd, again):
+    refused = "CUDA error: operation not permitted when stream is capturing"
+    whole = CellTraining.run
+
+    def run(self):
+        if self.captured or again:
+            raise RuntimeError(refused)
+        assert self.new_trainer().captured is None
+        whole(self)
+
+    monkeypatch.setattr(CellTraining, "run", run)
+    one, cell = runner(), small_cell()
+    outcome = one.run([cell])
+    assert list(outcome.failed.values()) == ([f"RuntimeError: {refused}"] if again else [])
+    assert capfd.readouterr().err.count(f"({'RuntimeError: ' + refused}); it is started again without one") == 1
 
 
 def test_an_error_of_cuda_that_comes_again_alone_is_a_failure_with_its_reason(runner, small_cell, monkeypatch):

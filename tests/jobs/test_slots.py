@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -38,10 +39,10 @@ def cells(small_cell):
 def job(tmp_path, cells):
     """A function that makes the slots of a job, with cells of ``gigabytes``."""
 
-    def make(gigabytes=4.0, cores=100, gpus=GPUS):
+    def make(gigabytes=4.0, cores=100, gpus=GPUS, per_run=1):
         memory = Memory()
         memory.needs = {cell.key: int(gigabytes * GB) for cell in cells}
-        return GpuShares(gpus, memory, cores, Ledger(tmp_path / "ledger" / "ledger.json"))
+        return GpuShares(gpus, memory, cores, per_run, ledger=Ledger(tmp_path / "ledger" / "ledger.json"))
 
     return make
 
@@ -53,7 +54,7 @@ def impatient(monkeypatch):
 
 def taken(slots, cells, alone=False):
     found = [slots.take(cell, alone) for cell in cells]
-    return [None if slot is None else slot.gpu for slot in found], [slot for slot in found if slot]
+    return [None if slot is None else slot.gpus[0] for slot in found], [slot for slot in found if slot]
 
 
 def test_a_core_a_cell(cells):
@@ -77,7 +78,7 @@ def test_two_jobs_share_the_gpus(job, cells):
     gpus, slots = taken(two, cells[3:6])
     assert gpus == [1, None, None]
     two.free(slots[0])
-    assert one.take(cells[6], False).gpu == 1
+    assert one.take(cells[6], False).gpus == (1,)
 
 
 def test_all_jobs_together_keep_to_the_cores(job, cells):
@@ -139,7 +140,7 @@ def test_alone_waits_for_the_others_and_keeps_new_ones_out(job, cells):
     assert whole.alone
     assert one.take(cells[2], False) is None
     two.free(whole)
-    assert one.take(cells[2], False).gpu == 0
+    assert one.take(cells[2], False).gpus == (0,)
 
 
 def test_of_two_that_want_to_be_alone_the_first_goes_first(job, cells):
@@ -149,6 +150,26 @@ def test_of_two_that_want_to_be_alone_the_first_goes_first(job, cells):
     one.free(first)
     assert one.take(cells[2], True) is None
     assert two.take(cells[1], True) is not None
+
+
+def test_a_run_of_several_gpus_claims_them_at_once_and_waits_for_all(job, cells):
+    small, one, two = job(), job(per_run=2), job(per_run=2)
+    _, held = taken(small, cells[:1])  # on GPU 0
+    assert one.take(cells[1], False) is None  # GPU 1 is its own already
+    assert two.take(cells[2], False) is None
+    assert small.take(cells[3], False) is None
+    small.free(held[0])
+    assert two.take(cells[2], False) is None  # its claims lie after the first one's, on both
+    first = one.take(cells[1], False)
+    assert (sorted(first.gpus), first.alone) == ([0, 1], True)
+    one.free(first)
+    assert sorted(two.take(cells[2], False).gpus) == [0, 1]
+
+
+def test_a_backbone_gets_one_gpu(job, cells):
+    one, backbone = job(per_run=2), SimpleNamespace(key="backbone", objective="mae")
+    one.memory.needs["backbone"] = GB
+    assert one.take(backbone, False).gpus == (0,)
 
 
 def test_a_cell_larger_than_any_gpu_gets_one_alone(job, cells):
@@ -162,7 +183,7 @@ def test_what_processes_that_are_gone_had_is_free(job, cells, tmp_path):
         "from scaling.training.device import Gpu\n"
         "from scaling.jobs.slots import Ledger\n"
         "ledger = Ledger(Path(sys.argv[1]))\n"
-        "with ledger.open() as reservations: reservations.append(ledger.reservation(Gpu('a', 1, 1), 9 * 10**9))\n"
+        "with ledger.open() as reservations: reservations.append(ledger.reservation('one', Gpu('a', 1, 1), 9 * 10**9))\n"
     )
     slots = job(gpus=GPUS[:1])
     subprocess.run([sys.executable, "-c", code, str(slots.ledger.path)], check=True)
@@ -173,7 +194,7 @@ def test_what_processes_that_are_gone_had_is_free(job, cells, tmp_path):
 def test_a_damaged_ledger_is_begun_anew(job, cells):
     slots = job()
     slots.ledger.path.write_text("{half")
-    assert slots.take(cells[0], False).gpu == 0
+    assert slots.take(cells[0], False).gpus == (0,)
     assert len(json.loads(slots.ledger.path.read_text())) == 1
 
 
@@ -246,7 +267,7 @@ def test_hosts_that_share_a_folder_for_temporary_files_keep_ledgers_of_their_own
         ledger = Ledger()
         with ledger.open() as entries:
             assert entries == []  # no trace of the other host's
-            entries += [ledger.reservation(Gpu(host, 1, 1), 1)]
+            entries += [ledger.reservation("one", Gpu(host, 1, 1), 1)]
     monkeypatch.setattr("socket.gethostname", lambda: "node-1.domain")
     with Ledger().open() as entries:
         assert [entry["gpu"] for entry in entries] == ["node-1.domain"]

@@ -117,6 +117,15 @@ def test_gpus_are_asked_for_in_one_way_and_of_one_node(resources, message):
         check_gpus(jobs)
 
 
+def test_a_job_that_asks_for_fewer_gpus_than_a_run_takes_is_refused():
+    jobs = [
+        SimpleNamespace(rule=SimpleNamespace(name=name), resources={"gpu": 1}, is_local=False) for name in ("tune", "train")
+    ]
+    with pytest.raises(SlurmError, match=r"train asks for gpu: 1, but the study has gpus_per_run: 4; write gpu: 4"):
+        check_gpus(jobs, 4)
+    assert check_gpus(jobs[:1], 4) is None
+
+
 @pytest.fixture
 def mark(tmp_path, monkeypatch):
     monkeypatch.setenv(SHARED, "")  # restored after the test

@@ -1,13 +1,13 @@
 import json
 import os
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from scaling.cli import app
 from scaling.files import write_atomic
 from scaling.jobs.status import RUNNING, STOPPED, UNTUNED, WAITING, Watcher
 from scaling.report.live_status import as_data, render
@@ -286,16 +286,14 @@ def test_an_unreadable_progress_is_none(tmp_path):
         assert read_progress(path) is None
 
 
-def test_the_command_prints_once_and_as_json(watched, tmp_path):
+def test_the_command_prints_once_and_as_json(watched, tmp_path, monkeypatch):
     study = tmp_path / "s.yaml"
     study.write_text("name: s\nfamilies: {mlp: }\ngrid: {params: [13000, 28000], images: [500]}\n")
-    code = "import sys, scaling.jobs.status, scaling.report.live_status; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    command = [sys.executable, "-m", "scaling", "status", str(study)]
-    plain = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert plain.returncode == 1  # work is missing
+    monkeypatch.chdir(tmp_path)
+    plain = CliRunner().invoke(app, ["status", str(study)])
+    assert plain.exit_code == 1  # work is missing
     assert plain.stdout.startswith("s: 2 runs: 2 waiting\n")
-    found = json.loads(subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True).stdout)
+    found = json.loads(CliRunner().invoke(app, ["status", str(study), "--json"]).stdout)
     assert found["counts"][WAITING] == 2
     assert found["packs"][0]["cells"][0]["target"] == 13000
 

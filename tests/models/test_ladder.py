@@ -31,11 +31,6 @@ SMALLEST = {
 }
 
 
-@pytest.fixture(scope="module")
-def ladders(tmp_path_factory: pytest.TempPathFactory) -> Ladders:
-    return Ladders(tmp_path_factory.mktemp("ladders") / "ladders.json")
-
-
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
     return tmp_path / "deep" / "ladders.json"
@@ -48,7 +43,7 @@ def test_ranges_span_three_decades(ladders: Ladders, name: str):
     assert largest >= 20_000_000
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(list(FAMILIES)), image=st.sampled_from([GREY, COLOUR]), share=st.floats(0, 1))
 def test_any_target_within_the_range_is_met_or_explained(ladders: Ladders, name: str, image: ImageSpec, share: float):
     smallest, largest = ladders.range(name, image)
@@ -64,7 +59,7 @@ def test_any_target_within_the_range_is_met_or_explained(ladders: Ladders, name:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_n_and_width_rise_with_the_target(ladders: Ladders, name: str):
     smallest, largest = ladders.range(name, GREY)
-    targets = [math.ceil(smallest * (largest / smallest) ** (step / 12)) for step in range(12)]
+    targets = [math.ceil(smallest * (largest / smallest) ** (step / 8)) for step in range(8)]
     rungs = [ladders.rung(name, target, GREY) for target in targets]
     for lower, upper in pairwise(rungs):
         assert lower.params < upper.params

@@ -1,6 +1,9 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+import plotnine as p9
 import pytest
 
 from scaling.report import page
@@ -11,6 +14,12 @@ sys.path.append(str(Path(__file__).parents[1] / "analysis" / "claims"))
 
 
 @pytest.fixture
-def one_figure(monkeypatch):
-    """Pages that a test makes have one figure: each has tests of its own, and all are on the page ``whole`` of test_page.py."""
-    monkeypatch.setattr(page, "PAGE_FIGURES", dict(list(PAGE_FIGURES.items())[:1]))
+def one_point(monkeypatch):
+    """Pages that a test makes have one figure, of one point: figures have tests of their own, and all are on the page ``whole``
+    of test_page.py."""
+
+    def draw(run):
+        return p9.ggplot(pd.DataFrame({"x": [1.0], "y": [1.0]}), p9.aes("x", "y")) + p9.geom_point()
+
+    name, first = next(iter(PAGE_FIGURES.items()))
+    monkeypatch.setattr(page, "PAGE_FIGURES", {name: replace(first, draw=draw)})

@@ -25,7 +25,7 @@ from scaling.report.figures.claims_forest import LOOKS, claims_forest, groups
 from scaling.report.page import build, render, render_claims
 from scaling.report.plan_table import print_claims
 
-pytestmark = pytest.mark.usefixtures("one_figure")
+pytestmark = pytest.mark.usefixtures("one_point")
 
 
 @pytest.fixture(scope="module")

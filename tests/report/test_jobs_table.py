@@ -9,7 +9,7 @@ from scaling.jobs.job_notes import ENDED, OUT_OF_MEMORY, RUNNING, JobNote
 from scaling.report.jobs_table import jobs_csv, jobs_table
 from scaling.report.page import build, render
 
-pytestmark = pytest.mark.usefixtures("one_figure")
+pytestmark = pytest.mark.usefixtures("one_point")
 
 NOW = 10_000.0
 NOTE = JobNote("train", "vit-n5000", "vit", 1, 1000.0, "a", asked_memory_mb=2500, asked_minutes=10, outcome=ENDED)

@@ -13,28 +13,42 @@ from scaling.study.recipe import Recipe
 FAMILIES = ("mlp", "alexnet", "vgg", "googlenet", "plain", "resnet", "vit", "swin")
 
 
-@pytest.fixture
-def edited(tmp_path):
-    """A function that edits a copy of the package and says whose fingerprints changed: families, or the training loop."""
+def fingerprints(package):
+    code = Code(package, (*STOPS, START), TELLING_KEYWORDS)
+    found = {family: code.fingerprint([f"scaling.models.{family}:family"]) for family in FAMILIES}
+    return found | {"training": code.fingerprint(TRAINING)}
 
-    def fingerprints(package):
-        code = Code(package, (*STOPS, START), TELLING_KEYWORDS)
-        found = {family: code.fingerprint([f"scaling.models.{family}:family"]) for family in FAMILIES}
-        return found | {"training": code.fingerprint(TRAINING)}
 
-    before = fingerprints(PACKAGE)
-    copy = tmp_path / "scaling"
+@pytest.fixture(scope="module")
+def unedited():
+    return fingerprints(PACKAGE)
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """A copy of the package, in which each test takes its edits back."""
+    copy = tmp_path_factory.mktemp("copy") / "scaling"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("*.npz", "__pycache__"))
+    return copy
+
+
+@pytest.fixture
+def edited(unedited, copied):
+    """A function that edits a copy of the package and says whose fingerprints changed: families, or the training loop."""
+    before = {}
 
     def edit(file, old, new):
-        path = copy / file
+        path = copied / file
         text = path.read_text()
         assert old in text
+        before.setdefault(path, text)
         path.write_text(text.replace(old, new))
-        now = fingerprints(copy)
-        return {name for name in now if now[name] != before[name]}
+        now = fingerprints(copied)
+        return {name for name in now if now[name] != unedited[name]}
 
-    return edit
+    yield edit
+    for path, text in before.items():
+        path.write_text(text)
 
 
 @pytest.mark.parametrize(

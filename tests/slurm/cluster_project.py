@@ -40,6 +40,15 @@ benchmarks: {names: [paper-sizes]}
 """
 """One job of one run of 200 steps, and one of benchmarks."""
 
+PHOTOS = """\
+name: photos
+data: {source: image-folder, folder: photos, side: 28, channels: 1, validation: 8}
+families: {mlp: }
+grid: {params: [13000], images: [20]}
+recipe: {images_floor: 1280, images_factor: 1, evaluations: 1, learning_rate: 0.01, anchors: {images: 20}}
+"""
+"""Of images in files of one's own, which a job prepares."""
+
 MODEL = """\
 import time
 from pathlib import Path

@@ -7,8 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from cluster_project import LITERAL, SNAKEMAKE
+from cluster_project import LITERAL, PHOTOS, SNAKEMAKE
+from PIL import Image
 from private_slurm import CPUS, NODES, run
+
+from scaling.data import load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -34,6 +37,42 @@ def test_the_literal_command_runs_the_study_on_gpus_of_both_nodes(slurm, make_pr
     assert {job.node for job in trained} == set(NODES)
     others = [job for job in slurm.jobs() if int(job.id) > before and job not in trained]
     assert {(job.rule, job.gpus) for job in others} == {("rule_fit", 0)}  # the rest is done where the command was given
+
+
+SACCT = """\
+#!/bin/sh
+# Answers the executor's question to sacct without Slurm's accounts: the same jobs, by squeue.
+echo "$@" >> "$SACCT_ASKED"
+while [ $# -gt 0 ]; do
+  case $1 in --name) shift; name=$1 ;; esac
+  shift
+done
+squeue --noheader --states=all --format="%i|%T" --name "$name"
+"""
+
+
+def test_images_of_ones_own_are_prepared_by_a_job_whose_state_sacct_tells(slurm, make_project, tmp_path, monkeypatch):
+    before, one = last_job(slurm), make_project("photos")
+    for index in range(40):
+        path = one.folder / "photos" / f"class{index % 2}" / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (28, 28), 6 * index).save(path)
+    (one.folder / "studies" / "photos.yaml").write_text(PHOTOS)
+    one.edit("# prepare: {cpus_per_task: 16, runtime: 240}", "prepare: {cpus_per_task: 2, mem_mb: 1500}")
+    one.edit("slurm-status-command: squeue", "slurm-status-command: sacct")
+    program = tmp_path / "bin" / "sacct"
+    program.parent.mkdir()
+    program.write_text(SACCT)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("SACCT_ASKED", str(tmp_path / "asked"))
+    one.start(*LITERAL, "--until", "prepare")
+    one.finish()
+    (prepared,) = (job for job in slurm.jobs() if int(job.id) > before)
+    assert (prepared.rule, prepared.state, prepared.cpus) == ("rule_prepare", "COMPLETED", 2)
+    (file,) = (one.folder / "results" / "data").glob("*.safetensors")
+    assert (len(load(file).train_images), load(file).classes) == (32, ("class0", "class1"))
+    assert "--format=JobIdRaw,State" in (tmp_path / "asked").read_text()
 
 
 def test_a_cancelled_job_and_a_node_that_goes_down_cost_only_time(slurm, project, reference):
@@ -141,6 +180,14 @@ def test_an_account_where_none_are_kept_is_said_before_any_job(slurm, make_proje
     before, one = last_job(slurm), make_project("smoke")
     one.edit("# slurm_account: my-project", "slurm_account: my-project")
     refused(one, "slurm_account: received 'my-project', but this cluster keeps no accounts: remove the entry")
+    assert last_job(slurm) == before
+
+
+def test_fewer_gpus_than_a_run_takes_are_refused_before_any_job(slurm, make_project):
+    before, one = last_job(slurm), make_project("limit")
+    path = one.folder / "studies" / "limit.yaml"
+    path.write_text(f"{path.read_text()}jobs: {{gpus_per_run: 2}}\n")
+    refused(one, "train asks for gpu: 1, but the study has gpus_per_run: 2; write gpu: 2, or a multiple of it")
     assert last_job(slurm) == before
 
 

@@ -44,6 +44,18 @@ def test_errors_of_every_kind_at_once(tmp_path, ladders):
     assert all(line.startswith(str(tmp_path / "study.yaml")) for line in found)
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("jobs: {gpus_per_run: 3}\n", "received 3; a batch of 64 images cannot be cut into so many equal slices"),
+        ("device: cpu\njobs: {gpus_per_run: 2}\n", "received 2; with `device: cpu` allowed: 1"),
+    ],
+)
+def test_several_gpus_per_run_that_cannot_be(tmp_path, ladders, more, message):
+    (found,) = errors(tmp_path, ladders, GOOD + more)
+    assert f"jobs.gpus_per_run: {message}" in found
+
+
 def test_a_depth_that_cannot_be_built(tmp_path, ladders):
     found = errors(tmp_path, ladders, GOOD.replace("{vit: }", "{goo: {model: googlenet, depth: 5}}"))
     assert found == [f"{tmp_path}/study.yaml: line 2: families.goo.depth: depth of googlenet is 5; allowed are 4, 7, 9 modules"]

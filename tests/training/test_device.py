@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from scaling.training import device
-from scaling.training.device import DeviceError, Gpu, detect, see_gpu, see_only
+from scaling.training.device import DeviceError, Gpu, detect, see_gpu, see_only, seed_the_cpu_alone
 
 
 def seen(gpu: int, visible: str | None) -> tuple[str, bool]:
@@ -76,3 +76,17 @@ def test_bf16_on_a_processor_without_it_is_refused(monkeypatch):
     monkeypatch.setattr(device, "cpu_has_bf16", lambda: True)
     assert detect("cpu", "bf16").precision == "bf16"
     assert detect("cpu").precision == "fp32"
+
+
+def test_random_numbers_are_the_same_where_the_cpu_alone_is_seeded(monkeypatch):
+    torch.manual_seed(5)
+    expected, drop = torch.rand(7), torch.nn.Dropout(0.5)(torch.ones(50))
+    calls = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", calls.append)
+    monkeypatch.setattr(torch, "manual_seed", torch.manual_seed)  # put back when the test ends
+    seed_the_cpu_alone()
+    torch.manual_seed(5)
+    assert torch.equal(torch.rand(7), expected)
+    assert torch.equal(torch.nn.Dropout(0.5)(torch.ones(50)), drop)
+    assert torch.initial_seed() == 5
+    assert calls == []

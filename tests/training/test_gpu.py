@@ -48,7 +48,7 @@ def cell(device, small_cell):
 
 @pytest.fixture
 def runner(device, tmp_path, prepared):
-    def make(machine_cores=4, name="store"):
+    def make(machine_cores=4, name="store", gpus_per_run=1):
         return PackRunner(
             Store(tmp_path / name),
             prepared,
@@ -57,6 +57,7 @@ def runner(device, tmp_path, prepared):
             cores=1,
             checkpoint_seconds=60.0,
             machine_cores=machine_cores,
+            gpus_per_run=gpus_per_run,
         )
 
     return make
@@ -254,12 +255,22 @@ def test_the_cells_of_one_job_fill_all_gpus(device, cell, runner):
     def noted(*args):
         slot = take(*args)
         if slot is not None:
-            used.append(slot.gpu)
+            used.append(slot.gpus[0])
         return slot
 
     one.slots.take = noted
     assert one.run([cell(seed=seed) for seed in range(2 * len(device.gpus))]).failed == {}
     assert set(used) == set(range(len(device.gpus)))
+
+
+def test_one_run_on_two_gpus_learns_what_it_learns_on_one(device, cell, runner):
+    if len(device.gpus) < 2:
+        pytest.skip("one GPU is here")
+    one, alone, both = cell("vit", 30_000, dropout=0.0), runner(name="alone"), runner(name="both", gpus_per_run=2)
+    assert {**alone.run([one]).failed, **both.run([one]).failed} == {}
+    expected, found = (each.store.read(one.key) for each in (alone, both))
+    assert losses(found.curve) == pytest.approx(losses(expected.curve), abs=0.02)  # sums in another order, over 20 steps
+    assert (found.row["micro_batch"], found.row["machine"]) == (32, f"2 x {device.gpus[0].name}")
 
 
 def test_the_doctor_finds_nothing_wrong(device):

@@ -62,7 +62,7 @@ def test_the_record_says_what_was_trained(small_cell, images, tmp_path):
     assert row["validation_loss"] == min(point["validation_loss"] for point in entry.curve)
     assert 0 < row["loss"] < math.log(10)
     assert 0 < row["error"] < 0.9
-    assert row["error_se"] == pytest.approx(math.sqrt(row["error"] * (1 - row["error"]) / 10_000))
+    assert row["error_se"] == pytest.approx(math.sqrt(row["error"] * (1 - row["error"]) / len(images.test_labels)))
 
 
 def test_it_learns(small_cell, images, tmp_path):

@@ -22,7 +22,7 @@ onstart:
         jobs = list(workflow.dag.needrun_jobs())
         try:
             refuse_arrays(workflow.executor_settings.array_jobs)
-            check_gpus(jobs)
+            check_gpus(jobs, dag.study.jobs.gpus_per_run)
             check_slurm(
                 asked_of_slurm(jobs, "slurm_partition"),
                 asked_of_slurm(jobs, "slurm_account"),

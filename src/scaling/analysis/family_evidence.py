@@ -54,6 +54,7 @@ class Held:
         rows: indices of the runs predicted [m].
         observed, predicted, persistence: log responses [m].
         squares: sums of squared errors of prediction and persistence [2]; drawn: the same of the resamples [2, B].
+        near: the same of the runs and then of the resamples, if every refit starts from the fit to the whole table [2, 1 + B].
         reason: why there are no predictions, or None.
     """
 
@@ -64,6 +65,7 @@ class Held:
     persistence: Floats
     squares: Floats
     drawn: Floats
+    near: Floats
     reason: str | None
 
 
@@ -74,11 +76,15 @@ class Skill:
     Attributes:
         value: the skill, or None.
         draws: log(1 - skill) of the resamples [B].
+        near: log(1 - skill) of the runs and then of the resamples, if every refit starts from the fit to the whole table
+            [1 + B]. It is what families are compared by: the skill itself also depends on whether the fit to a small grid has
+            jumped to an optimum far away, which the runs do more often than resamples.
         reason: why there is no value.
     """
 
     value: float | None
     draws: Floats | None
+    near: Floats | None
     reason: str | None
 
 
@@ -182,26 +188,31 @@ def hold_out(one: Judged, origin: Origin) -> Held:
         nothing = np.zeros(0)
         grid = f"{n} size{'s' * (n != 1)} x {d} data size{'s' * (d != 1)}"
         reason = f"too few cells: {grid} cannot be split into a grid to learn from and one to predict"
-        return Held(origin, nothing.astype(int), nothing, nothing, nothing, np.zeros(2), np.zeros((2, 0)), reason)
-    predicted = predict_splits(found, cells.logs, found.log_y[None], splits, delta=found.delta, alone=False)[0]
+        return Held(
+            origin, nothing.astype(int), nothing, nothing, nothing, np.zeros(2), np.zeros((2, 0)), np.zeros((2, 1)), reason
+        )
+    predicted = predict_splits(found, cells.logs, None, splits, delta=found.delta)[0]
     rows = np.concatenate([split.test for split in splits])
     nearest = np.concatenate([split.nearest for split in splits])
     observed, persistence = found.log_y[rows], found.log_y[nearest]
     assert one.simulated is not None  # only a fitted family has splits
     again = one.simulated[:HOLDOUT_DRAWS]
-    errors = predict_splits(found, cells.logs, again, splits, delta=found.delta, alone=True) - again[:, rows]
-    drawn = np.stack([np.sum(errors**2, axis=1), np.sum((again[:, nearest] - again[:, rows]) ** 2, axis=1)])
-    squares = np.array([np.sum((predicted - observed) ** 2), np.sum((persistence - observed) ** 2)])
-    return Held(origin, rows, observed, predicted, persistence, squares, drawn, None)
+    both = np.concatenate([found.log_y[None], again])
+    base = np.sum((both[:, nearest] - both[:, rows]) ** 2, axis=1)
+    near = predict_splits(found, cells.logs, both, splits, delta=found.delta, near=True) - both[:, rows]
+    errors = predict_splits(found, cells.logs, again, splits, delta=found.delta) - again[:, rows]
+    squares = np.array([np.sum((predicted - observed) ** 2), base[0]])
+    drawn = np.stack([np.sum(errors**2, axis=1), base[1:]])
+    return Held(origin, rows, observed, predicted, persistence, squares, drawn, np.stack([np.sum(near**2, axis=1), base]), None)
 
 
 def skill_of(held: Sequence[Held]) -> Skill:
     """Skill of several kinds of origin together: their squared errors are summed."""
     kept = [one for one in held if one.reason is None]
     if not kept:
-        return Skill(None, None, held[0].reason)
-    squares, drawn = (np.sum(parts, axis=0) for parts in ([one.squares for one in kept], [one.drawn for one in kept]))
-    return Skill(1.0 - float(np.sqrt(squares[0] / squares[1])), log_error_ratio(drawn), None)
+        return Skill(None, None, None, held[0].reason)
+    squares, drawn, near = (np.sum([getattr(one, part) for one in kept], axis=0) for part in ("squares", "drawn", "near"))
+    return Skill(1.0 - float(np.sqrt(squares[0] / squares[1])), log_error_ratio(drawn), log_error_ratio(near), None)
 
 
 def log_error_ratio(squares: Floats) -> Floats:

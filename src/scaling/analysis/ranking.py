@@ -100,9 +100,9 @@ def compare_pairs(
     for name, one in scaling.items():
         skill = skills[name]
         if (
-            skill.value is not None and skill.draws is not None and one.spreads is not None
+            skill.value is not None and skill.draws is not None and skill.near is not None and one.spreads is not None
         ):  # always so for a family that scales
-            by_skill[name] = measured_skill(skill.value, skill.draws, one.spreads)
+            by_skill[name] = measured_skill(skill.value, skill.draws, skill.near, one.spreads)
     pairs = contrasts("skill", _kinds(scaling, by_skill)) + contrasts("skill", by_skill, lead)
     unlisted = {} if lead is None else {"skill": p_values_without(by_skill, lead)}
     for name, families in identified.items():

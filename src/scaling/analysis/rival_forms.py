@@ -68,7 +68,7 @@ def _error(one: Judged, splits: list[Split], found: Fit) -> float | None:
     """Root mean square log error of a form over all held-out runs; None without any."""
     if not splits:
         return None
-    predicted = predict_splits(found, one.cells.logs, one.found.log_y[None], splits, delta=one.found.delta, alone=False)[0]
+    predicted = predict_splits(found, one.cells.logs, None, splits, delta=one.found.delta)[0]
     test = np.concatenate([split.test for split in splits])
     return float(root_mean_square(predicted - one.found.log_y[test]))
 

@@ -117,6 +117,10 @@ class Variables:
         str | None,
         typer.Option(metavar="COL", help="column of U, the unique data; --d is then the data seen, repeats included"),
     ] = None
+    rate: Annotated[
+        str | None,
+        typer.Option(metavar="COL", help="column of the learning rate (or batch size), where runs of one N and D had several"),
+    ] = None
     x: Annotated[
         str | None,
         typer.Option("--x", metavar="COL", help="column of the variable of a law in one variable, instead of --n and --d"),

@@ -34,7 +34,7 @@ from scaling.study.layout import Layout
 from scaling.study.precision_rule import asked_precision
 from scaling.study.schema import Study
 from scaling.study.study_images import image_spec
-from scaling.training.device import Device, Gpu, detect, see_gpu, use_one_thread
+from scaling.training.device import Device, Gpu, detect, see_gpu, seed_the_cpu_alone, use_one_thread
 from scaling.training.evaluation import EVALUATION_BATCH
 from scaling.training.loop import Trainer
 
@@ -155,6 +155,8 @@ def _measure_here(cell: ResolvedCell, image: ImageSpec, gpu: Gpu | None, queue: 
         use_one_thread()
         if cell.device == "cuda":
             see_gpu(gpu or Gpu("", 0, 0), 0)
+        elif cell.device == "cpu":
+            seed_the_cpu_alone()
         before = resident_bytes() if cell.device == "cpu" else None
         trainer = Trainer(cell, _noise(cell, image))
         for _ in range(WARM_UP_STEPS):

@@ -7,9 +7,11 @@ import multiprocessing
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from scaling.jobs.followers import Place, on_gpus
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.slots import Slot
 from scaling.models import get_family
@@ -18,14 +20,17 @@ from scaling.models.outside import own_place
 from scaling.models.own_files import OwnModelError, told
 from scaling.runs.grid import Run
 from scaling.runs.lease import Lease, LostLease
-from scaling.training.cuda_start import is_cuda_error
-from scaling.training.device import Gpu, see_gpu, use_one_thread
+from scaling.training.cuda_start import is_capture_error, is_cuda_error
+from scaling.training.device import seed_the_cpu_alone, use_one_thread
 
 if TYPE_CHECKING:
     from scaling.training.attempt import CellTraining
 
 CROWDED: Final = 76
 """Exit code of a child that met an error of its GPU, memory that ran out or another, while other runs shared it."""
+
+UNCAPTURED: Final = 78
+"""Exit code of a child whose GPU refused to capture its step as a graph: it is to be started again without one."""
 
 TAKEN_OVER: Final = 77
 """Exit code of a child that found that another trainer has taken its run over."""
@@ -67,11 +72,11 @@ class Child:
     reason: Any
 
     @classmethod
-    def start(cls, training: CellTraining, lease: Lease, slot: Slot, gpu: Gpu | None = None) -> Child:
-        """Fork a process that trains the run of ``training`` in ``slot``, which is of ``gpu``."""
+    def start(cls, training: CellTraining, lease: Lease, slot: Slot, gpus: Sequence[Place] = ()) -> Child:
+        """Fork a process that trains the run of ``training`` in ``slot``, which is of ``gpus``."""
         share, reason = _fork.RawValue("d", 0.0), _fork.RawArray("c", REASON_BYTES)
         key = training.cell.key
-        process = _fork.Process(target=train_and_leave, args=(training, slot, lease, share, reason, gpu), name=key)
+        process = _fork.Process(target=train_and_leave, args=(training, slot, lease, share, reason, gpus), name=key)
         process.start()
         return cls(training.cell, process, lease, slot, share, reason)
 
@@ -86,7 +91,9 @@ class Child:
         return self.reason.value.decode(errors="replace")
 
 
-def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any, reason: Any, gpu: Gpu | None = None) -> None:
+def train_and_leave(
+    training: CellTraining, slot: Slot, lease: Lease, share: Any, reason: Any, gpus: Sequence[Place] = ()
+) -> None:
     """Train a run into the store and end the process: with EXIT_RESUMABLE if it was stopped, with TAKEN_OVER if another trainer
     has taken the run over.
 
@@ -96,7 +103,7 @@ def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any
         lease: the parent's lease on the run; once it is another's, nothing more is written.
         share: shared memory; the share of the steps that is done.
         reason: shared memory; why the run failed.
-        gpu: the GPU of the slot; None on a CPU.
+        gpus: the GPUs of the slot; none on a CPU.
     """
     from scaling.training.loop import Interrupted
     from scaling.training.memory import is_out_of_memory
@@ -127,9 +134,12 @@ def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any
         os.dup2(log.fileno(), 2)
         sys.stdout = sys.stderr = log
         use_one_thread()
-        if training.cell.device == "cuda":
-            see_gpu(gpu or Gpu("", 0, 0), slot.gpu or 0)
-        replace(training, warn=warn, stop=stop, beat=beat).run()
+        if training.cell.device == "cpu":
+            seed_the_cpu_alone()
+        mine = replace(training, warn=warn, stop=stop, beat=beat)
+        seen = gpus if training.cell.device == "cuda" else ()
+        with on_gpus(mine, seen, max(1, len(gpus))) as together:
+            together.run()
         code = 0
     except Interrupted as error:
         print(error)
@@ -145,7 +155,9 @@ def train_and_leave(training: CellTraining, slot: Slot, lease: Lease, share: Any
             traceback.print_exc()
             if place:
                 print(told_so)  # the log ends with where in the user's file it was
-        if not slot.alone and (is_out_of_memory(error) or is_cuda_error(error)):
+        if training.captured and is_capture_error(error):
+            code = UNCAPTURED
+        elif not slot.alone and (is_out_of_memory(error) or is_cuda_error(error)):
             code = CROWDED
     with contextlib.suppress(OSError):
         sys.stdout.flush()

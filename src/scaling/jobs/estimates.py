@@ -214,7 +214,8 @@ class Estimates:
         The largest of them has D = ``images``.
         """
         speed = self._speeds[family]
-        at_a_time = min(self.study.jobs.at_a_time, max(cells, 1))
+        # A run has a process on each of its GPUs.
+        at_a_time = max(min(self.study.jobs.at_a_time, max(cells, 1)), self.study.jobs.gpus_per_run)
         largest = max((self.flop(family, target) for target in targets), default=0)
         tensors = speed.memory.at(largest) / 1e6 if speed is not None and speed.memory is not None else 0.0
         on_gpu = self.calibration.device == "cuda" if self.calibration else self.study.device == "cuda"

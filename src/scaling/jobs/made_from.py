@@ -12,6 +12,7 @@ from scaling.runs.deciding_code import claims_code, laws_code
 from scaling.runs.derived import Seal, WrongFile, read_seal, set_aside
 from scaling.runs.grid import Pack
 from scaling.runs.job_hashes import benchmarks_hash, pack_hash
+from scaling.runs.pack_table import pack_seal
 from scaling.study.layout import Layout
 from scaling.study.schema import Study
 
@@ -35,7 +36,7 @@ class Origins:
 
     def pack(self, name: str) -> Seal:
         """The seal of the table of the job ``name``."""
-        return Seal(f"pack {name}", self._study.name, pack_hash(self._study, self._packs[name]))
+        return pack_seal(self._study, self._packs[name])
 
     @cached_property
     def collected(self) -> str:

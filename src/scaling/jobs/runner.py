@@ -4,7 +4,8 @@ torch is imported once, before the first run is trained; each run is a forked ch
 others alone. As many train at a time as the job has slots for (``slots.py``), the longest first. Backbones are trained before
 the runs that start from them, by whichever job needs one first; a lease keeps other jobs from training it too. A run that runs
 out of memory beside others, or meets another error of CUDA there, is started again with a GPU to itself, and if memory runs out
-there too, with micro-batches of half the size, then a quarter and so on, at the same effective batch.
+there too, with micro-batches of half the size, then a quarter and so on, at the same effective batch. One whose step CUDA
+refuses to capture is started again without a graph. A run may have several GPUs (``followers.py``).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scaling.data import DataError, ImageData, is_verified, load
-from scaling.jobs.child import CROWDED, TAKEN_OVER, Child, import_before_forking
+from scaling.jobs.child import CROWDED, TAKEN_OVER, UNCAPTURED, Child, import_before_forking
+from scaling.jobs.followers import Place
 from scaling.jobs.job_notes import EXIT_RESUMABLE
 from scaling.jobs.outcome import Outcome, Telling, name_of
 from scaling.jobs.runner_line import PackLine
@@ -31,7 +33,7 @@ from scaling.runs.lease import HEARTBEAT_SECONDS, Lease
 from scaling.runs.progress import read_progress
 from scaling.runs.resolve import last_line
 from scaling.runs.store import ForeignRecord, Record, Store
-from scaling.training.device import Device, Gpu
+from scaling.training.device import Device
 
 if TYPE_CHECKING:
     from scaling.training.attempt import CellTraining
@@ -55,6 +57,7 @@ class PackRunner:
         probes: what is read off the models.
         trunks: key of a run -> what it has in common with runs of other lengths.
         stop_at: when it stops as on a signal, with checkpoints written, on the clock of ``time.monotonic``; None for never.
+        gpus_per_run: GPUs that train one run together; a backbone is trained on one.
         look: is called again and again while runs are trained.
 
     Raises:
@@ -74,6 +77,7 @@ class PackRunner:
         probes: Sequence[str] = (),
         trunks: Mapping[str, Trunk] | None = None,
         stop_at: float | None = None,
+        gpus_per_run: int = 1,
         look: Callable[[], None] = lambda: None,
     ) -> None:
         self.store, self.device, self.label = store, device, label
@@ -83,10 +87,11 @@ class PackRunner:
         if device.gpus:
             from scaling.training.memory import MemoryEstimate
 
-            self.slots = GpuShares(device.gpus, MemoryEstimate(self.data), max(cores, machine_cores))
+            self.slots = GpuShares(device.gpus, MemoryEstimate(self.data), max(cores, machine_cores), gpus_per_run)
         self._trunks = trunks or {}
         self._look, self._tell = look, Telling(label, store)
         self._alone: set[str] = set()
+        self._uncaptured: set[str] = set()
         self._leases: dict[str, Lease] = {}
         """of runs that wait, or are waited for: whether another trainer is alive is seen by watching its heartbeat"""
         self._stop = StopRequest(stop_at, self._tell.warn)
@@ -172,7 +177,7 @@ class PackRunner:
             self.slots.free(slot)
             return False
         del self._leases[run.key]
-        running.append(Child.start(self._training(run, slot), lease, slot, self._gpu(slot)))
+        running.append(Child.start(self._training(run, slot), lease, slot, self._gpus(slot)))
         return True
 
     def _needs_no_training(self, cell: Run, outcome: Outcome) -> bool:
@@ -227,25 +232,27 @@ class PackRunner:
         lease.release()
         return None
 
-    def _gpu(self, slot: Slot) -> Gpu | None:
-        """The GPU of ``slot``."""
-        return self.device.gpus[slot.gpu] if slot.gpu is not None and self.device.gpus else None
+    def _gpus(self, slot: Slot) -> list[Place]:
+        """The GPUs of ``slot``."""
+        return [(position, self.device.gpus[position]) for position in slot.gpus]
 
     def _training(self, cell: Run, slot: Slot) -> CellTraining:
         from scaling.training.attempt import CellTraining
 
-        gpu = self._gpu(slot)
+        names = [gpu.name or self.device.machine for _, gpu in self._gpus(slot)]
+        several = f"{len(names)} x " if len(names) > 1 else ""
         return CellTraining(
             cell,
             self.data,
             self.store,
-            (gpu and gpu.name) or self.device.machine,
+            several + ", ".join(dict.fromkeys(names)) if names else self.device.machine,
             self.checkpoint_seconds,
             alone=slot.alone,
             probes=self.probes,
             trunk=self._trunks.get(cell.key),
             stop=self._stop.is_made,
             warn=self._tell.warn,
+            captured=cell.key not in self._uncaptured,
         )
 
     def _stored(self, cell: Run) -> Record | None:
@@ -284,7 +291,11 @@ class PackRunner:
             )
             self._alone.add(key)
             waiting.append(child.cell)
-        elif code in (EXIT_RESUMABLE, CROWDED):
+        elif code == UNCAPTURED and not self._stop.is_made():
+            self._tell.warn(f"{name_of(child.cell)}: no CUDA graph of its step ({child.said}); it is started again without one")
+            self._uncaptured.add(key)
+            waiting.append(child.cell)
+        elif code in (EXIT_RESUMABLE, CROWDED, UNCAPTURED):
             outcome.failed[key] = "stopped before its end; the next run goes on from its checkpoint"
             outcome.interrupted = True
         elif code is not None and code < 0:

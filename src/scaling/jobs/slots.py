@@ -46,9 +46,9 @@ RETRY_SECONDS: Final = 1.0
 
 @dataclass(frozen=True)
 class Slot:
-    """A slot for a run: the position of its GPU among the visible ones (None on a CPU), and whether the run has it alone."""
+    """A slot for a run: the positions of its GPUs among the visible ones, none on a CPU; whether the run has them alone."""
 
-    gpu: int | None = None
+    gpus: tuple[int, ...] = ()
     alone: bool = True
     reservation: str = ""
 
@@ -138,9 +138,9 @@ class Ledger:
             if reservations != before:
                 write_atomic(self.path, json.dumps(reservations).encode(), durable=False)
 
-    def reservation(self, gpu: Gpu, size: int) -> dict[str, Any]:
-        """A new reservation by this process of ``size`` bytes of ``gpu``."""
-        return self._me | {"id": uuid.uuid4().hex, "gpu": gpu.uuid, "bytes": size}
+    def reservation(self, name: str, gpu: Gpu, size: int) -> dict[str, Any]:
+        """A reservation called ``name`` by this process of ``size`` bytes of ``gpu``."""
+        return self._me | {"id": name, "gpu": gpu.uuid, "bytes": size}
 
 
 def _is_alive(reservation: dict[str, Any]) -> bool:
@@ -151,10 +151,20 @@ def _is_alive(reservation: dict[str, Any]) -> bool:
 
 
 class GpuShares:
-    """Shares of the memory of ``gpus``; at most ``cores`` runs at a time on them, those of other jobs included."""
+    """Shares of the memory of ``gpus``; at most ``cores`` runs at a time on them, those of other jobs included.
 
-    def __init__(self, gpus: tuple[Gpu, ...], memory: MemoryEstimate, cores: int, ledger: Ledger | None = None) -> None:
-        self.gpus, self.memory, self.cores = gpus, memory, cores
+    A run is given ``per_run`` GPUs, whole ones where that is more than one; a backbone is given one.
+    """
+
+    def __init__(
+        self,
+        gpus: tuple[Gpu, ...],
+        memory: MemoryEstimate,
+        cores: int,
+        per_run: int = 1,
+        ledger: Ledger | None = None,
+    ) -> None:
+        self.gpus, self.memory, self.cores, self.per_run = gpus, memory, cores, per_run
         self.ledger = ledger or Ledger()
         self._retry_at = 0.0
         self._claims: dict[str, Slot] = {}
@@ -190,11 +200,11 @@ class GpuShares:
         """
         if time.monotonic() < self._retry_at:
             return None
-        need = self.memory.need(cell)
+        need, count = self.memory.need(cell), 1 if cell.objective else self.per_run
         with self.ledger.open() as reservations:
             self._measure_again(reservations)
-            whole = alone or need > max(self._room) or any(gpu.exclusive for gpu in self.gpus)
-            slot = self._take_whole(cell, reservations) if whole else self._take_share(need, reservations)
+            whole = alone or count > 1 or need > max(self._room) or any(gpu.exclusive for gpu in self.gpus)
+            slot = self._take_whole(cell, reservations, count) if whole else self._take_share(need, reservations)
         if slot is None:
             self._retry_at = time.monotonic() + RETRY_SECONDS
         return slot
@@ -210,22 +220,25 @@ class GpuShares:
         index = max(range(len(left)), key=left.__getitem__)
         if need > left[index]:
             return None
-        reservations.append(self.ledger.reservation(self.gpus[index], need))
-        return Slot(index, False, reservations[-1]["id"])
+        reservations.append(self.ledger.reservation(name := uuid.uuid4().hex, self.gpus[index], need))
+        return Slot((index,), False, name)
 
-    def _take_whole(self, cell: Run, reservations: list[dict[str, Any]]) -> Slot | None:
-        """A whole GPU: it is claimed at once, so that no other run starts there, and given when its runs have ended."""
+    def _take_whole(self, cell: Run, reservations: list[dict[str, Any]], count: int) -> Slot | None:
+        """Whole GPUs: they are claimed at once, so that no other run starts there, and given when their runs have ended.
+
+        Two runs cannot wait for each other: all claims of the earlier one lie before all of the later one.
+        """
         if cell.key not in self._claims:
-            count = [sum(reservation["gpu"] == gpu.uuid for reservation in reservations) for gpu in self.gpus]
-            index = min(range(len(count)), key=count.__getitem__)
-            gpu = self.gpus[index]
-            reservations.append(self.ledger.reservation(gpu, gpu.total))
-            self._claims[cell.key] = Slot(index, True, reservations[-1]["id"])
+            held = [sum(reservation["gpu"] == gpu.uuid for reservation in reservations) for gpu in self.gpus]
+            chosen = sorted(range(len(held)), key=held.__getitem__)[:count]
+            name = uuid.uuid4().hex
+            reservations += [self.ledger.reservation(name, self.gpus[index], self.gpus[index].total) for index in chosen]
+            self._claims[cell.key] = Slot(tuple(chosen), True, name)
         slot = self._claims[cell.key]
-        uuid_ = self.gpus[slot.gpu or 0].uuid
-        first = next(reservation for reservation in reservations if reservation["gpu"] == uuid_)
-        if first["id"] != slot.reservation:
-            return None
+        for index in slot.gpus:
+            first = next(reservation for reservation in reservations if reservation["gpu"] == self.gpus[index].uuid)
+            if first["id"] != slot.reservation:
+                return None
         return self._claims.pop(cell.key)
 
     def free(self, slot: Slot) -> None:

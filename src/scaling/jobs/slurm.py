@@ -49,14 +49,19 @@ def refuse_arrays(setting: str | None) -> None:
         )
 
 
-def check_gpus(jobs: Iterable[Any]) -> None:
-    """Check what the ``jobs`` of Snakemake ask for as GPUs. Raises SlurmError."""
+def check_gpus(jobs: Iterable[Any], per_run: int = 1) -> None:
+    """Check what the ``jobs`` of Snakemake ask for as GPUs, of which a training run needs ``per_run``. Raises SlurmError."""
     for job in jobs:
         gpu, gres, nodes = (job.resources.get(key) for key in ("gpu", "gres", "nodes"))
         if job.is_local or not (gpu or gres):
             continue
         if gpu and gres and "gpu" in str(gres):
             raise SlurmError(f"{CONFIG}: {job.rule.name} asks for gpu: {gpu} and gres: {gres}; keep one of them")
+        if job.rule.name == "train" and gpu and int(gpu) < per_run:
+            raise SlurmError(
+                f"{CONFIG}: train asks for gpu: {gpu}, but the study has gpus_per_run: {per_run}; write gpu: {per_run}, or a "
+                f"multiple of it"
+            )
         if gpu and int(gpu) > 1 and nodes != 1:
             raise SlurmError(
                 f"{CONFIG}: {job.rule.name} asks for gpu: {gpu} without nodes: 1, so Slurm may give it GPUs of two nodes, and "

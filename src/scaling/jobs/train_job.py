@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from scaling.jobs.gpus_per_run import check_gpus
 from scaling.jobs.job_errors import JobError
-from scaling.jobs.made_from import Origins
 from scaling.jobs.packing import packs_of
 from scaling.jobs.training_job import TrainingJob
 from scaling.jobs.tune_job import tuning_of
 from scaling.models.ladder import Ladders
-from scaling.runs.derived import write_table
 from scaling.runs.grid import Pack
-from scaling.runs.resolve import Tuning, gather, resolve
+from scaling.runs.pack_table import write_pack_table
+from scaling.runs.resolve import Tuning, resolve
 from scaling.study.study_images import image_spec
 from scaling.training.device import detect
 
@@ -35,12 +35,9 @@ def train_pack(job: TrainingJob, pack: str) -> pl.DataFrame:
         DataError, DeviceError: the images or the device that the runs need are not there.
         Stopped: the job was stopped before its end; no table is written.
     """
-    packs = packs_of(job.study, job.layout)
-    members = _named(packs, pack, job)
+    members = _named(packs_of(job.study, job.layout), pack, job)
     _train(job, members)
-    runs = gather(job.study, job.layout, [members], job.say)
-    write_table(runs, job.layout.pack(pack), Origins(job.study, job.layout, packs).pack(pack))
-    return runs
+    return write_pack_table(job.study, job.layout, members, job.say)
 
 
 def _named(packs: Mapping[str, Pack], name: str, job: TrainingJob) -> Pack:
@@ -62,7 +59,10 @@ def _train(job: TrainingJob, pack: Pack) -> None:
     shared = {run: trunk for trunk in trunks if len(trunk.leaves) > 1 for run in trunk.leaves}
     with job.attempt("train", pack.name, pack.family) as attempt:
         device = detect(tuning.device, tuning.precision)
-        runner = job.runner(pack.name, device, attempt, job.study.entry(pack.family).probes, shared)
+        count = job.study.jobs.gpus_per_run
+        if count > 1:
+            check_gpus(count, device, cells, image)
+        runner = job.runner(pack.name, device, attempt, job.study.entry(pack.family).probes, shared, count)
         job.train(cells, runner, attempt)
     for trunk in trunks:
         trunk.tidy(runner.store)

@@ -68,11 +68,12 @@ class TrainingJob:
         attempt: Attempt,
         probes: Sequence[str] = (),
         trunks: Mapping[str, Trunk] | None = None,
+        gpus_per_run: int = 1,
     ) -> PackRunner:
         """A runner that trains on ``device`` and keeps the note of ``attempt`` up to date.
 
         ``label`` names it on the terminal; ``probes`` are read off the models that it trains; ``trunks`` says what a run, by
-        its key, has in common with others. Raises DataError.
+        its key, has in common with others; ``gpus_per_run`` GPUs train a run together. Raises DataError.
         """
         return PackRunner(
             Store(self.layout.store),
@@ -85,6 +86,7 @@ class TrainingJob:
             trunks=trunks,
             machine_cores=self.given.on_the_machine,
             stop_at=stop_time(),
+            gpus_per_run=gpus_per_run,
             look=attempt.look,
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from scaling.analysis.rate_error import RateError
 from scaling.jobs.job_notes import JobNote
 from scaling.report.asked_images import AskedImages
 from scaling.runs.learning_curves import CURVE_SCHEMA
@@ -50,6 +51,9 @@ class ReportInputs:
 
     size_notes: list[str] = field(default_factory=list)
     """what of the study's sizes was moved into a family's range, or has no effect"""
+
+    rate_errors: list[RateError] = field(default_factory=list)
+    """by family, what is known of its learning rate and what an error in it would do"""
 
     next_runs: dict[str, Any] | None = None
     """what to train next, by `next_section` of next_table.py; None where no family has a law"""

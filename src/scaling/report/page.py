@@ -26,6 +26,7 @@ from scaling.report.gallery import PAGE_FIGURES
 from scaling.report.inline_svg import inline_svg
 from scaling.report.inputs import ReportInputs
 from scaling.report.jobs_table import jobs_csv, jobs_table
+from scaling.report.rate_table import rate_rows, rate_sentence, rates_csv
 from scaling.report.summary import summary
 from scaling.runs.mixed import mixed
 from scaling.runs.records import SCHEMA
@@ -34,7 +35,8 @@ from scaling.runs.records import SCHEMA
 def build(run: ReportInputs, output: Path) -> Path:
     """Write the page to ``output`` (index.html), and runs.csv, laws.csv and summary.md next to it, each whole or not at all.
 
-    Where the study tests claims, claims.html and claims.csv too; where jobs left notes, jobs.csv.
+    Where the study tests claims, claims.html and claims.csv too; where jobs left notes, jobs.csv;
+    where learning rates were tuned, rates.csv.
 
     Raises ValueError when the runs table lacks a column of ``records.SCHEMA``.
     """
@@ -47,6 +49,8 @@ def build(run: ReportInputs, output: Path) -> Path:
         write_atomic(output.parent / "claims.html", render_claims(run).encode())
     write_atomic(output.parent / "runs.csv", run.runs.select(list(SCHEMA)).write_csv().encode())
     write_atomic(output.parent / "laws.csv", tables.laws_csv(run.fits).write_csv().encode())
+    if run.rate_errors:
+        write_atomic(output.parent / "rates.csv", rates_csv(run.rate_errors, run.runs).write_csv().encode())
     if run.notes:
         write_atomic(output.parent / "jobs.csv", jobs_csv(run.notes, time.time()).write_csv().encode())
     write_atomic(output.parent / "summary.md", summary(run).encode())
@@ -89,6 +93,8 @@ def render(run: ReportInputs) -> str:
             misfit_margin=MISFIT_MARGIN,
             pairs=run.fits.get("pairs", []),
             tuning={family: run.tuning[family] for family in family_order(run.tuning)},
+            rates=rate_rows(run.rate_errors, run.runs),
+            rate_sentence=rate_sentence(run.rate_errors),
             pictures=[_picture(name, figure, with_laws) for name, figure in PAGE_FIGURES.items()],
             cells=run.runs.sort("family", "target_params", "images", "seed").to_dicts(),
             jobs=jobs_table(run.notes, run.runs, time.time()),

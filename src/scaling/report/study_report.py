@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from scaling.analysis.own_study import fit_laws, judge_own_claims
+from scaling.analysis.rate_error import rate_errors
 from scaling.data import DataError, ImageData, load, prepared_path
 from scaling.jobs.collected import Benchmarks, Collected
 from scaling.jobs.job_notes import read_all_notes
@@ -86,11 +87,13 @@ def _gathered(study: Study, study_path: Path, layout: Layout, warn: Callable[[st
     images = look_at_images(study, layout)
     data, store, done = _images(study, layout), Store(layout.store), runs.filter(pl.col("status") == DONE)["key"]
     tuned = {family: read_tuning(study, layout, family, images) for family in study.families}
+    tuning = {family: asdict(found) for family, found in tuned.items() if found}
     inputs = ReportInputs(
         study=_resolved(study),
         runs=runs,
         fits=fits,
-        tuning={family: asdict(found) for family, found in tuned.items() if found},
+        tuning=tuning,
+        rate_errors=rate_errors(runs, tuning, fits, seed=study.laws.seed),
         environment=environment(),
         plan=_planned(study, layout),
         partial=bool(benchmarks.lacking or runs["status"].is_in([FAILED, MISSING]).any()),

@@ -7,6 +7,7 @@ from typing import Any
 
 from scaling.report import first_screen
 from scaling.report.inputs import ReportInputs
+from scaling.report.rate_table import rate_sentence
 
 NO_ANSWER = "No law could be judged: too few models are trained."
 
@@ -23,6 +24,8 @@ def summary(run: ReportInputs) -> str:
         lines += ["Partial: not every model of the study is trained.", ""]
     limits = first_screen.limits(with_laws.runs, run.fits, run.next_runs)
     lines += [f"- {name}: {_plain(text)}" for name, text in limits.items()]
+    if said := rate_sentence(run.rate_errors):
+        lines.append(f"- learning rates: {_plain(said)}")
     rows = first_screen.family_skills(run.fits)
     if rows:
         heads = ("family", "class", *first_screen.PARTS.values(), "all together")

@@ -95,7 +95,12 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("torch_version", pl.String, "", "version of torch"),
     Column("timm_version", pl.String, "", "version of timm, which supplies parts of the models"),
     Column("recipe_version", pl.Int64, "", "bumped when training changes meaning"),
-    Column("micro_batch", pl.Int64, "images", "images computed at a time: the batch, or less if memory ran out"),
+    Column(
+        "micro_batch",
+        pl.Int64,
+        "images",
+        "images computed at a time: the batch or, by memory or several GPUs, less",
+    ),
     Column(
         "ghost_batch_norm",
         pl.Boolean,

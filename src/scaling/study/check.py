@@ -24,6 +24,7 @@ from scaling.study.layout import Layout
 from scaling.study.outside_models import why_not
 from scaling.study.pretraining_settings import Pretraining
 from scaling.study.schema import Study
+from scaling.study.several_gpus import gpu_problems
 from scaling.study.spaced import as_list
 from scaling.study.study_file import parse, plain, read_tree
 from scaling.study.study_messages import line_of
@@ -62,6 +63,7 @@ def checked_study(path: Path, ladders: Ladders | None = None, checks: Sequence[C
             problems += _anchor_problems(study, tree, facts, ladders)
             problems += _rate_problems(study, tree, facts, ladders)
             problems += _benchmark_problems(study, tree, facts, ladders)
+            problems += gpu_problems(study, tree)
             image = ImageSpec(facts.side, facts.channels, facts.classes)
             problems += [problem for check in checks for problem in check(study, path, tree, image)]
     if problems or study is None:

@@ -31,6 +31,11 @@ class Jobs(Strict):
         description="cores of a training job: it trains as many runs at a time; null = one here, on a cluster as many as its "
         "profile gives a job",
     )
+    gpus_per_run: Count = Field(
+        default=1,
+        description="GPUs that train one run together, each with its slice of the batch: for models of hundreds of millions of "
+        "parameters",
+    )
     checkpoint_seconds: Annotated[Number, Field(ge=0)] = Field(
         default=60,
         description="seconds between checkpoints of a run, more where writing them would take above 2 % of its time; "

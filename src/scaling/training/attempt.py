@@ -24,6 +24,7 @@ from scaling.training.checkpoint import UnusableCheckpoint
 from scaling.training.loop import Interrupted, Trainer
 from scaling.training.memory import is_out_of_memory
 from scaling.training.pretraining import Pretrainer
+from scaling.training.ranks import Ranks
 from scaling.training.start import read_start
 from scaling.training.take_probes import keep_weights, restore_weights, take_probes
 from scaling.training.trunk import Trunk
@@ -34,7 +35,9 @@ class CellTraining:
     """What the training of ``cell``, a run or a backbone, on ``data`` into ``store`` needs.
 
     ``alone`` says that no other cell shares its device; ``stop`` is asked between steps, ``beat`` is told the share of the
-    steps that is done; ``trunk`` is what the run has in common with others; ``warn`` says what is found wrong and mended.
+    steps that is done; ``trunk`` is what the run has in common with others; ``warn`` says what is found wrong and mended;
+    ``ranks`` are the processes that train it together, None where this one is alone; ``captured`` says that steps may be CUDA
+    graphs.
     """
 
     cell: Run
@@ -48,6 +51,8 @@ class CellTraining:
     probes: tuple[str, ...] = ()
     trunk: Trunk | None = None
     warn: Callable[[str], None] = print
+    ranks: Ranks | None = None
+    captured: bool = True
 
     def run(self) -> None:
         """Train to the end, store the record, and take what is to be read off the model.
@@ -77,17 +82,22 @@ class CellTraining:
         entry = self.store.read(self.cell.key)
         if entry is None or self.cell.objective:  # of a backbone, the weights are missing or it would not be here
             return None
-        trainer = self._new()
+        trainer = self.new_trainer()
         trainer.shrink(entry.row["micro_batch"])
         if self.probes and entry.row["status"] == DONE and not restore_weights(self.store, trainer, self.warn):
             return None
         return trainer, entry
 
-    def _new(self) -> Trainer:
+    def new_trainer(self) -> Trainer:
         """A trainer at the cell's start."""
         if isinstance(self.cell, Backbone):
-            return Pretrainer(self.cell, self.data)
-        return Trainer(self.cell, self.data, read_start(self.store, self.cell.backbone) if self.cell.backbone else None)
+            trainer: Trainer = Pretrainer(self.cell, self.data)
+        else:
+            start = read_start(self.store, self.cell.backbone) if self.cell.backbone else None
+            trainer = Trainer(self.cell, self.data, start)
+        if not self.captured:
+            trainer.captured = None
+        return trainer
 
     @property
     def _checkpoint(self) -> Path:
@@ -99,6 +109,8 @@ class CellTraining:
         None as ``micro_batch``: the whole batch, or the checkpoint's.
         """
         trainer = self._trainer(afresh=micro_batch is not None)
+        if self.ranks is not None:
+            self.ranks.join(trainer)
         if micro_batch is not None:
             trainer.shrink(micro_batch)
         try:
@@ -128,7 +140,7 @@ class CellTraining:
         The start is the state that another run of the trunk left, unless ``afresh``: micro-batches may have been others there.
         """
         trainer, found = self._restored(
-            self._new(), self._checkpoint, self.cell.settings(), "", "the run is trained from its start"
+            self.new_trainer(), self._checkpoint, self.cell.settings(), "", "the run is trained from its start"
         )
         return trainer if found or afresh else self._at_a_trunk(trainer)
 
@@ -159,7 +171,7 @@ class CellTraining:
             self.store.check_held()
             self.warn(f"{error}; {instead}")
             path.unlink(missing_ok=True)
-            return self._new(), False
+            return self.new_trainer(), False
         if found:
             with contextlib.suppress(OSError):
                 print(f"goes on from step {trainer.progress.step}{whose}")
@@ -207,7 +219,8 @@ class CellTraining:
         say(now=True)
         try:
             passed = self._keep_for_others(trainer)
-            trainer.run(self._checkpoint, self.checkpoint_seconds, self.stop, beat, self.store.check_held, passed)
+            with self.ranks.together(trainer) if self.ranks is not None else contextlib.nullcontext():
+                trainer.run(self._checkpoint, self.checkpoint_seconds, self.stop, beat, self.store.check_held, passed)
         except Interrupted:
             say(stopped=True, now=True)
             raise

@@ -71,6 +71,11 @@ def is_busy(error: Any) -> bool:
     return "busy or unavailable" in str(error)
 
 
+def is_capture_error(error: BaseException) -> bool:
+    """Whether ``error`` says that CUDA refuses to capture a step as a graph; its process cannot go on with CUDA then."""
+    return isinstance(error, RuntimeError) and "captur" in str(error)
+
+
 def is_cuda_error(error: BaseException) -> bool:
     """Whether ``error`` is one of CUDA or its libraries, which may come of other processes on the same GPU: a library that
     finds no room to start, a GPU that one process holds for itself, a fault of a neighbour under MPS."""

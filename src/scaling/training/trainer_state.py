@@ -39,7 +39,7 @@ def restore_trainer(trainer: Trainer, path: Path, settings: dict[str, Any]) -> b
         return False
     tensors, state = found
     if any(name.startswith("optimizer.") for name in tensors):
-        _touch_optimizer(trainer)
+        touch_optimizer(trainer)
     own = carried_tensors(trainer)
     if own.keys() != tensors.keys():
         raise UnusableCheckpoint(f"{path}: holds other tensors than this program's model")
@@ -52,7 +52,7 @@ def restore_trainer(trainer: Trainer, path: Path, settings: dict[str, Any]) -> b
     return True
 
 
-def _touch_optimizer(trainer: Trainer) -> None:
+def touch_optimizer(trainer: Trainer) -> None:
     """Make the optimiser create its state, by a step of rate 0 on gradients of 0 that changes nothing kept."""
     set_rate(trainer.optimizer, 0.0)
     for parameter in trainer.model.parameters():

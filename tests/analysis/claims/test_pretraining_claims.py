@@ -1,5 +1,6 @@
 """Claims about pre-training without labels: each recovers a planted effect and stays silent on none."""
 
+import functools
 import math
 from dataclasses import replace
 
@@ -60,11 +61,23 @@ def probe_rows(gain: float, rng: int, *, arm: str = mae.MAE, seeds: int = 6, inf
     return rows
 
 
+@functools.cache
+def trained(gain: float) -> list[Evidence]:
+    """Drawn once for all the parts that are judged on them, as ``probed``."""
+    return [Evidence(table(gain, rng), CLASSES) for rng in range(REPEATS)]
+
+
+@functools.cache
+def probed(gain: float, arm: str, seeds: int) -> list[Evidence]:
+    measured = [measurements(probe_rows(gain, rng, arm=arm, seeds=seeds)) for rng in range(REPEATS)]
+    return [Evidence(table(0.0, rng), CLASSES, rows) for rng, rows in enumerate(measured)]
+
+
 @pytest.mark.parametrize("part", [f"{images:,} labels" for images in mae.LABELS])
 def test_a_gain_by_pretraining_is_seen_and_none_is_not(part):
     claim = named("masked-autoencoder")
     for gain, low, high in ((0.1, 0.95, 1.0), (0.0, 0.0, FEW), (-0.1, 0.0, 0.0)):
-        tables = [Evidence(table(gain, rng), CLASSES) for rng in range(REPEATS)]
+        tables = trained(gain)
         assert low <= share_seen(claim, part, tables) <= high
 
 
@@ -95,7 +108,7 @@ def test_help_that_wears_off_is_seen_in_the_exponents():
 def test_better_features_are_seen(part):
     claim = named("masked-autoencoder")
     for gain, low, high in ((0.1, 0.95, 1.0), (0.0, 0.0, FEW)):
-        tables = [Evidence(table(0.0, rng), CLASSES, measurements(probe_rows(gain, rng))) for rng in range(REPEATS)]
+        tables = probed(gain, mae.MAE, 6)
         assert low <= share_seen(claim, part, tables) <= high
 
 
@@ -118,11 +131,7 @@ def test_what_is_painted_is_said_and_drawn():
 def test_dinos_features_against_a_random_nets(classifier):
     claim, part = named("self-distillation"), f"{classifier} relative to random"
     for gain, low, high in ((0.1, 0.9, 1.0), (0.0, 0.0, FEW)):
-        tables = [
-            Evidence(table(0.0, rng), CLASSES, measurements(probe_rows(gain, rng, arm=dino.DINO, seeds=3)))
-            for rng in range(REPEATS)
-        ]
-        assert low <= share_seen(claim, part, tables) <= high
+        assert low <= share_seen(claim, part, probed(gain, dino.DINO, 3)) <= high
 
 
 def test_collapse_is_seen():

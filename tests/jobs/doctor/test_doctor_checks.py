@@ -136,6 +136,7 @@ def test_a_faked_gpu_is_described(monkeypatch, tmp_path):
     monkeypatch.setattr(nvidia, "mps_is_on", lambda: False)
     answers = {
         "family_steps": [("mlp", "fp32", 1e-6), ("mlp", "bf16", 0.01)],
+        "step_counts": [("mlp", 100, []), ("vit", 400, [])],
         "convolution_error": 3e-7,
         "run_out_of_memory": "",
         "context_bytes": 400 * 2**20,
@@ -148,9 +149,17 @@ def test_a_faked_gpu_is_described(monkeypatch, tmp_path):
     assert found["CUDA"].found.startswith("1 x NVIDIA A100, driver ")
     assert found["throughput"].found.endswith("ask for 4 CPUs per GPU")
     answers |= {"family_steps": [("mlp", "fp32", 0.5), ("vit", "bf16", float("nan"))], "convolution_error": 1e-3}
+    assert found["steps"].found.startswith("100 to 400 launches per step")
+    answers |= {"step_counts": [("mlp", 100, ["aten::nonzero"])]}
     answers |= {"context_bytes": 900 * 2**20, "run_out_of_memory": "nothing ran out"}
     found = {one.name: one for one in make(gpu_checks.checks())}
-    assert [name for name, one in found.items() if one.status == FAIL] == ["families", "fp32", "out of memory", "context"]
+    assert [name for name, one in found.items() if one.status == FAIL] == [
+        "families",
+        "steps",
+        "fp32",
+        "out of memory",
+        "context",
+    ]
     assert found["families"].found == "losses differ from the CPU's: mlp in fp32 by 0.5, vit in bf16 by nan"
 
 
@@ -163,6 +172,9 @@ def test_what_is_measured_on_a_gpu_runs_on_a_cpu_too(tmp_path):
         ("resnet", "bf16"),
     ]
     assert all(gap == 0 if precision == "fp32" else 0 < gap < 0.1 for _, precision, gap in steps)
+    counted = in_process("step_counts", None, "cpu", ("mlp", "resnet"))
+    assert [(name, waits) for name, _, waits in counted] == [("mlp", []), ("resnet", [])]
+    assert 50 < counted[0][1] < counted[1][1]
     assert in_process("convolution_error", None, "cpu") < gpu_checks.FP32_ERROR
     assert in_process("run_out_of_memory", None, "cpu", 2**50) == ""
     assert in_process("run_out_of_memory", None, "cpu", 1000) == "nothing ran out"

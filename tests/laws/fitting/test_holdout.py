@@ -54,7 +54,7 @@ def test_a_noise_free_law_is_predicted(origin: Origin) -> None:
     found = fit(LAW, {"N": params, "D": images}, np.exp(log_y))
     splits = rolling_splits(LAW, params, images, seeds, origin)
     raw = np.log(np.column_stack([params, images]))
-    predicted = predict_splits(found, raw, log_y[None], splits, delta=0.01, alone=False)[0]
+    predicted = predict_splits(found, raw, None, splits, delta=0.01)[0]
     rows = np.concatenate([split.test for split in splits])
     assert np.allclose(predicted, log_y[rows], atol=1e-4)
 

@@ -41,6 +41,28 @@ def test_floors_are_held_and_intervals_are_no_narrower(extra: np.ndarray | float
     assert sum(held) >= 7
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["a third power", "an exponent that drifts", "noise that shrinks with D"])
+def test_floors_of_laws_that_are_no_candidates_are_held(kind: str) -> None:
+    n, d = N / 1e6, D / 1e6
+    clean = FLOOR + 0.8 * n**-0.35 + 1.2 * d ** -(0.4 + 0.03 * np.log(n) * (kind == "an exponent that drifts"))
+    clean = clean + 0.4 * (n * d) ** -0.12 * (kind == "a third power")
+    spread = 0.03 * d**-0.5 if kind == "noise that shrinks with D" else 0.01
+    held, widths = [], []
+    for seed in range(8):
+        loss = clean * np.exp(spread * np.random.default_rng(seed).normal(size=len(N)))
+        found = fit(forms.chinchilla(), {"N": N, "D": D}, loss, delta=None)
+        own, _ = profile_intervals(found)
+        honest = honest_intervals(found, {"N": N, "D": D}, loss, own)["intervals"]["E"]
+        if honest is not None:
+            held.append(honest[0] <= FLOOR <= honest[1])
+            widths.append(honest[1] - honest[0])
+    # A floor that is always refused would be held too.
+    assert len(held) >= 4
+    assert sum(held) >= len(held) - 1
+    assert np.median(widths) < 1.5 * FLOOR
+
+
 def test_no_floor_lies_above_losses_that_were_seen() -> None:
     for seed in range(4):
         _, honest = reports(1.0, seed)

@@ -41,6 +41,11 @@ class Evidence:
         """The runs of each arm: parts of a claim ask for the same arms many times."""
         return {str(arm): rows for (arm,), rows in self.runs.partition_by("family", as_dict=True).items()}
 
+    @cached_property
+    def _read(self) -> dict[tuple, dict[int, float]]:
+        """What ``by_seed`` has answered: the arms over which noise is pooled are asked for by many parts of a claim."""
+        return {}
+
     def cells(self, arm: str, *, chance_loss: bool = False, **where: float) -> pl.DataFrame:
         """The finished runs of ``arm`` with the values that ``where`` names, such as images=1000.
 
@@ -78,11 +83,15 @@ class Evidence:
         Raises:
             MissingEvidence: if there is no such run, or there are several with one seed.
         """
-        rows = self.cells(arm, chance_loss=chance_loss, **where)
-        seeds = rows["seed"].to_list()
-        if len(set(seeds)) < len(seeds):
-            raise MissingEvidence(f"{arm} has several runs with one seed: name its size or data size")
-        return {seed: value for seed, value in zip(seeds, rows[response].to_list(), strict=True) if value is not None}
+        asked = (arm, response, chance_loss, *sorted(where.items()))
+        if asked not in self._read:
+            rows = self.cells(arm, chance_loss=chance_loss, **where)
+            seeds = rows["seed"].to_list()
+            if len(set(seeds)) < len(seeds):
+                raise MissingEvidence(f"{arm} has several runs with one seed: name its size or data size")
+            pairs = zip(seeds, rows[response].to_list(), strict=True)
+            self._read[asked] = {seed: value for seed, value in pairs if value is not None}
+        return dict(self._read[asked])
 
     def keys(self, *arms: str, **where: float) -> tuple[str, ...]:
         """Keys of the finished runs of ``arms``; arms without any are left out."""

@@ -83,6 +83,18 @@ def families(gpu: Gpu) -> Finding:
     return Finding(PASS, f"{len({name for name, _, _ in differ})} families agree with the CPU in {' and '.join(precisions)}")
 
 
+def steps(gpu: Gpu) -> Finding:
+    """What a training step of each family starts, and that nothing in it makes the host wait, so that it can be captured."""
+    counted = in_process("step_counts", gpu, "cuda")
+    launches = sorted(count for _, count, _ in counted)
+    said = f"{launches[0]} to {launches[-1]} launches per step, by family"
+    waiting = [f"{name}: {len(waits)} ({', '.join(sorted(set(waits)))})" for name, _, waits in counted if waits]
+    if waiting:
+        found = f"{said}; the host waits for the GPU in a step of {'; '.join(waiting)}"
+        return Finding(FAIL, found, "report it, with `scaling doctor --json`")
+    return Finding(PASS, f"{said}, captured as one; no waits for the GPU within a step")
+
+
 def full_precision(gpu: Gpu) -> Finding:
     """That 32 bits are 32 bits."""
     error = in_process("convolution_error", gpu, "cuda")
@@ -136,6 +148,7 @@ def checks() -> list[Check]:
     """The checks of the GPUs that this process sees."""
     measured = {
         "families": families,
+        "steps": steps,
         "fp32": full_precision,
         "out of memory": memory_that_runs_out,
         "context": context,

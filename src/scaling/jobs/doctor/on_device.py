@@ -101,6 +101,35 @@ def _noise() -> tuple[Any, Any]:
     return torch.randn(BATCH, 1, SIDE, SIDE, generator=draw), torch.randint(0, CLASSES, (BATCH,), generator=draw)
 
 
+def step_counts(device: str, names: tuple[str, ...] = ()) -> list[tuple[str, int, list[str]]]:
+    """(family, launches in a training step, operations in it for which the host waits), of each family's least model."""
+    import numpy as np
+
+    from scaling.data import ImageData
+    from scaling.models import get_family
+    from scaling.models.registry import FAMILIES
+    from scaling.runs.grid import ResolvedCell
+    from scaling.study.recipe import recipe_for
+    from scaling.training.loop import Trainer
+    from scaling.training.step_counts import count_step
+
+    draw, found = np.random.default_rng(0), []
+    images, labels = draw.integers(0, 256, (200, 1, SIDE, SIDE), dtype=np.uint8), np.arange(200) % CLASSES
+    mean, std = np.full(1, 0.5, np.float32), np.full(1, 0.3, np.float32)
+    data = ImageData("noise", SIDE, 1, tuple("0123456789"), images, labels, images, labels, "", mean, std)
+    for name in names or tuple(FAMILIES):
+        family = get_family(name)
+        width = max(family.widths[0], 16)
+        recipe = recipe_for("modern", name)
+        cell = ResolvedCell(name, width, family.depth(width), 0, 100, 0, 1e-3, recipe, device, "fp32", "", 100)
+        trainer = Trainer(cell, data)
+        trainer.model.train()
+        trainer.captured = None
+        seen = count_step(trainer)
+        found.append((name, seen.launches, seen.names))
+    return found
+
+
 def convolution_error(device: str) -> float:
     """The error of a convolution in fp32 against fp64 on the CPU, relative to the largest value."""
     import torch
@@ -197,6 +226,7 @@ MEASURES: Final[dict[str, Callable[..., Any]]] = {
     measure.__name__: measure
     for measure in (
         family_steps,
+        step_counts,
         convolution_error,
         run_out_of_memory,
         context_bytes,

@@ -19,6 +19,7 @@ from scaling.laws.any_table.read_table import (
     numbers,
     read_table,
     require_apart,
+    require_distinct,
     require_unique,
     variables,
 )
@@ -39,6 +40,8 @@ ESTIMATORS: Mapping[str, str] = {
 }
 """Short names of the published estimators."""
 PARTS = ("train", "test")
+LEAST_RATES = 3
+"""Distinct rates that a parabola needs."""
 LEVEL = 0.95
 """Coverage of the intervals."""
 
@@ -52,6 +55,7 @@ def extrapolate_table(
     n: str | None = None,
     d: str | None = None,
     unique: str | None = None,
+    rate: str | None = None,
     by: Sequence[str] = (),
     estimator: str = "auto",
     ceiling: float | str | None = None,
@@ -67,7 +71,7 @@ def extrapolate_table(
         y: column of the response.
         split: column with train or test; rows with any other value are counted and left out.
         x: column of one variable; or n and d for two.
-        unique: column of the unique data among d, for a third variable.
+        unique: column of the unique data among d, or rate: column of the learning rate, for a third variable.
         by: columns whose values make the groups.
         estimator: "auto" (a stack of laws, ``laws.fitting.selection``), m1, m2, m3, m4, bnsl or the name of a law.
         ceiling: of a bounded response; infinite for none; "classes" for chance among the column of that name; None if
@@ -88,7 +92,7 @@ def extrapolate_table(
         TableError: for a bad table, or one without train or test rows.
         InputError: for an unknown estimator or a setting out of range.
     """
-    columns = variables(n, d, x, unique)
+    columns = variables(n, d, x, unique, rate)
     require_count("seed", seed)
     number_of(ceiling)
     law = None if estimator == "auto" else _law_of(estimator, ceiling, columns)
@@ -100,6 +104,8 @@ def extrapolate_table(
             raise TableError(f"{table.name}: no row has {split} = {part}")
     if unique is not None:
         require_unique(table, unique, str(d))
+    if rate is not None:
+        require_distinct(table, rate, LEAST_RATES)
     groups = list(table.groups(by))
     asked = _Asked(estimator, columns, y, split, law, ceiling, seed)
     curves = work_through(partial(_extrapolate, asked), groups, workers=workers, progress=progress)

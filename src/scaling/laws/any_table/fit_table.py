@@ -55,6 +55,7 @@ def fit_table(
     d: str | None = None,
     x: str | None = None,
     unique: str | None = None,
+    rate: str | None = None,
     by: Sequence[str] = (),
     delta: float | None = 1e-3,
     drop_largest: int = 0,
@@ -73,7 +74,7 @@ def fit_table(
         y: column of the response.
         law: name of a law, or "auto" for the one that best predicts larger rows from smaller ones.
         n, d: columns of a law of N and D; x: column of a law of one variable.
-        unique: column of the unique data among d, for a third variable.
+        unique: column of the unique data among d, or rate: column of the learning rate, for a third variable.
         by: columns whose values make the groups.
         delta: Huber's; None for 1.345 times the spread of the residuals.
         drop_largest: number of rows with the largest responses to leave out in each group; they are listed.
@@ -96,7 +97,7 @@ def fit_table(
         TableError: for a bad table.
         InputError: for an unknown law or a setting out of range.
     """
-    columns = variables(n, d, x, unique)
+    columns = variables(n, d, x, unique, rate)
     require_count("drop_largest", drop_largest)
     require_count("seed", seed)
     require_count("starts", starts, 1)

@@ -217,9 +217,10 @@ def require_distinct(table: Table, column: str, needed: int = 2) -> None:
     """
     distinct = table.frame[column].n_unique()
     if distinct < needed:
-        value = table.frame[column][0]
+        shown = ", ".join(f"{value:g}" for value in table.frame[column].unique().sort())
         raise TableError(
-            f"{table.name}: column {column} has {distinct} distinct value ({value:g}); at least {needed} are needed"
+            f"{table.name}: column {column} has {distinct} distinct value{'s' * (distinct > 1)} ({shown}); "
+            f"at least {needed} are needed"
         )
 
 
@@ -239,23 +240,29 @@ def numbers(rows: pl.DataFrame, column: str) -> Floats:
     return rows[column].to_numpy().astype(np.float64)
 
 
-def variables(n: str | None, d: str | None, x: str | None, unique: str | None = None) -> dict[str, str]:
-    """Variable of a law -> column: either x, or N and D, and U as well if the unique data have a column.
+def variables(
+    n: str | None, d: str | None, x: str | None, unique: str | None = None, rate: str | None = None
+) -> dict[str, str]:
+    """Variable of a law -> column: either x, or N and D, and a third one if the unique data or the rate have a column.
 
     Args:
-        n, d, x, unique: columns that the user named; None for those that were not named.
+        n, d, x, unique, rate: columns that the user named; None for those that were not named.
 
     Raises:
-        InputError: for neither x nor n and d, for both, for only one of n and d, or for unique without them.
+        InputError: for neither x nor n and d, for both, for only one of n and d, for unique or rate without them, or for both.
     """
     if (x is None) == (n is None and d is None) or (x is None and (n is None or d is None)):
         given = ", ".join(f"{k} = {v}" for k, v in (("x", x), ("n", n), ("d", d)) if v is not None) or "none"
         raise InputError(f"give x for a law of one variable, or n and d for two; got {given}")
-    if unique is not None and x is not None:
-        raise InputError(f"unique = {unique} belongs to laws of n and d, got x = {x}")
+    if unique is not None and rate is not None:
+        raise InputError(f"give unique or rate, no law has both; got unique = {unique}, rate = {rate}")
+    for name, column in (("unique", unique), ("rate", rate)):
+        if column is not None and x is not None:
+            raise InputError(f"{name} = {column} belongs to laws of n and d, got x = {x}")
     if x is not None:
         return {"x": x}
-    return {"N": str(n), "D": str(d)} | ({"U": unique} if unique is not None else {})
+    third = {"U": unique, "rate": rate}
+    return {"N": str(n), "D": str(d)} | {name: column for name, column in third.items() if column is not None}
 
 
 def require_unique(table: Table, unique: str, seen: str) -> None:

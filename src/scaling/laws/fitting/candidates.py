@@ -12,6 +12,7 @@ from scaling.laws.fitting.points import huber_problem, spread_of
 from scaling.laws.fitting.projection import project
 from scaling.laws.forms import known_laws as forms
 from scaling.laws.forms.law import Law
+from scaling.laws.forms.rates import rated, rated_kaplan, rated_tied
 from scaling.laws.forms.terms import Floats, Role
 
 STARTS = 6
@@ -36,10 +37,11 @@ PRIORS = {
     Role.PASSES_EXPONENT: (1.5, 1.0),
     Role.LOG_WORTHWHILE_PASSES: (float(np.log(15.0)), 1.0),
     Role.LOG_DATA_SCALE: (0.4, 0.2),
+    Role.BEST_RATE_EXPONENT: (0.0, 0.4),
 }
 """Mean and standard deviation of a coordinate by its role, for laws of N and D. Assumptions: exponents of published laws lie
 between 0.2 and 0.7; overfitting grows about with the square root of N / U; D_c lies near the middle of the data. Muennighoff et
-al. 2023 found that data are worth little after 15 passes."""
+al. 2023 found that data are worth little after 15 passes. Best rates go with N^-0.7 D^0.3 (Li et al. 2025) or hardly change."""
 TEMPER = 2.0
 """Factor by which a prior's standard deviation is narrowed (assumption): residuals of a law that is not quite true are alike in
 neighbouring rows, so that the rows tell less than their number suggests."""
@@ -79,6 +81,11 @@ def unique_laws() -> tuple[Law, ...]:
     """Forms for N, D and unique data U, some of which do not use U."""
     three = (forms.repeated(), forms.overfitting(), forms.unique_power(), forms.unique_tied())
     return (forms.chinchilla(), forms.tied(), forms.kaplan_floor(), *three)
+
+
+def rated_laws() -> tuple[Law, ...]:
+    """Forms for N, D and the learning rate, some of which do not use the rate."""
+    return (forms.chinchilla(), forms.tied(), forms.kaplan_floor(), rated(), rated_tied(), rated_kaplan())
 
 
 def emphasised(size: Floats, train: np.ndarray, emphasis: float) -> Floats:

@@ -84,34 +84,46 @@ def _nearest_smaller(raw: Floats, seeds: Floats, train: np.ndarray, test: np.nda
 
 
 def predict_splits(
-    found: Fit, raw: Floats, log_y: Floats, splits: Sequence[Split], *, delta: float, alone: bool, seed: int = 0
+    found: Fit, raw: Floats, log_y: Floats | None, splits: Sequence[Split], *, delta: float, near: bool = False, seed: int = 0
 ) -> Floats:
-    """Log predictions [B, m] of all test rows of the splits, in their order, for each of B log responses [B, n].
+    """Log predictions [B, m] of all test rows of the splits, in their order, for each of B log responses.
+
+    A small grid may have its optimum far from that of the whole table, where it predicts badly. So the runs are refitted from
+    the fit to the whole table and from random points, and resamples from that fit and from where the runs ended. From the whole
+    table's fit alone, resamples would hardly ever go as far as the runs, and intervals of skill would be too narrow.
 
     Args:
         found: the fit to the whole table, whose law and weights are used and from which each refit starts.
         raw: log N and log D of its rows [n, 2].
-        log_y: [B, n].
+        log_y: of resamples of the fit [B, n]; None for the runs themselves, B = 1.
         splits: origins.
         delta: Huber's, in log units.
-        alone: start each refit from ``found`` only, as resamples do; else from random points too.
+        near: start from the fit to the whole table alone, for the runs as for resamples.
         seed: of the random points.
     """
     law, columns = found.law, []
     for split in splits:
         centre = raw[split.train].mean(axis=0)
-        logs, train_y, weights = raw[split.train] - centre, log_y[:, split.train], found.weights[split.train]
-        starts = law.shifted(found.theta[None], centre - found.centre)
-        if not alone:
-            drawn = law.starts(spread_of(logs, train_y), np.random.default_rng(seed), ORIGIN_STARTS)
-            starts = np.concatenate([starts, project(law, drawn, logs, train_y[0], weights)])
-        # All starts of all responses at once, then the best start of each response.
-        tries = np.tile(starts, (len(log_y), 1))
-        problem = huber_problem(law, logs, np.repeat(train_y, len(starts), axis=0), delta)
-        tried = minimise(problem, tries, weights, tolerance=1e-7, iterations=ITERATIONS)
-        best = np.argmin(tried.objective.reshape(len(log_y), -1), axis=1) + np.arange(len(log_y)) * len(starts)
-        columns.append(law.log_values(tried.theta[best], raw[split.test] - centre))
+        logs, own_y, weights = raw[split.train] - centre, found.log_y[split.train], found.weights[split.train]
+        whole = law.shifted(found.theta[None], centre - found.centre)
+        starts = [whole]
+        if not near:
+            drawn = law.starts(spread_of(logs, own_y), np.random.default_rng(seed), ORIGIN_STARTS)
+            starts.append(project(law, drawn, logs, own_y, weights))
+        theta = _refitted(law, logs, own_y[None], weights, np.concatenate(starts), delta)
+        if log_y is not None:
+            known = whole if near else np.concatenate([whole, theta])
+            theta = _refitted(law, logs, log_y[:, split.train], weights, known, delta)
+        columns.append(law.log_values(theta, raw[split.test] - centre))
     return np.concatenate(columns, axis=1)
+
+
+def _refitted(law: Law, logs: Floats, log_y: Floats, weights: Floats, starts: Floats, delta: float) -> Floats:
+    """Coordinates [B, p] fitted to each of B log responses [B, n]: of all starts [S, p] the one that ends best."""
+    problem = huber_problem(law, logs, np.repeat(log_y, len(starts), axis=0), delta)
+    tried = minimise(problem, np.tile(starts, (len(log_y), 1)), weights, tolerance=1e-7, iterations=ITERATIONS)
+    best = np.argmin(tried.objective.reshape(len(log_y), -1), axis=1) + np.arange(len(log_y)) * len(starts)
+    return tried.theta[best]
 
 
 def root_mean_square(values: Floats) -> Floats:

@@ -55,6 +55,23 @@ def grid_origins(logs: Floats) -> list[Origin]:
 
 
 def distance(known: Floats, places: Floats) -> Floats:
-    """Distance [m] of places [m, k] beyond known ones [n, k], in log units: root of the sum of squares over the variables."""
-    over = np.maximum(places - known.max(axis=0), 0.0) + np.maximum(known.min(axis=0) - places, 0.0)
-    return np.sqrt(np.sum(over**2, axis=1))
+    """Distance [m] of places [m, k] beyond known ones [n, k], in log units: root of the sum of squares over the variables.
+
+    A place lies within the known ones if one of them is at least as large in every variable, and none of its variables is
+    smaller than all known ones. A large N with a large D is thus far from a table that has either only with a small other one.
+    """
+    above = np.full(len(places), np.inf)
+    for one in largest_rows(known):
+        above = np.minimum(above, np.sum(np.maximum(places - one, 0.0) ** 2, axis=1))
+    below = np.sum(np.maximum(known.min(axis=0) - places, 0.0) ** 2, axis=1)
+    return np.sqrt(above + below)
+
+
+def largest_rows(rows: Floats) -> Floats:
+    """Those of rows [n, k], k at most 2, of which no other is at least as large in every variable: [m, k]."""
+    if rows.shape[1] == 1:
+        return rows.max(axis=0, keepdims=True)
+    ordered = rows[np.lexsort((-rows[:, 1], -rows[:, 0]))]
+    # From the largest first variable down, a row counts if its second one is larger than all before it.
+    before = np.concatenate([[-np.inf], np.maximum.accumulate(ordered[:, 1])[:-1]])
+    return ordered[ordered[:, 1] > before]

@@ -15,7 +15,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scaling.laws.fitting.candidates import CURVE_EMPHASES, GRID_EMPHASES, complexity, curve_laws, grid_laws, unique_laws
+from scaling.laws.fitting.candidates import (
+    CURVE_EMPHASES,
+    GRID_EMPHASES,
+    complexity,
+    curve_laws,
+    grid_laws,
+    rated_laws,
+    unique_laws,
+)
 from scaling.laws.fitting.holdout import root_mean_square
 from scaling.laws.fitting.rolling_fits import SPARE_ROWS, logged_rows, rolling_fits
 from scaling.laws.fitting.stacked import Candidate, Stack
@@ -50,10 +58,10 @@ def stack(
     laws: Sequence[Law] | None = None,
     seed: int = 0,
 ) -> Stack:
-    """Fit and weigh the candidates for a curve (``x``) or a grid (``N`` and ``D``, and unique data ``U`` if it is known).
+    """Fit and weigh the candidates for a curve (``x``) or a grid (``N``, ``D`` and, if known, unique data ``U`` or ``rate``).
 
     Args:
-        data: x, or N and D, or N, D and U; one array each.
+        data: x, or N and D, and perhaps U or the rate; one array each.
         response: positive, one value per row.
         ceiling: limit of a bounded response (chance for an error rate), infinite for none; None where nothing is known.
         laws: the forms, without emphases; None for those that suit the table.
@@ -92,6 +100,8 @@ def _suitable_laws(data: Mapping[str, ArrayLike], response: ArrayLike, ceiling: 
         return curve_laws(ceiling)
     if "U" in data:
         return unique_laws()
+    if "rate" in data:
+        return rated_laws()
     return grid_laws(ceiling, float(np.max(np.asarray(response, float), initial=0.0)))
 
 
@@ -140,7 +150,7 @@ def choose(
     with a floor) is taken.
 
     Args:
-        data: x, or N and D, or N, D and U; one array each.
+        data: x, or N and D, and perhaps U or the rate; one array each.
         response: positive, one value per row.
         ceiling: of a bounded response; None or infinite for none.
         seed: of the starts.
@@ -156,6 +166,7 @@ def choose(
     if "N" in data:
         laws = [forms.chinchilla(), forms.tied(), forms.kaplan_floor(), forms.kaplan(), forms.drifting(), forms.interaction()]
         laws += [*unique_laws()[3:]] if "U" in data else []
+        laws += [*rated_laws()[3:]] if "rate" in data else []
         laws += [forms.bounded(limit)] if limit is not None else []
     else:
         laws = [forms.power_floor(), forms.power(), forms.power_shifted(), forms.broken(1)]

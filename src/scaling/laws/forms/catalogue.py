@@ -42,7 +42,7 @@ UNBOUNDED, BOUNDED = _declared()
 """Every law by its name, as a function that makes it; bounded ones take the ceiling of the response."""
 NAMES: Final[tuple[str, ...]] = (*UNBOUNDED, *BOUNDED)
 
-ROLES: Final = {"x": "x", "N": "n", "D": "d", "U": "unique"}
+ROLES: Final = {"x": "x", "N": "n", "D": "d", "U": "unique", "rate": "rate"}
 """Variable of a law -> the option by which its column of a table is given."""
 CEILINGS: Final = "chance for K classes: (K - 1) / K of an error rate, 0.9 for 10; ln K of a loss, 2.303 for 10"
 """Ceilings of bounded responses, for messages and help."""

@@ -57,6 +57,7 @@ class Role(Enum):
     OVERFITTING_EXPONENT = "exponent of N or U in what overfitting costs"
     PASSES_EXPONENT = "exponent of the log of the number of passes in what overfitting costs"
     LOG_WORTHWHILE_PASSES = "log of the number of passes after which repeated data are worth little"
+    BEST_RATE_EXPONENT = "exponent of N or D in the best learning rate"
     LOG_DATA_SCALE = "log of the D at which a sum's summand of D is 1, minus the centre of log D"
 
 
