@@ -88,12 +88,8 @@ def test_no_two_entries_ask_for_the_same_runs():
 
 def what_decides(study: Study, arm: str) -> set[str]:
     """All that an entry's keys are made of before any rate is tuned, for each of its runs."""
-    entry = study.entry(arm)
-    settings = [
-        str(study.architecture(arm)),
-        study.family_recipe(arm).settings(),
-        entry.pretrain and entry.pretrain.model_dump(),
-    ]
+    recipe, pretrain = study.family_recipe(arm), study.entry(arm).pretrain
+    settings = [str(study.architecture(arm)), recipe.settings(), recipe.learning_rate, pretrain and pretrain.model_dump()]
     return {digest([*settings, cell.target, cell.images, cell.seed]) for cell in cells(study, arm)}
 
 
