@@ -114,7 +114,7 @@ def test_a_driver_that_stood_still_writes_nothing_over_its_successor_and_ends_we
     assert int(steps.read_text()) < 1000  # it did not train to the end
     if wakes == "when its successor has ended":
         assert stamps(store) == before
-    assert sorted(path.name for path in cell.iterdir()) == ["log.txt", "record.json"]
+    assert sorted(path.name for path in cell.iterdir()) == ["log.txt", "record.json", "test-answers.json"]
     assert "taken over" not in (cell / "log.txt").read_text()  # the log is the successor's
     for step in ("collect", "fit", "complete"):
         fresh.do(step, "studies/faults.yaml")

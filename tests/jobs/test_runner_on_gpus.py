@@ -5,23 +5,25 @@ from dataclasses import replace
 import pytest
 import torch
 
+from scaling.data import load
 from scaling.jobs.runner import PackRunner
+from scaling.jobs.slots import USABLE_SHARE
 from scaling.runs.store import Store
 from scaling.training.attempt import CellTraining
 from scaling.training.device import Device, Gpu
 from scaling.training.loop import Trainer
-
-GB = 10**9
+from scaling.training.memory import MemoryEstimate
 
 
 @pytest.fixture
-def runner(tmp_path, prepared, monkeypatch):
-    """A function that makes a runner on ``count`` GPUs of 2 GB, enough for two small cells each."""
+def runner(tmp_path, prepared, small_cell, monkeypatch):
+    """A function that makes a runner on ``count`` GPUs, of enough memory for two small cells each, not for three."""
+    memory = int(2.5 * MemoryEstimate(load(prepared)).need(small_cell()) / USABLE_SHARE)
     monkeypatch.setattr("scaling.jobs.slots.ledger_path", lambda: tmp_path / "ledger" / "ledger.json")
     monkeypatch.setattr("scaling.jobs.slots.RETRY_SECONDS", 0.1)
 
     def make(count=2, machine_cores=16):
-        device = Device("cuda", "fp32", count, "simulated", tuple(Gpu(f"gpu-{i}", 2 * GB, 2 * GB) for i in range(count)))
+        device = Device("cuda", "fp32", count, "simulated", tuple(Gpu(f"gpu-{i}", memory, memory) for i in range(count)))
         return PackRunner(
             Store(tmp_path / "store"),
             prepared,

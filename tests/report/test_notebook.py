@@ -50,9 +50,10 @@ def test_the_code_of_the_documents_page_runs(tmp_path: Path, monkeypatch: pytest
     assert alpha["low"][0] is None or alpha["low"][0] <= alpha["estimate"][0] <= alpha["high"][0]
     assert isinstance(names["figure"], p9.ggplot)
     assert {"D: images", "loss"} <= {scale.name for scale in names["figure"].scales}
-    assert {"skill-forest", "held-out", "loss-by-flop", "loss-by-images", "loss-by-params", "exponents", "residuals"} == set(
-        names["figures"]
-    )
+    usual = {"skill-forest", "held-out", "loss-by-flop", "loss-by-images", "loss-by-params", "exponents", "residuals"}
+    with_compute = {"isoflop-curves", "best-sizes", "ranks-by-compute"}
+    anywhere = {"loss-contours", "beyond-images", "beyond-params"}
+    assert set(names["figures"]) == usual | with_compute | anywhere
     entry = names["entry"]
     assert entry["parameters"]["alpha"] == pytest.approx(0.34, rel=1e-4)
 
