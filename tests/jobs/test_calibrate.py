@@ -18,6 +18,7 @@ def study(**changes) -> Study:
     return Study.model_validate(base | changes)
 
 
+@pytest.mark.slow
 def test_a_family_is_measured_once_and_kept(ladders, tmp_path):
     said = []
     found = calibrate(study(), ladders, IMAGE, CPU, None, said.append)

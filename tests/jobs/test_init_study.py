@@ -34,6 +34,7 @@ def written(minutes: float, path: str = "my.yaml", families=("mlp", "resnet"), d
     return init_study(Path(path), data, list(families), budget, lambda message: None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minutes", [2.5, 12, 60])
 def test_the_plan_agrees_with_the_time_given(minutes):
     found = written(minutes)
@@ -100,6 +101,7 @@ def test_the_command_ends_with_2_on_bad_input(monkeypatch, capsys, words, said):
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("minutes", "few"), [("0.7", True), ("60", False)])
 def test_the_command_says_what_it_wrote(monkeypatch, capsys, minutes, few):
     monkeypatch.setattr("sys.argv", ["scaling", "init", "my.yaml", "--families", "mlp,resnet", "--minutes", minutes])

@@ -63,6 +63,7 @@ def test_candidates_are_new_and_within_what_can_be_made(ladders):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goal", ["exponents", "prediction", "contrast", "skill"])
 def test_rows_keep_the_budget_and_narrow_what_is_asked(layout, goal):
     found = next_runs(study(), layout, RUNS, goal, Budget(20.0))
@@ -120,6 +121,7 @@ def test_speeds_are_read_off_the_runs(layout):
     assert speeds_of_runs(study(), RUNS.clear(), IMAGE) is None
 
 
+@pytest.mark.slow
 def test_a_budget_in_flop_and_the_usual_one(layout):
     flop = next_runs(study(), layout, RUNS, "prediction", Budget(1e12, "flop"))
     assert flop.rows
@@ -133,6 +135,7 @@ def test_a_budget_in_flop_and_the_usual_one(layout):
     assert 0 < BUDGET_SHARE < 1
 
 
+@pytest.mark.slow
 def test_a_family_without_a_law_is_named_and_so_is_one_that_is_not_determined(layout):
     few = RUNS.filter((RUNS["family"] == "vgg") | (RUNS["params"] < 10_000))
     found = next_runs(study(), layout, few, "prediction", Budget(5.0))

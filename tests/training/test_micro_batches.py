@@ -86,6 +86,7 @@ def test_down_to_one_image_at_a_time(family, target, small_cell, images, tmp_pat
     assert entry.row["status"] == "done"
 
 
+@pytest.mark.slow
 def test_one_image_too_many_fails(small_cell, images, tmp_path, limit):
     limit(0)
     with pytest.raises(torch.OutOfMemoryError):

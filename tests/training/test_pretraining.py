@@ -93,6 +93,7 @@ def test_resumed_is_bit_identical_to_unbroken(objective, stop_at, pretrained_cel
         assert torch.equal(tensor, resumed.weights[name]), name
 
 
+@pytest.mark.slow
 def test_no_label_is_looked_at(pretrained_cell, images, tmp_path):
     for objective in OBJECTIVES:
         backbone = pretrained_cell(objective, steps=3).backbone
@@ -103,6 +104,7 @@ def test_no_label_is_looked_at(pretrained_cell, images, tmp_path):
         assert all(torch.equal(tensor, blind.weights[name]) for name, tensor in first.weights.items())
 
 
+@pytest.mark.slow
 def test_it_learns(pretrained_cell, images, tmp_path):
     _, entry = finished(pretrained_cell(steps=150).backbone, images, tmp_path)
     losses = [point["validation_loss"] for point in entry.curve]
@@ -120,6 +122,7 @@ def test_dino_says_what_its_teacher_says(pretrained_cell, images, tmp_path):
     assert all(parameter.grad is None for parameter in trainer.model.teacher.parameters())
 
 
+@pytest.mark.slow
 def test_the_compute_of_pretraining_is_counted(pretrained_cell, images, tmp_path):
     spec = ImageSpec(28, 1, 10)
     for objective, passes in (("mae", 3.0), ("dino", 8.0)):
@@ -158,6 +161,7 @@ def test_a_backbones_key_depends_on_what_it_is_and_its_cells_on_it(pretrained_ce
     assert pretrained_cell(images_=300).backbone.key == cell.backbone.key  # shared by all D
 
 
+@pytest.mark.slow
 def test_a_cell_starts_from_the_encoder_and_its_own_classifier(runner, pretrained_cell, images):
     for objective, encoder in (("mae", "encoder."), ("dino", "teacher.encoder.")):
         cell = pretrained_cell(objective)
@@ -175,6 +179,7 @@ def test_a_cell_starts_from_the_encoder_and_its_own_classifier(runner, pretraine
         assert row["flop"] == row["flop_pretraining"] + 3 * row["flop_forward"] * row["images_seen"]
 
 
+@pytest.mark.slow
 def test_a_backbone_is_trained_once_for_all_its_cells(runner, pretrained_cell):
     cells = [pretrained_cell(images_=images) for images in (100, 200)]
     one = runner()
@@ -187,6 +192,7 @@ def test_a_backbone_is_trained_once_for_all_its_cells(runner, pretrained_cell):
     assert {path.name for path in one.store.folder(backbone).iterdir()} == {"record.json", "weights.safetensors", "log.txt"}
 
 
+@pytest.mark.slow
 def test_a_backbone_that_a_twin_trains_is_waited_for(runner, pretrained_cell):
     cell = pretrained_cell()
     one = runner()
