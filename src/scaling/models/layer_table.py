@@ -58,7 +58,8 @@ def described(model: nn.Module, image: ImageSpec) -> Described:
 def _layers(model: nn.Module, shapes: dict[str, tuple[int, ...]]) -> list[Layer]:
     rows: list[Layer] = []
     counted: set[int] = set()
-    for path, module in sorted(model.named_modules(), key=lambda named: _turn(named[0], shapes)):
+    order = _order(shapes)
+    for path, module in sorted(model.named_modules(), key=lambda named: _turn(named[0], order)):
         if path.split(".")[0] == "auxiliary":
             continue
         direct = module.named_parameters(recurse=False)
@@ -75,7 +76,8 @@ def _outline(model: nn.Module, image: ImageSpec, shapes: dict[str, tuple[int, ..
     said = [written((image.channels, image.side, image.side))]
     before = said[0]
     outer = [(name, child) for name, child in model.named_children() if name in shapes]
-    for name, child in sorted(outer, key=lambda named: _turn(named[0], shapes)):
+    order = _order(shapes)
+    for name, child in sorted(outer, key=lambda named: order[named[0]]):
         if (shape := written(shapes[name])) != before:
             said.append(f"{type(child).__name__ if name.isdigit() else name} {shape}")
             before = shape
@@ -112,9 +114,13 @@ def folded(rows: list[Layer]) -> list[Layer]:
     return found
 
 
-def _turn(path: str, shapes: dict[str, tuple[int, ...]]) -> int:
-    """The place of a module in the order of the calls; parts that are not called come where their parent is."""
-    order = {name: place for place, name in enumerate(shapes)}
+def _order(shapes: dict[str, tuple[int, ...]]) -> dict[str, int]:
+    """Path of each module that is called -> its place in the order of the calls."""
+    return {name: place for place, name in enumerate(shapes)}
+
+
+def _turn(path: str, order: dict[str, int]) -> int:
+    """The place of a module in ``order``; parts that are not called come where their parent is."""
     while path and path not in order:
         path = path.rpartition(".")[0]
     return order.get(path, -1)

@@ -13,8 +13,15 @@ from scaling.laws.learning.rate_law import Estimate
 from scaling.report.figures.labels import significant
 from scaling.runs.records import DONE
 
-CSV_SCHEMA = {"family": pl.String, "params": pl.Int64, "images": pl.Int64, "learning_rate": pl.Float64}
-CSV_SCHEMA |= {"best_rate": pl.Float64, "low": pl.Float64, "high": pl.Float64}
+CSV_SCHEMA = {
+    "family": pl.String,
+    "params": pl.Int64,
+    "images": pl.Int64,
+    "learning_rate": pl.Float64,
+    "best_rate": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+}
 
 
 def rate_rows(errors: Sequence[RateError], runs: pl.DataFrame) -> list[dict[str, Any]]:
