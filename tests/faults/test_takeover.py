@@ -22,16 +22,18 @@ for name in ("runs.lease", "jobs.runner", "jobs.job_notes", "training.attempt"):
 """Leases of 6 s instead of a minute."""
 
 TRACE = """
-import os
+import os, signal, time
 from pathlib import Path
 from scaling.training.loop import Trainer
 
 step = Trainer.train_step
 
 def slow_step(trainer):
-    # the first trainer is slow, and says when it has begun and that it goes on
-    import time
+    # the first trainer is slow, says when it has begun and that it goes on, and stands still where it is told to
     time.sleep(0.02)
+    if Path("first.txt.stop").exists():
+        Path("first.txt.stop").unlink()
+        os.kill(os.getpid(), signal.SIGSTOP)
     step(trainer)
     Path("first.txt").write_text(str(trainer.progress.step))
 
@@ -60,6 +62,9 @@ def take_over(fresh, first, groups, wakes):
     """
     store, steps = fresh.folder / "results" / "store", fresh.folder / "first.txt"
     wait_for(lambda: steps.exists() and steps.read_text() > "1" and list(store.glob("*/checkpoint.safetensors")))
+    # It stops in a step, not in a write: one that had begun would be finished when it wakes.
+    (fresh.folder / "first.txt.stop").touch()
+    wait_for(lambda: any(child.status() == psutil.STATUS_STOPPED for child in psutil.Process(first.pid).children()))
     os.killpg(first.pid, signal.SIGSTOP)
     cell = next(store.glob("*/checkpoint.safetensors")).parent
 

@@ -3,6 +3,7 @@
 The clocks of hosts may differ by minutes, so no time in the file is ever compared with a clock: whoever waits for a lease
 watches whether its heartbeat changes, and counts the seconds by a clock of its own. A trainer that was stopped for long
 (SIGSTOP, a suspended machine) may wake beside its successor, so it checks before each write that the lease is still its own.
+A write that it had begun before it stopped is finished: an earlier state of the same run, whole, which its successor replaces.
 """
 
 from __future__ import annotations
