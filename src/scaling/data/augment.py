@@ -48,20 +48,25 @@ class Augment:
         if not self.flip and not self.vertical_flip and not self.shift:
             return batch
         b, c, h, w = batch.shape
-        k, device = self.shift, batch.device
-        columns = torch.arange(w, device=device).expand(b, w)
+        k = self.shift
+        versions = [F.pad(batch, (k, k, k, k), value=self.pad_value) if k else batch]
         if self.flip:
-            columns = torch.where(drawn["mirrored"], w - 1 - columns, columns)
-        rows = torch.arange(h, device=device).expand(b, h)
+            versions += [versions[0].flip(3)]
         if self.vertical_flip:
-            rows = torch.where(drawn["turned"], h - 1 - rows, rows)
-        if k:
-            rows, columns = rows + drawn["down"], columns + drawn["right"]
-            batch = F.pad(batch, (k, k, k, k), value=self.pad_value)
-        # One gather over flattened pixels: one index a pixel, shared by the channels.
-        pixels = rows[:, :, None] * (w + 2 * k) + columns[:, None, :]
-        pixels = pixels.view(b, 1, h * w).expand(b, c, h * w)
-        return batch.flatten(2).gather(2, pixels).view(b, c, h, w)
+            versions += [version.flip(2) for version in versions]
+        canvas = torch.stack(versions).contiguous()
+        row, plane = w + 2 * k, (h + 2 * k) * (w + 2 * k)
+        # Each image is a window of the canvas, copied row by row: one index per image, not one per pixel. In a mirrored version
+        # a shift to one side is one to the other.
+        whole = b * c * plane
+        down, right = (drawn["down"][:, 0] * row, drawn["right"][:, 0]) if k else (0, 0)
+        if self.flip:
+            right = torch.where(drawn["mirrored"][:, 0], whole + 2 * k - right, right)
+        if self.vertical_flip:
+            down = torch.where(drawn["turned"][:, 0], len(versions) // 2 * whole + 2 * k * row - down, down)
+        starts = torch.arange(0, whole, c * plane, device=batch.device) + down + right
+        last = len(versions) * whole - c * plane + 2 * k * (row + 1)
+        return canvas.as_strided((last + 1, c, h, w), (1, plane, row, 1)).index_select(0, starts)
 
     def __call__(self, batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Augment ``batch`` [b, c, h, w] of any type; draws come from ``generator``, on its device."""
