@@ -119,7 +119,7 @@ class FusedAdam:
 
     def __init__(self, optimizer: torch.optim.Adam) -> None:
         self._optimizer = optimizer
-        self._kernel = torch._fused_adamw_ if isinstance(optimizer, torch.optim.AdamW) else torch._fused_adam_
+        self._kernel = torch._fused_adamw_ if isinstance(optimizer, torch.optim.AdamW) else torch._fused_adam_  # pyright: ignore
         self._groups = [group for group in optimizer.param_groups if group["params"]]
         self._state: list[tuple[list[Tensor], ...]] = []
 
@@ -139,7 +139,7 @@ class FusedAdam:
                 self._state = [self._state_of(group["params"]) for group in self._groups]
             return
         for group, part, (means, squares, steps) in zip(self._groups, gradients, self._state, strict=True):
-            torch._foreach_add_(steps, 1)
+            torch._foreach_add_(steps, 1)  # pyright: ignore
             self._kernel(
                 group["params"], part, means, squares, [], steps,
                 lr=group["lr"], beta1=group["betas"][0], beta2=group["betas"][1], weight_decay=group["weight_decay"],
