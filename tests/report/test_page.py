@@ -302,6 +302,7 @@ def test_what_the_laws_really_write_has_a_page(lost):
     assert all(verdict["sentence"] in page.text for verdict in fits["verdicts"])
 
 
+@pytest.mark.slow
 def test_the_example_has_the_form_of_what_the_laws_write():
     runs = runs_table(families=("mlp", "vit"), seeds=2)
     real, example = fit_study(runs, classes=10, bootstrap=20), fits_of(runs)

@@ -150,27 +150,6 @@ PartitionName=gpu Nodes=ALL Default=YES MaxTime=1-0 DefMemPerCPU=500 State=UP
         """Nodes that take or run jobs."""
         return set(run("sinfo", "-h", "-N", "-t", "idle,mix,alloc", "-o", "%N").stdout.split())
 
-    def jobs(self) -> list[Job]:
-        """All jobs since the start, the oldest first."""
-        found = []
-        for line in run("scontrol", "show", "job", "-o").stdout.splitlines():
-            fields = dict(re.findall(r"(\w+)=(\S*)", line))
-            if "JobId" not in fields:
-                continue
-            gpus = re.search(r"gpu:(\d+)", fields.get("TresPerJob", ""))
-            node = fields.get("NodeList", "").replace("(null)", "")
-            found.append(
-                Job(
-                    id=fields["JobId"],
-                    rule=fields.get("Comment", ""),  # a job that was not sent by Snakemake has none
-                    state=fields["JobState"],
-                    node=node,
-                    cpus=int(fields["NumCPUs"]),
-                    gpus=int(gpus[1]) if gpus else 0,
-                )
-            )
-        return sorted(found, key=lambda job: int(job.id))
-
     def logs(self) -> str:
         """The last lines of every daemon."""
         files = sorted({*self.folder.glob("*.log"), *self.folder.glob("*.out")})
@@ -200,6 +179,28 @@ PartitionName=gpu Nodes=ALL Default=YES MaxTime=1-0 DefMemPerCPU=500 State=UP
 def run(*command: str) -> subprocess.CompletedProcess:
     """One of Slurm's commands, its output as text."""
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def jobs_from(folder: Path) -> list[Job]:
+    """All jobs that were sent from ``folder``, the oldest first."""
+    found = []
+    for line in run("scontrol", "show", "job", "-o").stdout.splitlines():
+        fields = dict(re.findall(r"(\w+)=(\S*)", line))
+        if f" WorkDir={folder} " not in line:
+            continue
+        gpus = re.search(r"gpu:(\d+)", fields.get("TresPerJob", ""))
+        node = fields.get("NodeList", "").replace("(null)", "")
+        found.append(
+            Job(
+                id=fields["JobId"],
+                rule=fields.get("Comment", ""),  # a job that was not sent by Snakemake has none
+                state=fields["JobState"],
+                node=node,
+                cpus=int(fields["NumCPUs"]),
+                gpus=int(gpus[1]) if gpus else 0,
+            )
+        )
+    return sorted(found, key=lambda job: int(job.id))
 
 
 def wait(is_so: Callable[[], bool], what: str, more: Callable[[], str] = str, seconds: float = 120) -> None:

@@ -10,18 +10,9 @@ import polars as pl
 
 from scaling.analysis.rate_error import OCTAVES, RateError
 from scaling.laws.learning.rate_law import Estimate
+from scaling.report import data_package
 from scaling.report.figures.labels import significant
 from scaling.runs.records import DONE
-
-CSV_SCHEMA = {
-    "family": pl.String,
-    "params": pl.Int64,
-    "images": pl.Int64,
-    "learning_rate": pl.Float64,
-    "best_rate": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-}
 
 
 def rate_rows(errors: Sequence[RateError], runs: pl.DataFrame) -> list[dict[str, Any]]:
@@ -77,7 +68,7 @@ def rates_csv(errors: Sequence[RateError], runs: pl.DataFrame) -> pl.DataFrame:
             best = one.law.rate(n, d)
             bounded = np.isfinite(best.high)
             rows.append((family, n, d, used, best.value, *((best.low, best.high) if bounded else (None, None))))
-    return pl.DataFrame(rows, schema=CSV_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=data_package.schema("rates"), orient="row")
 
 
 def _places(runs: pl.DataFrame, family: str) -> pl.DataFrame:
