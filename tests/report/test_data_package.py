@@ -17,9 +17,10 @@ TYPES = {"string": pl.String, "integer": pl.Int64, "number": pl.Float64, "boolea
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     runs = runs_table(families=("mlp", "resnet"), sizes=(5_000, 20_000), images=(500, 2_000))
+    tuning, fits = tuning_of(runs), fits_of(runs)
     run = ReportInputs(
-        study=study_of(runs), runs=runs, fits=fits_of(runs), tuning=tuning_of(runs), environment=ENVIRONMENT, plan=None,
-        partial=False, command="uv run snakemake --cores all", rate_errors=rate_errors(runs, tuning_of(runs), fits_of(runs), seed=0),
+        study=study_of(runs), runs=runs, fits=fits, tuning=tuning, environment=ENVIRONMENT, plan=None, partial=False,
+        command="uv run snakemake --cores all", rate_errors=rate_errors(runs, tuning, fits, seed=0),
     )  # fmt: skip
     return build(run, tmp_path_factory.mktemp("report") / "index.html").parent
 
