@@ -39,42 +39,6 @@ def test_the_literal_command_runs_the_study_on_gpus_of_both_nodes(slurm, make_pr
     assert {(job.rule, job.gpus) for job in others} == {("rule_fit", 0)}  # the rest is done where the command was given
 
 
-SACCT = """\
-#!/bin/sh
-# Answers the executor's question to sacct without Slurm's accounts: the same jobs, by squeue.
-echo "$@" >> "$SACCT_ASKED"
-while [ $# -gt 0 ]; do
-  case $1 in --name) shift; name=$1 ;; esac
-  shift
-done
-squeue --noheader --states=all --format="%i|%T" --name "$name"
-"""
-
-
-def test_images_of_ones_own_are_prepared_by_a_job_whose_state_sacct_tells(slurm, make_project, tmp_path, monkeypatch):
-    one = make_project("photos")
-    for index in range(40):
-        path = one.folder / "photos" / f"class{index % 2}" / f"{index}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("L", (28, 28), 6 * index).save(path)
-    (one.folder / "studies" / "photos.yaml").write_text(PHOTOS)
-    one.edit("# prepare: {cpus_per_task: 16, runtime: 240}", "prepare: {cpus_per_task: 2, mem_mb: 1500}")
-    one.edit("slurm-status-command: squeue", "slurm-status-command: sacct")
-    program = tmp_path / "bin" / "sacct"
-    program.parent.mkdir()
-    program.write_text(SACCT)
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    monkeypatch.setenv("SACCT_ASKED", str(tmp_path / "asked"))
-    one.start(*LITERAL, "--until", "prepare")
-    one.finish()
-    (prepared,) = one.jobs()
-    assert (prepared.rule, prepared.state, prepared.cpus) == ("rule_prepare", "COMPLETED", 2)
-    (file,) = (one.folder / "results" / "data").glob("*.safetensors")
-    assert (len(load(file).train_images), load(file).classes) == (32, ("class0", "class1"))
-    assert "--format=JobIdRaw,State" in (tmp_path / "asked").read_text()
-
-
 def test_a_cancelled_job_and_a_node_that_goes_down_cost_only_time(slurm, project, reference):
     one = project("faults")
     one.start()
@@ -221,3 +185,32 @@ def test_a_time_limit_that_is_near_or_that_slurm_enforces_costs_only_time(slurm,
     (measured,) = jobs_of(near, "benchmarks")
     assert (measured.state, measured.cpus) == ("COMPLETED", CPUS)  # a node of its own, though it asked for no core of it
     assert (near.folder / "results" / "limit" / "benchmarks.parquet").exists()
+
+
+# The cluster keeps accounts from here on: what has to do without them stands above.
+
+
+def test_an_account_of_others_is_said_before_any_job(accounts, make_project):
+    one = make_project("smoke")
+    one.edit("# slurm_account: my-project", "slurm_account: my-project")
+    refused(one, "slurm_account: received 'my-project', but root has group, root")
+
+
+def test_images_of_ones_own_are_prepared_by_a_job_whose_state_sacct_tells(accounts, make_project):
+    one = make_project("photos")
+    for index in range(40):
+        path = one.folder / "photos" / f"class{index % 2}" / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (28, 28), 6 * index).save(path)
+    (one.folder / "studies" / "photos.yaml").write_text(PHOTOS)
+    one.edit("# prepare: {cpus_per_task: 16, runtime: 240}", "prepare: {cpus_per_task: 2, mem_mb: 1500}")
+    one.edit("# slurm_account: my-project", "slurm_account: group")
+    one.edit("slurm-status-command: squeue", "slurm-status-command: sacct")
+    one.start(*LITERAL, "--until", "prepare")
+    one.finish()
+    (prepared,) = one.jobs()
+    assert (prepared.rule, prepared.state, prepared.cpus) == ("rule_prepare", "COMPLETED", 2)
+    kept = run("sacct", "-X", "--noheader", "--parsable2", f"--jobs={prepared.id}", "--format=Account,State")
+    assert kept.stdout.split() == ["group|COMPLETED"]
+    (file,) = (one.folder / "results" / "data").glob("*.safetensors")
+    assert (len(load(file).train_images), load(file).classes) == (32, ("class0", "class1"))
