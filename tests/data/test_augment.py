@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from scaling.data import DataError
+from scaling.data import augment as module
 from scaling.data.augment import Augment, normalise
 
 
@@ -50,6 +51,18 @@ def test_every_image_is_a_padded_crop_and_all_outcomes_are_equally_likely(flip, 
     assert sum(seen.values()) == count  # nothing else occurs
     expected = count / len(seen)
     assert max(abs(n - expected) for n in seen.values()) < 5 * np.sqrt(expected)
+
+
+@pytest.mark.parametrize("shift", [0, 1, 3])
+def test_windows_are_the_same_copied_as_on_a_cpu_and_gathered_as_elsewhere(shift, monkeypatch):
+    batch, augment = images(40), Augment(flip=True, shift=shift, pad_value=7, vertical_flip=True)
+    copied = augment(batch, generator(3))
+    monkeypatch.setattr(module, "_copied", module._gathered)
+    assert torch.equal(augment(batch, generator(3)), copied)
+    for before, after in zip(batch.numpy(), copied.numpy(), strict=True):
+        either = (before, before[:, ::-1])
+        assert any(np.array_equal(after, crop) for one in either for crop in crops(one, shift, True, 7).values())
+    assert not torch.equal(copied, batch)
 
 
 def test_each_image_of_a_batch_stays_in_its_place():

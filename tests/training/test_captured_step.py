@@ -131,7 +131,7 @@ def test_nothing_in_the_rest_of_a_step_waits_for_the_device(optimizer, small_cel
             parameter.grad = torch.ones_like(parameter)
         with HostWaits() as seen:
             set_rate(step, torch.tensor(0.1, dtype=RATE_TYPES["cpu"]))
-            clip_gradients(model, 1.0)
+            clip_gradients(list(model.parameters()), 1.0)
             step.step()
             average.move(torch.tensor(0.5))
         assert seen.names == []

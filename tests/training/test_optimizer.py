@@ -6,9 +6,19 @@ from torch import nn
 
 from scaling.models.blocks import blocks_of
 from scaling.study.recipe import Recipe, recipe_for
+from scaling.training.computation import clip_gradients
 from scaling.training.loop import Interrupted, Trainer
 from scaling.training.memory import TENSORS_PER_PARAMETER
-from scaling.training.optimizer import MuonAndAdamW, hidden_weights, make_optimizer, set_rate, weights_to_evaluate
+from scaling.training.optimizer import (
+    FusedAdam,
+    MuonAndAdamW,
+    forget_gradients,
+    hidden_weights,
+    make_optimizer,
+    set_rate,
+    state_tensors,
+    weights_to_evaluate,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -91,7 +101,7 @@ def test_muon_takes_steps_of_one_size_along_all_directions():
     expected = 0.01 * 0.2 * 27**0.5
     assert expected * 0.5 < sizes.min()
     assert sizes.max() < expected * 1.5
-    optimizer.zero_grad()
+    forget_gradients(model.parameters())
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
@@ -139,3 +149,49 @@ def test_a_small_decay_leaves_early_blocks_almost_as_they_were(small_cell, image
         moved[decay] = [float((b - a).abs().mean()) for a, b in zip(before, after, strict=True)]
     assert moved[0.01][-1] == pytest.approx(moved[1.0][-1], rel=0.5)
     assert moved[0.01][0] < 1e-3 * moved[1.0][0]
+
+
+@pytest.mark.parametrize("kind", [torch.optim.AdamW, torch.optim.Adam])
+def test_steps_without_searches_are_those_of_torch_to_the_last_bit(kind):
+    """Clipping, the fused kernel and forgetting, beside torch's own; in some steps a parameter has no gradient."""
+    torch.manual_seed(0)
+    models = [nn.Sequential(nn.Linear(7, 9), nn.ReLU(), nn.Linear(9, 3)) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    theirs, inner = (
+        kind([{"params": list(m.parameters())[::2]}, {"params": list(m.parameters())[1::2], "weight_decay": 0.0}],
+             lr=0.01, betas=(0.9, 0.98), weight_decay=0.05, fused=True)
+        for m in models
+    )  # fmt: skip
+    ours, parameters = FusedAdam(inner), list(models[1].parameters())
+    for step in range(12):
+        inputs = torch.randn(64, 7)
+        for model in models:
+            model(inputs).square().sum().backward()  # gradients far above a norm of 1
+            if step in (0, 6):
+                model[0].bias.grad = None
+        assert torch.nn.utils.clip_grad_norm_(models[0].parameters(), 1.0) > 1
+        set_rate(theirs, 0.01 / (step + 1))
+        theirs.step()
+        theirs.zero_grad()
+        clip_gradients(parameters, 1.0)
+        set_rate(ours, 0.01 / (step + 1))
+        ours.step()
+        forget_gradients(parameters)
+        assert all(parameter.grad is None for parameter in parameters)
+        for one, other in zip(models[0].parameters(), parameters, strict=True):
+            assert torch.equal(one, other), step
+    found = state_tensors(ours)
+    assert all(torch.equal(tensor, found[name]) for name, tensor in state_tensors(theirs).items())
+    assert found["0.step"] == 12
+    assert 10 in {int(tensor) for name, tensor in found.items() if name.endswith(".step")}  # the one that had no gradient twice
+
+
+def test_gradients_below_the_norm_stay_as_they_are_and_norm_0_never_clips():
+    parameters = [nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(1))]
+    for norm, size in ((10.0, 1.0), (0.0, 100.0)):
+        for parameter in parameters[:2]:
+            parameter.grad = torch.full_like(parameter, size)
+        clip_gradients(parameters, norm)
+        assert all((parameter.grad == size).all() for parameter in parameters[:2])
+    clip_gradients(parameters[2:], 1.0)  # none has a gradient
+    assert parameters[2].grad is None

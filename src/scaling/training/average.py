@@ -20,11 +20,10 @@ class WeightAverage:
     def __init__(self, model: nn.Module, longest: int) -> None:
         self.longest = longest
         self.model = copy.deepcopy(model) if longest else model
-        self._pairs: list[tuple[Tensor, Tensor]] = []
-        self._counters: list[tuple[Tensor, Tensor]] = []
         if longest:
-            for (_, mine), (_, theirs) in zip(_tensors(self.model), _tensors(model), strict=True):
-                (self._pairs if mine.is_floating_point() else self._counters).append((mine, theirs))
+            pairs = list(zip(_tensors(self.model), _tensors(model), strict=True))
+            self._averaged = _sides([pair for pair in pairs if pair[0].is_floating_point()])
+            self._copied = _sides([pair for pair in pairs if not pair[0].is_floating_point()])
             for parameter in self.model.parameters():
                 parameter.requires_grad_(False)
 
@@ -37,16 +36,20 @@ class WeightAverage:
         """Move towards the trained weights by ``weight``, a number or a tensor of one on the model's device."""
         if not self.longest:
             return
-        mine, theirs = [a for a, _ in self._pairs], [b for _, b in self._pairs]
+        mine, theirs = self._averaged
         torch._foreach_lerp_(mine, theirs, [weight] * len(mine) if isinstance(weight, Tensor) else weight)  # pyright: ignore
-        if self._counters:
-            torch._foreach_copy_([a for a, _ in self._counters], [b for _, b in self._counters])  # pyright: ignore
+        if self._copied[0]:
+            torch._foreach_copy_(*self._copied)  # pyright: ignore
 
     def update(self, step: int) -> None:
         """Move towards the trained weights after ``step`` (from 1)."""
         self.move(self.weight(step))
 
 
-def _tensors(model: nn.Module) -> Iterable[tuple[str, Tensor]]:
-    yield from model.named_parameters()
-    yield from model.named_buffers()
+def _tensors(model: nn.Module) -> Iterable[Tensor]:
+    yield from model.parameters()
+    yield from model.buffers()
+
+
+def _sides(pairs: list[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+    return [mine for mine, _ in pairs], [theirs for _, theirs in pairs]

@@ -32,7 +32,7 @@ from scaling.training.evaluation import EVALUATION_BATCH, Evaluation, evaluate
 from scaling.training.images import CellImages, HeldOut, cell_images
 from scaling.training.memory import peak_memory
 from scaling.training.objectives.supervised import supervised_loss
-from scaling.training.optimizer import CAPTURABLE, make_optimizer, set_rate, weights_to_evaluate
+from scaling.training.optimizer import CAPTURABLE, forget_gradients, make_optimizer, set_rate, weights_to_evaluate
 from scaling.training.run_progress import Progress, finite
 from scaling.training.run_row import run_row
 from scaling.training.schedule import evaluation_steps, rate_factor
@@ -76,6 +76,7 @@ class Trainer:
             self.model.to(memory_format=torch.channels_last)
         self.average = WeightAverage(self.model, self.recipe.average)
         self.best = {name: tensor.clone() for name, tensor in self.average.model.state_dict().items()}
+        self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         captured = cell.device == "cuda" and self._can_be_captured()
         self.optimizer = make_optimizer(self.model, self.recipe, cell.learning_rate, captured=captured)
         self.steps = self.recipe.steps(cell.images)
@@ -138,8 +139,10 @@ class Trainer:
 
     def backward(self, step: int) -> Tensor:
         """Gradients of the batch of ``step`` in the model, unclipped; its mean loss, a scalar."""
-        device = self.cell.device
-        return self.gradients({name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs(step).items()})
+        inputs, device = self.inputs(step), self.cell.device
+        if device != "cpu":
+            inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in inputs.items()}
+        return self.gradients(inputs)
 
     def train_step(self) -> None:
         """One step of the optimiser."""
@@ -162,9 +165,9 @@ class Trainer:
     def _apply(self, loss: Tensor, rate: float | Tensor, weight: float | Tensor) -> None:
         """A step of the optimiser by the gradients that are in the model, of a batch with mean ``loss``."""
         set_rate(self.optimizer, rate)
-        clip_gradients(self.model, self.recipe.clip)
+        clip_gradients(self.parameters, self.recipe.clip)
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        forget_gradients(self.parameters)
         self._stepped(weight)
         self.watch.total += loss
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -26,7 +26,6 @@ class Optimizer(Protocol):
     @property
     def param_groups(self) -> list[dict[str, Any]]: ...  # noqa: D102
     def step(self) -> Any: ...  # noqa: D102
-    def zero_grad(self, set_to_none: bool = True) -> None: ...  # noqa: D102
     def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
 
 
@@ -55,10 +54,11 @@ def make_optimizer(model: nn.Module, recipe: Recipe, rate: float, *, captured: b
         optimizer.train()
         return optimizer
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    betas = (recipe.beta1, recipe.beta2)
-    optimizer = kind(groups, lr=rate, betas=betas, fused=True, capturable=captured)
+    optimizer = kind(groups, lr=rate, betas=(recipe.beta1, recipe.beta2), fused=True, capturable=captured)
+    if not captured:
+        return FusedAdam(optimizer)
     # The steps before a capture run eagerly on purpose, of which torch warns.
-    optimizer._warned_capturable_if_run_uncaptured = captured  # type: ignore[attr-defined]
+    optimizer._warned_capturable_if_run_uncaptured = True  # type: ignore[attr-defined]
     return optimizer
 
 
@@ -66,6 +66,12 @@ def set_rate(optimizer: Optimizer, rate: float | Tensor) -> None:
     """The learning rate of the next steps: each group of parameters takes its share of it."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["share"] if "share" in group else rate
+
+
+def forget_gradients(parameters: Iterable[Tensor]) -> None:
+    """Leave ``parameters`` without gradients; torch's ``zero_grad`` does it too, and looks at each gradient before."""
+    for parameter in parameters:
+        parameter.grad = None
 
 
 def rate_shares(model: nn.Module, decay: float) -> dict[nn.Parameter, float]:
@@ -101,8 +107,52 @@ def _without(groups: list[dict[str, Any]], others: list[nn.Parameter]) -> list[d
     return [group | {"params": [p for p in group["params"] if p not in left]} for group in groups]
 
 
-def _adamw(groups: list[dict[str, Any]], recipe: Recipe, rate: float) -> torch.optim.AdamW:
-    return torch.optim.AdamW(groups, lr=rate, betas=(recipe.beta1, recipe.beta2), fused=True)
+def _adamw(groups: list[dict[str, Any]], recipe: Recipe, rate: float) -> FusedAdam:
+    return FusedAdam(torch.optim.AdamW(groups, lr=rate, betas=(recipe.beta1, recipe.beta2), fused=True))
+
+
+class FusedAdam:
+    """torch's fused AdamW or Adam, which calls the same kernel without looking for hooks, states and devices in each step.
+
+    That search takes longer than the kernel where a model is small: docs/performance.md.
+    """
+
+    def __init__(self, optimizer: torch.optim.Adam) -> None:
+        self._optimizer = optimizer
+        self._kernel = torch._fused_adamw_ if isinstance(optimizer, torch.optim.AdamW) else torch._fused_adam_
+        self._groups = [group for group in optimizer.param_groups if group["params"]]
+        self._state: list[tuple[list[Tensor], ...]] = []
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Those of torch's."""
+        return self._optimizer.param_groups
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One step. The first, which makes the state, is torch's own, and so are all where a parameter has no gradient."""
+        gradients = [[parameter.grad for parameter in group["params"]] for group in self._groups]
+        missing = any(gradient is None for part in gradients for gradient in part)
+        if missing or not self._state:
+            self._optimizer.step()
+            if not missing:
+                self._state = [self._state_of(group["params"]) for group in self._groups]
+            return
+        for group, part, (means, squares, steps) in zip(self._groups, gradients, self._state, strict=True):
+            torch._foreach_add_(steps, 1)
+            self._kernel(
+                group["params"], part, means, squares, [], steps,
+                lr=group["lr"], beta1=group["betas"][0], beta2=group["betas"][1], weight_decay=group["weight_decay"],
+                eps=group["eps"], amsgrad=False, maximize=False,
+            )  # fmt: skip
+
+    def _state_of(self, parameters: list[Tensor]) -> tuple[list[Tensor], ...]:
+        states = [self._optimizer.state[parameter] for parameter in parameters]
+        return tuple([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
+
+    def state_dict(self) -> dict[str, Any]:
+        """That of torch's."""
+        return self._optimizer.state_dict()
 
 
 def hidden_weights(model: nn.Module) -> list[nn.Parameter]:
@@ -131,7 +181,7 @@ class MuonAndAdamW:
     def __init__(
         self,
         hidden: list[nn.Parameter],
-        adamw: torch.optim.AdamW,
+        adamw: FusedAdam,
         recipe: Recipe,
         rate: float,
         shares: dict[nn.Parameter, float],
@@ -162,13 +212,8 @@ class MuonAndAdamW:
         self._muon.step()
         for weight, matrix in zip(self._hidden, self._matrices, strict=True):
             weight.copy_(matrix.view(weight.shape))
+        forget_gradients(self._matrices)
         self._adamw.step()
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients."""
-        for parameter in [*self._hidden, *self._matrices]:
-            parameter.grad = None
-        self._adamw.zero_grad(set_to_none)
 
     def state_dict(self) -> dict[str, Any]:
         """The states of both, by the positions of the parameters: Muon's, then AdamW's."""

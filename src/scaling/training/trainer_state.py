@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from scaling.training.checkpoint import UnusableCheckpoint, load_checkpoint, save_checkpoint
-from scaling.training.optimizer import counters, set_counters, set_rate, state_tensors
+from scaling.training.optimizer import counters, forget_gradients, set_counters, set_rate, state_tensors
 from scaling.training.run_progress import Progress
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def restore_trainer(trainer: Trainer, path: Path, settings: dict[str, Any]) -> b
 def touch_optimizer(trainer: Trainer) -> None:
     """Make the optimiser create its state, by a step of rate 0 on gradients of 0 that changes nothing kept."""
     set_rate(trainer.optimizer, 0.0)
-    for parameter in trainer.model.parameters():
-        if parameter.requires_grad:
-            parameter.grad = torch.zeros_like(parameter)
+    for parameter in trainer.parameters:
+        parameter.grad = torch.zeros_like(parameter)
     trainer.optimizer.step()
-    trainer.optimizer.zero_grad(set_to_none=True)
+    forget_gradients(trainer.parameters)

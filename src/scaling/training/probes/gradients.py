@@ -10,6 +10,7 @@ from torch import nn
 from scaling.data import ImageData
 from scaling.runs.grid import Run
 from scaling.training.loop import Trainer
+from scaling.training.optimizer import forget_gradients
 from scaling.training.probes import Probe, Row
 from scaling.training.start import Start
 
@@ -55,7 +56,7 @@ def _norms(trainer: Trainer, phase: str) -> list[Row]:
         trainer.backward(step)
         for name, norm in gradient_norms(trainer.model):
             squares[name] = squares.get(name, 0.0) + norm**2 / BATCHES
-        trainer.optimizer.zero_grad(set_to_none=True)
+        forget_gradients(trainer.parameters)
     return [
         {"quantity": "norm", "phase": phase, "x": float(layer), "label": name, "value": _root(square), "unit": ""}
         for layer, (name, square) in enumerate(squares.items())
