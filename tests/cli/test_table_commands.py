@@ -159,7 +159,7 @@ def test_extrapolate_says_how_far_off_and_counts_what_it_leaves_out(table: Path)
         assert curve["mean"] > 0.05  # one curve through three families and five sizes
 
 
-@pytest.mark.parametrize("estimator", ["auto", "chinchilla"])
+@pytest.mark.parametrize("estimator", [pytest.param("auto", marks=pytest.mark.slow), "chinchilla"])
 def test_extrapolate_gives_an_interval_for_every_test_row(table: Path, estimator: str) -> None:
     arguments = ("extrapolate", table, *GRID, "--by", "family", "--split", "split", "--estimator", estimator)
     held = []
@@ -248,6 +248,7 @@ def test_a_ceiling_is_none_a_number_or_follows_from_classes(table: Path, tmp_pat
         assert "must be none, a positive number or classes" in result.stderr.replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_compare_gives_families_pairs_and_a_verdict(table: Path) -> None:
     arguments = ("compare", table, "--family", "family", "--kind", "kind", *GRID, "--seed-column", "seed")
     result = answer(*arguments)
@@ -418,6 +419,7 @@ def test_a_wild_value_is_named_on_the_page(table: Path, tmp_path: Path) -> None:
     assert "without it: E 0.2" in page
 
 
+@pytest.mark.slow
 def test_a_wild_value_does_not_bend_the_law(table: Path, tmp_path: Path) -> None:
     path = tmp_path / "wild.csv"
     path.write_text(bad_rows(table, loss="1e300"))

@@ -83,7 +83,13 @@ def test_the_table_has_a_row_a_claim_and_a_row_a_part(claims, tmp_path):
 
 def test_without_claims_there_is_no_page_of_them(tmp_path):
     build(inputs(runs_table(**SMALL)), tmp_path / "index.html")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "laws.csv", "runs.csv", "summary.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "datapackage.json",
+        "index.html",
+        "laws.csv",
+        "runs.csv",
+        "summary.md",
+    ]
 
 
 def test_what_comes_from_data_is_escaped(claims):

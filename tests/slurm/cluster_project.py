@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 import psutil
-from private_slurm import wait
+from private_slurm import Job, jobs_from, wait
 
 from scaling.runs.records import MEASURED
 
@@ -133,6 +133,10 @@ class Project:
     def table(self) -> pl.DataFrame:
         """The runs table without what differs between two runs of one cell."""
         return pl.read_parquet(self.folder / "results" / self.name / "runs.parquet").drop(MEASURED)
+
+    def jobs(self) -> list[Job]:
+        """The jobs that were sent from here, the oldest first."""
+        return jobs_from(self.folder)
 
     def finished(self) -> dict[str, tuple[int, int]]:
         """Keys of finished cells with the inode and time of their records: a cell trained again has others."""

@@ -30,6 +30,12 @@ def slurm() -> Iterator[PrivateSlurm]:
 
 
 @pytest.fixture(scope="session")
+def accounts(slurm) -> None:
+    """The cluster keeps accounts; root, who runs the tests, is of the account ``group``."""
+    slurm.keep_accounts()
+
+
+@pytest.fixture(scope="session")
 def make_project(make_checkout, tmp_path_factory) -> Callable[[str], Project]:
     return lambda study: Project(make_checkout(tmp_path_factory.mktemp("project é")), study)
 

@@ -21,7 +21,9 @@ from pathlib import Path
 
 ETC = Path("/etc/slurm")
 MARK = "# Written by tests/slurm of the project scaling; may be removed.\n"
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "slurmdbd", "mariadbd")
+PACKAGES = "slurm-wlm munge slurmdbd mariadb-server"
+CONFIGURATION = ("slurm.conf", "gres.conf", "cgroup.conf", "slurmdbd.conf")
 NODES = ("n1", "n2")
 GPUS = 2
 CPUS = 4
@@ -35,8 +37,8 @@ def why_not() -> str | None:
         return "a Slurm of our own must be started by root"
     missing = [name for name in PROGRAMS if shutil.which(name, path=PATH) is None]
     if missing:
-        return f"{', '.join(missing)} not installed (Debian: apt-get install slurm-wlm munge)"
-    for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
+        return f"{', '.join(missing)} not installed (Debian: apt-get install {PACKAGES})"
+    for name in CONFIGURATION:
         file = ETC / name
         if file.exists() and not file.read_text().startswith(MARK):
             return f"{file} is another Slurm's: it is not overwritten"
@@ -66,8 +68,7 @@ class PrivateSlurm:
         try:
             self._start_munge()
             self._configure()
-            self._controller = self._start("slurmctld", "-D", "-c")
-            wait(lambda: run("scontrol", "ping").returncode == 0, "slurmctld to answer", self.logs)
+            self._start_controller("-c")
             for node in NODES:
                 self._nodes[node] = self._start("slurmd", "-D", "-N", node)
             wait(lambda: self.up() == set(NODES), "both nodes to come up", self.logs)
@@ -89,6 +90,10 @@ class PrivateSlurm:
         )
         self._processes.append(process)
         return process
+
+    def _start_controller(self, *arguments: str) -> None:
+        self._controller = self._start("slurmctld", "-D", *arguments)
+        wait(lambda: run("scontrol", "ping").returncode == 0, "slurmctld to answer", self.logs)
 
     def _start_munge(self) -> None:
         key = self.folder / "munge.key"
@@ -143,33 +148,58 @@ PartitionName=gpu Nodes=ALL Default=YES MaxTime=1-0 DefMemPerCPU=500 State=UP
         gres = "".join(f"NodeName={node} Name=gpu File={self.folder}/gpu[0-{GPUS - 1}]\n" for node in NODES)
         (self.folder / "state").mkdir()
         ETC.mkdir(exist_ok=True)
+        self.without_accounts = slurm
         for name, text in {"slurm.conf": slurm, "gres.conf": gres, "cgroup.conf": "CgroupAutomount=no\n"}.items():
             (ETC / name).write_text(MARK + text)
+
+    def keep_accounts(self) -> None:
+        """From now on Slurm keeps accounts, in a database of its own; the user has one, ``group``."""
+        ports = dict(zip(("database", "slurmdbd"), _free_ports(2), strict=True))
+        base = self.folder / "mariadb"
+        users = "CREATE USER slurm@localhost IDENTIFIED BY 'slurm'; GRANT ALL ON slurm_acct_db.* TO slurm@localhost;"
+        (self.folder / "users.sql").write_text(users.replace("; ", ";\n") + "\n")
+        made = run("mariadb-install-db", "--no-defaults", f"--datadir={base}", "--user=root", "--skip-test-db")
+        assert made.returncode == 0, made.stderr
+        files = {"datadir": base, "socket": base / "socket", "pid-file": base / "pid", "init-file": self.folder / "users.sql"}
+        where = {"bind-address": "127.0.0.1", "port": ports["database"], "user": "root"}
+        options = [f"--{option}={value}" for option, value in (files | where).items()]
+        self._start("mariadbd", "--no-defaults", *options)
+        wait((base / "socket").exists, "the database", self.logs)
+        dbd = ETC / "slurmdbd.conf"
+        dbd.touch(0o600)  # slurmdbd refuses one that others can read: it holds a password
+        dbd.write_text(f"""\
+{MARK}AuthType=auth/munge
+AuthInfo=socket={self.folder}/munge.socket
+DbdHost=localhost
+DbdAddr=127.0.0.1
+DbdPort={ports["slurmdbd"]}
+SlurmUser=root
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={ports["database"]}
+StorageUser=slurm
+StoragePass=slurm
+LogFile={self.folder}/slurmdbd.log
+PidFile={self.folder}/slurmdbd.pid
+""")
+        self._start("slurmdbd", "-D")
+        # For slurmdbd, the socket of a munge that is not the machine's is called a password.
+        kept = self.without_accounts.replace(
+            "accounting_storage/none",
+            f"accounting_storage/slurmdbd\nAccountingStorageHost=127.0.0.1\nAccountingStoragePort={ports['slurmdbd']}\n"
+            f"AccountingStoragePass={self.folder}/munge.socket",
+        )
+        (ETC / "slurm.conf").write_text(MARK + kept)
+        wait(lambda: run("sacctmgr", "-n", "show", "cluster").returncode == 0, "slurmdbd to answer", self.logs)
+        for words in (("cluster", "scaling"), ("account", "group"), ("user", "root", "account=group")):
+            added = run("sacctmgr", "--immediate", "add", *words)
+            assert added.returncode == 0, (words, added.stdout + added.stderr)
+        self._end(self._controller)
+        self._start_controller()
 
     def up(self) -> set[str]:
         """Nodes that take or run jobs."""
         return set(run("sinfo", "-h", "-N", "-t", "idle,mix,alloc", "-o", "%N").stdout.split())
-
-    def jobs(self) -> list[Job]:
-        """All jobs since the start, the oldest first."""
-        found = []
-        for line in run("scontrol", "show", "job", "-o").stdout.splitlines():
-            fields = dict(re.findall(r"(\w+)=(\S*)", line))
-            if "JobId" not in fields:
-                continue
-            gpus = re.search(r"gpu:(\d+)", fields.get("TresPerJob", ""))
-            node = fields.get("NodeList", "").replace("(null)", "")
-            found.append(
-                Job(
-                    id=fields["JobId"],
-                    rule=fields.get("Comment", ""),  # a job that was not sent by Snakemake has none
-                    state=fields["JobState"],
-                    node=node,
-                    cpus=int(fields["NumCPUs"]),
-                    gpus=int(gpus[1]) if gpus else 0,
-                )
-            )
-        return sorted(found, key=lambda job: int(job.id))
 
     def logs(self) -> str:
         """The last lines of every daemon."""
@@ -184,22 +214,48 @@ PartitionName=gpu Nodes=ALL Default=YES MaxTime=1-0 DefMemPerCPU=500 State=UP
             while time.monotonic() < deadline and run("squeue", "-h").stdout.strip():
                 time.sleep(0.2)
         for process in reversed(self._processes):
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
+            self._end(process)
+        for name in CONFIGURATION:
             file = ETC / name
             if file.exists() and file.read_text().startswith(MARK):
                 file.unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    @staticmethod
+    def _end(process: subprocess.Popen) -> None:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
 
 def run(*command: str) -> subprocess.CompletedProcess:
     """One of Slurm's commands, its output as text."""
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def jobs_from(folder: Path) -> list[Job]:
+    """All jobs that were sent from ``folder``, the oldest first."""
+    found = []
+    for line in run("scontrol", "show", "job", "-o").stdout.splitlines():
+        fields = dict(re.findall(r"(\w+)=(\S*)", line))
+        if f" WorkDir={folder} " not in line:
+            continue
+        gpus = re.search(r"gpu:(\d+)", fields.get("TresPerJob", ""))
+        node = fields.get("NodeList", "").replace("(null)", "")
+        found.append(
+            Job(
+                id=fields["JobId"],
+                rule=fields.get("Comment", ""),  # a job that was not sent by Snakemake has none
+                state=fields["JobState"],
+                node=node,
+                cpus=int(fields["NumCPUs"]),
+                gpus=int(gpus[1]) if gpus else 0,
+            )
+        )
+    return sorted(found, key=lambda job: int(job.id))
 
 
 def wait(is_so: Callable[[], bool], what: str, more: Callable[[], str] = str, seconds: float = 120) -> None:

@@ -16,71 +16,35 @@ from scaling.data import load
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
-def jobs_of(slurm, rule: str, since: int = 0):
-    return [job for job in slurm.jobs() if job.rule.startswith(f"rule_{rule}") and int(job.id) > since]
+def jobs_of(project, rule: str):
+    return [job for job in project.jobs() if job.rule.startswith(f"rule_{rule}")]
 
 
-def last_job(slurm) -> int:
-    return max((int(job.id) for job in slurm.jobs()), default=0)
+def state(project, number: str) -> str:
+    return {job.id: job.state for job in project.jobs()}[number]
 
 
 def test_the_literal_command_runs_the_study_on_gpus_of_both_nodes(slurm, make_project, reference):
-    before, one = last_job(slurm), make_project("smoke")
+    one = make_project("smoke")
     one.start()
     assert "report: reports/smoke/index.html" in one.finish()
     assert one.table().equals(reference("smoke").table())
-    trained = jobs_of(slurm, "t", before)
+    trained = jobs_of(one, "t")
     assert sorted(job.rule for job in trained) == [
         f"rule_{rule}_wildcards_{family}" for rule in ("train", "tune") for family in ("mlp", "vit")
     ]
     assert {(job.state, job.gpus) for job in trained} == {("COMPLETED", 1)}
     assert {job.node for job in trained} == set(NODES)
-    others = [job for job in slurm.jobs() if int(job.id) > before and job not in trained]
+    others = [job for job in one.jobs() if job not in trained]
     assert {(job.rule, job.gpus) for job in others} == {("rule_fit", 0)}  # the rest is done where the command was given
 
 
-SACCT = """\
-#!/bin/sh
-# Answers the executor's question to sacct without Slurm's accounts: the same jobs, by squeue.
-echo "$@" >> "$SACCT_ASKED"
-while [ $# -gt 0 ]; do
-  case $1 in --name) shift; name=$1 ;; esac
-  shift
-done
-squeue --noheader --states=all --format="%i|%T" --name "$name"
-"""
-
-
-def test_images_of_ones_own_are_prepared_by_a_job_whose_state_sacct_tells(slurm, make_project, tmp_path, monkeypatch):
-    before, one = last_job(slurm), make_project("photos")
-    for index in range(40):
-        path = one.folder / "photos" / f"class{index % 2}" / f"{index}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("L", (28, 28), 6 * index).save(path)
-    (one.folder / "studies" / "photos.yaml").write_text(PHOTOS)
-    one.edit("# prepare: {cpus_per_task: 16, runtime: 240}", "prepare: {cpus_per_task: 2, mem_mb: 1500}")
-    one.edit("slurm-status-command: squeue", "slurm-status-command: sacct")
-    program = tmp_path / "bin" / "sacct"
-    program.parent.mkdir()
-    program.write_text(SACCT)
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    monkeypatch.setenv("SACCT_ASKED", str(tmp_path / "asked"))
-    one.start(*LITERAL, "--until", "prepare")
-    one.finish()
-    (prepared,) = (job for job in slurm.jobs() if int(job.id) > before)
-    assert (prepared.rule, prepared.state, prepared.cpus) == ("rule_prepare", "COMPLETED", 2)
-    (file,) = (one.folder / "results" / "data").glob("*.safetensors")
-    assert (len(load(file).train_images), load(file).classes) == (32, ("class0", "class1"))
-    assert "--format=JobIdRaw,State" in (tmp_path / "asked").read_text()
-
-
 def test_a_cancelled_job_and_a_node_that_goes_down_cost_only_time(slurm, project, reference):
-    before, one = last_job(slurm), project("faults")
+    one = project("faults")
     one.start()
     one.wait_for_training(finished=2, checkpoints=2)
     finished = one.finished()
-    cancelled, lost = jobs_of(slurm, "train", before)
+    cancelled, lost = jobs_of(one, "train")
     assert cancelled.node != lost.node
     assert run("scancel", cancelled.id).returncode == 0
     assert run("scontrol", "update", f"nodename={lost.node}", "state=down", "reason=test").returncode == 0
@@ -88,9 +52,8 @@ def test_a_cancelled_job_and_a_node_that_goes_down_cost_only_time(slurm, project
         one.finish()
     finally:
         run("scontrol", "update", f"nodename={lost.node}", "state=resume")
-    states = {job.id: job.state for job in slurm.jobs()}
-    assert (states[cancelled.id], states[lost.id]) == ("CANCELLED", "NODE_FAIL")
-    assert all(job.node == cancelled.node for job in jobs_of(slurm, "train", int(lost.id)))
+    assert (state(one, cancelled.id), state(one, lost.id)) == ("CANCELLED", "NODE_FAIL")
+    assert all(job.node == cancelled.node for job in jobs_of(one, "train")[2:])
     assert one.table().equals(reference("faults").table())
     assert one.finished().items() >= finished.items()
     assert resumed(one) == set(one.finished()) - set(finished)
@@ -120,29 +83,6 @@ def test_a_killed_driver_needs_one_unlock_and_the_same_command(slurm, project, r
     assert one.finished().items() >= finished.items()
 
 
-def test_the_driver_as_a_job_outlives_a_limit_that_slurm_enforces_on_another(slurm, project, reference):
-    """The limit is cut while the job runs, which does not know of it: Slurm kills it, and the driver sends it again."""
-    before, one = last_job(slurm), project("limit")
-    study, slow = one.folder / "studies" / "limit.yaml", one.folder / "slow"
-    study.write_text(study.read_text().replace("benchmarks: {names: [paper-sizes]}", "jobs: {checkpoint_seconds: 1}"))
-    slow.touch()
-    driver = one.start_as_job()
-
-    def state(job: str) -> str:
-        return {job.id: job.state for job in slurm.jobs()}[job]
-
-    one.wait_for_training(finished=0, checkpoints=1)
-    (killed,) = jobs_of(slurm, "train", before)
-    assert run("scontrol", "update", f"jobid={killed.id}", "TimeLimit=1").returncode == 0
-    one.wait_for(lambda: state(killed.id) != "RUNNING", "Slurm to end the job at its limit")
-    slow.unlink()
-    one.wait_for(lambda: state(driver) not in ("PENDING", "RUNNING"), "the driver's job to end")
-    assert state(driver) == "COMPLETED", one.words()
-    assert [job.state for job in jobs_of(slurm, "train", before)] == ["TIMEOUT", "COMPLETED"]
-    assert one.table().equals(reference("limit").table())
-    assert resumed(one) == set(one.finished())
-
-
 def test_the_doctor_looks_at_a_compute_node_through_the_profile(slurm, make_project):
     one = make_project("smoke")
     words = [sys.executable, "-m", "scaling", "doctor", "--json"]
@@ -167,35 +107,32 @@ def refused(project, message: str) -> None:
     assert found.returncode != 0
     assert message in found.stdout + found.stderr
     assert not project.finished()
+    assert not project.jobs()
 
 
 def test_an_unknown_partition_is_said_before_any_job(slurm, make_project):
-    before, one = last_job(slurm), make_project("smoke")
+    one = make_project("smoke")
     one.edit("# slurm_partition: gpu", "slurm_partition: nowhere")
     refused(one, "slurm/config.yaml: slurm_partition: received 'nowhere', this cluster has gpu")
-    assert last_job(slurm) == before
 
 
 def test_an_account_where_none_are_kept_is_said_before_any_job(slurm, make_project):
-    before, one = last_job(slurm), make_project("smoke")
+    one = make_project("smoke")
     one.edit("# slurm_account: my-project", "slurm_account: my-project")
     refused(one, "slurm_account: received 'my-project', but this cluster keeps no accounts: remove the entry")
-    assert last_job(slurm) == before
 
 
 def test_fewer_gpus_than_a_run_takes_are_refused_before_any_job(slurm, make_project):
-    before, one = last_job(slurm), make_project("limit")
+    one = make_project("limit")
     path = one.folder / "studies" / "limit.yaml"
     path.write_text(f"{path.read_text()}jobs: {{gpus_per_run: 2}}\n")
     refused(one, "train asks for gpu: 1, but the study has gpus_per_run: 2; write gpu: 2, or a multiple of it")
-    assert last_job(slurm) == before
 
 
 def test_job_arrays_are_refused_with_the_reason_before_any_job(slurm, make_project):
-    before, one = last_job(slurm), make_project("smoke")
+    one = make_project("smoke")
     one.edit("executor: slurm", "executor: slurm\nslurm-array-jobs: all")
     refused(one, "slurm-array-jobs: received 'all'")
-    assert last_job(slurm) == before
 
 
 def test_a_node_that_does_not_share_the_folder_says_so(slurm, make_project):
@@ -214,20 +151,66 @@ def test_a_node_that_does_not_share_the_folder_says_so(slurm, make_project):
     assert "a filesystem that all nodes see at the same path" in log.read_text()
 
 
-def test_a_job_that_nears_its_time_limit_stops_in_good_order_and_goes_on(slurm, project, reference):
-    before, one = last_job(slurm), project("limit")
-    one.edit("  runtime: 60", "  runtime: 2")
-    slow = one.folder / "slow"
-    slow.touch()
-    one.start()
-    one.wait_for(lambda: "time limit is near: writing checkpoints" in one.words(), "a job to stop before its time limit")
-    slow.unlink()
-    one.finish()
-    jobs = jobs_of(slurm, "train", before)
+def test_a_time_limit_that_is_near_or_that_slurm_enforces_costs_only_time(slurm, project, reference):
+    """Two studies side by side, since both wait for a clock. One job knows its limit and stops before it. The other's limit is
+    cut while it runs, which it does not know of: Slurm kills it, and the driver, a job too, sends it again."""
+    near, past = project("limit"), project("limit")
+    near.edit("  runtime: 60", "  runtime: 2")
+    study = past.folder / "studies" / "limit.yaml"
+    study.write_text(study.read_text().replace("benchmarks: {names: [paper-sizes]}", "jobs: {checkpoint_seconds: 1}"))
+    slow = {one: one.folder / "slow" for one in (near, past)}
+    for file in slow.values():
+        file.touch()
+    near.start()
+    driver = past.start_as_job()
+
+    past.wait_for_training(finished=0, checkpoints=1)
+    (killed,) = jobs_of(past, "train")
+    assert run("scontrol", "update", f"jobid={killed.id}", "TimeLimit=1").returncode == 0
+    near.wait_for(lambda: "time limit is near: writing checkpoints" in near.words(), "a job to stop before its time limit")
+    slow[near].unlink()
+    past.wait_for(lambda: state(past, killed.id) != "RUNNING", "Slurm to end the job at its limit")
+    slow[past].unlink()
+
+    past.wait_for(lambda: state(past, driver) not in ("PENDING", "RUNNING"), "the driver's job to end")
+    assert state(past, driver) == "COMPLETED", past.words()
+    assert [job.state for job in jobs_of(past, "train")] == ["TIMEOUT", "COMPLETED"]
+    near.finish()
+    jobs = jobs_of(near, "train")
     assert [job.state for job in jobs] == ["FAILED"] * (len(jobs) - 1) + ["COMPLETED"]
     assert len(jobs) > 1
-    assert one.table().equals(reference("limit").table())
-    assert resumed(one) == set(one.finished())
-    (measured,) = jobs_of(slurm, "benchmarks", before)
+    for one in (near, past):
+        assert one.table().equals(reference("limit").table())
+        assert resumed(one) == set(one.finished())
+    (measured,) = jobs_of(near, "benchmarks")
     assert (measured.state, measured.cpus) == ("COMPLETED", CPUS)  # a node of its own, though it asked for no core of it
-    assert (one.folder / "results" / "limit" / "benchmarks.parquet").exists()
+    assert (near.folder / "results" / "limit" / "benchmarks.parquet").exists()
+
+
+# The cluster keeps accounts from here on: what has to do without them stands above.
+
+
+def test_an_account_of_others_is_said_before_any_job(accounts, make_project):
+    one = make_project("smoke")
+    one.edit("# slurm_account: my-project", "slurm_account: my-project")
+    refused(one, "slurm_account: received 'my-project', but root has group, root")
+
+
+def test_images_of_ones_own_are_prepared_by_a_job_whose_state_sacct_tells(accounts, make_project):
+    one = make_project("photos")
+    for index in range(40):
+        path = one.folder / "photos" / f"class{index % 2}" / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (28, 28), 6 * index).save(path)
+    (one.folder / "studies" / "photos.yaml").write_text(PHOTOS)
+    one.edit("# prepare: {cpus_per_task: 16, runtime: 240}", "prepare: {cpus_per_task: 2, mem_mb: 1500}")
+    one.edit("# slurm_account: my-project", "slurm_account: group")
+    one.edit("slurm-status-command: squeue", "slurm-status-command: sacct")
+    one.start(*LITERAL, "--until", "prepare")
+    one.finish()
+    (prepared,) = one.jobs()
+    assert (prepared.rule, prepared.state, prepared.cpus) == ("rule_prepare", "COMPLETED", 2)
+    kept = run("sacct", "-X", "--noheader", "--parsable2", f"--jobs={prepared.id}", "--format=Account,State")
+    assert kept.stdout.split() == ["group|COMPLETED"]
+    (file,) = (one.folder / "results" / "data").glob("*.safetensors")
+    assert (len(load(file).train_images), load(file).classes) == (32, ("class0", "class1"))

@@ -10,32 +10,12 @@ import polars as pl
 from markupsafe import Markup, escape
 
 from scaling.analysis.claims.summed_up import MOST_PERCENT
+from scaling.report import data_package
 from scaling.report.figures.claims_curves import claims_curves, rows_of
 from scaling.report.figures.claims_forest import claims_forest
 from scaling.report.figures.labels import significant
 from scaling.report.gallery import OF_CLAIMS
 from scaling.report.inline_svg import stacked_svg
-
-COLUMNS: Final = {
-    "claim": pl.String,
-    "statement": pl.String,
-    "statistic": pl.String,
-    "effect": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "p_adjusted": pl.Float64,
-    "verdict": pl.String,
-    "cells": pl.Int64,
-    "unit": pl.String,
-    "primary": pl.Boolean,
-    "decides": pl.Boolean,
-    "p": pl.Float64,
-    "threshold": pl.Float64,
-    "margin_low": pl.Float64,
-    "margin_high": pl.Float64,
-    "note": pl.String,
-    "keys": pl.String,
-}
 
 
 def claims_csv(claims: list[dict[str, Any]]) -> pl.DataFrame:
@@ -43,7 +23,7 @@ def claims_csv(claims: list[dict[str, Any]]) -> pl.DataFrame:
 
     ``keys`` are those of the runs behind a part, in runs.csv.
     """
-    rows = []
+    schema, rows = data_package.schema("claims"), []
     for claim in claims:
         rows.append(
             {
@@ -57,7 +37,7 @@ def claims_csv(claims: list[dict[str, Any]]) -> pl.DataFrame:
         )
         for part in claim["parts"]:
             rows.append(
-                {name: part.get(name) for name in COLUMNS}
+                {name: part.get(name) for name in schema}
                 | {
                     "claim": f"{claim['name']}/{part['name']}",
                     "statement": part["asserts"],
@@ -66,7 +46,7 @@ def claims_csv(claims: list[dict[str, Any]]) -> pl.DataFrame:
                 }
                 | dict(zip(("margin_low", "margin_high"), part["margin"] or (None, None), strict=True))
             )
-    return pl.DataFrame([{name: row.get(name) for name in COLUMNS} for row in rows], schema=COLUMNS)
+    return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
 
 
 def effect_cell(part: dict[str, Any]) -> Markup:

@@ -18,6 +18,7 @@ from scaling.files import write_atomic
 from scaling.report import first_screen
 from scaling.report import report_tables as tables
 from scaling.report.claims_page import claim_pictures, claims_csv, effect_cell
+from scaling.report.data_package import describe_tables
 from scaling.report.figures import Figure
 from scaling.report.figures.figure_data import packed_csv
 from scaling.report.figures.labels import count, power, significant
@@ -35,8 +36,8 @@ from scaling.runs.records import SCHEMA
 def build(run: ReportInputs, output: Path) -> Path:
     """Write the page to ``output`` (index.html), and runs.csv, laws.csv and summary.md next to it, each whole or not at all.
 
-    Where the study tests claims, claims.html and claims.csv too; where jobs left notes, jobs.csv;
-    where learning rates were tuned, rates.csv.
+    Where the study tests claims, claims.html and claims.csv too; where learning rates were tuned, rates.csv; where jobs left
+    notes, jobs.csv. datapackage.json says what the columns of the tables are, but for jobs.csv.
 
     Raises ValueError when the runs table lacks a column of ``records.SCHEMA``.
     """
@@ -44,13 +45,15 @@ def build(run: ReportInputs, output: Path) -> Path:
     if lacking:
         raise ValueError(f"the runs table lacks the columns {', '.join(lacking)}; it has {', '.join(run.runs.columns)}")
     page = render(run)
-    if run.claims:
-        write_atomic(output.parent / "claims.csv", claims_csv(run.claims).write_csv().encode())
-        write_atomic(output.parent / "claims.html", render_claims(run).encode())
-    write_atomic(output.parent / "runs.csv", run.runs.select(list(SCHEMA)).write_csv().encode())
-    write_atomic(output.parent / "laws.csv", tables.laws_csv(run.fits).write_csv().encode())
+    csv = {"runs": run.runs.select(list(SCHEMA)), "laws": tables.laws_csv(run.fits)}
     if run.rate_errors:
-        write_atomic(output.parent / "rates.csv", rates_csv(run.rate_errors, run.runs).write_csv().encode())
+        csv["rates"] = rates_csv(run.rate_errors, run.runs)
+    if run.claims:
+        csv["claims"] = claims_csv(run.claims)
+        write_atomic(output.parent / "claims.html", render_claims(run).encode())
+    for name, table in csv.items():
+        write_atomic(output.parent / f"{name}.csv", table.write_csv().encode())
+    write_atomic(output.parent / "datapackage.json", describe_tables(run.study, list(csv)).encode())
     if run.notes:
         write_atomic(output.parent / "jobs.csv", jobs_csv(run.notes, time.time()).write_csv().encode())
     write_atomic(output.parent / "summary.md", summary(run).encode())

@@ -10,22 +10,15 @@ import polars as pl
 
 from scaling.analysis.rate_error import OCTAVES, RateError
 from scaling.laws.learning.rate_law import Estimate
+from scaling.report import data_package
 from scaling.report.figures.labels import significant
 from scaling.runs.records import DONE
-
-CSV_SCHEMA = {
-    "family": pl.String,
-    "params": pl.Int64,
-    "images": pl.Int64,
-    "learning_rate": pl.Float64,
-    "best_rate": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-}
 
 
 def rate_rows(errors: Sequence[RateError], runs: pl.DataFrame) -> list[dict[str, Any]]:
     """One row of texts per family: family, ``numbers`` in the order of the page's columns, ``words`` on its verdicts.
+
+    Each number is a pair: its text, and what stands below it, such as its interval.
 
     Args:
         errors: of the families; runs: the runs table.
@@ -33,17 +26,17 @@ def rate_rows(errors: Sequence[RateError], runs: pl.DataFrame) -> list[dict[str,
     rows = []
     for one in errors:
         if isinstance(one.law, str):
-            rows.append({"family": one.family, "numbers": ["–"] * 8, "words": f"no law of the rate: {one.law}"})
+            rows.append({"family": one.family, "numbers": [("–", "")] * 8, "words": f"no law of the rate: {one.law}"})
             continue
         law = one.law
         places = _places(runs, one.family)
         largest = places.sort("params", "images").row(-1, named=True) if len(places) else None
         cost = law.penalty(OCTAVES)
-        numbers = [_stated(law.exponent(axis)) if axis in law.variables else f"cannot tell: one {axis}" for axis in ("N", "D")]
-        numbers.append(_stated(law.rate(largest["params"], largest["images"])) if largest else "–")
-        numbers.append(significant(largest["learning_rate"], 2) if largest else "–")
+        numbers = [_stated(law.exponent(axis)) if axis in law.variables else ("–", f"one {axis}") for axis in ("N", "D")]
+        numbers.append(_stated(law.rate(largest["params"], largest["images"])) if largest else ("–", ""))
+        numbers.append((significant(largest["learning_rate"], 2) if largest else "–", ""))
         numbers.append(_stated(Estimate(*(100 * end for end in (cost.value, cost.low, cost.high))), " %"))
-        numbers += [_shift(one.shift(name)) for name in ("alpha", "beta", "skill")]
+        numbers += [(_shift(one.shift(name)), "") for name in ("alpha", "beta", "skill")]
         words = "; ".join(one.changed()) or ("the same" if one.moved else "no law of the loss")
         rows.append({"family": one.family, "numbers": numbers, "words": words})
     return rows
@@ -77,7 +70,7 @@ def rates_csv(errors: Sequence[RateError], runs: pl.DataFrame) -> pl.DataFrame:
             best = one.law.rate(n, d)
             bounded = np.isfinite(best.high)
             rows.append((family, n, d, used, best.value, *((best.low, best.high) if bounded else (None, None))))
-    return pl.DataFrame(rows, schema=CSV_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=data_package.schema("rates"), orient="row")
 
 
 def _places(runs: pl.DataFrame, family: str) -> pl.DataFrame:
@@ -86,10 +79,10 @@ def _places(runs: pl.DataFrame, family: str) -> pl.DataFrame:
     return own.group_by("family", "params", "images").agg(pl.col("learning_rate").first()).sort("params", "images")
 
 
-def _stated(one: Estimate, unit: str = "") -> str:
-    if not np.isfinite(one.low) or not np.isfinite(one.high):
-        return f"{significant(one.value, 2)}{unit} (no interval)"
-    return f"{significant(one.value, 2)}{unit} [{significant(one.low, 2)}, {significant(one.high, 2)}]"
+def _stated(one: Estimate, unit: str = "") -> tuple[str, str]:
+    bounded = np.isfinite(one.low) and np.isfinite(one.high)
+    below = f"[{significant(one.low, 2)}, {significant(one.high, 2)}]" if bounded else "no interval"
+    return f"{significant(one.value, 2)}{unit}", below
 
 
 def _shift(value: float | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from scaling.laws.fitting.fitted import status_in_words
+from scaling.report import data_package
 from scaling.report.figures.curves import law_of
 from scaling.report.figures.labels import count, significant
 from scaling.report.figures.theme import family_order
@@ -118,23 +119,6 @@ def _range(runs: pl.DataFrame, column: str) -> tuple[int, int] | None:
 
 def laws_csv(fits: dict) -> pl.DataFrame:
     """laws.csv: one row per (family, response, parameter) with its estimate, standard error and 95 % interval."""
-    schema = {
-        "family": pl.String,
-        "kind": pl.String,
-        "response": pl.String,
-        "law": pl.String,
-        "formula": pl.String,
-        "status": pl.String,
-        "cells": pl.Int64,
-        "parameter": pl.String,
-        "estimate": pl.Float64,
-        "standard_error": pl.Float64,
-        "low": pl.Float64,
-        "high": pl.Float64,
-        "reason": pl.String,
-        "residual_rms_log": pl.Float64,
-        "noise_rms_log": pl.Float64,
-    }
     rows = []
     for fit in fits.get("fits", []):
         for name in fit.get("parameters") or {"": None}:
@@ -154,7 +138,7 @@ def laws_csv(fits: dict) -> pl.DataFrame:
                     "noise_rms_log": fit.get("noise_rms"),
                 }
             )
-    return pl.DataFrame(rows, schema=schema)
+    return pl.DataFrame(rows, schema=data_package.schema("laws"))
 
 
 def compute_optimal(fits: dict) -> list[dict[str, Any]]:

@@ -109,6 +109,7 @@ print([(claim.number, part.name, part.decides) for claim in load_claims(claim_fi
 """
 
 
+@pytest.mark.slow
 def test_a_new_family_changes_no_claim():
     def parts(new: bool) -> str:
         command = [sys.executable, "-c", f"NEW = {new}\n{NEW_FAMILIES}"]
