@@ -353,7 +353,8 @@ def test_build_writes_page_and_tables(tmp_path, whole):
     run, *_ = whole
     output = build(run, tmp_path / "reports" / "example" / "index.html")
     assert output.read_text("utf-8") == render(run)
-    assert sorted(path.name for path in output.parent.iterdir()) == ["index.html", "laws.csv", "runs.csv", "summary.md"]
+    files = {path.name for path in output.parent.iterdir()}
+    assert files == {"datapackage.json", "index.html", "laws.csv", "runs.csv", "summary.md"}
     runs = pl.read_csv(output.parent / "runs.csv", schema=SCHEMA)
     assert runs.equals(run.runs.select(list(SCHEMA)))
     laws = pl.read_csv(output.parent / "laws.csv")
