@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-CELLS = int(os.environ.get("SOAK_CELLS", "200"))
+CELLS = int(os.environ.get("SOAK_CELLS", "120"))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60 + CELLS)]
 
 
