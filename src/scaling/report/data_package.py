@@ -14,30 +14,33 @@ import polars as pl
 
 from scaling.runs.records import COLUMNS, Column
 
+_OF_RUNS: Final = {column.name: column for column in COLUMNS}
+
 LAW_COLUMNS: Final = (
-    Column("family", pl.String, "", "architecture family, or a study's name for a variant of one"),
-    Column("kind", pl.String, "", "convolutional, transformer, fully-connected or other"),
+    *(_OF_RUNS[name] for name in ("family", "kind")),
     Column("response", pl.String, "", "what the law is of: loss or error"),
     Column("law", pl.String, "", "name of the law's form"),
     Column("formula", pl.String, "", "the form: N parameters, D images"),
-    Column("status", pl.String, "", "converged, or why there is no fit"),
+    Column(
+        "status",
+        pl.String,
+        "",
+        "converged; at-bound: a parameter is at the rim of its range; not-identifiable: one has no interval; else no fit",
+    ),
     Column("cells", pl.Int64, "runs", "runs that were fitted"),
     Column("parameter", pl.String, "", "parameter of the form; null where there is no fit"),
     Column("estimate", pl.Float64, "", "its value; E, A and B are in units of the response"),
-    Column("standard_error", pl.Float64, "", "its standard error, from the curvature at the optimum"),
+    Column("standard_error", pl.Float64, "", "its standard deviation over simulated studies with the noise of this one"),
     Column("low", pl.Float64, "", "lower end of its 95 % interval; null where the grid cannot determine it"),
     Column("high", pl.Float64, "", "upper end of its 95 % interval"),
     Column("reason", pl.String, "", "why there is no interval or no fit"),
     Column("residual_rms_log", pl.Float64, "", "root of the mean squared residual of the log of the response"),
-    Column("noise_rms_log", pl.Float64, "", "the same of seeds about their mean; null without repeated seeds"),
+    Column("noise_rms_log", pl.Float64, "", "standard deviation of that log between seeds of one N and D; null without repeats"),
 )
 """Of laws.csv."""
 
 RATE_COLUMNS: Final = (
-    Column("family", pl.String, "", "architecture family, or a study's name for a variant of one"),
-    Column("params", pl.Int64, "parameters", "N"),
-    Column("images", pl.Int64, "images", "D"),
-    Column("learning_rate", pl.Float64, "1/step", "peak rate that the runs were trained with"),
+    *(_OF_RUNS[name] for name in ("family", "params", "images", "learning_rate")),
     Column("best_rate", pl.Float64, "1/step", "best rate there, by the family's law of the rate"),
     Column("low", pl.Float64, "1/step", "lower end of its 95 % interval; null where the candidates do not bound it"),
     Column("high", pl.Float64, "1/step", "upper end of its 95 % interval"),
