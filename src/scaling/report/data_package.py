@@ -35,7 +35,7 @@ LAW_COLUMNS: Final = (
     Column("high", pl.Float64, "", "upper end of its 95 % interval"),
     Column("reason", pl.String, "", "why there is no interval or no fit"),
     Column("residual_rms_log", pl.Float64, "", "root of the mean squared residual of the log of the response"),
-    Column("noise_rms_log", pl.Float64, "", "standard deviation of that log between seeds of one N and D; null without repeats"),
+    Column("noise_rms_log", pl.Float64, "", "standard deviation of that log between seeds of one N and D; null without any"),
 )
 """Of laws.csv."""
 
