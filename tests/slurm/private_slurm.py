@@ -156,8 +156,9 @@ PartitionName=gpu Nodes=ALL Default=YES MaxTime=1-0 DefMemPerCPU=500 State=UP
         """From now on Slurm keeps accounts, in a database of its own; the user has one, ``group``."""
         ports = dict(zip(("database", "slurmdbd"), _free_ports(2), strict=True))
         base = self.folder / "mariadb"
-        users = "CREATE USER slurm@localhost IDENTIFIED BY 'slurm'; GRANT ALL ON slurm_acct_db.* TO slurm@localhost;"
-        (self.folder / "users.sql").write_text(users.replace("; ", ";\n") + "\n")
+        (self.folder / "users.sql").write_text(
+            "CREATE USER slurm@'127.0.0.1' IDENTIFIED BY 'slurm';\nGRANT ALL ON slurm_acct_db.* TO slurm@'127.0.0.1';\n"
+        )
         made = run("mariadb-install-db", "--no-defaults", f"--datadir={base}", "--user=root", "--skip-test-db")
         assert made.returncode == 0, made.stderr
         files = {"datadir": base, "socket": base / "socket", "pid-file": base / "pid", "init-file": self.folder / "users.sql"}

@@ -110,16 +110,27 @@ def refused(project, message: str) -> None:
     assert not project.jobs()
 
 
-def test_an_unknown_partition_is_said_before_any_job(slurm, make_project):
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (
+            "# slurm_partition: gpu",
+            "slurm_partition: nowhere",
+            "slurm/config.yaml: slurm_partition: received 'nowhere', this cluster has gpu",
+        ),
+        (
+            "# slurm_account: my-project",
+            "slurm_account: my-project",
+            "slurm_account: received 'my-project', but this cluster keeps no accounts: remove the entry",
+        ),
+        ("executor: slurm", "executor: slurm\nslurm-array-jobs: all", "slurm-array-jobs: received 'all'"),
+    ],
+    ids=["an unknown partition", "an account where none are kept", "job arrays"],
+)
+def test_what_the_cluster_cannot_do_is_said_before_any_job(slurm, make_project, before, after, message):
     one = make_project("smoke")
-    one.edit("# slurm_partition: gpu", "slurm_partition: nowhere")
-    refused(one, "slurm/config.yaml: slurm_partition: received 'nowhere', this cluster has gpu")
-
-
-def test_an_account_where_none_are_kept_is_said_before_any_job(slurm, make_project):
-    one = make_project("smoke")
-    one.edit("# slurm_account: my-project", "slurm_account: my-project")
-    refused(one, "slurm_account: received 'my-project', but this cluster keeps no accounts: remove the entry")
+    one.edit(before, after)
+    refused(one, message)
 
 
 def test_fewer_gpus_than_a_run_takes_are_refused_before_any_job(slurm, make_project):
@@ -127,12 +138,6 @@ def test_fewer_gpus_than_a_run_takes_are_refused_before_any_job(slurm, make_proj
     path = one.folder / "studies" / "limit.yaml"
     path.write_text(f"{path.read_text()}jobs: {{gpus_per_run: 2}}\n")
     refused(one, "train asks for gpu: 1, but the study has gpus_per_run: 2; write gpu: 2, or a multiple of it")
-
-
-def test_job_arrays_are_refused_with_the_reason_before_any_job(slurm, make_project):
-    one = make_project("smoke")
-    one.edit("executor: slurm", "executor: slurm\nslurm-array-jobs: all")
-    refused(one, "slurm-array-jobs: received 'all'")
 
 
 def test_a_node_that_does_not_share_the_folder_says_so(slurm, make_project):
