@@ -1,15 +1,14 @@
 """The answers to the questions of docs/reference.md, by the rules written there before any run.
 
-    uv run python benchmarks/reference.py [--study reference] [--longer reference-convergence] [--folder results]
+    uv run python benchmarks/reference.py [--reports reports]
 
-Reads results/STUDY/fits.json and runs.parquet, and for question 7 those of the study whose runs are trained twice as long (left
-out where it has not run). About a minute on one core.
+Reads reports/reference/runs.csv, as it is shipped or as the study has written it, and fits its laws. For question 7 it reads
+reports/reference-convergence/runs.csv too, where that study has run: its runs are trained twice as long. A minute or two.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Iterable
 from itertools import product
@@ -21,16 +20,20 @@ import polars as pl
 from scipy.optimize import root_scalar
 
 from scaling.analysis.family_evidence import Judged, judge_families
+from scaling.analysis.study_statistics import fit_study
 from scaling.analysis.usable_runs import cells_of
 from scaling.laws import predict
 from scaling.laws.fitting.holdout import ORIGINS, predict_splits, rolling_splits
 from scaling.laws.fitting.solver import fit
 from scaling.laws.forms import known_laws as forms
+from scaling.runs.records import SCHEMA
 
 TRANSFORMERS = ("vit", "swin")
 CONVOLUTIONAL = ("alexnet", "vgg", "googlenet", "resnet", "convnext")
 WAYS = {"params": "larger N", "images": "larger D", "both": "both"}
 
+CLASSES = 10
+"""Of Fashion-MNIST."""
 PREDICTS, FAILS = 0.0, 0.1
 """Question 1: an interval of skill above the first says yes, below the second no."""
 LEVEL, EQUIVALENT = 0.05, 0.2
@@ -45,21 +48,24 @@ PUBLISHED = (("alpha", 0.156), ("alpha", 0.106), ("alpha", 0.16), ("alpha", 0.26
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", default="reference")
-    parser.add_argument("--longer", default="reference-convergence")
-    parser.add_argument("--folder", type=Path, default=Path("results"))
-    options = parser.parse_args()
-    fits = json.loads((options.folder / options.study / "fits.json").read_text())
-    runs = pl.read_parquet(options.folder / options.study / "runs.parquet")
+    parser.add_argument("--reports", type=Path, default=Path("reports"))
+    folder = parser.parse_args().reports
+    runs = read_runs(folder / "reference" / "runs.csv")
+    fits = fit_study(runs, classes=CLASSES)
     answers = predicts(fits)
     between_kinds(fits)
     not_all(answers, fits)
     crossings(fits, runs)
     floor_or_exponential(fits, runs)
     exponents(fits)
-    longer = options.folder / options.longer / "runs.parquet"
+    longer = folder / "reference-convergence" / "runs.csv"
     if longer.exists():
-        long_enough(fits, pl.read_parquet(longer))
+        long_enough(fits, read_runs(longer))
+
+
+def read_runs(path: Path) -> pl.DataFrame:
+    """The runs table of a report, with the types that it was written with."""
+    return pl.read_csv(path, schema_overrides=SCHEMA)
 
 
 def shown(ends: Iterable[float] | None, digits: int = 2) -> str:
@@ -187,10 +193,7 @@ def _squared_error_gaps(one: Judged) -> list[float]:
         for split in rolling_splits(found.law, cells.params, cells.images, cells.seeds, origin):
             truth = found.log_y[split.test]
             errors = [
-                np.mean(
-                    (predict_splits(form, cells.logs, found.log_y[None], [split], delta=found.delta, alone=False)[0] - truth)
-                    ** 2
-                )
+                np.mean((predict_splits(form, cells.logs, None, [split], delta=found.delta)[0] - truth) ** 2)
                 for form in (rival, found)
             ]
             gaps.append(float(errors[0] - errors[1]))
